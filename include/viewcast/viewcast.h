@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * viewcast: one image in memory, seen as an OpenCV GpuMat, a DLPack tensor or
+ * a CUDA Array Interface array, without moving a pixel.
+ *
+ * Conventions of the whole API
+ *   - A function that can fail returns vc_status and, where it is not VC_OK,
+ *     fills the vc_error that it was given (which may be NULL).
+ *   - Outputs are written only on success, unless said otherwise.
+ *   - An owner that is passed to a function by pointer is taken (and zeroed)
+ *     on success; on failure it stays with the caller.
+ *   - Strides, steps and offsets are in bytes; shapes are in elements.
+ *   - No function waits for a GPU. No function needs CUDA to be installed.
+ *   - Functions are safe to call from several threads, unless said otherwise.
+ */
+#ifndef VIEWCAST_VIEWCAST_H
+#define VIEWCAST_VIEWCAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VC_VERSION_MAJOR 0
+#define VC_VERSION_MINOR 1
+#define VC_VERSION_PATCH 0
+
+#if defined(VC_STATIC)
+#  define VC_API
+#elif defined(__GNUC__)
+#  define VC_API __attribute__((visibility("default")))
+#else
+#  define VC_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------ errors */
+
+typedef enum vc_status {
+  VC_OK = 0,
+  VC_ERROR_VALUE,  /* an argument or a producer that makes no sense */
+  VC_ERROR_LAYOUT, /* shape, strides or alignment do not fit */
+  VC_ERROR_DTYPE,  /* the element type has no counterpart */
+  VC_ERROR_DEVICE, /* the memory is on another kind of device than needed */
+  VC_ERROR_ABI,    /* the loaded OpenCV is not laid out as we know it */
+  VC_ERROR_CUDA,   /* the CUDA driver reported an error */
+  VC_ERROR_MEMORY  /* an allocation failed */
+} vc_status;
+
+#define VC_MESSAGE_SIZE 768
+
+/* What went wrong: what was found, what was needed, what to do instead.
+ * `message` is UTF-8, terminated, truncated where it would not fit. Only
+ * meaningful after a call that did not return VC_OK. */
+typedef struct vc_error {
+  vc_status status;
+  char message[VC_MESSAGE_SIZE];
+} vc_error;
+
+/* "MAJOR.MINOR.PATCH" of the library that is running. Never NULL. */
+VC_API const char *vc_version(void);
+
+/* ------------------------------------------------------------------ dtypes */
+
+/* Type codes and bit widths are DLPack's (DLDataTypeCode). */
+enum {
+  VC_INT = 0,
+  VC_UINT = 1,
+  VC_FLOAT = 2,
+  VC_BFLOAT = 4,
+  VC_COMPLEX = 5,
+  VC_BOOL = 6
+};
+
+/* Element type: bool, i8 to i64, u8 to u64, f16, bf16, f32, f64. */
+typedef struct vc_dtype {
+  uint8_t code; /* VC_INT … VC_BOOL */
+  uint8_t bits; /* 8, 16, 32 or 64 */
+} vc_dtype;
+
+/* Bytes of one element; 0 for a type that viewcast does not convert. */
+VC_API size_t vc_dtype_size(vc_dtype dtype);
+
+/* "uint8", "bfloat16", …; "unknown" for a type that viewcast does not convert. */
+VC_API const char *vc_dtype_name(vc_dtype dtype);
+
+/* ----------------------------------------------------------------- devices */
+
+/* Device types are DLPack's (DLDeviceType). */
+enum {
+  VC_CPU = 1,
+  VC_CUDA = 2,
+  VC_CUDA_HOST = 3,    /* pinned host memory */
+  VC_CUDA_MANAGED = 13 /* cudaMallocManaged */
+};
+
+typedef struct vc_device {
+  int32_t type; /* VC_CPU … VC_CUDA_MANAGED */
+  int32_t id;   /* CUDA ordinal; 0 for host memory */
+} vc_device;
+
+/* Whether a GpuMat of this process holds device memory or, for lack of a GPU,
+ * host memory. */
+typedef enum vc_mode { VC_MODE_CUDA = 1, VC_MODE_HOST = 2 } vc_mode;
+
+/* Decides, once per process, between CUDA and host mode.
+ *
+ * Host mode: libcuda is absent, cuInit answers CUDA_ERROR_NO_DEVICE, or there
+ * are 0 devices. Any other error of cuInit (a driver too old, a forked child)
+ * is VC_ERROR_CUDA and is decided again at the next call. With the environment
+ * variable VIEWCAST_HOST_MODE=0 host mode is refused with VC_ERROR_DEVICE. */
+VC_API vc_status vc_cuda_mode(vc_mode *out, vc_error *error);
+
+/* Number of CUDA devices; 0 in host mode or where the driver fails. */
+VC_API int32_t vc_cuda_device_count(void);
+
+/* One line about how the mode came to be, for people. Never NULL; static. */
+VC_API const char *vc_cuda_reason(void);
+
+/* Device of the memory behind an address, from the driver
+ * (cuPointerGetAttributes). Memory that the driver does not know is VC_CPU;
+ * so is everything in host mode. */
+VC_API vc_status vc_cuda_pointer_device(const void *address, vc_device *out,
+                                        vc_error *error);
+
+/* "host" or "pinned host", for messages about memory that a producer calls
+ * VC_CPU (torch and NumPy do not tell pinned memory apart). Static text. */
+VC_API const char *vc_cuda_host_kind(const void *address, vc_device device);
+
+/* ------------------------------------------------------------------- views */
+
+#define VC_MAX_NDIM 4
+
+/* An array in memory: where it is and how it is laid out. A plain value: no
+ * ownership, no allocation. Rank 2 is (H, W), rank 3 (H, W, C), rank 4 a batch.
+ * `data` is the address of element (0, …, 0); NULL only where a shape is 0. */
+typedef struct vc_view {
+  void *data;
+  vc_device device;
+  vc_dtype dtype;
+  uint8_t readonly; /* 1: the producer forbids writing */
+  int32_t ndim;     /* 1 … VC_MAX_NDIM */
+  int64_t shape[VC_MAX_NDIM];   /* elements, >= 0 */
+  int64_t strides[VC_MAX_NDIM]; /* bytes, may be negative or 0 */
+} vc_view;
+
+/* Fills `out` with a packed (C-contiguous) view. Checked as by vc_view_check. */
+VC_API vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype,
+                                int32_t ndim, const int64_t *shape,
+                                vc_view *out, vc_error *error);
+
+/* Rank, shape, dtype, strides and address make sense: nothing negative in the
+ * shape, no byte distance overflows, data is not NULL unless the view is empty. */
+VC_API vc_status vc_view_check(const vc_view *view, vc_error *error);
+
+/* Any axis of length 0. */
+VC_API bool vc_view_is_empty(const vc_view *view);
+
+/* C-contiguous without gaps; axes of length 1 do not matter. */
+VC_API bool vc_view_is_packed(const vc_view *view);
+
+/* Bytes of all elements, gaps not counted. The view must pass vc_view_check. */
+VC_API size_t vc_view_nbytes(const vc_view *view);
+
+/* Byte range that the elements touch, relative to `data`: [*low, *high).
+ * Both 0 for an empty view. The view must pass vc_view_check. */
+VC_API void vc_view_span(const vc_view *view, int64_t *low, int64_t *high);
+
+/* An interleaved image: what OpenCV calls rows, cols, channels and step. */
+typedef struct vc_image {
+  void *data;
+  int64_t rows;
+  int64_t cols;
+  int64_t step; /* bytes from row to row; cols * channels * itemsize if rows <= 1 */
+  int32_t channels;
+  vc_dtype dtype;
+} vc_image;
+
+/* Reads a view of rank 2 (H, W) or 3 (H, W, C) as an interleaved image.
+ *
+ * Rules: channels adjacent (stride = itemsize, or C = 1), columns adjacent
+ * (stride = C * itemsize, or W = 1), row stride at least W * C * itemsize and a
+ * multiple of the itemsize (or H = 1). rows and cols at most INT_MAX, and at
+ * least one channel. VC_ERROR_LAYOUT names the axis in the way. */
+VC_API vc_status vc_image_from_view(const vc_view *view, vc_image *out,
+                                    vc_error *error);
+
+/* The view of an interleaved image: (H, W, C), or (H, W) where there is one
+ * channel and `keepdim` is false. */
+VC_API void vc_view_from_image(const vc_image *image, vc_device device,
+                               bool keepdim, vc_view *out);
+
+/* True for a packed rank-3 view whose first axis is 1, 3 or 4 and whose last
+ * is more than 4 long: most likely planar (CHW), which its strides can't tell. */
+VC_API bool vc_view_looks_planar(const vc_view *view);
+
+/* ------------------------------------------------------------------ owners */
+
+/* One strong reference to whatever keeps memory alive. `release` is called
+ * exactly once, with `context`. A NULL `release` owns nothing. */
+typedef struct vc_owner {
+  void *context;
+  void (*release)(void *context);
+  /* true: `release` may run on any thread at any time, and does not wait.
+   * false: it only runs inside vc_collect (see there). */
+  bool any_thread;
+} vc_owner;
+
+/* Releases now, on this thread, and zeroes *owner. NULL owners are fine. */
+VC_API void vc_owner_release(vc_owner *owner);
+
+/* Runs the releases that were put off, on this thread, and returns how many.
+ *
+ * OpenCV and DLPack consumers give memory back from any thread, in the middle
+ * of their own work. An owner that is not `any_thread` is then put on a
+ * lock-free list, and its release runs here. Also sweeps lends whose OpenCV
+ * cannot report their end (see vc_counting). With `force`, lends that such an
+ * OpenCV has copied and forgotten are released too: the caller then promises
+ * that no GpuMat looks at them any more. */
+VC_API size_t vc_collect(bool force);
+
+/* True if vc_collect has something to do that is on the list. One load. */
+VC_API bool vc_collect_pending(void);
+
+/* A function to call, from any thread and without any lock, when the list of
+ * put-off releases stops being empty; it should arrange for vc_collect to be
+ * called soon. NULL for none. */
+VC_API void vc_collect_notify(void (*notify)(void));
+
+/* Counters since the library was loaded; each is exact when no call is in
+ * progress. */
+typedef struct vc_statistics {
+  uint64_t lends;            /* headers lent to OpenCV */
+  uint64_t lends_released;   /* of these, owners released */
+  uint64_t shares;           /* references taken from GpuMats */
+  uint64_t shares_released;  /* of these, given back */
+  uint64_t exports;          /* managed tensors made for DLPack consumers */
+  uint64_t exports_released; /* of these, deleted by their consumer */
+  uint64_t put_off;          /* releases on the list, waiting for vc_collect */
+} vc_statistics;
+
+VC_API void vc_statistics_read(vc_statistics *out);
+
+/* ------------------------------------------------------------------ DLPack */
+
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+
+/* Flags of DLManagedTensorVersioned, as DLPack numbers them. */
+#define VC_DLPACK_READ_ONLY UINT64_C(1)
+#define VC_DLPACK_IS_COPIED UINT64_C(2)
+
+/* Describes a `const DLTensor *` (borrowed: no ownership). Byte offset is
+ * added to the address; absent strides mean packed; strides become bytes.
+ * Refused: rank 0 or over VC_MAX_NDIM, lanes other than 1, dtypes and devices
+ * that viewcast does not know, negative shapes, distances that overflow, NULL
+ * data with a non-empty shape. */
+VC_API vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out,
+                                       vc_error *error);
+
+/* Takes a managed tensor over. On success its deleter is called once, when
+ * *owner is released; on failure the tensor was not touched. */
+VC_API vc_status vc_view_from_dlpack(struct DLManagedTensor *tensor,
+                                     vc_view *out, vc_owner *owner,
+                                     vc_error *error);
+
+/* The same for a versioned one, whose major version must be 1. The read-only
+ * flag sets out->readonly. *flags (may be NULL) receives all flags. */
+VC_API vc_status vc_view_from_dlpack_versioned(
+    struct DLManagedTensorVersioned *tensor, vc_view *out, vc_owner *owner,
+    uint64_t *flags, vc_error *error);
+
+/* Makes a managed tensor that holds *owner (taken) until its deleter runs, on
+ * whatever thread. Strides are always present. Strides that are no multiple
+ * of the itemsize are VC_ERROR_LAYOUT. The unversioned kind has no read-only
+ * flag: a read-only view is VC_ERROR_VALUE there. */
+VC_API vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner,
+                                     struct DLManagedTensor **out,
+                                     vc_error *error);
+VC_API vc_status vc_dlpack_versioned_from_view(
+    const vc_view *view, vc_owner *owner, uint64_t flags,
+    struct DLManagedTensorVersioned **out, vc_error *error);
+
+/* ---------------------------------------------------- CUDA Array Interface */
+
+/* The fields of a __cuda_array_interface__ dictionary, versions 2 and 3
+ * (https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html). */
+typedef struct vc_cuda_array {
+  int64_t version;
+  uintptr_t data;      /* data[0] */
+  bool readonly;       /* data[1] */
+  bool has_mask;       /* mask is not None */
+  bool has_strides;    /* strides is not None */
+  int32_t ndim;
+  int64_t shape[VC_MAX_NDIM];
+  int64_t strides[VC_MAX_NDIM]; /* bytes; only if has_strides */
+  char typestr[8];     /* "<f4", "|u1", …, terminated */
+} vc_cuda_array;
+
+/* Describes such an array. The interface names no device: `device` is the
+ * caller's (vc_cuda_pointer_device). Refused: versions other than 2 and 3,
+ * masks, big-endian and structured types. */
+VC_API vc_status vc_view_from_cuda_array(const vc_cuda_array *array,
+                                         vc_device device, vc_view *out,
+                                         vc_error *error);
+
+/* Fills the fields for a view (version 3; strides left out where packed).
+ * bfloat16 has no typestr: VC_ERROR_DTYPE. Host memory: VC_ERROR_DEVICE. */
+VC_API vc_status vc_cuda_array_from_view(const vc_view *view,
+                                         vc_cuda_array *out, vc_error *error);
+
+/* NumPy's typestr of a dtype ("<f4"); NULL for bfloat16 and unknown types. */
+VC_API const char *vc_dtype_typestr(vc_dtype dtype);
+
+/* The dtype of a typestr; VC_ERROR_DTYPE for what viewcast does not convert. */
+VC_API vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out,
+                                       vc_error *error);
+
+/* ------------------------------------------------------------------ GpuMat */
+
+/* cv::cuda::GpuMat in memory, OpenCV 4.x and 5.x (Linux, 64 bit). From C++,
+ * reinterpret_cast<vc_gpumat *>(&mat) after vc_gpumat_verify. */
+typedef struct vc_gpumat {
+  int32_t flags; /* magic | continuous | submatrix | type */
+  int32_t rows;
+  int32_t cols;
+  size_t step; /* bytes */
+  uint8_t *data;
+  int32_t *refcount;
+  uint8_t *datastart;
+  const uint8_t *dataend;
+  void *allocator; /* cv::cuda::GpuMat::Allocator * */
+} vc_gpumat;
+
+/* What a build of OpenCV does with the counter behind GpuMat::refcount. */
+typedef enum vc_counting {
+  /* Counts copies up and down and calls allocator->free at zero: OpenCV built
+   * with CUDA. Lends end by themselves. */
+  VC_COUNTS_AND_FREES = 1,
+  /* Counts both ways but has no allocator to call: stock 5.x. A lend holds one
+   * count of its own and is swept by vc_collect when that is the last. */
+  VC_COUNTS_ONLY = 2,
+  /* Counts up, never down: stock 4.x. A lend holds the GpuMat object itself
+   * (vc_holder) and is swept when nobody else does and nothing was copied. */
+  VC_COUNTS_UP = 3
+} vc_counting;
+
+#define VC_GPUMAT_DEPTHS 16
+
+/* The OpenCV that is loaded. Fill it with vc_gpumat_abi_init. */
+typedef struct vc_gpumat_abi {
+  int32_t channel_shift; /* CV_CN_SHIFT: 3 in 4.x, 5 in 5.x */
+  int32_t channels_max;  /* CV_CN_MAX: 512 in 4.x, 128 in 5.x */
+  vc_dtype depths[VC_GPUMAT_DEPTHS]; /* by depth number; bits = 0: none */
+  vc_counting counting;
+  /* OpenCV's own allocator object, whose memory vc_gpumat_share may hold on
+   * to; NULL where there is none. */
+  const void *standard_allocator;
+} vc_gpumat_abi;
+
+/* The ABI of an OpenCV whose CV_CN_SHIFT is `channel_shift` (3 or 5, else
+ * VC_ERROR_ABI) and whose counter behaves as said. C++ programs pass
+ * CV_CN_SHIFT and, for a CUDA build, VC_COUNTS_AND_FREES and
+ * cv::cuda::GpuMat::defaultAllocator(). Only Linux on x86-64 and aarch64;
+ * VC_ERROR_ABI elsewhere. */
+VC_API vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
+                                    const void *standard_allocator,
+                                    vc_gpumat_abi *out, vc_error *error);
+
+/* OpenCV's type number (CV_MAKETYPE) of a dtype and a channel count. bool is
+ * CV_8U. VC_ERROR_DTYPE where this OpenCV has no such depth, VC_ERROR_LAYOUT
+ * for a channel count below 1 or above channels_max. */
+VC_API vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype,
+                                int32_t channels, int32_t *out, vc_error *error);
+
+/* Fills *out with a header over the image, as OpenCV's own constructor over
+ * user memory does: flags, datastart and dataend exact, no refcount, allocator
+ * kept as it stands in *out. An empty image gives rows, cols and type with
+ * NULL pointers.
+ *
+ * Beside the rules of vc_image_from_view: address and row step are multiples
+ * of the pixel's CUDA vector size (min(itemsize * C, 16) for 2 and 4 channels,
+ * else the itemsize), the view is writable (VC_ERROR_VALUE) and its memory is
+ * device or managed memory, or host memory in host mode (VC_ERROR_DEVICE). */
+VC_API vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view,
+                                vc_gpumat *out, vc_error *error);
+
+/* Keeps a GpuMat object alive, for VC_COUNTS_UP. */
+typedef struct vc_holder {
+  void *object;
+  bool (*is_last)(void *object);    /* nobody but this holder refers to it */
+  void (*release)(void *object);
+} vc_holder;
+
+/* Lends memory to a GpuMat: writes a header over `view` into *mat, an empty
+ * GpuMat that owns nothing, together with *owner (taken), which is released
+ * once after the last copy and ROI of it is gone.
+ *
+ * `free` as OpenCV calls it never waits: an owner that is not any_thread goes
+ * to the list of vc_collect. An empty view lends nothing: its owner is
+ * released at once. A NULL owner->release lends memory that is nobody's.
+ * `holder` is needed for VC_COUNTS_UP only (else NULL): its object is *mat. */
+VC_API vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view,
+                                vc_owner *owner, const vc_holder *holder,
+                                vc_gpumat *mat, vc_error *error);
+
+/* What a GpuMat's memory hangs on. */
+typedef enum vc_hold {
+  VC_HOLD_EMPTY = 0,    /* no data */
+  VC_HOLD_UNOWNED = 1,  /* no refcount: lifetime is the caller's */
+  VC_HOLD_LENT = 2,     /* lent by this library */
+  VC_HOLD_STANDARD = 3, /* OpenCV's standard allocator */
+  VC_HOLD_FOREIGN = 4   /* another allocator, which can't be relied on */
+} vc_hold;
+
+VC_API vc_hold vc_gpumat_hold(const vc_gpumat_abi *abi, const vc_gpumat *mat);
+
+/* Describes a GpuMat: (H, W, C), or (H, W) for one channel without keepdim.
+ * An empty GpuMat keeps its rows and cols if one of them is 0, else has rows
+ * 0. The device of lent memory is known; else that of the pointer, which is
+ * not asked for where there is only one GPU and the allocator is standard. */
+VC_API vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi,
+                                     const vc_gpumat *mat, bool keepdim,
+                                     vc_view *out, vc_error *error);
+
+/* Takes a reference to the memory of a GpuMat (lent or standard), by an atomic
+ * increment-if-not-zero. *owner gives it back by OpenCV's own rules, on any
+ * thread. Empty and unowned GpuMats give an owner that owns nothing. A
+ * foreign allocator is VC_ERROR_LAYOUT; so is a counter that is already zero.
+ *
+ * Under VC_COUNTS_UP no reference can be given back: VC_ERROR_ABI. Hold the
+ * GpuMat object instead. */
+VC_API vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat,
+                                 vc_owner *owner, vc_error *error);
+
+/* ----------------------------------------------- verifying OpenCV's layout */
+
+/* Copies `size` bytes of this process from `address`, VC_ERROR_ABI instead of
+ * a fault where they cannot be read (process_vm_readv). */
+VC_API vc_status vc_memory_read(const void *address, void *out, size_t size,
+                                vc_error *error);
+
+/* Reads what should be a GpuMat at `address`, without faulting, and compares
+ * every field but `allocator` with `expected`. VC_ERROR_ABI names the first
+ * field that differs. The header read goes to *found (may be NULL). */
+VC_API vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected,
+                                  vc_gpumat *found, vc_error *error);
+
+/* Watches what OpenCV does with a counter and an allocator. Set up with
+ * vc_gpumat_probe_begin; must outlive every header it is attached to. */
+typedef struct vc_gpumat_probe {
+  const void *table;   /* address point of a virtual table of recorders */
+  int32_t count;      /* what refcount points at */
+  int32_t slot;       /* last slot that was called; -1 for none */
+  int32_t calls;
+  const void *header;   /* second argument of that call */
+  const void *attached; /* the header of vc_gpumat_probe_begin */
+} vc_gpumat_probe;
+
+/* Attaches the probe to a GpuMat that owns nothing: refcount to
+ * probe->count (set to `count`), allocator to the probe. A recorded allocation
+ * of up to 64 bytes for that header succeeds, in static memory. */
+VC_API void vc_gpumat_probe_begin(vc_gpumat_probe *probe, int32_t count,
+                                  vc_gpumat *mat);
+
+/* Takes the probe off a GpuMat again: refcount and data NULL, allocator as
+ * given. */
+VC_API void vc_gpumat_probe_end(vc_gpumat *mat, void *allocator);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* VIEWCAST_VIEWCAST_H */

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An array read as rows of interleaved pixels. */
+#include <viewcast/viewcast.h>
+
+#include <inttypes.h>
+#include <limits.h>
+
+#include "core/error.h"
+
+#define PACK_FIRST                                                               \
+  "make a packed HWC copy first (torch: .contiguous(), CuPy: "                   \
+  "cupy.ascontiguousarray(), NumPy: numpy.ascontiguousarray())"
+
+/* Axes of an image by number. */
+static const char *const axis_names[] = {"height", "width", "channels"};
+
+static vc_status check_rank(const vc_view *view, vc_error *error) {
+  if (view->ndim == 2 || view->ndim == 3)
+    return VC_OK;
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "image has rank %" PRId32 ", needs 2 (H, W) or 3 (H, W, C); %s", view->ndim,
+                 view->ndim == 4 ? "take one image of the batch at a time"
+                                 : "reshape it to (1, W) or (H, W) first");
+}
+
+static vc_status check_lengths(const vc_view *view, vc_error *error) {
+  for (int32_t axis = 0; axis < view->ndim; axis++)
+    if (view->shape[axis] > INT_MAX)
+      return vc_fail(error, VC_ERROR_LAYOUT,
+                     "image axis %" PRId32 " (%s) is %" PRId64 " long, needs at most %d: OpenCV "
+                     "counts in 32 bits; slice the image into parts",
+                     axis, axis_names[axis], view->shape[axis], INT_MAX);
+  if (view->ndim == 3 && view->shape[2] == 0)
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "image axis 2 (channels) is 0 long, needs at least 1: an image without "
+                   "channels has no pixel type; give it one channel");
+  return VC_OK;
+}
+
+static vc_status check_channels(const vc_view *view, int64_t size, vc_error *error) {
+  if (view->ndim == 2 || view->shape[2] == 1 || view->strides[2] == size)
+    return VC_OK;
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "image axis 2 (channels) has stride %" PRId64 " bytes, needs %" PRId64 ": the "
+                 "channels of a pixel are not adjacent, as in planar (CHW) memory seen as "
+                 "HWC; " PACK_FIRST,
+                 view->strides[2], size);
+}
+
+static vc_status check_columns(const vc_view *view, int64_t pixel, vc_error *error) {
+  if (view->shape[1] == 1 || view->strides[1] == pixel)
+    return VC_OK;
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "image axis 1 (width) has stride %" PRId64 " bytes, needs %" PRId64 ": the "
+                 "pixels are not interleaved; " PACK_FIRST,
+                 view->strides[1], pixel);
+}
+
+static vc_status check_rows(const vc_view *view, int64_t size, int64_t row, vc_error *error) {
+  int64_t stride = view->strides[0];
+  if (view->shape[0] == 1 || (stride >= row && stride % size == 0))
+    return VC_OK;
+  if (stride >= row)
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "image axis 0 (height) has stride %" PRId64 " bytes, needs a multiple of the "
+                   "itemsize %" PRId64 ": the rows are not aligned to their elements; " PACK_FIRST,
+                   stride, size);
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "image axis 0 (height) has stride %" PRId64 " bytes, needs at least %" PRId64
+                 ": the rows %s; " PACK_FIRST,
+                 stride, row,
+                 stride < 0 ? "run backwards, as in a flipped image"
+                            : "overlap, as in a broadcast or transposed array");
+}
+
+static vc_status check_strides(const vc_view *view, int64_t size, int64_t pixel, int64_t row,
+                               vc_error *error) {
+  vc_status status = check_channels(view, size, error);
+  if (status == VC_OK)
+    status = check_columns(view, pixel, error);
+  if (status == VC_OK)
+    status = check_rows(view, size, row, error);
+  return status;
+}
+
+vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error) {
+  vc_status status = vc_view_check(view, error);
+  if (status == VC_OK)
+    status = check_rank(view, error);
+  if (status == VC_OK)
+    status = check_lengths(view, error);
+  if (status != VC_OK)
+    return status;
+
+  /* Only an empty image can get here with a row that does not fit 64 bits. */
+  int64_t channels = view->ndim == 3 ? view->shape[2] : 1;
+  int64_t size = (int64_t)vc_dtype_size(view->dtype);
+  int64_t pixel = channels * size, row;
+  if (__builtin_mul_overflow(view->shape[1], pixel, &row))
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "a row of %" PRId64 " pixels of %" PRId64 " bytes overflows 64 bits; slice "
+                   "the image into parts",
+                   view->shape[1], pixel);
+
+  bool empty = vc_view_is_empty(view);
+  if (!empty)
+    status = check_strides(view, size, pixel, row, error);
+  if (status != VC_OK)
+    return status;
+
+  *out = (vc_image){
+      .data = view->data,
+      .rows = view->shape[0],
+      .cols = view->shape[1],
+      .step = empty || view->shape[0] == 1 ? row : view->strides[0],
+      .channels = (int32_t)channels,
+      .dtype = view->dtype,
+  };
+  return VC_OK;
+}
+
+void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, vc_view *out) {
+  int64_t size = (int64_t)vc_dtype_size(image->dtype);
+  bool flat = image->channels == 1 && !keepdim;
+  *out = (vc_view){
+      .data = image->data,
+      .device = device,
+      .dtype = image->dtype,
+      .ndim = flat ? 2 : 3,
+      .shape = {image->rows, image->cols, flat ? 0 : image->channels},
+      .strides = {image->step, image->channels * size, flat ? 0 : size},
+  };
+}
+
+bool vc_view_looks_planar(const vc_view *view) {
+  if (view->ndim != 3 || view->shape[2] <= 4)
+    return false;
+  int64_t first = view->shape[0];
+  return (first == 1 || first == 3 || first == 4) && vc_view_is_packed(view);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/owner.h"
+
+typedef size_t (*sweep_function)(bool force);
+typedef bool (*pending_function)(void);
+typedef void (*notify_function)(void);
+
+struct vc_counters vc_counters;
+
+/* Records put off, the last one first. Pushed one at a time and taken all at
+ * once, so a record that comes back to the same address does no harm. */
+static _Atomic(vc_record *) put_off_list;
+
+static _Atomic(notify_function) notify;
+static _Atomic(sweep_function) sweep;
+static _Atomic(pending_function) sweep_pending;
+
+/* This thread is inside the sweeper: a release that it runs may collect, too. */
+static _Thread_local bool sweeping;
+
+void vc_owner_release(vc_owner *owner) {
+  if (owner == NULL)
+    return;
+  vc_owner taken = *owner;
+  *owner = (vc_owner){0};
+  if (taken.release != NULL)
+    taken.release(taken.context);
+}
+
+static void end_record(vc_record *record) {
+  vc_owner_release(&record->owner);
+  record->finish(record);
+}
+
+static void put_off(vc_record *record) {
+  atomic_fetch_add_explicit(&vc_counters.put_off, 1, memory_order_relaxed);
+  vc_record *head = atomic_load_explicit(&put_off_list, memory_order_relaxed);
+  do
+    record->next = head;
+  while (!atomic_compare_exchange_weak_explicit(&put_off_list, &head, record,
+                                                memory_order_release,
+                                                memory_order_relaxed));
+
+  /* From here on the record may be gone. */
+  notify_function call = atomic_load_explicit(&notify, memory_order_acquire);
+  if (head == NULL && call != NULL)
+    call();
+}
+
+void vc_retire(vc_record *record) {
+  if (record->owner.any_thread || record->owner.release == NULL)
+    end_record(record);
+  else
+    put_off(record);
+}
+
+/* Takes the whole list, the oldest record first. */
+static vc_record *take_list(void) {
+  vc_record *record =
+      atomic_exchange_explicit(&put_off_list, NULL, memory_order_acquire);
+  vc_record *oldest = NULL;
+  while (record != NULL) {
+    vc_record *next = record->next;
+    record->next = oldest;
+    oldest = record;
+    record = next;
+  }
+  return oldest;
+}
+
+/* Drains the list until it stays empty: a release may put off others. */
+static size_t drain(void) {
+  size_t count = 0;
+  while (vc_collect_pending()) {
+    vc_record *record = take_list();
+    while (record != NULL) {
+      vc_record *next = record->next; /* end_record frees it */
+      end_record(record);
+      atomic_fetch_sub_explicit(&vc_counters.put_off, 1, memory_order_relaxed);
+      record = next;
+      count++;
+    }
+  }
+  return count;
+}
+
+static size_t run_sweeper(bool force) {
+  sweep_function run = atomic_load_explicit(&sweep, memory_order_acquire);
+  if (run == NULL || sweeping)
+    return 0;
+  pending_function pending = atomic_load_explicit(&sweep_pending, memory_order_acquire);
+  if (pending != NULL && !pending())
+    return 0;
+  sweeping = true;
+  size_t count = run(force);
+  sweeping = false;
+  return count;
+}
+
+size_t vc_collect(bool force) {
+  size_t total = 0, swept;
+  do {
+    total += drain();
+    swept = run_sweeper(force);
+    total += swept;
+  } while (swept > 0 || vc_collect_pending());
+  return total;
+}
+
+bool vc_collect_pending(void) {
+  return atomic_load_explicit(&put_off_list, memory_order_relaxed) != NULL;
+}
+
+void vc_collect_notify(void (*function)(void)) {
+  atomic_store_explicit(&notify, function, memory_order_release);
+}
+
+void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void)) {
+  atomic_store_explicit(&sweep_pending, pending, memory_order_release);
+  atomic_store_explicit(&sweep, function, memory_order_release);
+}
+
+static uint64_t read_counter(const _Atomic uint64_t *counter) {
+  return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void vc_statistics_read(vc_statistics *out) {
+  *out = (vc_statistics){
+      .lends = read_counter(&vc_counters.lends),
+      .lends_released = read_counter(&vc_counters.lends_released),
+      .shares = read_counter(&vc_counters.shares),
+      .shares_released = read_counter(&vc_counters.shares_released),
+      .exports = read_counter(&vc_counters.exports),
+      .exports_released = read_counter(&vc_counters.exports_released),
+      .put_off = read_counter(&vc_counters.put_off),
+  };
+}

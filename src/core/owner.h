@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of what was handed out: owners are released at once, or put on a
+ * list that vc_collect drains. */
+#ifndef VIEWCAST_CORE_OWNER_H
+#define VIEWCAST_CORE_OWNER_H
+
+#include <stdatomic.h>
+
+#include <viewcast/viewcast.h>
+
+/* The part of a lend or an export that outlives its consumer. It lies inside
+ * the allocation of what it belongs to; `next` is the list's. */
+typedef struct vc_record {
+  struct vc_record *next;
+  vc_owner owner;
+  void (*finish)(struct vc_record *record);
+} vc_record;
+
+/* The end of a record: if the owner may run on any thread, or owns nothing,
+ * releases it now and calls finish(record), which frees the record and counts;
+ * else puts the record on the list, for vc_collect to do the same, and calls
+ * the notify function if the list was empty. Never waits, never allocates. */
+void vc_retire(vc_record *record);
+
+/* Sweeper for lends of an OpenCV that cannot report their end; set once, before
+ * the first lend. vc_collect calls `sweep` each time it has drained the list,
+ * unless `pending` (which may be NULL) says that there is nothing to look at.
+ * `sweep` returns how many lends it released; it may run on several threads at
+ * a time, but vc_collect does not enter it from inside itself. */
+void vc_collect_set_sweeper(size_t (*sweep)(bool force), bool (*pending)(void));
+
+/* Behind vc_statistics. */
+extern struct vc_counters {
+  _Atomic uint64_t lends, lends_released, shares, shares_released, exports,
+      exports_released, put_off;
+} vc_counters;
+
+#endif

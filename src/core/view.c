@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <viewcast/viewcast.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+
+bool vc_view_is_empty(const vc_view *view) {
+  for (int32_t axis = 0; axis < view->ndim; axis++)
+    if (view->shape[axis] == 0)
+      return true;
+  return false;
+}
+
+bool vc_view_is_packed(const vc_view *view) {
+  if (vc_view_is_empty(view))
+    return true;
+  int64_t expected = (int64_t)vc_dtype_size(view->dtype);
+  for (int32_t axis = view->ndim - 1; axis >= 0; axis--) {
+    if (view->shape[axis] == 1)
+      continue;
+    if (view->strides[axis] != expected)
+      return false;
+    expected *= view->shape[axis];
+  }
+  return true;
+}
+
+/* Bytes of all elements; false if they do not fit an int64_t. */
+static bool count_bytes(const vc_view *view, int64_t *out) {
+  int64_t bytes = (int64_t)vc_dtype_size(view->dtype);
+  for (int32_t axis = 0; axis < view->ndim; axis++)
+    if (__builtin_mul_overflow(bytes, view->shape[axis], &bytes))
+      return false;
+  *out = bytes;
+  return true;
+}
+
+/* Byte range of a view that is not empty; false if it does not fit an int64_t. */
+static bool find_span(const vc_view *view, int64_t *low, int64_t *high) {
+  int64_t size;
+  *low = 0;
+  *high = (int64_t)vc_dtype_size(view->dtype);
+  for (int32_t axis = 0; axis < view->ndim; axis++) {
+    int64_t distance;
+    if (__builtin_mul_overflow(view->shape[axis] - 1, view->strides[axis], &distance))
+      return false;
+    int64_t *end = distance < 0 ? low : high;
+    if (__builtin_add_overflow(*end, distance, end))
+      return false;
+  }
+  return !__builtin_sub_overflow(*high, *low, &size);
+}
+
+size_t vc_view_nbytes(const vc_view *view) {
+  int64_t bytes = 0;
+  if (!vc_view_is_empty(view))
+    count_bytes(view, &bytes);
+  return (size_t)bytes;
+}
+
+void vc_view_span(const vc_view *view, int64_t *low, int64_t *high) {
+  *low = *high = 0;
+  if (!vc_view_is_empty(view))
+    find_span(view, low, high);
+}
+
+static vc_status check_device(vc_device device, vc_error *error) {
+  switch (device.type) {
+  case VC_CPU:
+  case VC_CUDA:
+  case VC_CUDA_HOST:
+  case VC_CUDA_MANAGED: break;
+  default:
+    return vc_fail(error, VC_ERROR_DEVICE,
+                   "device type is %" PRId32 ", needs CPU (1), CUDA (2), CUDA host (3) "
+                   "or CUDA managed (13); copy the array to one of these first",
+                   device.type);
+  }
+  if (device.id < 0)
+    return vc_fail(error, VC_ERROR_DEVICE,
+                   "device id is %" PRId32 ", needs 0 or the ordinal of a CUDA device",
+                   device.id);
+  return VC_OK;
+}
+
+static vc_status check_rank(int32_t ndim, vc_error *error) {
+  if (ndim >= 1 && ndim <= VC_MAX_NDIM)
+    return VC_OK;
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "array has rank %" PRId32 ", needs 1 to %d; reshape it to (H, W), (H, W, C) "
+                 "or a batch of these first",
+                 ndim, VC_MAX_NDIM);
+}
+
+static vc_status check_shape(const vc_view *view, vc_error *error) {
+  for (int32_t axis = 0; axis < view->ndim; axis++)
+    if (view->shape[axis] < 0)
+      return vc_fail(error, VC_ERROR_VALUE,
+                     "axis %" PRId32 " is %" PRId64 " long, needs 0 or more: the producer's "
+                     "description is broken",
+                     axis, view->shape[axis]);
+  return VC_OK;
+}
+
+/* The elements of a view that is not empty lie inside the address space. */
+static vc_status check_extent(const vc_view *view, vc_error *error) {
+  int64_t bytes, low, high;
+  if (!count_bytes(view, &bytes))
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "the elements take more bytes than 64 bits can count: the producer's "
+                   "shape is broken");
+  if (!find_span(view, &low, &high))
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "the distance from the first byte to the last overflows 64 bits: the "
+                   "producer's strides are broken");
+  if (view->data == NULL)
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "data is NULL although the array has %" PRId64 " bytes, needs an address: "
+                   "fake, meta and wrapper tensors have no memory of their own; pass the "
+                   "tensor that holds it",
+                   bytes);
+
+  uintptr_t address = (uintptr_t)view->data, end;
+  if (address < (uintptr_t)0 - (uintptr_t)low ||
+      __builtin_add_overflow(address, (uintptr_t)high, &end))
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "the elements lie %" PRId64 " to %" PRId64 " bytes from address %#" PRIxPTR
+                   ", which is outside the address space: the producer's data or strides "
+                   "are broken",
+                   low, high, address);
+  return VC_OK;
+}
+
+vc_status vc_view_check(const vc_view *view, vc_error *error) {
+  vc_status status = vc_dtype_check(view->dtype, error);
+  if (status == VC_OK)
+    status = check_device(view->device, error);
+  if (status == VC_OK)
+    status = check_rank(view->ndim, error);
+  if (status == VC_OK)
+    status = check_shape(view, error);
+  if (status == VC_OK && !vc_view_is_empty(view))
+    status = check_extent(view, error);
+  return status;
+}
+
+/* A stride that does not fit is written as 0: it belongs to an empty view, where
+ * no stride matters, or to a shape that vc_view_check refuses. */
+static void pack_strides(vc_view *view) {
+  int64_t stride = (int64_t)vc_dtype_size(view->dtype);
+  for (int32_t axis = view->ndim - 1; axis >= 0; axis--) {
+    view->strides[axis] = stride;
+    int64_t length = view->shape[axis] > 1 ? view->shape[axis] : 1;
+    if (__builtin_mul_overflow(stride, length, &stride))
+      stride = 0;
+  }
+}
+
+vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype, int32_t ndim,
+                         const int64_t *shape, vc_view *out, vc_error *error) {
+  vc_status status = check_rank(ndim, error);
+  if (status != VC_OK)
+    return status;
+
+  vc_view view = {.data = data, .device = device, .dtype = dtype, .ndim = ndim};
+  memcpy(view.shape, shape, (size_t)ndim * sizeof *shape);
+  pack_strides(&view);
+  status = vc_view_check(&view, error);
+  if (status == VC_OK)
+    *out = view;
+  return status;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CUDA Array Interface, versions 2 and 3
+ * (https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html). */
+#include <viewcast/viewcast.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#  error "typestrs are written for little-endian machines"
+#endif
+
+static const struct {
+  vc_dtype dtype;
+  const char *typestr;
+} typestrs[] = {
+    {{VC_UINT, 8}, "|u1"},  {{VC_FLOAT, 32}, "<f4"}, {{VC_FLOAT, 16}, "<f2"},
+    {{VC_FLOAT, 64}, "<f8"}, {{VC_BOOL, 8}, "|b1"},  {{VC_INT, 8}, "|i1"},
+    {{VC_INT, 16}, "<i2"},  {{VC_INT, 32}, "<i4"},   {{VC_INT, 64}, "<i8"},
+    {{VC_UINT, 16}, "<u2"}, {{VC_UINT, 32}, "<u4"},  {{VC_UINT, 64}, "<u8"},
+};
+
+#define TYPESTR_COUNT (sizeof typestrs / sizeof typestrs[0])
+
+const char *vc_dtype_typestr(vc_dtype dtype) {
+  for (size_t i = 0; i < TYPESTR_COUNT; i++)
+    if (typestrs[i].dtype.code == dtype.code && typestrs[i].dtype.bits == dtype.bits)
+      return typestrs[i].typestr;
+  return NULL;
+}
+
+/* What to do with a kind of NumPy type that viewcast does not convert. */
+static const char *way_out(char kind) {
+  switch (kind) {
+  case 'c':
+    return "see it as pairs of real numbers first (NumPy and CuPy: .view() with the float "
+           "type of half the size)";
+  case 'V':
+    return "structured types and bfloat16 have no plain typestr; select one field first, and "
+           "pass bfloat16 through DLPack";
+  case 'f': return "convert to float64 first";
+  case 't': return "convert bit fields to bool first";
+  case 'M':
+  case 'm': return "see dates and times as int64 first (NumPy and CuPy: .view('int64'))";
+  default: return "convert it to one of these first";
+  }
+}
+
+/* Copies a typestr for a message, with a question mark for what is no letter,
+ * digit or sign. */
+static void printable(const char *typestr, char out[16]) {
+  size_t length = 0;
+  for (; length < 15 && typestr[length] != '\0'; length++)
+    out[length] = typestr[length] >= ' ' && typestr[length] <= '~' ? typestr[length] : '?';
+  out[length] = '\0';
+}
+
+static vc_status refuse_typestr(const char *typestr, vc_error *error) {
+  char text[16];
+  printable(typestr, text);
+  return vc_fail(error, VC_ERROR_DTYPE,
+                 "typestr is '%s', needs b1, i1 to i8, u1 to u8, f2, f4 or f8 after a byte "
+                 "order of <, | or =; %s",
+                 text, text[0] == '\0' ? way_out('\0') : way_out(text[1]));
+}
+
+vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out, vc_error *error) {
+  char order = typestr[0];
+  if (order != '<' && order != '|' && order != '=' && order != '>')
+    return refuse_typestr(typestr, error);
+
+  for (size_t i = 0; i < TYPESTR_COUNT; i++) {
+    if (strcmp(typestr + 1, typestrs[i].typestr + 1) != 0)
+      continue;
+    if (order == '>' && typestrs[i].dtype.bits > 8)
+      return vc_fail(error, VC_ERROR_DTYPE,
+                     "typestr is '%s', big-endian, needs the machine's byte order ('%s'); swap "
+                     "the bytes first (NumPy and CuPy: .astype('%s'))",
+                     typestr, typestrs[i].typestr, typestrs[i].typestr);
+    *out = typestrs[i].dtype;
+    return VC_OK;
+  }
+  return refuse_typestr(typestr, error);
+}
+
+static vc_status check_header(const vc_cuda_array *array, vc_error *error) {
+  if (array->version != 2 && array->version != 3)
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "CUDA Array Interface has version %" PRId64 ", needs 2 or 3; update the "
+                   "producer or pass the array through DLPack",
+                   array->version);
+  if (array->has_mask)
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "CUDA Array Interface has a mask, needs none: an image has no masked "
+                   "elements; fill them in first");
+  if (memchr(array->typestr, '\0', sizeof array->typestr) == NULL)
+    return vc_fail(error, VC_ERROR_DTYPE,
+                   "typestr is longer than %zu characters, needs 3, as in '<f4'; pass a plain "
+                   "numeric type",
+                   sizeof array->typestr - 1);
+  return VC_OK;
+}
+
+vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device, vc_view *out,
+                                  vc_error *error) {
+  vc_dtype dtype;
+  vc_view view;
+  vc_status status = check_header(array, error);
+  if (status == VC_OK)
+    status = vc_dtype_from_typestr(array->typestr, &dtype, error);
+  if (status == VC_OK)
+    status = vc_view_packed((void *)array->data, device, dtype, array->ndim, array->shape,
+                            &view, error);
+  if (status == VC_OK && array->has_strides) {
+    memcpy(view.strides, array->strides, (size_t)view.ndim * sizeof view.strides[0]);
+    status = vc_view_check(&view, error);
+  }
+  if (status != VC_OK)
+    return status;
+  view.readonly = array->readonly;
+  *out = view;
+  return VC_OK;
+}
+
+static vc_status check_device_memory(const vc_view *view, vc_error *error) {
+  if (view->device.type == VC_CUDA || view->device.type == VC_CUDA_MANAGED)
+    return VC_OK;
+  return vc_fail(error, VC_ERROR_DEVICE,
+                 "array is in %s, needs device or managed memory: the CUDA Array Interface "
+                 "describes no other; use DLPack or the buffer protocol",
+                 view->device.type == VC_CUDA_HOST ? "pinned host memory" : "host memory");
+}
+
+vc_status vc_cuda_array_from_view(const vc_view *view, vc_cuda_array *out, vc_error *error) {
+  vc_status status = vc_view_check(view, error);
+  if (status == VC_OK)
+    status = check_device_memory(view, error);
+  if (status != VC_OK)
+    return status;
+
+  const char *typestr = vc_dtype_typestr(view->dtype);
+  if (typestr == NULL)
+    return vc_fail(error, VC_ERROR_DTYPE,
+                   "dtype is %s, needs one that NumPy has a typestr for; use DLPack, or see it "
+                   "as int16 first (torch: .view(torch.int16))",
+                   vc_dtype_name(view->dtype));
+
+  bool packed = vc_view_is_packed(view);
+  vc_cuda_array array = {
+      .version = 3,
+      .data = vc_view_is_empty(view) ? 0 : (uintptr_t)view->data,
+      .readonly = view->readonly != 0,
+      .has_strides = !packed,
+      .ndim = view->ndim,
+  };
+  memcpy(array.shape, view->shape, (size_t)view->ndim * sizeof array.shape[0]);
+  if (!packed)
+    memcpy(array.strides, view->strides, (size_t)view->ndim * sizeof array.strides[0]);
+  memcpy(array.typestr, typestr, strlen(typestr) + 1);
+  *out = array;
+  return VC_OK;
+}

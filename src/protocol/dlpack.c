@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DLPack (https://dmlc.github.io/dlpack/latest/): tensors of other libraries
+ * read as views, and views handed to them. */
+#include <viewcast/viewcast.h>
+
+#include <dlpack/dlpack.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/owner.h"
+
+_Static_assert((int)VC_CPU == (int)kDLCPU && (int)VC_CUDA == (int)kDLCUDA &&
+                   (int)VC_CUDA_HOST == (int)kDLCUDAHost &&
+                   (int)VC_CUDA_MANAGED == (int)kDLCUDAManaged,
+               "device types are DLPack's");
+_Static_assert((int)VC_INT == (int)kDLInt && (int)VC_UINT == (int)kDLUInt &&
+                   (int)VC_FLOAT == (int)kDLFloat && (int)VC_BFLOAT == (int)kDLBfloat &&
+                   (int)VC_COMPLEX == (int)kDLComplex && (int)VC_BOOL == (int)kDLBool,
+               "type codes are DLPack's");
+_Static_assert(VC_DLPACK_READ_ONLY == DLPACK_FLAG_BITMASK_READ_ONLY &&
+                   VC_DLPACK_IS_COPIED == DLPACK_FLAG_BITMASK_IS_COPIED,
+               "flags are DLPack's");
+
+/* ------------------------------------------------------------------ import */
+
+/* What a refused device is called. */
+static const char *device_name(int32_t type) {
+  switch (type) {
+  case kDLOpenCL: return "OpenCL";
+  case kDLVulkan: return "Vulkan";
+  case kDLMetal: return "Metal";
+  case kDLVPI: return "VPI";
+  case kDLROCM: return "ROCm";
+  case kDLROCMHost: return "ROCm host";
+  case kDLExtDev: return "an extension";
+  case kDLOneAPI: return "oneAPI";
+  case kDLWebGPU: return "WebGPU";
+  case kDLHexagon: return "Hexagon";
+  case kDLMAIA: return "MAIA";
+  case kDLTrn: return "Trainium";
+  default: return "unknown";
+  }
+}
+
+/* The device of a tensor; host memory has no ordinal. */
+static vc_status read_device(const DLTensor *tensor, vc_device *out, vc_error *error) {
+  int32_t type = (int32_t)tensor->device.device_type;
+  switch (type) {
+  case VC_CPU:
+  case VC_CUDA_HOST:
+    *out = (vc_device){.type = type, .id = 0};
+    return VC_OK;
+  case VC_CUDA:
+  case VC_CUDA_MANAGED:
+    *out = (vc_device){.type = type, .id = tensor->device.device_id};
+    return VC_OK;
+  default:
+    return vc_fail(error, VC_ERROR_DEVICE,
+                   "tensor is on device type %" PRId32 " (%s), needs CPU (1), CUDA (2), CUDA "
+                   "host (3) or CUDA managed (13); copy it to the CPU first (torch: .cpu())",
+                   type, device_name(type));
+  }
+}
+
+static vc_status read_dtype(const DLTensor *tensor, vc_dtype *out, vc_error *error) {
+  if (tensor->dtype.lanes != 1)
+    return vc_fail(error, VC_ERROR_DTYPE,
+                   "dtype is a vector of %d lanes of %d bits, needs 1 lane; export the lanes "
+                   "as the last axis instead",
+                   tensor->dtype.lanes, tensor->dtype.bits);
+  *out = (vc_dtype){.code = tensor->dtype.code, .bits = tensor->dtype.bits};
+  return vc_dtype_check(*out, error);
+}
+
+/* The address of the first element, byte offset included. */
+static vc_status read_address(const DLTensor *tensor, bool empty, void **out, vc_error *error) {
+  uintptr_t address = (uintptr_t)tensor->data;
+  if (tensor->data == NULL && (empty || tensor->byte_offset == 0)) {
+    *out = NULL; /* of a tensor with elements, vc_view_check says so */
+    return VC_OK;
+  }
+  if (tensor->data == NULL)
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "data is NULL with a byte offset of %" PRIu64 ", needs an address: the "
+                   "producer's description is broken",
+                   tensor->byte_offset);
+  if (__builtin_add_overflow(address, tensor->byte_offset, &address))
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "byte offset %" PRIu64 " from address %p is outside the address space: the "
+                   "producer's description is broken",
+                   tensor->byte_offset, tensor->data);
+  *out = (void *)address;
+  return VC_OK;
+}
+
+/* Strides in bytes. One that does not fit matters only where it is walked. */
+static vc_status read_strides(const DLTensor *tensor, vc_view *view, vc_error *error) {
+  bool empty = vc_view_is_empty(view);
+  int64_t size = (int64_t)vc_dtype_size(view->dtype);
+  for (int32_t axis = 0; axis < view->ndim; axis++) {
+    int64_t elements = tensor->strides[axis];
+    if (!__builtin_mul_overflow(elements, size, &view->strides[axis]))
+      continue;
+    if (!empty && view->shape[axis] > 1)
+      return vc_fail(error, VC_ERROR_VALUE,
+                     "axis %" PRId32 " has a stride of %" PRId64 " elements of %" PRId64
+                     " bytes, which overflows 64 bits: the producer's strides are broken",
+                     axis, elements, size);
+    view->strides[axis] = 0;
+  }
+  return VC_OK;
+}
+
+/* A packed view first, for its checks; then the strides that the tensor has. */
+static vc_status read_layout(const DLTensor *tensor, vc_view *view, vc_error *error) {
+  if (tensor->shape == NULL && tensor->ndim > 0)
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "shape is NULL although the rank is %" PRId32 ", needs one length an axis: "
+                   "the producer's description is broken",
+                   tensor->ndim);
+  vc_status status = vc_view_packed(view->data, view->device, view->dtype, tensor->ndim,
+                                    tensor->shape, view, error);
+  if (status != VC_OK || tensor->strides == NULL)
+    return status;
+  status = read_strides(tensor, view, error);
+  return status == VC_OK ? vc_view_check(view, error) : status;
+}
+
+static bool has_zero_axis(const DLTensor *tensor) {
+  if (tensor->shape == NULL)
+    return false;
+  for (int32_t axis = 0; axis < tensor->ndim && axis < VC_MAX_NDIM; axis++)
+    if (tensor->shape[axis] == 0)
+      return true;
+  return false;
+}
+
+vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *error) {
+  const DLTensor *tensor = dltensor;
+  if (tensor == NULL)
+    return vc_fail(error, VC_ERROR_VALUE, "DLTensor is NULL, needs a tensor");
+
+  vc_view view = {0};
+  vc_status status = read_dtype(tensor, &view.dtype, error);
+  if (status == VC_OK)
+    status = read_device(tensor, &view.device, error);
+  if (status == VC_OK)
+    status = read_address(tensor, has_zero_axis(tensor), &view.data, error);
+  if (status == VC_OK)
+    status = read_layout(tensor, &view, error);
+  if (status == VC_OK)
+    *out = view;
+  return status;
+}
+
+static void delete_tensor(void *context) {
+  DLManagedTensor *tensor = context;
+  tensor->deleter(tensor);
+}
+
+static void delete_versioned(void *context) {
+  DLManagedTensorVersioned *tensor = context;
+  tensor->deleter(tensor);
+}
+
+/* The owner of a managed tensor. Nobody knows what a deleter waits for (many
+ * take Python's lock), so it is not for any thread. */
+static vc_owner owner_of(void *tensor, bool has_deleter, void (*release)(void *context)) {
+  if (!has_deleter)
+    return (vc_owner){0};
+  return (vc_owner){.context = tensor, .release = release, .any_thread = false};
+}
+
+vc_status vc_view_from_dlpack(DLManagedTensor *tensor, vc_view *out, vc_owner *owner,
+                              vc_error *error) {
+  if (tensor == NULL)
+    return vc_fail(error, VC_ERROR_VALUE, "DLManagedTensor is NULL, needs a tensor");
+  vc_status status = vc_view_from_dltensor(&tensor->dl_tensor, out, error);
+  if (status == VC_OK)
+    *owner = owner_of(tensor, tensor->deleter != NULL, delete_tensor);
+  return status;
+}
+
+vc_status vc_view_from_dlpack_versioned(DLManagedTensorVersioned *tensor, vc_view *out,
+                                        vc_owner *owner, uint64_t *flags, vc_error *error) {
+  if (tensor == NULL)
+    return vc_fail(error, VC_ERROR_VALUE, "DLManagedTensorVersioned is NULL, needs a tensor");
+  if (tensor->version.major != DLPACK_MAJOR_VERSION)
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "managed tensor has DLPack version %" PRIu32 ".%" PRIu32 ", needs %d.x; ask "
+                   "the producer for it (Python: __dlpack__(max_version=(1, 0)))",
+                   tensor->version.major, tensor->version.minor, DLPACK_MAJOR_VERSION);
+
+  vc_status status = vc_view_from_dltensor(&tensor->dl_tensor, out, error);
+  if (status != VC_OK)
+    return status;
+  out->readonly = (tensor->flags & VC_DLPACK_READ_ONLY) != 0;
+  *owner = owner_of(tensor, tensor->deleter != NULL, delete_versioned);
+  if (flags != NULL)
+    *flags = tensor->flags;
+  return VC_OK;
+}
+
+/* ------------------------------------------------------------------ export */
+
+/* A managed tensor and all that it points at, in one allocation. */
+typedef struct export {
+  union {
+    DLManagedTensor plain;
+    DLManagedTensorVersioned versioned;
+  } tensor; /* first: a tensor's address is its export's */
+  vc_record record;
+  int64_t shape[VC_MAX_NDIM];
+  int64_t strides[VC_MAX_NDIM];
+} export;
+
+static void free_export(vc_record *record) {
+  free((char *)record - offsetof(export, record));
+}
+
+static void end_export(export *self) {
+  atomic_fetch_add_explicit(&vc_counters.exports_released, 1, memory_order_relaxed);
+  vc_retire(&self->record);
+}
+
+static void delete_plain_export(DLManagedTensor *tensor) {
+  if (tensor != NULL)
+    end_export((export *)tensor);
+}
+
+static void delete_versioned_export(DLManagedTensorVersioned *tensor) {
+  if (tensor != NULL)
+    end_export((export *)tensor);
+}
+
+/* Strides in elements; the remainder of a stride that nobody walks is dropped. */
+static vc_status write_strides(const vc_view *view, int64_t *strides, vc_error *error) {
+  bool empty = vc_view_is_empty(view);
+  int64_t size = (int64_t)vc_dtype_size(view->dtype);
+  for (int32_t axis = 0; axis < view->ndim; axis++) {
+    if (view->strides[axis] % size != 0 && view->shape[axis] > 1 && !empty)
+      return vc_fail(error, VC_ERROR_LAYOUT,
+                     "axis %" PRId32 " has stride %" PRId64 " bytes, needs a multiple of the "
+                     "itemsize %" PRId64 ": DLPack counts strides in elements; make a packed "
+                     "copy first (torch: .contiguous(), CuPy: cupy.ascontiguousarray(), NumPy: "
+                     "numpy.ascontiguousarray())",
+                     axis, view->strides[axis], size);
+    strides[axis] = view->strides[axis] / size;
+  }
+  return VC_OK;
+}
+
+/* The DLTensor of a view, over shape and strides that live beside it. DLPack
+ * wants NULL data of an empty tensor. */
+static DLTensor describe(const vc_view *view, export *self) {
+  return (DLTensor){
+      .data = vc_view_is_empty(view) ? NULL : view->data,
+      .device = {.device_type = (DLDeviceType)view->device.type,
+                 .device_id = view->device.id},
+      .ndim = view->ndim,
+      .dtype = {.code = view->dtype.code, .bits = view->dtype.bits, .lanes = 1},
+      .shape = self->shape,
+      .strides = self->strides,
+      .byte_offset = 0,
+  };
+}
+
+/* A checked view and its owner in a new export, whose tensor is still to be
+ * filled in. */
+static vc_status make_export(const vc_view *view, vc_owner *owner, export **out,
+                             vc_error *error) {
+  int64_t strides[VC_MAX_NDIM] = {0};
+  vc_status status = vc_view_check(view, error);
+  if (status == VC_OK)
+    status = write_strides(view, strides, error);
+  if (status != VC_OK)
+    return status;
+
+  export *self = malloc(sizeof *self);
+  if (self == NULL)
+    return vc_fail(error, VC_ERROR_MEMORY, "no memory for a managed tensor of %zu bytes",
+                   sizeof *self);
+  memcpy(self->shape, view->shape, sizeof self->shape);
+  memcpy(self->strides, strides, sizeof self->strides);
+  self->record = (vc_record){.finish = free_export};
+  if (owner != NULL) {
+    self->record.owner = *owner;
+    *owner = (vc_owner){0};
+  }
+  atomic_fetch_add_explicit(&vc_counters.exports, 1, memory_order_relaxed);
+  *out = self;
+  return VC_OK;
+}
+
+vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner, DLManagedTensor **out,
+                              vc_error *error) {
+  if (view->readonly)
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "array is read-only, needs to be writable: unversioned DLPack cannot say "
+                   "read-only; ask for a versioned tensor (Python: "
+                   "__dlpack__(max_version=(1, 0))) or make a copy first");
+  export *self;
+  vc_status status = make_export(view, owner, &self, error);
+  if (status != VC_OK)
+    return status;
+  self->tensor.plain = (DLManagedTensor){
+      .dl_tensor = describe(view, self),
+      .manager_ctx = self,
+      .deleter = delete_plain_export,
+  };
+  *out = &self->tensor.plain;
+  return VC_OK;
+}
+
+vc_status vc_dlpack_versioned_from_view(const vc_view *view, vc_owner *owner, uint64_t flags,
+                                        DLManagedTensorVersioned **out, vc_error *error) {
+  export *self;
+  vc_status status = make_export(view, owner, &self, error);
+  if (status != VC_OK)
+    return status;
+  self->tensor.versioned = (DLManagedTensorVersioned){
+      .version = {.major = DLPACK_MAJOR_VERSION, .minor = DLPACK_MINOR_VERSION},
+      .manager_ctx = self,
+      .deleter = delete_versioned_export,
+      .flags = flags | (view->readonly ? VC_DLPACK_READ_ONLY : 0),
+      .dl_tensor = describe(view, self),
+  };
+  *out = &self->tensor.versioned;
+  return VC_OK;
+}
