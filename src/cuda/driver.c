@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cuda/driver.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+
+/* What is known about CUDA in this process. Written under `deciding` only. */
+static struct {
+  vc_driver driver;
+  int32_t devices;
+  char reason[160];
+} cuda = {.reason = "not asked for yet"};
+
+static pthread_mutex_t deciding = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int decided; /* a vc_mode; 0: not yet */
+
+static bool find(void *library, const char *name, void *slot) {
+  void *symbol = dlsym(library, name);
+  /* POSIX lets a function pointer travel as a data pointer; ISO C wants bytes. */
+  memcpy(slot, &symbol, sizeof symbol);
+  return symbol != NULL;
+}
+
+/* The first symbol that the library lacks; NULL if it has them all. */
+static const char *load_symbols(void *library, vc_driver *driver) {
+  const struct {
+    const char *name;
+    void *slot;
+  } symbols[] = {
+      {"cuInit", &driver->cuInit},
+      {"cuDeviceGetCount", &driver->cuDeviceGetCount},
+      {"cuDevicePrimaryCtxRetain", &driver->cuDevicePrimaryCtxRetain},
+      {"cuCtxGetCurrent", &driver->cuCtxGetCurrent},
+      {"cuCtxPushCurrent_v2", &driver->cuCtxPushCurrent},
+      {"cuCtxPopCurrent_v2", &driver->cuCtxPopCurrent},
+      {"cuPointerGetAttributes", &driver->cuPointerGetAttributes},
+      {"cuGetErrorName", &driver->cuGetErrorName},
+  };
+  for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
+    if (!find(library, symbols[i].name, symbols[i].slot)) return symbols[i].name;
+  }
+  return NULL;
+}
+
+static const char *result_name(const vc_driver *driver, CUresult result) {
+  const char *name = NULL;
+  if (driver->cuGetErrorName(result, &name) != VC_CUDA_SUCCESS || !name) {
+    return "unknown error";
+  }
+  return name;
+}
+
+vc_status vc_driver_fail(vc_error *error, const char *call, CUresult result) {
+  return vc_fail(error, VC_ERROR_CUDA, "%s failed with CUDA error %d (%s)", call,
+                 result, result_name(&cuda.driver, result));
+}
+
+/* Host mode, unless the environment forbids it. */
+static vc_status choose_host(const char *reason, vc_mode *out, vc_error *error) {
+  const char *allowed = getenv("VIEWCAST_HOST_MODE");
+  if (allowed && strcmp(allowed, "0") == 0) {
+    return vc_fail(error, VC_ERROR_DEVICE,
+                   "no CUDA device (%s), and VIEWCAST_HOST_MODE=0 forbids a "
+                   "GpuMat over host memory; unset it to allow host mode",
+                   reason);
+  }
+  snprintf(cuda.reason, sizeof cuda.reason, "host mode: %s", reason);
+  *out = VC_MODE_HOST;
+  return VC_OK;
+}
+
+static vc_status decide(vc_mode *out, vc_error *error) {
+  void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!library) return choose_host("libcuda.so.1 is not installed", out, error);
+
+  vc_driver driver;
+  const char *missing = load_symbols(library, &driver);
+  if (missing) {
+    return vc_fail(error, VC_ERROR_CUDA,
+                   "libcuda.so.1 has no %s; install a newer NVIDIA driver", missing);
+  }
+  cuda.driver = driver;
+  CUresult result = driver.cuInit(0);
+  if (result == VC_CUDA_NO_DEVICE) return choose_host("cuInit finds no device", out, error);
+  if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuInit", result);
+
+  int count = 0;
+  result = driver.cuDeviceGetCount(&count);
+  if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuDeviceGetCount", result);
+  if (count == 0) return choose_host("the driver lists 0 devices", out, error);
+
+  cuda.devices = count;
+  snprintf(cuda.reason, sizeof cuda.reason, "CUDA: the driver lists %d device%s", count,
+           count == 1 ? "" : "s");
+  *out = VC_MODE_CUDA;
+  return VC_OK;
+}
+
+static vc_status decide_once(vc_mode *out, vc_error *error) {
+  pthread_mutex_lock(&deciding);
+  vc_status status = VC_OK;
+  vc_mode mode = (vc_mode)atomic_load(&decided);
+  if (!mode) {
+    status = decide(&mode, error);
+    if (status == VC_OK) atomic_store(&decided, (int)mode);
+  }
+  pthread_mutex_unlock(&deciding);
+  if (status == VC_OK) *out = mode;
+  return status;
+}
+
+vc_status vc_cuda_mode(vc_mode *out, vc_error *error) {
+  int known = atomic_load_explicit(&decided, memory_order_acquire);
+  if (known) {
+    *out = (vc_mode)known;
+    return VC_OK;
+  }
+  return decide_once(out, error);
+}
+
+int32_t vc_cuda_device_count(void) {
+  vc_mode mode;
+  if (vc_cuda_mode(&mode, NULL) != VC_OK || mode != VC_MODE_CUDA) return 0;
+  return cuda.devices;
+}
+
+const char *vc_cuda_reason(void) {
+  vc_mode mode;
+  if (vc_cuda_mode(&mode, NULL) != VC_OK) return "CUDA is installed but can't be used";
+  return cuda.reason;
+}
+
+const vc_driver *vc_driver_get(void) {
+  vc_mode mode;
+  if (vc_cuda_mode(&mode, NULL) != VC_OK || mode != VC_MODE_CUDA) return NULL;
+  return &cuda.driver;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an OpenCV calls its types: channels packed above the depth. */
+#include "gpumat/header.h"
+
+#include <string.h>
+
+#include "core/error.h"
+
+#define TYPE_BITS 12 /* depth and channels together, in 4.x and 5.x alike */
+
+/* CV_8U … CV_16F are numbered alike in 4.x and 5.x; 5.x goes on. */
+static const vc_dtype common_depths[] = {
+    {VC_UINT, 8}, {VC_INT, 8},    {VC_UINT, 16},  {VC_INT, 16},
+    {VC_INT, 32}, {VC_FLOAT, 32}, {VC_FLOAT, 64}, {VC_FLOAT, 16},
+};
+static const vc_dtype later_depths[] = {
+    {VC_BFLOAT, 16}, {VC_BOOL, 8}, {VC_UINT, 64}, {VC_INT, 64}, {VC_UINT, 32},
+};
+
+vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
+                             const void *standard_allocator, vc_gpumat_abi *out,
+                             vc_error *error) {
+#if !(defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__)))
+  (void)channel_shift, (void)counting, (void)standard_allocator, (void)out;
+  return vc_fail(error, VC_ERROR_ABI,
+                 "GpuMat's layout is known on Linux for x86-64 and aarch64 only");
+#else
+  if (channel_shift != 3 && channel_shift != 5) {
+    return vc_fail(error, VC_ERROR_ABI,
+                   "this OpenCV packs channels above bit %d; viewcast knows 3 (4.x) and "
+                   "5 (5.x)",
+                   (int)channel_shift);
+  }
+  if (counting < VC_COUNTS_AND_FREES || counting > VC_COUNTS_UP) {
+    return vc_fail(error, VC_ERROR_VALUE, "counting is %d, needs a value of vc_counting",
+                   (int)counting);
+  }
+  *out = (vc_gpumat_abi){
+      .channel_shift = channel_shift,
+      .channels_max = 1 << (TYPE_BITS - channel_shift),
+      .counting = counting,
+      .standard_allocator = standard_allocator,
+  };
+  memcpy(out->depths, common_depths, sizeof common_depths);
+  if (channel_shift == 5) memcpy(out->depths + 8, later_depths, sizeof later_depths);
+  return VC_OK;
+#endif
+}
+
+static int32_t depth_of(const vc_gpumat_abi *abi, vc_dtype dtype) {
+  if (dtype.code == VC_BOOL) dtype.code = VC_UINT; /* bool is 8U: DESIGN, Types */
+  for (int32_t depth = 0; depth < VC_GPUMAT_DEPTHS; depth++) {
+    vc_dtype known = abi->depths[depth];
+    if (known.bits && known.bits == dtype.bits && known.code == dtype.code) return depth;
+  }
+  return -1;
+}
+
+/* The nearest type of the same width that every OpenCV has. */
+static const char *reinterpretation(vc_dtype dtype) {
+  switch (dtype.bits) {
+    case 16: return "int16";
+    case 32: return "int32";
+    case 64: return "float64 or as 2 channels of int32";
+    default: return "uint8";
+  }
+}
+
+vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels,
+                         int32_t *out, vc_error *error) {
+  int32_t depth = vc_dtype_size(dtype) ? depth_of(abi, dtype) : -1;
+  if (depth < 0) {
+    return vc_fail(error, VC_ERROR_DTYPE,
+                   "the loaded OpenCV (%s.x) has no depth for dtype %s; reinterpret the "
+                   "memory as %s first (.view(dtype)), or convert it",
+                   abi->channel_shift == 3 ? "4" : "5", vc_dtype_name(dtype),
+                   reinterpretation(dtype));
+  }
+  if (channels < 1 || channels > abi->channels_max) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "image axis 2 (channels) has length %d, needs 1 to %d in the loaded "
+                   "OpenCV (%s.x); slice the channels, or put them first and lend each "
+                   "plane",
+                   (int)channels, (int)abi->channels_max, abi->channel_shift == 3 ? "4" : "5");
+  }
+  *out = depth + ((channels - 1) << abi->channel_shift);
+  return VC_OK;
+}
+
+vc_status vc_gpumat_unpack(const vc_gpumat_abi *abi, int32_t flags, vc_dtype *dtype,
+                           int32_t *channels, vc_error *error) {
+  int32_t type = flags & VC_GPUMAT_TYPE_MASK;
+  int32_t depth = type & ((1 << abi->channel_shift) - 1);
+  vc_dtype known = depth < VC_GPUMAT_DEPTHS ? abi->depths[depth] : (vc_dtype){0, 0};
+  if (!known.bits) {
+    return vc_fail(error, VC_ERROR_DTYPE,
+                   "the GpuMat has depth number %d, which viewcast does not know; convert "
+                   "it with convertTo() first",
+                   (int)depth);
+  }
+  *dtype = known;
+  *channels = (type >> abi->channel_shift) + 1;
+  return VC_OK;
+}

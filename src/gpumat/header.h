@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bits of a GpuMat header that are not public. */
+#ifndef VC_GPUMAT_HEADER_H
+#define VC_GPUMAT_HEADER_H
+
+#include "viewcast/viewcast.h"
+
+/* cv::cuda::GpuMat::flags */
+#define VC_GPUMAT_MAGIC 0x42FF0000
+#define VC_GPUMAT_MAGIC_MASK ((int32_t)0xFFFF0000)
+#define VC_GPUMAT_CONTINUOUS (1 << 14)
+#define VC_GPUMAT_SUBMATRIX (1 << 15)
+#define VC_GPUMAT_TYPE_MASK 0xFFF
+
+/* Depth and channels of a header's flags. */
+vc_status vc_gpumat_unpack(const vc_gpumat_abi *abi, int32_t flags, vc_dtype *dtype,
+                           int32_t *channels, vc_error *error);
+
+/* OpenCV's counter operations, atomic as CV_XADD is. */
+bool vc_counter_take(int32_t *counter);      /* +1 unless it is 0; false if 0 */
+bool vc_counter_give_back(int32_t *counter); /* -1; true if that made it 0 */
+int32_t vc_counter_read(const int32_t *counter);
+
+#endif

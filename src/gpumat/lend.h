@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory lent to GpuMat headers, and the allocator object they point at. */
+#ifndef VC_GPUMAT_LEND_H
+#define VC_GPUMAT_LEND_H
+
+#include "viewcast/viewcast.h"
+
+/* Slots of cv::cuda::GpuMat::Allocator's virtual table (Itanium C++ ABI). */
+typedef struct vc_allocator_table {
+  ptrdiff_t offset_to_top;
+  const void *type_info;
+  void (*complete_destructor)(void *self); /* the address point */
+  void (*deleting_destructor)(void *self);
+  bool (*allocate)(void *self, vc_gpumat *mat, int rows, int cols, size_t elem_size);
+  void (*free)(void *self, vc_gpumat *mat);
+} vc_allocator_table;
+
+/* The one, immortal allocator object of lent headers. */
+void *vc_lender(void);
+
+/* Device of the memory behind a lent header. */
+vc_device vc_lend_device(const vc_gpumat *mat);
+
+/* Gives one reference to a lend back; the owner of vc_gpumat_share calls it. */
+void vc_lend_give_back(void *lend);
+
+/* The lend behind a lent header. */
+void *vc_lend_of(const vc_gpumat *mat);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* References to a GpuMat's memory, taken and given back by OpenCV's rules. */
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/error.h"
+#include "core/owner.h"
+#include "cuda/device.h"
+#include "gpumat/header.h"
+#include "gpumat/lend.h"
+
+/* A reference to memory of OpenCV's standard allocator. */
+typedef struct {
+  vc_gpumat header; /* what allocator->free is given: a copy with this memory */
+  int32_t device;   /* CUDA ordinal; -1 for host memory */
+} standard_share;
+
+/* The last reference: as GpuMat::release() does, with the memory's context. */
+static void free_memory(standard_share *share) {
+  const void *allocator = share->header.allocator;
+  const vc_allocator_table *table;
+  /* An object with virtual functions begins with its table's address point. */
+  table = (const vc_allocator_table *)(*(const char *const *)allocator -
+                                       offsetof(vc_allocator_table, complete_destructor));
+  vc_entered entered = share->device < 0 ? VC_ENTERED_AS_IT_WAS : vc_cuda_enter(share->device);
+  if (entered != VC_ENTERED_GONE) table->free(share->header.allocator, &share->header);
+  vc_cuda_leave(entered);
+}
+
+static void give_back_standard(void *context) {
+  standard_share *share = context;
+  if (vc_counter_give_back(share->header.refcount)) free_memory(share);
+  free(share);
+  atomic_fetch_add(&vc_counters.shares_released, 1);
+}
+
+static vc_status fail_released(vc_error *error) {
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "the GpuMat is being released by another thread; keep a GpuMat of its own "
+                 "in each thread");
+}
+
+static vc_status share_standard(const vc_gpumat *mat, int32_t device, vc_owner *owner,
+                                vc_error *error) {
+  standard_share *share = malloc(sizeof *share);
+  if (!share) return vc_fail(error, VC_ERROR_MEMORY, "no memory to share a GpuMat");
+  if (!vc_counter_take(mat->refcount)) {
+    free(share);
+    return fail_released(error);
+  }
+  share->header = *mat;
+  share->device = device;
+  *owner = (vc_owner){share, give_back_standard, true};
+  atomic_fetch_add(&vc_counters.shares, 1);
+  return VC_OK;
+}
+
+static vc_status share_lent(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,
+                            vc_error *error) {
+  if (abi->counting == VC_COUNTS_UP) {
+    return vc_fail(error, VC_ERROR_ABI,
+                   "this OpenCV (4.x without CUDA) can't take a reference back; hold the "
+                   "GpuMat object instead");
+  }
+  if (!vc_counter_take(mat->refcount)) return fail_released(error);
+  *owner = (vc_owner){vc_lend_of(mat), vc_lend_give_back, true};
+  atomic_fetch_add(&vc_counters.shares, 1);
+  return VC_OK;
+}
+
+vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,
+                          vc_error *error) {
+  vc_device device;
+  vc_status status;
+  switch (vc_gpumat_hold(abi, mat)) {
+    case VC_HOLD_LENT:
+      return share_lent(abi, mat, owner, error);
+    case VC_HOLD_STANDARD:
+      status = vc_cuda_pointer_device(mat->data, &device, error);
+      if (status != VC_OK) return status;
+      return share_standard(mat, device.type == VC_CPU ? -1 : device.id, owner, error);
+    case VC_HOLD_FOREIGN:
+      return vc_fail(error, VC_ERROR_LAYOUT,
+                     "the GpuMat's memory belongs to another allocator (a BufferPool or one set "
+                     "with setDefaultAllocator) that may take it back; clone() the GpuMat "
+                     "first");
+    case VC_HOLD_EMPTY:
+    case VC_HOLD_UNOWNED:
+    default:
+      *owner = (vc_owner){0};
+      return VC_OK;
+  }
+}
