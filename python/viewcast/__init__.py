@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One image in memory as an OpenCV GpuMat, a PyTorch tensor or a CuPy array.
+
+``as_gpumat``, ``as_tensor``, ``as_cupy`` and ``as_numpy`` show an image of any
+library as one of another, without moving a pixel; ``view`` makes a ``View`` that
+every consumer of DLPack, of the CUDA Array Interface or of buffers takes. Memory
+lives as long as anything looks at it.
+"""
+
+from viewcast._viewcast import (
+    ABIError,
+    CUDAError,
+    DeviceError,
+    DTypeError,
+    LayoutError,
+    View,
+    ViewError,
+    __version__,
+    as_cupy,
+    as_gpumat,
+    as_numpy,
+    as_tensor,
+    collect,
+    host_mode,
+    mode_reason,
+    opencv_layout,
+    statistics,
+    view,
+)
+
+__all__ = [
+    "ABIError",
+    "CUDAError",
+    "DTypeError",
+    "DeviceError",
+    "LayoutError",
+    "View",
+    "ViewError",
+    "__version__",
+    "as_cupy",
+    "as_gpumat",
+    "as_numpy",
+    "as_tensor",
+    "collect",
+    "host_mode",
+    "mode_reason",
+    "opencv_layout",
+    "statistics",
+    "view",
+]

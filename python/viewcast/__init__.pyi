@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# cv2, torch, cupy and numpy are optional: where one is not installed, type
+# checkers read its types as unknown.
+from typing import Any, Literal, final
+
+import cupy
+import numpy
+import torch
+from cv2.cuda import GpuMat
+from typing_extensions import Buffer, CapsuleType
+
+__version__: str
+
+class ViewError(Exception): ...
+class LayoutError(ViewError, AssertionError): ...
+class DTypeError(ViewError, AssertionError): ...
+class DeviceError(ViewError): ...
+class ABIError(ViewError): ...
+class CUDAError(ViewError): ...
+
+@final
+class View(Buffer):
+    """An image in memory: where it is, how it is laid out, and its owner.
+
+    DLPack consumers take it, CUDA Array Interface consumers too where it is
+    device memory, and buffer consumers where it is host memory.
+    """
+
+    @property
+    def ptr(self) -> int: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """In bytes."""
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def itemsize(self) -> int: ...
+    @property
+    def dtype(self) -> str:
+        """As "uint8", "bfloat16"."""
+    @property
+    def device(self) -> str:
+        """As "cuda:0", "cpu"."""
+    @property
+    def readonly(self) -> bool: ...
+    @property
+    def nbytes(self) -> int:
+        """Of the pixels, gaps between rows not counted."""
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]: ...
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> CapsuleType: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+
+# `image` is a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, View,
+# or any object with DLPack, the CUDA Array Interface or the buffer protocol.
+# `owner` is what keeps the memory of a GpuMat alive that does not own it.
+
+def as_gpumat(image: Any, *, layout: Literal["HWC"] | None = None) -> GpuMat: ...
+def as_tensor(image: Any, *, keepdim: bool = False, owner: object = None) -> torch.Tensor: ...
+def as_cupy(image: Any, *, keepdim: bool = False, owner: object = None) -> cupy.ndarray: ...
+def as_numpy(
+    image: Any, *, keepdim: bool = False, owner: object = None
+) -> numpy.ndarray[Any, numpy.dtype[Any]]: ...
+def view(image: Any, *, keepdim: bool = False, owner: object = None) -> View: ...
+def collect(*, force: bool = False) -> int:
+    """Runs the releases that were put off; returns how many.
+
+    `force`: also of memory lent to copies of GpuMats that a stock OpenCV 4 has
+    forgotten; the caller promises that no GpuMat looks at it any more.
+    """
+
+def host_mode() -> bool:
+    """True where, for lack of a GPU, GpuMats are headers over host memory."""
+
+def mode_reason() -> str:
+    """Why host_mode() says what it says, in a line."""
+
+def opencv_layout() -> dict[str, Any]:
+    """What was verified of the OpenCV that is loaded."""
+
+def statistics() -> dict[str, int]:
+    """Counters of lends, shares and exports, and of their releases."""

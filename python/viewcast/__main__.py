@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: `python -m viewcast COMMAND`."""
+
+import argparse
+import sys
+
+from . import __version__, demo
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python -m viewcast",
+        description="Images in memory as GpuMats, tensors and arrays, without copies.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in (demo,):
+        module.add_command(commands)
+    options = parser.parse_args()
+    return options.run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Savant's memory helpers are called, served by viewcast.
+
+`patch()` puts these names into an installed Savant. Where there is none, the
+distribution viewcast-savant brings the same names as
+`savant.utils.memory_repr` and `savant.utils.memory_repr_pytorch`.
+
+Imports neither cv2, torch nor cupy.
+"""
+
+import importlib
+import importlib.util
+import sys
+import types
+
+from . import DTypeError, view
+from ._viewcast import (
+    cuda_array_as_opencv_gpu_mat,
+    cupy_array_as_opencv_gpu_mat,
+    opencv_gpu_mat_as_cupy_array,
+    opencv_gpu_mat_as_pytorch_tensor,
+    pytorch_tensor_as_opencv_gpu_mat,
+)
+
+__all__ = [
+    "NUMPY_TO_OPENCV_TYPE_MAP",
+    "OPENCV_TO_NUMPY_TYPE_MAP",
+    "OpenCVGpuMatCudaArrayInterface",
+    "cuda_array_as_opencv_gpu_mat",
+    "cupy_array_as_opencv_gpu_mat",
+    "opencv_gpu_mat_as_cupy_array",
+    "opencv_gpu_mat_as_pytorch_tensor",
+    "patch",
+    "pytorch_tensor_as_opencv_gpu_mat",
+    "unpatch",
+]
+
+# By depth number: CV_8U, 8S, 16U, 16S, 32S, 32F, 64F, 16F. These eight are the
+# same in OpenCV 4 and 5.
+OPENCV_TO_NUMPY_TYPE_MAP = {
+    0: "|u1",
+    1: "|i1",
+    2: "<u2",
+    3: "<i2",
+    4: "<i4",
+    5: "<f4",
+    6: "<f8",
+    7: "<f2",
+}
+NUMPY_TO_OPENCV_TYPE_MAP = {typestr: depth for depth, typestr in OPENCV_TO_NUMPY_TYPE_MAP.items()}
+
+
+class OpenCVGpuMatCudaArrayInterface:
+    """A GpuMat as an object with `__cuda_array_interface__`, version 3.
+
+    Keeps the GpuMat's memory alive. A one-channel GpuMat has shape (H, W).
+    """
+
+    def __init__(self, gpu_mat):
+        self._view = view(gpu_mat)
+        typestr = OPENCV_TO_NUMPY_TYPE_MAP.get(gpu_mat.depth())
+        if typestr is None:
+            raise DTypeError(
+                f"{self._view.dtype} (OpenCV depth {gpu_mat.depth()}) is not one of "
+                "Savant's types; use viewcast.as_tensor or viewcast.as_cupy"
+            )
+        self.__cuda_array_interface__ = {
+            "version": 3,
+            "shape": tuple(self._view.shape),
+            "typestr": typestr,
+            "descr": [("", typestr)],
+            "data": (self._view.ptr, False),
+            "strides": tuple(self._view.strides),
+        }
+
+
+_NAMES = {
+    "savant.utils.memory_repr": (
+        "NUMPY_TO_OPENCV_TYPE_MAP",
+        "OPENCV_TO_NUMPY_TYPE_MAP",
+        "OpenCVGpuMatCudaArrayInterface",
+        "cuda_array_as_opencv_gpu_mat",
+        "cupy_array_as_opencv_gpu_mat",
+        "opencv_gpu_mat_as_cupy_array",
+    ),
+    "savant.utils.memory_repr_pytorch": (
+        "opencv_gpu_mat_as_pytorch_tensor",
+        "pytorch_tensor_as_opencv_gpu_mat",
+    ),
+}
+
+# What patch() did, for unpatch().
+_replaced = []  # pairs: Savant's object, ours
+_added = []  # pairs: module, name that Savant's module did not have
+_placed = []  # names of modules of ours in sys.modules
+
+
+def patch():
+    """Puts viewcast's functions into the installed Savant.
+
+    Replaces the names in `savant.utils.memory_repr` and
+    `savant.utils.memory_repr_pytorch`, and the references to Savant's own that
+    modules imported so far hold. A module of the two that cannot be imported
+    (for lack of CuPy, say) is provided. Does nothing where viewcast-savant is
+    what is installed, or a second time.
+    """
+    if "savant" not in sys.modules and importlib.util.find_spec("savant") is None:
+        raise ModuleNotFoundError(
+            "there is no Savant to patch: install it, or, to have its memory helpers "
+            "without it, viewcast-savant",
+            name="savant",
+        )
+    package = importlib.import_module("savant.utils")
+    replaced = []
+    for path, names in _NAMES.items():
+        try:
+            module = importlib.import_module(path)
+        except ImportError:
+            module = types.ModuleType(path, "Provided by viewcast.savant.patch().")
+            sys.modules[path] = module
+            setattr(package, path.rpartition(".")[2], module)
+            _placed.append(path)
+        for name in names:
+            ours = globals()[name]
+            if not hasattr(module, name):
+                setattr(module, name, ours)
+                _added.append((module, name))
+            elif getattr(module, name) is not ours:
+                replaced.append((getattr(module, name), ours))
+    _rebind(replaced)
+    _replaced.extend(replaced)
+
+
+def unpatch():
+    """Puts back what patch() replaced, also in modules imported since."""
+    _rebind([(ours, theirs) for theirs, ours in _replaced])
+    for module, name in _added:
+        delattr(module, name)
+    for path in _placed:
+        package, _, leaf = path.rpartition(".")
+        sys.modules.pop(path, None)
+        vars(sys.modules[package]).pop(leaf, None)
+    for done in (_replaced, _added, _placed):
+        done.clear()
+
+
+def _rebind(pairs):
+    """Replaces the first of each pair by the second in all modules but ours."""
+    new_by_id = {id(old): new for old, new in pairs}
+    for path, module in list(sys.modules.items()):
+        if not isinstance(module, types.ModuleType) or path.split(".")[0] == "viewcast":
+            continue
+        names = vars(module)
+        for name, value in list(names.items()):
+            if id(value) in new_by_id:
+                names[name] = new_by_id[id(value)]

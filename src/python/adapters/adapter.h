@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One adapter a library: import (object to view and owner) and export (view
+ * and owner to object). A conversion is an import followed by an export. */
+#ifndef VP_ADAPTER_H
+#define VP_ADAPTER_H
+
+#include "source.h"
+
+typedef struct vp_adapter {
+  const char *name;
+  /* Fills *out, whose owner the caller releases. -1 with an exception. */
+  int (*import)(PyObject *image, const vp_options *options, vp_source *out);
+  /* New reference; takes source->owner if it needs it. NULL with an exception.
+   * A NULL function: this adapter only imports. */
+  PyObject *(*export)(vp_source *source, const vp_options *options);
+} vp_adapter;
+
+extern const vp_adapter vp_opencv_adapter;  /* cv2.cuda.GpuMat */
+extern const vp_adapter vp_torch_adapter;   /* torch.Tensor */
+extern const vp_adapter vp_cupy_adapter;    /* cupy.ndarray */
+extern const vp_adapter vp_numpy_adapter;   /* numpy.ndarray, cv2.Mat */
+extern const vp_adapter vp_view_adapter;    /* viewcast.View */
+extern const vp_adapter vp_generic_adapter; /* anything with a protocol */
+
+/* The adapter of an object, by its type. Never NULL: the generic adapter is
+ * tried for types that no other knows. */
+const vp_adapter *vp_adapter_of(PyObject *image);
+
+/* A module that is already imported (borrowed), or NULL without an exception.
+ * An object of a library whose module is not imported cannot exist. */
+PyObject *vp_imported(const char *module);
+
+/* Imports a module; ImportError says what to install. New reference. */
+PyObject *vp_import(const char *module, const char *install);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "adapters/buffer.h"
+
+#include <string.h>
+
+#include "errors.h"
+
+const char *vp_buffer_format(vc_dtype dtype) {
+  switch (dtype.code) {
+    case VC_BOOL: return "?";
+    case VC_UINT: return dtype.bits == 8 ? "B" : dtype.bits == 16 ? "H" : dtype.bits == 32 ? "I" : "Q";
+    case VC_INT: return dtype.bits == 8 ? "b" : dtype.bits == 16 ? "h" : dtype.bits == 32 ? "i" : "q";
+    case VC_FLOAT: return dtype.bits == 16 ? "e" : dtype.bits == 32 ? "f" : "d";
+    default: return NULL;
+  }
+}
+
+/* Byte order marks that mean little-endian here, or native order. */
+static const char *skip_order(const char *format) {
+  return *format && strchr("@=<", *format) ? format + 1 : format;
+}
+
+static int parse_format(const Py_buffer *buffer, vc_dtype *out) {
+  const char *format = buffer->format ? buffer->format : "B";
+  const char *letter = skip_order(format);
+  if (*letter && letter[1] == '\0') {
+    uint8_t code = strchr("?", *letter)       ? VC_BOOL
+                   : strchr("bhilqn", *letter) ? VC_INT
+                   : strchr("BHILQN", *letter) ? VC_UINT
+                   : strchr("efd", *letter)    ? VC_FLOAT
+                                               : 255;
+    *out = (vc_dtype){code, (uint8_t)(buffer->itemsize * 8)};
+    if (code != 255 && vc_dtype_size(*out) == (size_t)buffer->itemsize) return 0;
+  }
+  return vp_fail(VC_ERROR_DTYPE,
+                 "the buffer's element format is \"%.40s\", needs one native bool, integer or "
+                 "float; convert it first (NumPy: .astype())",
+                 format);
+}
+
+static int read_buffer(const Py_buffer *buffer, vc_view *view) {
+  vc_error error;
+  *view = (vc_view){.data = buffer->buf, .device = {VC_CPU, 0}, .readonly = buffer->readonly != 0};
+  if (buffer->ndim > VC_MAX_NDIM) {
+    return vp_fail(VC_ERROR_LAYOUT, "the array has %d axes, needs 2 to %d; index or reshape it",
+                   buffer->ndim, VC_MAX_NDIM);
+  }
+  if (buffer->suboffsets) {
+    return vp_fail(VC_ERROR_LAYOUT, "the buffer has suboffsets (rows behind pointers); copy it "
+                                    "into one block first");
+  }
+  view->ndim = buffer->ndim;
+  for (int i = 0; i < buffer->ndim; i++) {
+    view->shape[i] = buffer->shape[i];
+    view->strides[i] = buffer->strides[i];
+  }
+  if (parse_format(buffer, &view->dtype) < 0) return -1;
+  return vc_view_check(view, &error) == VC_OK ? 0 : vp_raise(&error);
+}
+
+int vp_import_buffer(PyObject *object, vp_source *out) {
+  PyObject *memory = PyMemoryView_FromObject(object);
+  if (!memory) return vp_raise_from("%.200s does not give its buffer", Py_TYPE(object)->tp_name);
+  int result = read_buffer(PyMemoryView_GET_BUFFER(memory), &out->view);
+  if (result == 0) out->owner = vp_own(memory);
+  Py_DECREF(memory);
+  return result;
+}

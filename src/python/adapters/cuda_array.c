@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "adapters/cuda_array.h"
+
+#include <string.h>
+
+#include "adapters/axes.h"
+#include "errors.h"
+
+static int missing(const char *key, const char *needed) {
+  return vp_raise_from("__cuda_array_interface__ needs \"%s\" as %s", key, needed);
+}
+
+static int read_axes(PyObject *tuple, const char *key, int64_t *out, int32_t *ndim) {
+  if (tuple && vp_axes_read(tuple, out, ndim) == 0) return 0;
+  return missing(key, "a tuple of integers"); /* a LayoutError passes unchanged */
+}
+
+static int read_shape(PyObject *dictionary, vc_cuda_array *out) {
+  PyObject *strides = PyDict_GetItemString(dictionary, "strides");
+  int32_t count;
+  if (read_axes(PyDict_GetItemString(dictionary, "shape"), "shape", out->shape, &out->ndim) < 0) {
+    return -1;
+  }
+  out->has_strides = strides && strides != Py_None;
+  if (!out->has_strides) return 0;
+  if (read_axes(strides, "strides", out->strides, &count) < 0) return -1;
+  return count == out->ndim ? 0 : missing("strides", "one integer an axis of its shape");
+}
+
+static int read_data(PyObject *dictionary, vc_cuda_array *out) {
+  PyObject *data = PyDict_GetItemString(dictionary, "data");
+  if (!data || !PyTuple_Check(data) || PyTuple_GET_SIZE(data) != 2) {
+    return missing("data", "a tuple of an address and a read-only flag");
+  }
+  PyObject *address = PyTuple_GET_ITEM(data, 0);
+  out->data = address == Py_None ? 0 : (uintptr_t)PyLong_AsUnsignedLongLong(address);
+  int readonly = PyErr_Occurred() ? -1 : PyObject_IsTrue(PyTuple_GET_ITEM(data, 1));
+  out->readonly = readonly > 0;
+  return readonly < 0 ? missing("data", "a tuple of an address and a read-only flag") : 0;
+}
+
+static int read_rest(PyObject *dictionary, vc_cuda_array *out) {
+  PyObject *version = PyDict_GetItemString(dictionary, "version");
+  PyObject *typestr = PyDict_GetItemString(dictionary, "typestr");
+  PyObject *mask = PyDict_GetItemString(dictionary, "mask");
+  out->version = version ? PyLong_AsLongLong(version) : -1;
+  if (!version || PyErr_Occurred()) return missing("version", "an integer");
+  const char *text = typestr && PyUnicode_Check(typestr) ? PyUnicode_AsUTF8(typestr) : NULL;
+  if (!text) return missing("typestr", "a string such as \"|u1\"");
+  if (strlen(text) >= sizeof out->typestr) {
+    return vp_fail(VC_ERROR_DTYPE, "typestr \"%.40s\" is no single bool, integer or float type", text);
+  }
+  strcpy(out->typestr, text);
+  out->has_mask = mask && mask != Py_None;
+  return 0;
+}
+
+/* The interface names no device: the driver knows where the memory is. */
+static int find_device(const vc_cuda_array *array, vc_device *out) {
+  vc_error error;
+  if (!array->data) {
+    *out = (vc_device){vc_cuda_device_count() > 0 ? VC_CUDA : VC_CPU, 0};
+    return 0;
+  }
+  if (vc_cuda_pointer_device((const void *)array->data, out, &error) != VC_OK) {
+    return vp_raise(&error);
+  }
+  if (out->type == VC_CPU && vc_cuda_device_count() > 0) {
+    return vp_fail(VC_ERROR_DEVICE,
+                   "__cuda_array_interface__ gives address 0x%llx, which is no CUDA memory",
+                   (unsigned long long)array->data);
+  }
+  return 0;
+}
+
+int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out) {
+  vc_error error;
+  vc_cuda_array array = {0};
+  vc_device device;
+  if (!PyDict_Check(dictionary)) {
+    return vp_fail(VC_ERROR_VALUE, "__cuda_array_interface__ is a %.100s, needs a dict",
+                   Py_TYPE(dictionary)->tp_name);
+  }
+  if (read_shape(dictionary, &array) < 0 || read_data(dictionary, &array) < 0 ||
+      read_rest(dictionary, &array) < 0 || find_device(&array, &device) < 0) {
+    return -1;
+  }
+  if (vc_view_from_cuda_array(&array, device, &out->view, &error) != VC_OK) return vp_raise(&error);
+  out->owner = vp_own(object);
+  return 0;
+}
+
+PyObject *vp_export_cuda_array(const vc_view *view) {
+  vc_error error;
+  vc_cuda_array array;
+  if (vc_cuda_array_from_view(view, &array, &error) != VC_OK) {
+    vp_raise(&error);
+    return NULL;
+  }
+  PyObject *shape = vp_axes_tuple(array.shape, array.ndim);
+  PyObject *strides = array.has_strides ? vp_axes_tuple(array.strides, array.ndim) : Py_NewRef(Py_None);
+  PyObject *result = NULL;
+  if (shape && strides) {
+    result = Py_BuildValue("{s:i,s:O,s:s,s:(K,O),s:O,s:O}", "version", 3, "shape", shape, "typestr",
+                           array.typestr, "data", (unsigned long long)array.data,
+                           array.readonly ? Py_True : Py_False, "strides", strides, "stream",
+                           Py_None);
+  }
+  Py_XDECREF(shape);
+  Py_XDECREF(strides);
+  return result;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cupy.ndarray: read through its attributes (which answer without a GPU too),
+ * made over memory that an object of ours keeps alive. */
+#include "adapters/adapter.h"
+#include "adapters/axes.h"
+#include "adapters/numpy_dtype.h"
+#include "errors.h"
+
+#define INSTALL_CUPY "pip install cupy-cuda13x (or the package for your CUDA)"
+
+static struct {
+  bool loaded;
+  PyObject *ndarray, *memory, *pointer;                   /* classes */
+  PyObject *shape, *strides, *data, *dtype, *ptr, *device_id; /* interned names */
+} cupy;
+
+static int load_names(void) {
+  cupy.shape = PyUnicode_InternFromString("shape");
+  cupy.strides = PyUnicode_InternFromString("strides");
+  cupy.data = PyUnicode_InternFromString("data");
+  cupy.dtype = PyUnicode_InternFromString("dtype");
+  cupy.ptr = PyUnicode_InternFromString("ptr");
+  cupy.device_id = PyUnicode_InternFromString("device_id");
+  return cupy.device_id ? 0 : -1;
+}
+
+static int load(void) {
+  PyObject *module = vp_import("cupy", INSTALL_CUPY);
+  PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
+  if (cuda) {
+    cupy.ndarray = PyObject_GetAttrString(module, "ndarray");
+    cupy.memory = PyObject_GetAttrString(cuda, "UnownedMemory");
+    cupy.pointer = PyObject_GetAttrString(cuda, "MemoryPointer");
+  }
+  Py_XDECREF(cuda);
+  Py_XDECREF(module);
+  cupy.loaded = cupy.ndarray && cupy.memory && cupy.pointer && load_names() == 0;
+  return cupy.loaded ? 0 : -1;
+}
+
+/* --- import */
+
+static int read_integer(PyObject *object, PyObject *name, unsigned long long *out) {
+  PyObject *value = PyObject_GetAttr(object, name);
+  *out = value ? PyLong_AsUnsignedLongLong(value) : 0;
+  Py_XDECREF(value);
+  return PyErr_Occurred() ? -1 : 0;
+}
+
+static int read_axes(PyObject *array, PyObject *name, int64_t *out, int32_t *ndim) {
+  PyObject *axes = PyObject_GetAttr(array, name);
+  int result = axes ? vp_axes_read(axes, out, ndim) : -1;
+  Py_XDECREF(axes);
+  return result;
+}
+
+static int read_memory(PyObject *array, vc_view *view) {
+  unsigned long long address, device = 0;
+  vc_error error;
+  vc_mode mode;
+  PyObject *data = PyObject_GetAttr(array, cupy.data);
+  int result = data && read_integer(data, cupy.ptr, &address) == 0 &&
+                       read_integer(data, cupy.device_id, &device) == 0
+                   ? 0
+                   : -1;
+  Py_XDECREF(data);
+  if (result < 0) return -1;
+  if (vc_cuda_mode(&mode, &error) != VC_OK) return vp_raise(&error);
+  view->data = (void *)(uintptr_t)address;
+  /* Without a GPU, a CuPy array can only lie over host memory. */
+  view->device = mode == VC_MODE_HOST ? (vc_device){VC_CPU, 0} : (vc_device){VC_CUDA, (int32_t)device};
+  return 0;
+}
+
+static int read_dtype(PyObject *array, vc_dtype *out) {
+  PyObject *dtype = PyObject_GetAttr(array, cupy.dtype);
+  int result = dtype ? vp_dtype_from_numpy(dtype, out) : -1;
+  Py_XDECREF(dtype);
+  return result;
+}
+
+static int read_array(PyObject *array, vc_view *view) {
+  *view = (vc_view){0};
+  int32_t strides;
+  if (read_axes(array, cupy.shape, view->shape, &view->ndim) < 0) return -1;
+  if (read_axes(array, cupy.strides, view->strides, &strides) < 0) return -1;
+  return read_dtype(array, &view->dtype) < 0 ? -1 : read_memory(array, view);
+}
+
+static int import_array(PyObject *array, const vp_options *options, vp_source *out) {
+  (void)options;
+  vc_error error;
+  if (!cupy.loaded && load() < 0) return -1;
+  if (read_array(array, &out->view) < 0) return vp_raise_from("the CuPy array can't be read");
+  if (vc_view_check(&out->view, &error) != VC_OK) return vp_raise(&error);
+  out->owner = vp_own(array);
+  return 0;
+}
+
+/* --- export */
+
+static int check_export(const vc_view *view) {
+  vc_error error;
+  vc_mode mode;
+  if (view->readonly) {
+    return vp_fail(VC_ERROR_VALUE,
+                   "the image is read-only and a CuPy array is writable; copy it first "
+                   "(cupy.array(x))");
+  }
+  if (view->device.type == VC_CUDA || view->device.type == VC_CUDA_MANAGED) return 0;
+  if (vc_cuda_mode(&mode, &error) != VC_OK) return vp_raise(&error);
+  if (mode == VC_MODE_HOST) return 0;
+  return vp_fail(VC_ERROR_DEVICE,
+                 "the image is in %s memory and a CuPy array needs device memory; move it first "
+                 "(cupy.asarray(x), torch: .cuda())",
+                 vc_cuda_host_kind(view->data, view->device));
+}
+
+/* A cupy.cuda.MemoryPointer to the first element; `owner` lives as long. */
+static PyObject *make_pointer(const vc_view *view, PyObject *owner) {
+  int64_t low, high;
+  vc_view_span(view, &low, &high);
+  PyObject *memory = PyObject_CallFunction(
+      cupy.memory, "KLOi", (unsigned long long)(uintptr_t)view->data + (unsigned long long)low,
+      (long long)(high - low), owner, (int)view->device.id);
+  if (!memory) return NULL;
+  PyObject *pointer = PyObject_CallFunction(cupy.pointer, "OL", memory, (long long)-low);
+  Py_DECREF(memory);
+  return pointer;
+}
+
+static PyObject *make_array(const vc_view *view, PyObject *owner) {
+  PyObject *dtype = vp_dtype_to_numpy(view->dtype); /* borrowed */
+  PyObject *pointer = dtype ? make_pointer(view, owner) : NULL;
+  PyObject *shape = pointer ? vp_axes_tuple(view->shape, view->ndim) : NULL;
+  PyObject *strides = shape ? vp_axes_tuple(view->strides, view->ndim) : NULL;
+  PyObject *array = NULL;
+  if (strides) {
+    array = PyObject_CallFunctionObjArgs(cupy.ndarray, shape, dtype, pointer, strides, NULL);
+  }
+  Py_XDECREF(strides);
+  Py_XDECREF(shape);
+  Py_XDECREF(pointer);
+  return array;
+}
+
+static PyObject *export_array(vp_source *source, const vp_options *options) {
+  (void)options;
+  if (!cupy.loaded && load() < 0) return NULL;
+  if (check_export(&source->view) < 0) return NULL;
+  PyObject *owner = vp_hold(&source->owner);
+  if (!owner) return NULL;
+  PyObject *array = make_array(&source->view, owner);
+  Py_DECREF(owner);
+  if (!array) vp_raise_from("CuPy does not take this image");
+  return array;
+}
+
+const vp_adapter vp_cupy_adapter = {"cupy.ndarray", import_array, export_array};

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any object with a protocol: DLPack's exchange table, __dlpack__, the CUDA
+ * Array Interface, or a buffer. */
+#include "adapters/adapter.h"
+#include "adapters/buffer.h"
+#include "adapters/cuda_array.h"
+#include "adapters/dlpack_python.h"
+#include "errors.h"
+
+#define PROTOCOLS                                                                        \
+  "a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, viewcast.View, or an "   \
+  "object with __dlpack__, __cuda_array_interface__ or a buffer"
+
+/* The attribute, or NULL: without an exception if the object has none. */
+static PyObject *find_attribute(PyObject *object, const char *name) {
+  PyObject *value = PyObject_GetAttrString(object, name);
+  if (!value && PyErr_ExceptionMatches(PyExc_AttributeError)) PyErr_Clear();
+  return value;
+}
+
+/* --- __dlpack__ */
+
+static int read_device(PyObject *object, long *type) {
+  PyObject *device = PyObject_CallMethod(object, "__dlpack_device__", NULL);
+  *type = -1;
+  if (device && PyTuple_Check(device) && PyTuple_GET_SIZE(device) == 2) {
+    *type = PyLong_AsLong(PyTuple_GET_ITEM(device, 0));
+  }
+  int result = device && *type >= 0 && !PyErr_Occurred() ? 0 : -1;
+  Py_XDECREF(device);
+  if (result == 0) return 0;
+  return vp_raise_from("%.200s has __dlpack__ and no usable __dlpack_device__",
+                       Py_TYPE(object)->tp_name);
+}
+
+/* Calls __dlpack__ with what its version of the protocol takes. */
+static PyObject *call_dlpack(PyObject *method, bool versioned, PyObject *stream) {
+  PyObject *keywords = PyDict_New();
+  PyObject *arguments = PyTuple_New(0);
+  PyObject *capsule = NULL;
+  bool ready = keywords && arguments;
+  if (ready && stream) ready = PyDict_SetItemString(keywords, "stream", stream) == 0;
+  if (ready && versioned) {
+    PyObject *version = Py_BuildValue("(ii)", DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION);
+    ready = version && PyDict_SetItemString(keywords, "max_version", version) == 0 &&
+            PyDict_SetItemString(keywords, "copy", Py_False) == 0;
+    Py_XDECREF(version);
+  }
+  if (ready) capsule = PyObject_Call(method, arguments, keywords);
+  Py_XDECREF(keywords);
+  Py_XDECREF(arguments);
+  return capsule;
+}
+
+static PyObject *get_capsule(PyObject *method, PyObject *stream) {
+  PyObject *capsule = call_dlpack(method, true, stream);
+  if (capsule || !PyErr_ExceptionMatches(PyExc_TypeError)) return capsule;
+  PyErr_Clear(); /* a producer from before DLPack 1.0 */
+  return call_dlpack(method, false, stream);
+}
+
+static int import_dlpack(PyObject *object, PyObject *method, vp_source *out) {
+  long device;
+  if (read_device(object, &device) < 0) return -1;
+  bool on_gpu = device == VC_CUDA || device == VC_CUDA_MANAGED;
+  PyObject *stream = on_gpu ? PyLong_FromLong(1) : NULL; /* the legacy default stream */
+  PyObject *capsule = get_capsule(method, stream);
+  Py_XDECREF(stream);
+  if (!capsule) {
+    return vp_raise_from("%.200s's __dlpack__() does not give its memory",
+                         Py_TYPE(object)->tp_name);
+  }
+  int result = vp_import_capsule(capsule, out);
+  Py_DECREF(capsule);
+  return result;
+}
+
+/* --- all of them, in order */
+
+/* 1: imported; 0: the object has not this protocol; -1: an exception. */
+static int try_dlpack(PyObject *object, vp_source *out) {
+  const DLPackExchangeAPI *api = vp_exchange_api(Py_TYPE(object));
+  if (api) return vp_import_exchange(api, object, out) < 0 ? -1 : 1;
+  PyObject *method = find_attribute(object, "__dlpack__");
+  if (!method) return PyErr_Occurred() ? -1 : 0;
+  int result = import_dlpack(object, method, out) < 0 ? -1 : 1;
+  Py_DECREF(method);
+  return result;
+}
+
+static int try_cuda_array(PyObject *object, vp_source *out) {
+  PyObject *dictionary = find_attribute(object, "__cuda_array_interface__");
+  if (!dictionary) return PyErr_Occurred() ? -1 : 0;
+  int result = vp_import_cuda_array(object, dictionary, out) < 0 ? -1 : 1;
+  Py_DECREF(dictionary);
+  return result;
+}
+
+static int import_any(PyObject *object, const vp_options *options, vp_source *out) {
+  (void)options;
+  if (PyType_Check(object) || object == Py_None) return vp_raise_no_image(object, PROTOCOLS);
+  int done = try_dlpack(object, out);
+  if (done == 0) done = try_cuda_array(object, out);
+  if (done < 0) return vp_raise_from("%.200s can't be read as an image", Py_TYPE(object)->tp_name);
+  if (done > 0) return 0;
+  if (!PyObject_CheckBuffer(object)) return vp_raise_no_image(object, PROTOCOLS);
+  return vp_import_buffer(object, out);
+}
+
+const vp_adapter vp_generic_adapter = {"any producer", import_any, NULL};

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* numpy.ndarray, and so cv2.Mat: host memory, through the buffer protocol. */
+#include "adapters/adapter.h"
+#include "adapters/buffer.h"
+#include "adapters/numpy_dtype.h"
+#include "errors.h"
+#include "view_object.h"
+
+#define INSTALL_NUMPY "pip install numpy"
+
+/* bfloat16 has no buffer format: its arrays travel as 16-bit integers. */
+static int import_reinterpreted(PyObject *array, vc_dtype dtype, vp_source *out) {
+  PyObject *integers = PyObject_CallMethod(array, "view", "s", "uint16");
+  if (!integers) return vp_raise_from("the NumPy array can't be seen as uint16");
+  int result = vp_import_buffer(integers, out);
+  if (result == 0) out->view.dtype = dtype;
+  Py_DECREF(integers);
+  return result;
+}
+
+static int import_array(PyObject *array, const vp_options *options, vp_source *out) {
+  (void)options;
+  vc_dtype dtype;
+  PyObject *object = PyObject_GetAttrString(array, "dtype");
+  int known = object ? vp_dtype_from_numpy(object, &dtype) : -1;
+  Py_XDECREF(object);
+  if (known < 0) return vp_raise_from("the NumPy array can't be read");
+  if (dtype.code == VC_BFLOAT) return import_reinterpreted(array, dtype, out);
+  return vp_import_buffer(array, out);
+}
+
+static int check_export(const vc_view *view) {
+  if (view->device.type == VC_CPU || view->device.type == VC_CUDA_HOST) return 0;
+  return vp_fail(VC_ERROR_DEVICE,
+                 "the image is in the memory of CUDA device %d and NumPy needs host memory; "
+                 "move it first (torch: .cpu(), CuPy: .get(), OpenCV: .download())",
+                 (int)view->device.id);
+}
+
+/* numpy.asarray() of a View; a bfloat16 view goes as integers and back. */
+static PyObject *make_array(PyObject *numpy, vp_source *source) {
+  vc_dtype dtype = source->view.dtype;
+  PyObject *target = dtype.code == VC_BFLOAT ? vp_dtype_to_numpy(dtype) : NULL; /* borrowed */
+  if (dtype.code == VC_BFLOAT) {
+    if (!target) return NULL;
+    source->view.dtype = (vc_dtype){VC_UINT, 16};
+  }
+  PyObject *view = vp_view_new(source);
+  PyObject *array = view ? PyObject_CallMethod(numpy, "asarray", "O", view) : NULL;
+  Py_XDECREF(view);
+  if (array && target) Py_SETREF(array, PyObject_CallMethod(array, "view", "O", target));
+  return array;
+}
+
+static PyObject *export_array(vp_source *source, const vp_options *options) {
+  (void)options;
+  if (check_export(&source->view) < 0) return NULL;
+  PyObject *numpy = vp_import("numpy", INSTALL_NUMPY);
+  if (!numpy) return NULL;
+  PyObject *array = make_array(numpy, source);
+  Py_DECREF(numpy);
+  if (!array) vp_raise_from("NumPy does not take this image");
+  return array;
+}
+
+const vp_adapter vp_numpy_adapter = {"numpy.ndarray", import_array, export_array};

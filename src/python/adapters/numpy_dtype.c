@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "adapters/numpy_dtype.h"
+
+#include "adapters/adapter.h"
+#include "errors.h"
+
+/* dtype objects of the built-in types are singletons: most look-ups end at the
+ * first comparison. */
+#define CACHE_SIZE 32
+static struct {
+  PyObject *object; /* strong */
+  vc_dtype dtype;
+} cache[CACHE_SIZE];
+static int cached;
+
+static void remember(PyObject *object, vc_dtype dtype) {
+  if (cached == CACHE_SIZE) return;
+  cache[cached].object = Py_NewRef(object);
+  cache[cached].dtype = dtype;
+  cached++;
+}
+
+static int parse_typestr(PyObject *dtype, vc_dtype *out) {
+  vc_error error;
+  PyObject *typestr = PyObject_GetAttrString(dtype, "str");
+  const char *text = typestr ? PyUnicode_AsUTF8(typestr) : NULL;
+  int result = -1;
+  if (!text) {
+    vp_raise_from("the array's dtype has no typestr");
+  } else if (vc_dtype_from_typestr(text, out, &error) != VC_OK) {
+    vp_raise(&error);
+  } else {
+    result = 0;
+  }
+  Py_XDECREF(typestr);
+  return result;
+}
+
+/* ml_dtypes.bfloat16 has a typestr of a void type; its name tells it. */
+static bool is_bfloat16(PyObject *dtype) {
+  PyObject *name = PyObject_GetAttrString(dtype, "name");
+  bool same = name && PyUnicode_Check(name) &&
+              PyUnicode_CompareWithASCIIString(name, "bfloat16") == 0;
+  Py_XDECREF(name);
+  PyErr_Clear();
+  return same;
+}
+
+int vp_dtype_from_numpy(PyObject *dtype, vc_dtype *out) {
+  for (int i = 0; i < cached; i++) {
+    if (cache[i].object == dtype) {
+      *out = cache[i].dtype;
+      return 0;
+    }
+  }
+  if (is_bfloat16(dtype)) {
+    *out = (vc_dtype){VC_BFLOAT, 16};
+  } else if (parse_typestr(dtype, out) < 0) {
+    return -1;
+  }
+  remember(dtype, *out);
+  return 0;
+}
+
+static PyObject *make_bfloat16(PyObject *numpy) {
+  PyObject *ml_dtypes = PyImport_ImportModule("ml_dtypes");
+  if (!ml_dtypes) {
+    PyErr_Clear();
+    vp_fail(VC_ERROR_DTYPE,
+            "NumPy has no bfloat16 of its own; install one (pip install ml_dtypes), or "
+            "reinterpret the image as int16 first (torch: .view(torch.int16))");
+    return NULL;
+  }
+  PyObject *type = PyObject_GetAttrString(ml_dtypes, "bfloat16");
+  PyObject *dtype = type ? PyObject_CallMethod(numpy, "dtype", "O", type) : NULL;
+  Py_XDECREF(type);
+  Py_DECREF(ml_dtypes);
+  return dtype;
+}
+
+PyObject *vp_dtype_to_numpy(vc_dtype dtype) {
+  static PyObject *objects[8][4]; /* by code, by log2 of the bytes */
+  size_t size = vc_dtype_size(dtype);
+  int width = size == 8 ? 3 : (int)size / 2;
+  PyObject **slot = &objects[dtype.code & 7][width];
+  if (*slot) return *slot;
+  PyObject *numpy = vp_import("numpy", "pip install numpy");
+  if (!numpy) return NULL;
+  const char *typestr = vc_dtype_typestr(dtype);
+  *slot = typestr ? PyObject_CallMethod(numpy, "dtype", "s", typestr) : make_bfloat16(numpy);
+  Py_DECREF(numpy);
+  return *slot;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cv2.cuda.GpuMat: read and written in place, by its verified layout. */
+#include "adapters/opencv.h"
+
+#include <string.h>
+
+#include "adapters/adapter.h"
+#include "errors.h"
+
+#define INSTALL_CV2                                                                    \
+  "pip install opencv-python-headless (headers only), or an OpenCV built with CUDA to " \
+  "compute on a GPU"
+
+/* Classes of cv2 that are recognised by their exact type. */
+static struct {
+  PyTypeObject *gpumat, *gpumat_nd, *umat; /* strong, once cv2 was seen */
+} types;
+
+static vp_opencv opencv;
+static bool verified;
+
+static PyTypeObject *class_at(PyObject *module, const char *name) {
+  PyObject *type = PyObject_GetAttrString(module, name);
+  if (type && PyType_Check(type)) return (PyTypeObject *)type;
+  Py_XDECREF(type);
+  PyErr_Clear();
+  return NULL;
+}
+
+/* Looks the classes up; false where cv2 has no cuda.GpuMat. */
+static bool find_types(PyObject *cv2) {
+  PyObject *cuda = PyObject_GetAttrString(cv2, "cuda");
+  if (!cuda) {
+    PyErr_Clear();
+    return false;
+  }
+  PyTypeObject *gpumat = class_at(cuda, "GpuMat");
+  if (gpumat) {
+    types.gpumat_nd = class_at(cuda, "GpuMatND");
+    types.umat = class_at(cv2, "UMat");
+    types.gpumat = gpumat;
+  }
+  Py_DECREF(cuda);
+  return gpumat != NULL;
+}
+
+bool vp_opencv_is_image_type(PyTypeObject *type) {
+  if (!types.gpumat) {
+    PyObject *cv2 = vp_imported("cv2");
+    if (!cv2 || !find_types(cv2)) return false;
+  }
+  return type == types.gpumat || type == types.gpumat_nd || type == types.umat;
+}
+
+bool vp_is_gpumat(PyObject *object) {
+  return vp_opencv_is_image_type(Py_TYPE(object)) && Py_TYPE(object) == types.gpumat;
+}
+
+static int load(void) {
+  PyObject *cv2 = vp_import("cv2", INSTALL_CV2);
+  if (!cv2) return -1;
+  int result = -1;
+  if (!types.gpumat && !find_types(cv2)) {
+    vp_fail(VC_ERROR_ABI, "this cv2 has no cuda.GpuMat; %s", INSTALL_CV2);
+  } else {
+    opencv.gpumat = types.gpumat;
+    result = vp_opencv_verify(cv2, types.gpumat, &opencv.abi);
+  }
+  verified = result == 0;
+  Py_DECREF(cv2);
+  return result;
+}
+
+const vp_opencv *vp_opencv_load(void) {
+  if (!verified && load() < 0) return NULL;
+  return &opencv;
+}
+
+/* A cv2 object: the Python head, then a cv::Ptr whose first word is the C++
+ * object. vp_opencv_verify has checked this. */
+vc_gpumat *vp_gpumat_header(PyObject *mat) {
+  vc_gpumat *header;
+  memcpy(&header, (char *)mat + sizeof(PyObject), sizeof header);
+  if (!header) {
+    vp_fail(VC_ERROR_VALUE,
+            "this cv2.cuda.GpuMat was made by __new__ alone and has no C++ object; call "
+            "cv2.cuda.GpuMat()");
+  }
+  return header;
+}
+
+static int refuse_other_classes(PyObject *image) {
+  if (Py_TYPE(image) == types.gpumat) return 0;
+  if (Py_TYPE(image) == types.umat) {
+    return vp_fail(VC_ERROR_VALUE,
+                   "cv2.UMat holds OpenCL memory, which no other library here can see; take "
+                   "umat.get() and convert the array");
+  }
+  return vp_fail(VC_ERROR_VALUE,
+                 "cv2.cuda.GpuMatND is not converted: its layout is not verified; make a "
+                 "cv2.cuda.GpuMat of it (createGpuMatHeader in C++), or download() it");
+}
+
+/* Memory whose end OpenCV does not report is held through the GpuMat itself. */
+static int own(PyObject *image, vc_gpumat *mat, const vp_options *options, vc_owner *out) {
+  vc_error error;
+  vc_hold hold = vc_gpumat_hold(&opencv.abi, mat);
+  if (hold == VC_HOLD_UNOWNED) {
+    *out = vp_own(options->owner ? options->owner : image);
+    return 0;
+  }
+  if (hold == VC_HOLD_LENT && opencv.abi.counting == VC_COUNTS_UP) {
+    *out = vp_own(image);
+    return 0;
+  }
+  if (vc_gpumat_share(&opencv.abi, mat, out, &error) != VC_OK) return vp_raise(&error);
+  return 0;
+}
+
+static int import_gpumat(PyObject *image, const vp_options *options, vp_source *out) {
+  vc_error error;
+  if (refuse_other_classes(image) < 0 || !vp_opencv_load()) return -1;
+  vc_gpumat *mat = vp_gpumat_header(image);
+  if (!mat) return -1;
+  if (vc_view_from_gpumat(&opencv.abi, mat, options->keepdim, &out->view, &error) != VC_OK) {
+    return vp_raise(&error);
+  }
+  return own(image, mat, options, &out->owner);
+}
+
+static bool holder_is_last(void *object) { return Py_REFCNT((PyObject *)object) == 1; }
+static void holder_release(void *object) { Py_DECREF((PyObject *)object); }
+
+static int check_planar(const vc_view *view, const vp_options *options) {
+  if (options->is_hwc || !vc_view_looks_planar(view)) return 0;
+  return vp_fail(VC_ERROR_LAYOUT,
+                 "shape (%lld, %lld, %lld) looks planar (CHW): axis 2 (channels) has length "
+                 "%lld; make it HWC first (torch: permute(1, 2, 0).contiguous(), CuPy: "
+                 "cupy.ascontiguousarray(x.transpose(1, 2, 0))), or say layout=\"HWC\" if it "
+                 "is what it says",
+                 (long long)view->shape[0], (long long)view->shape[1],
+                 (long long)view->shape[2], (long long)view->shape[2]);
+}
+
+static int lend(vp_source *source, PyObject *mat) {
+  vc_error error;
+  vc_gpumat *header = vp_gpumat_header(mat);
+  if (!header) return -1;
+  vc_holder holder = {mat, holder_is_last, holder_release};
+  if (opencv.abi.counting == VC_COUNTS_UP) Py_INCREF(mat); /* the holder's reference */
+  vc_status status = vc_gpumat_lend(&opencv.abi, &source->view, &source->owner, &holder, header,
+                                    &error);
+  bool holds = status == VC_OK && header->refcount;
+  if (opencv.abi.counting == VC_COUNTS_UP && !holds) Py_DECREF(mat);
+  return status == VC_OK ? 0 : vp_raise(&error);
+}
+
+static PyObject *export_gpumat(vp_source *source, const vp_options *options) {
+  if (!vp_opencv_load() || check_planar(&source->view, options) < 0) return NULL;
+  PyObject *mat = PyObject_CallNoArgs((PyObject *)opencv.gpumat);
+  if (mat && lend(source, mat) < 0) Py_CLEAR(mat);
+  return mat;
+}
+
+const vp_adapter vp_opencv_adapter = {"cv2.cuda.GpuMat", import_gpumat, export_gpumat};
+
+static const char *counting_name(vc_counting counting) {
+  switch (counting) {
+    case VC_COUNTS_AND_FREES: return "counts both ways and frees";
+    case VC_COUNTS_ONLY: return "counts both ways";
+    default: return "counts up only";
+  }
+}
+
+PyObject *vp_opencv_describe(void) {
+  if (!vp_opencv_load()) return NULL;
+  return Py_BuildValue("{s:i, s:i, s:s, s:O}", "channel_shift", (int)opencv.abi.channel_shift,
+                       "channels_max", (int)opencv.abi.channels_max, "counting",
+                       counting_name(opencv.abi.counting), "has_allocator",
+                       opencv.abi.standard_allocator ? Py_True : Py_False);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cv2 as this process has it: its GpuMat type, and its layout once verified. */
+#ifndef VP_OPENCV_H
+#define VP_OPENCV_H
+
+#include "source.h"
+
+typedef struct vp_opencv {
+  PyTypeObject *gpumat; /* cv2.cuda.GpuMat, strong */
+  vc_gpumat_abi abi;
+} vp_opencv;
+
+/* True for cv2's image classes; false without asking where cv2 is not loaded. */
+bool vp_opencv_is_image_type(PyTypeObject *type);
+
+/* cv2, imported and verified at the first call. NULL with ImportError or
+ * ABIError (the same again at later calls). */
+const vp_opencv *vp_opencv_load(void);
+
+/* True if the object is a cv2.cuda.GpuMat, whatever its state. */
+bool vp_is_gpumat(PyObject *object);
+
+/* The C++ object inside a GpuMat, or NULL with an exception for one that was
+ * made by __new__ alone. */
+vc_gpumat *vp_gpumat_header(PyObject *mat);
+
+/* A dict about the loaded OpenCV, for people. New reference. */
+PyObject *vp_opencv_describe(void);
+
+/* --- opencv_layout.c: what is known before anything is trusted */
+
+/* Fills `out` from the module, by probing headers with known values. ABIError
+ * names the OpenCV version. Nothing foreign is written before it was read and
+ * compared. */
+int vp_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verifies, once a process, that cv2's GpuMat is what we take it for: the
+ * Python object, the C++ header, the counter and the virtual table. Reads go
+ * through vc_memory_read, so that a wrong guess is an error and not a fault,
+ * and nothing is written before the header that is written to was verified. */
+#include <string.h>
+
+#include "adapters/adapter.h"
+#include "adapters/opencv.h"
+#include "errors.h"
+
+/* What the steps below share. */
+typedef struct {
+  PyObject *cuda;            /* cv2.cuda */
+  PyTypeObject *gpumat;
+  const char *version;       /* of cv2, for messages */
+  int32_t shift;             /* CV_CN_SHIFT */
+  vc_counting counting;
+  void *allocator;           /* of an ordinary header; NULL in stock builds */
+} probe_state;
+
+static uint8_t pixels[256]; /* what probed headers point at */
+
+static int mismatch(const probe_state *state, const char *what) {
+  return vp_fail(VC_ERROR_ABI,
+                 "OpenCV %s: %s, so viewcast can't write its GpuMat; use a build of OpenCV 4.8 "
+                 "to 5.x, and report this version",
+                 state->version, what);
+}
+
+static int mismatch_error(const probe_state *state, const vc_error *error) {
+  return vp_fail(VC_ERROR_ABI, "OpenCV %s: %s; use a build of OpenCV 4.8 to 5.x, and report this version",
+                 state->version, error->message);
+}
+
+/* The C++ header inside a Python GpuMat, read without trusting the object. */
+static vc_gpumat *find_header(const probe_state *state, PyObject *mat) {
+  vc_error error;
+  vc_gpumat *header = NULL;
+  if (vc_memory_read((char *)mat + sizeof(PyObject), &header, sizeof header, &error) != VC_OK ||
+      !header || (uintptr_t)header % sizeof(void *)) {
+    mismatch(state, "the Python object does not hold a pointer to a GpuMat where expected");
+    return NULL;
+  }
+  return header;
+}
+
+static PyObject *make(const probe_state *state, int rows, int cols, int type, size_t step) {
+  return PyObject_CallMethod(state->cuda, "createGpuMatFromCudaMemory", "iiiKK", rows, cols, type,
+                             (unsigned long long)(uintptr_t)pixels, (unsigned long long)step);
+}
+
+/* --- steps; each returns 0 or -1 with ABIError */
+
+static int read_constant(PyObject *cv2, const char *name, long *out) {
+  PyObject *value = PyObject_GetAttrString(cv2, name);
+  *out = value ? PyLong_AsLong(value) : -1;
+  Py_XDECREF(value);
+  return *out == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+static int read_packing(PyObject *cv2, probe_state *state) {
+  long one, two;
+  if (read_constant(cv2, "CV_8UC1", &one) < 0 || read_constant(cv2, "CV_8UC2", &two) < 0) {
+    PyErr_Clear();
+    return mismatch(state, "cv2 has no CV_8UC1 and CV_8UC2");
+  }
+  state->shift = two - one == 8 ? 3 : two - one == 32 ? 5 : -1;
+  return state->shift < 0 ? mismatch(state, "channels are packed in an unknown way") : 0;
+}
+
+/* The depth numbers of this cv2 against those that the ABI table holds. */
+static int check_depths(PyObject *cv2, const probe_state *state, const vc_gpumat_abi *abi) {
+  static const struct {
+    const char *name;
+    vc_dtype dtype;
+  } depths[] = {
+      {"CV_8U", {VC_UINT, 8}},      {"CV_8S", {VC_INT, 8}},    {"CV_16U", {VC_UINT, 16}},
+      {"CV_16S", {VC_INT, 16}},     {"CV_32S", {VC_INT, 32}},  {"CV_32F", {VC_FLOAT, 32}},
+      {"CV_64F", {VC_FLOAT, 64}},   {"CV_16F", {VC_FLOAT, 16}}, {"CV_16BF", {VC_BFLOAT, 16}},
+      {"CV_Bool", {VC_BOOL, 8}},    {"CV_64U", {VC_UINT, 64}}, {"CV_64S", {VC_INT, 64}},
+      {"CV_32U", {VC_UINT, 32}},
+  };
+  for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
+    long number;
+    if (read_constant(cv2, depths[i].name, &number) < 0) { /* a depth this cv2 does not name */
+      PyErr_Clear();
+      continue;
+    }
+    vc_dtype known = number >= 0 && number < VC_GPUMAT_DEPTHS ? abi->depths[number] : (vc_dtype){0, 0};
+    if (known.code != depths[i].dtype.code || known.bits != depths[i].dtype.bits) {
+      return mismatch(state, "a depth constant has an unknown number");
+    }
+  }
+  return 0;
+}
+
+/* One header with known values, field by field. */
+static int check_made(const probe_state *state, int rows, int cols, int channels, size_t step) {
+  int type = (channels - 1) << state->shift;
+  size_t row = (size_t)cols * (size_t)channels;
+  bool continuous = step == row || rows == 1;
+  vc_gpumat expected = {
+      .flags = 0x42FF0000 | type | (continuous ? 1 << 14 : 0),
+      .rows = rows, .cols = cols, .step = rows == 1 ? row : step,
+      .data = pixels, .datastart = pixels,
+      .dataend = pixels + (rows == 1 ? 0 : step * (size_t)(rows - 1)) + row,
+  };
+  PyObject *mat = make(state, rows, cols, type, step);
+  if (!mat) return mismatch(state, "createGpuMatFromCudaMemory() refuses a plain header");
+  vc_error error;
+  vc_gpumat found;
+  vc_gpumat *header = find_header(state, mat);
+  int result = -1;
+  if (!header) {
+  } else if (vc_gpumat_verify(header, &expected, &found, &error) != VC_OK) {
+    mismatch_error(state, &error);
+  } else if (found.allocator != state->allocator) {
+    mismatch(state, "headers do not share one default allocator");
+  } else {
+    result = 0;
+  }
+  Py_DECREF(mat);
+  return result;
+}
+
+/* An empty header, and the allocator that ordinary headers carry. */
+static int read_empty(probe_state *state) {
+  PyObject *mat = PyObject_CallNoArgs((PyObject *)state->gpumat);
+  if (!mat) return mismatch(state, "GpuMat() fails");
+  vc_error error;
+  vc_gpumat expected = {0}, found = {0};
+  vc_gpumat *header = find_header(state, mat);
+  int result = header ? 0 : -1;
+  if (header && vc_gpumat_verify(header, &expected, &found, &error) != VC_OK) {
+    result = mismatch_error(state, &error);
+  }
+  state->allocator = found.allocator;
+  Py_DECREF(mat);
+  return result;
+}
+
+static int check_headers(probe_state *state) {
+  if (state->gpumat->tp_basicsize != (Py_ssize_t)(sizeof(PyObject) + 2 * sizeof(void *))) {
+    return mismatch(state, "the Python object has another size than expected");
+  }
+  if (read_empty(state) < 0) return -1;
+  if (check_made(state, 5, 7, 3, 32) < 0) return -1;
+  if (check_made(state, 4, 6, 1, 6) < 0) return -1;
+  return check_made(state, 1, 9, 4, 64);
+}
+
+/* True if a method of the mat answers with this number; clears exceptions. */
+static bool answers(PyObject *mat, const char *method, unsigned long long needed) {
+  PyObject *value = PyObject_CallMethod(mat, method, NULL);
+  bool same = value && PyLong_Check(value) && PyLong_AsUnsignedLongLong(value) == needed;
+  Py_XDECREF(value);
+  PyErr_Clear();
+  return same;
+}
+
+/* What is written in place is what OpenCV itself then reads. */
+static int check_written(const probe_state *state) {
+  PyObject *mat = PyObject_CallNoArgs((PyObject *)state->gpumat);
+  vc_gpumat *header = mat ? find_header(state, mat) : NULL;
+  if (!header) {
+    Py_XDECREF(mat);
+    return PyErr_Occurred() ? -1 : mismatch(state, "GpuMat() fails");
+  }
+  int type = 2 << state->shift;
+  void *allocator = header->allocator;
+  *header = (vc_gpumat){.flags = 0x42FF0000 | type, .rows = 5, .cols = 7, .step = 32,
+                        .data = pixels + 1, .datastart = pixels, .dataend = pixels + 150,
+                        .allocator = allocator};
+  bool same = answers(mat, "cudaPtr", (unsigned long long)(uintptr_t)(pixels + 1)) &&
+              answers(mat, "type", (unsigned long long)type) && answers(mat, "channels", 3) &&
+              answers(mat, "step1", 32) && answers(mat, "elemSize", 3);
+  *header = (vc_gpumat){.allocator = allocator};
+  Py_DECREF(mat);
+  return same ? 0 : mismatch(state, "a header written in place is not what OpenCV reads");
+}
+
+/* Counts a copy up and, or not, down again. A count far from zero: nothing is
+ * freed. */
+static int check_counting(probe_state *state) {
+  enum { START = 1000 };
+  static vc_gpumat_probe probe; /* outlives whatever still points at it */
+  PyObject *mat = make(state, 5, 7, 0, 7);
+  if (!mat) return mismatch(state, "createGpuMatFromCudaMemory() fails");
+  vc_gpumat *header = find_header(state, mat);
+  if (!header) {
+    Py_DECREF(mat);
+    return -1;
+  }
+  vc_gpumat_probe_begin(&probe, START, header);
+  PyObject *roi = PyObject_CallMethod(mat, "rowRange", "ii", 1, 3);
+  int32_t with_copy = probe.count;
+  Py_XDECREF(roi);
+  int32_t without = probe.count;
+  vc_gpumat_probe_end(header, state->allocator);
+  Py_DECREF(mat);
+  if (!roi || with_copy <= START || probe.calls) {
+    PyErr_Clear();
+    return mismatch(state, "a copy of a header does not count up as expected");
+  }
+  if (without == START) {
+    state->counting = state->allocator ? VC_COUNTS_AND_FREES : VC_COUNTS_ONLY;
+  } else {
+    state->counting = VC_COUNTS_UP;
+  }
+  return 0;
+}
+
+/* The virtual table: release() must call slot 3, create() slot 2. Only where
+ * OpenCV has an allocator at all: stock builds call a null one and die. */
+static int check_table(const probe_state *state) {
+  static vc_gpumat_probe probe;
+  PyObject *mat = make(state, 2, 3, 0, 3);
+  vc_gpumat *header = mat ? find_header(state, mat) : NULL;
+  if (!header) {
+    Py_XDECREF(mat);
+    return PyErr_Occurred() ? -1 : mismatch(state, "createGpuMatFromCudaMemory() fails");
+  }
+  vc_gpumat_probe_begin(&probe, 1, header);
+  PyObject *done = PyObject_CallMethod(mat, "release", NULL);
+  bool frees = done && probe.slot == 3 && probe.calls == 1 && probe.header == header &&
+               probe.count == 0 && !header->data && !header->refcount &&
+               header->allocator == &probe;
+  Py_XDECREF(done);
+  bool allocates = false;
+  if (frees) {
+    probe = (vc_gpumat_probe){.table = probe.table, .slot = -1, .attached = header};
+    done = PyObject_CallMethod(mat, "create", "iii", 4, 5, 0);
+    allocates = done && probe.slot == 2 && probe.calls == 1 && probe.count == 1 &&
+                header->refcount == &probe.count && header->rows == 4 && header->cols == 5;
+    Py_XDECREF(done);
+  }
+  PyErr_Clear();
+  vc_gpumat_probe_end(header, state->allocator);
+  Py_DECREF(mat);
+  if (!frees) return mismatch(state, "release() does not call the allocator's free as expected");
+  return allocates ? 0 : mismatch(state, "create() does not call the allocator's allocate as expected");
+}
+
+static int run_steps(PyObject *cv2, probe_state *state, vc_gpumat_abi *out) {
+  vc_error error;
+  if (read_packing(cv2, state) < 0 || check_headers(state) < 0) return -1;
+  if (check_written(state) < 0 || check_counting(state) < 0) return -1;
+  if (state->counting == VC_COUNTS_AND_FREES && check_table(state) < 0) return -1;
+  if (vc_gpumat_abi_init(state->shift, state->counting, state->allocator, out, &error) != VC_OK) {
+    return vp_raise(&error);
+  }
+  return check_depths(cv2, state, out);
+}
+
+int vp_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out) {
+  PyObject *version = PyObject_GetAttrString(cv2, "__version__");
+  const char *text = version ? PyUnicode_AsUTF8(version) : NULL;
+  if (!text) PyErr_Clear();
+  probe_state state = {.cuda = PyObject_GetAttrString(cv2, "cuda"),
+                       .gpumat = gpumat,
+                       .version = text ? text : "of unknown version"};
+  int result = state.cuda ? run_steps(cv2, &state, out) : -1;
+  Py_XDECREF(state.cuda);
+  Py_XDECREF(version);
+  return result;
+}

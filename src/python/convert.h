@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A conversion: an import by one adapter, an export by another. */
+#ifndef VP_CONVERT_H
+#define VP_CONVERT_H
+
+#include "adapters/adapter.h"
+
+/* New reference, or NULL with an exception. An image that is of the target's
+ * kind already is returned as it is. */
+PyObject *vp_convert(PyObject *image, const vp_adapter *target, const vp_options *options);
+
+/* Methods of the module, NULL-terminated. */
+extern PyMethodDef vp_convert_methods[];
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vc_error and producers' exceptions as Python exceptions. */
+#ifndef VP_ERRORS_H
+#define VP_ERRORS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "viewcast/viewcast.h"
+
+/* Makes the exception types and adds them to the module. */
+int vp_errors_init(PyObject *module);
+
+/* Raises the exception of error->status. Always returns -1. */
+int vp_raise(const vc_error *error);
+
+/* The same with text before the message. */
+int vp_raise_prefixed(const char *prefix, const vc_error *error);
+
+/* Raises ViewError with the exception that is set, if one is, as its cause.
+ * KeyboardInterrupt and its like, MemoryError and ImportError pass unchanged. */
+int vp_raise_from(const char *format, ...);
+
+/* Raises the exception of a status with a formatted message. */
+int vp_fail(vc_status status, const char *format, ...);
+
+/* TypeError: `object` is no image at all. */
+int vp_raise_no_image(PyObject *object, const char *needed);
+
+#endif

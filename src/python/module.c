@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* viewcast._viewcast: the extension module. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "adapters/opencv.h"
+#include "arguments.h"
+#include "convert.h"
+#include "errors.h"
+#include "savant.h"
+#include "source.h"
+#include "view_object.h"
+
+static PyObject *collect(PyObject *module, PyObject *const *args, Py_ssize_t count,
+                         PyObject *kwnames) {
+  (void)module;
+  static const vp_signature signature = {"collect", 0, {"force", NULL}};
+  PyObject *values[VP_MAX_PARAMETERS];
+  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  int force = vp_argument_bool(values[0], 0);
+  return force < 0 ? NULL : PyLong_FromSize_t(vc_collect(force));
+}
+
+static PyObject *host_mode(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  vc_error error;
+  vc_mode mode;
+  if (vc_cuda_mode(&mode, &error) != VC_OK) {
+    vp_raise(&error);
+    return NULL;
+  }
+  return PyBool_FromLong(mode == VC_MODE_HOST);
+}
+
+static PyObject *mode_reason(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  return PyUnicode_FromString(vc_cuda_reason());
+}
+
+static PyObject *statistics(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  vc_statistics now;
+  vc_statistics_read(&now);
+  return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "lends", (unsigned long long)now.lends,
+                       "lends_released", (unsigned long long)now.lends_released, "shares",
+                       (unsigned long long)now.shares, "shares_released",
+                       (unsigned long long)now.shares_released, "exports",
+                       (unsigned long long)now.exports, "exports_released",
+                       (unsigned long long)now.exports_released, "put_off",
+                       (unsigned long long)now.put_off);
+}
+
+static PyObject *opencv_layout(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  return vp_opencv_describe();
+}
+
+static PyMethodDef methods[] = {
+    {"collect", (PyCFunction)(void (*)(void))collect, METH_FASTCALL | METH_KEYWORDS,
+     "collect($module, /, *, force=False)\n--\n\n"
+     "Release what was put off, now; returns how many owners were released.\n\n"
+     "OpenCV and DLPack consumers give memory back from any thread; such memory is\n"
+     "released soon after by the main thread, at the next conversion, or here.\n"
+     "force: on an OpenCV that never counts down (4.x without CUDA), also release\n"
+     "images whose GpuMat was copied. No GpuMat may look at them any more."},
+    {"host_mode", host_mode, METH_NOARGS,
+     "host_mode($module, /)\n--\n\n"
+     "True where this process has no CUDA device and GpuMats lie over host memory."},
+    {"mode_reason", mode_reason, METH_NOARGS,
+     "mode_reason($module, /)\n--\n\nWhy host_mode() says what it says, in a line."},
+    {"statistics", statistics, METH_NOARGS,
+     "statistics($module, /)\n--\n\n"
+     "Counts of lends, shares, exports and their releases since the import."},
+    {"opencv_layout", opencv_layout, METH_NOARGS,
+     "opencv_layout($module, /)\n--\n\n"
+     "What was verified of the loaded OpenCV, as a dict; ABIError if it does not fit."},
+    {NULL, NULL, 0, NULL},
+};
+
+/* The state is the process's: other libraries' allocators know our addresses. */
+static int check_interpreter(void) {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return 0;
+  PyErr_SetString(PyExc_ImportError, "viewcast works in the main interpreter only");
+  return -1;
+}
+
+static int execute(PyObject *module) {
+  if (check_interpreter() < 0 || vp_errors_init(module) < 0) return -1;
+  if (vp_source_init(module) < 0 || vp_view_init(module) < 0) return -1;
+  if (PyModule_AddFunctions(module, vp_convert_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, vp_savant_methods) < 0) return -1;
+  return PyModule_AddStringConstant(module, "__version__", vc_version());
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, VP_SLOT(execute)},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "viewcast._viewcast",
+    .m_doc = "The C side of viewcast.",
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__viewcast(void) { return PyModuleDef_Init(&definition); }

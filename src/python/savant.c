@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Savant's names take what Savant's take (a packed HWC array is what its shape
+ * says, however many channels) and say what Savant's say, then what to do. */
+#include "savant.h"
+
+#include "adapters/adapter.h"
+#include "adapters/opencv.h"
+#include "arguments.h"
+#include "convert.h"
+#include "errors.h"
+
+static PyObject *one_argument(const char *function, const char *name, PyObject *const *args,
+                              Py_ssize_t count, PyObject *kwnames) {
+  vp_signature signature = {function, 1, {name, NULL}};
+  PyObject *values[VP_MAX_PARAMETERS];
+  return vp_arguments(&signature, args, count, kwnames, values) < 0 ? NULL : values[0];
+}
+
+/* --- to a GpuMat */
+
+static int check_array(const vc_view *view) {
+  vc_error error;
+  vc_image image;
+  if (view->ndim != 2 && view->ndim != 3) {
+    return vp_fail(VC_ERROR_LAYOUT,
+                   "Array must have 2 or 3 dimensions. It has %d; index a batch, or reshape",
+                   (int)view->ndim);
+  }
+  if (vc_view_is_empty(view)) {
+    return vp_fail(VC_ERROR_LAYOUT, "the array is empty (an axis has length 0), needs pixels");
+  }
+  if (vc_image_from_view(view, &image, &error) == VC_OK) return 0;
+  return vp_raise_prefixed("Array must be in C-contiguous layout.", &error);
+}
+
+static PyObject *to_gpumat(PyObject *array) {
+  vp_drain();
+  const vp_adapter *from = vp_adapter_of(array);
+  const vp_options options = {.is_hwc = true};
+  vp_source source = {0};
+  if (from == &vp_opencv_adapter) {
+    vp_raise_no_image(array, "a torch.Tensor, a cupy.ndarray or another CUDA array");
+    return NULL;
+  }
+  if (from->import(array, &options, &source) < 0) return NULL;
+  PyObject *mat = NULL;
+  if (check_array(&source.view) == 0) mat = vp_opencv_adapter.export(&source, &options);
+  vc_owner_release(&source.owner);
+  return mat;
+}
+
+#define TO_GPUMAT(function, argument)                                                   \
+  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
+                            PyObject *kwnames) {                                         \
+    (void)module;                                                                        \
+    PyObject *array = one_argument(#function, argument, args, count, kwnames);           \
+    return array ? to_gpumat(array) : NULL;                                              \
+  }
+TO_GPUMAT(cuda_array_as_opencv_gpu_mat, "arr")
+TO_GPUMAT(cupy_array_as_opencv_gpu_mat, "arr")
+TO_GPUMAT(pytorch_tensor_as_opencv_gpu_mat, "tensor")
+
+/* --- from a GpuMat */
+
+static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
+  const vp_options options = {0};
+  if (!vp_is_gpumat(mat)) {
+    vp_raise_no_image(mat, "a cv2.cuda.GpuMat");
+    return NULL;
+  }
+  vc_gpumat *header = vp_opencv_load() ? vp_gpumat_header(mat) : NULL;
+  if (!header) return NULL;
+  if (!header->data || header->rows == 0 || header->cols == 0) {
+    vp_fail(VC_ERROR_LAYOUT,
+            "the GpuMat is empty or was released: it has no pixels; upload() or create() it "
+            "first");
+    return NULL;
+  }
+  return vp_convert(mat, target, &options);
+}
+
+#define FROM_GPUMAT(function, adapter)                                                  \
+  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
+                            PyObject *kwnames) {                                         \
+    (void)module;                                                                        \
+    PyObject *mat = one_argument(#function, "gpu_mat", args, count, kwnames);            \
+    return mat ? from_gpumat(mat, &adapter) : NULL;                                      \
+  }
+FROM_GPUMAT(opencv_gpu_mat_as_cupy_array, vp_cupy_adapter)
+FROM_GPUMAT(opencv_gpu_mat_as_pytorch_tensor, vp_torch_adapter)
+
+#define METHOD(name, doc) \
+  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
+#define TO_DOC                                                                          \
+  "2 or 3 axes, HWC, rows packed or pitched; the GpuMat views its memory and keeps it\n" \
+  "alive. LayoutError (an AssertionError) where the pixels are not interleaved."
+
+PyMethodDef vp_savant_methods[] = {
+    METHOD(cuda_array_as_opencv_gpu_mat,
+           "cuda_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
+           "A cv2.cuda.GpuMat that views any CUDA array.\n\n" TO_DOC),
+    METHOD(cupy_array_as_opencv_gpu_mat,
+           "cupy_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
+           "A cv2.cuda.GpuMat that views a CuPy array.\n\n" TO_DOC),
+    METHOD(pytorch_tensor_as_opencv_gpu_mat,
+           "pytorch_tensor_as_opencv_gpu_mat($module, /, tensor)\n--\n\n"
+           "A cv2.cuda.GpuMat that views a torch tensor.\n\n" TO_DOC),
+    METHOD(opencv_gpu_mat_as_cupy_array,
+           "opencv_gpu_mat_as_cupy_array($module, /, gpu_mat)\n--\n\n"
+           "A cupy.ndarray (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
+           "keeps its memory alive."),
+    METHOD(opencv_gpu_mat_as_pytorch_tensor,
+           "opencv_gpu_mat_as_pytorch_tensor($module, /, gpu_mat)\n--\n\n"
+           "A torch.Tensor (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
+           "keeps its memory alive."),
+    {NULL, NULL, 0, NULL},
+};

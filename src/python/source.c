@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source.h"
+
+#include <stdatomic.h>
+
+/* --- Python objects as owners */
+
+static void release_object(void *context) { Py_DECREF((PyObject *)context); }
+
+vc_owner vp_own(PyObject *object) {
+  return (vc_owner){Py_NewRef(object), release_object, false};
+}
+
+PyObject *vp_owned_object(const vc_owner *owner) {
+  return owner->release == release_object ? owner->context : NULL;
+}
+
+/* --- owners as Python objects */
+
+typedef struct {
+  PyObject_HEAD
+  vc_owner owner;
+} Hold;
+
+static void hold_dealloc(Hold *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  vc_owner_release(&self->owner);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+static PyType_Slot hold_slots[] = {
+    {Py_tp_doc, "Keeps the memory behind another library's array alive."},
+    {Py_tp_dealloc, VP_SLOT(hold_dealloc)},
+    {0, NULL},
+};
+static PyType_Spec hold_spec = {
+    .name = "viewcast._viewcast.Hold",
+    .basicsize = sizeof(Hold),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = hold_slots,
+};
+static PyTypeObject *hold_type;
+
+PyObject *vp_hold(vc_owner *owner) {
+  PyObject *object = vp_owned_object(owner);
+  if (object) {
+    *owner = (vc_owner){0}; /* its reference is now the caller's */
+    return object;
+  }
+  Hold *hold = PyObject_New(Hold, hold_type);
+  if (!hold) return NULL;
+  hold->owner = *owner;
+  *owner = (vc_owner){0};
+  return (PyObject *)hold;
+}
+
+/* --- releases that were put off */
+
+static bool is_finalizing(void) {
+#if PY_VERSION_HEX >= 0x030D0000
+  return Py_IsFinalizing();
+#else
+  return _Py_IsFinalizing();
+#endif
+}
+
+static _Atomic bool asked; /* a pending call is on its way */
+
+static int run_pending(void *unused) {
+  (void)unused;
+  atomic_store(&asked, false);
+  vp_drain();
+  return 0;
+}
+
+/* Any thread, with or without the GIL. A full queue of pending calls is no
+ * loss: the next conversion or collect() drains the list. */
+static void ask_for_drain(void) {
+  if (!Py_IsInitialized() || is_finalizing()) return;
+  if (atomic_exchange(&asked, true)) return;
+  if (Py_AddPendingCall(run_pending, NULL) < 0) atomic_store(&asked, false);
+}
+
+void vp_drain(void) {
+  if (vc_collect_pending() && !is_finalizing()) vc_collect(false);
+}
+
+int vp_source_init(PyObject *module) {
+  (void)module;
+  hold_type = (PyTypeObject *)PyType_FromSpec(&hold_spec);
+  if (!hold_type) return -1;
+  vc_collect_notify(ask_for_drain);
+  return 0;
+}

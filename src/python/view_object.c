@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "view_object.h"
+
+#include "adapters/adapter.h"
+#include "adapters/axes.h"
+#include "adapters/buffer.h"
+#include "adapters/cuda_array.h"
+#include "adapters/dlpack_python.h"
+#include "arguments.h"
+#include "errors.h"
+
+_Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "buffers point at a view's axes");
+
+typedef struct {
+  PyObject_HEAD
+  vc_view view;
+  vc_owner owner;
+} View;
+
+PyTypeObject *vp_view_type;
+
+PyObject *vp_view_new(vp_source *source) {
+  View *self = PyObject_New(View, vp_view_type);
+  if (!self) return NULL;
+  self->view = source->view;
+  self->owner = source->owner;
+  source->owner = (vc_owner){0};
+  return (PyObject *)self;
+}
+
+static void view_dealloc(View *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  vc_owner_release(&self->owner);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+/* --- attributes */
+
+static PyObject *get_ptr(View *self, void *unused) {
+  (void)unused;
+  return PyLong_FromVoidPtr(self->view.data);
+}
+
+static PyObject *get_shape(View *self, void *unused) {
+  (void)unused;
+  return vp_axes_tuple(self->view.shape, self->view.ndim);
+}
+
+static PyObject *get_strides(View *self, void *unused) {
+  (void)unused;
+  return vp_axes_tuple(self->view.strides, self->view.ndim);
+}
+
+static PyObject *get_ndim(View *self, void *unused) {
+  (void)unused;
+  return PyLong_FromLong(self->view.ndim);
+}
+
+static PyObject *get_dtype(View *self, void *unused) {
+  (void)unused;
+  return PyUnicode_FromString(vc_dtype_name(self->view.dtype));
+}
+
+static PyObject *get_itemsize(View *self, void *unused) {
+  (void)unused;
+  return PyLong_FromSize_t(vc_dtype_size(self->view.dtype));
+}
+
+static PyObject *get_nbytes(View *self, void *unused) {
+  (void)unused;
+  return PyLong_FromSize_t(vc_view_nbytes(&self->view));
+}
+
+static PyObject *get_readonly(View *self, void *unused) {
+  (void)unused;
+  return PyBool_FromLong(self->view.readonly);
+}
+
+static PyObject *get_device(View *self, void *unused) {
+  (void)unused;
+  vc_device device = self->view.device;
+  switch (device.type) {
+    case VC_CPU: return PyUnicode_FromString("cpu");
+    case VC_CUDA_HOST: return PyUnicode_FromString("cuda_host");
+    case VC_CUDA_MANAGED: return PyUnicode_FromFormat("cuda_managed:%d", (int)device.id);
+    default: return PyUnicode_FromFormat("cuda:%d", (int)device.id);
+  }
+}
+
+static bool is_host_mode(void) {
+  vc_mode mode;
+  return vc_cuda_mode(&mode, NULL) == VC_OK && mode == VC_MODE_HOST;
+}
+
+static PyObject *view_repr(View *self) {
+  PyObject *shape = get_shape(self, NULL);
+  PyObject *device = shape ? get_device(self, NULL) : NULL;
+  PyObject *text = NULL;
+  if (device) {
+    text = PyUnicode_FromFormat("<viewcast.View %R %s at %p on %U%s%s>", shape,
+                                vc_dtype_name(self->view.dtype), self->view.data, device,
+                                is_host_mode() ? " (host mode)" : "",
+                                self->view.readonly ? ", read-only" : "");
+  }
+  Py_XDECREF(shape);
+  Py_XDECREF(device);
+  return text;
+}
+
+/* --- exports. Each holds the View, which holds the memory. */
+
+static PyObject *get_cuda_array(View *self, void *unused) {
+  (void)unused;
+  if (self->view.device.type == VC_CPU || self->view.device.type == VC_CUDA_HOST) {
+    PyErr_SetString(PyExc_AttributeError,
+                    "a View of host memory has no __cuda_array_interface__; use its buffer "
+                    "(numpy.asarray(view)) or __dlpack__");
+    return NULL;
+  }
+  return vp_export_cuda_array(&self->view);
+}
+
+static PyObject *view_dlpack_device(View *self, PyObject *unused) {
+  (void)unused;
+  return Py_BuildValue("(ii)", (int)self->view.device.type, (int)self->view.device.id);
+}
+
+static bool is_given(PyObject *value) { return value && value != Py_None; }
+
+/* Whether the consumer understands DLPack 1: max_version is (1, …) or later. */
+static int wants_versioned(PyObject *version) {
+  if (!is_given(version)) return 0;
+  if (!PyTuple_Check(version) || PyTuple_GET_SIZE(version) != 2) {
+    PyErr_SetString(PyExc_TypeError, "max_version needs a tuple (major, minor)");
+    return -1;
+  }
+  long major = PyLong_AsLong(PyTuple_GET_ITEM(version, 0));
+  return major == -1 && PyErr_Occurred() ? -1 : major >= DLPACK_MAJOR_VERSION;
+}
+
+static int check_stream(const View *self, PyObject *stream) {
+  if (!is_given(stream)) return 0;
+  long long handle = PyLong_AsLongLong(stream);
+  if (handle == -1 && PyErr_Occurred()) return -1;
+  bool on_gpu = self->view.device.type == VC_CUDA || self->view.device.type == VC_CUDA_MANAGED;
+  if (!on_gpu && handle != -1) {
+    PyErr_SetString(PyExc_BufferError, "host memory has no stream; give stream=None");
+    return -1;
+  }
+  if (handle == 0) {
+    PyErr_SetString(PyExc_ValueError,
+                    "stream 0 is ambiguous in DLPack; give 1 (legacy default), 2 (per-thread "
+                    "default), -1 (no ordering) or a handle");
+    return -1;
+  }
+  return 0;
+}
+
+static int check_placement(const View *self, PyObject *device, PyObject *copy) {
+  if (copy && copy != Py_None && PyObject_IsTrue(copy)) {
+    PyErr_SetString(PyExc_BufferError, "a View does not copy; copy the array made of it");
+    return -1;
+  }
+  if (!is_given(device)) return 0;
+  int type, id;
+  if (!PyTuple_Check(device) || !PyArg_ParseTuple(device, "ii", &type, &id)) {
+    PyErr_Clear();
+    PyErr_SetString(PyExc_TypeError, "dl_device needs a tuple (device type, device id)");
+    return -1;
+  }
+  if (type == self->view.device.type && id == self->view.device.id) return 0;
+  PyErr_Format(PyExc_BufferError, "the memory is on DLPack device (%d, %d), not (%d, %d)",
+               (int)self->view.device.type, (int)self->view.device.id, type, id);
+  return -1;
+}
+
+static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count,
+                             PyObject *kwnames) {
+  static const vp_signature signature = {
+      "__dlpack__", 0, {"stream", "max_version", "dl_device", "copy", NULL}};
+  PyObject *values[VP_MAX_PARAMETERS];
+  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  int versioned = wants_versioned(values[1]);
+  if (versioned < 0 || check_stream(self, values[0]) < 0) return NULL;
+  if (check_placement(self, values[2], values[3]) < 0) return NULL;
+  if (!versioned && self->view.readonly) {
+    PyErr_SetString(PyExc_BufferError,
+                    "the memory is read-only, which only DLPack 1 can say; give "
+                    "max_version=(1, 0)");
+    return NULL;
+  }
+  vp_source source = {self->view, vp_own((PyObject *)self)};
+  PyObject *capsule = vp_export_capsule(&source, versioned);
+  vc_owner_release(&source.owner);
+  return capsule;
+}
+
+/* --- the buffer protocol, for host memory */
+
+static const char *buffer_refusal(const View *self, int flags) {
+  bool packed = vc_view_is_packed(&self->view);
+  if (self->view.device.type != VC_CPU && self->view.device.type != VC_CUDA_HOST) {
+    return "the memory is not on the host; move it first (torch: .cpu(), CuPy: .get())";
+  }
+  if (!vp_buffer_format(self->view.dtype)) {
+    return "bfloat16 has no buffer format; use DLPack, or reinterpret it as int16";
+  }
+  if ((flags & PyBUF_WRITABLE) && self->view.readonly) return "the memory is read-only";
+  if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && self->view.ndim > 1) {
+    return "the memory is not in Fortran order";
+  }
+  bool needs_packed = (flags & PyBUF_STRIDES) != PyBUF_STRIDES ||
+                      (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS ||
+                      (flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS;
+  return needs_packed && !packed ? "the rows are not packed; ask for a strided buffer" : NULL;
+}
+
+static int view_getbuffer(View *self, Py_buffer *buffer, int flags) {
+  static char nowhere; /* the address of an empty image: consumers want one */
+  const char *refusal = buffer_refusal(self, flags);
+  buffer->obj = NULL;
+  if (refusal) {
+    PyErr_SetString(PyExc_BufferError, refusal);
+    return -1;
+  }
+  bool with_shape = (flags & PyBUF_ND) == PyBUF_ND;
+  bool with_strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;
+  buffer->buf = self->view.data ? self->view.data : &nowhere;
+  buffer->obj = Py_NewRef((PyObject *)self);
+  buffer->len = (Py_ssize_t)vc_view_nbytes(&self->view);
+  buffer->itemsize = (Py_ssize_t)vc_dtype_size(self->view.dtype);
+  buffer->readonly = self->view.readonly;
+  buffer->ndim = with_shape ? self->view.ndim : 1;
+  buffer->format =
+      (flags & PyBUF_FORMAT) ? (char *)(uintptr_t)vp_buffer_format(self->view.dtype) : NULL;
+  buffer->shape = with_shape ? (Py_ssize_t *)(void *)self->view.shape : NULL;
+  buffer->strides = with_strides ? (Py_ssize_t *)(void *)self->view.strides : NULL;
+  buffer->suboffsets = NULL;
+  buffer->internal = NULL;
+  return 0;
+}
+
+/* --- the type */
+
+static PyGetSetDef view_getset[] = {
+    {"ptr", (getter)get_ptr, NULL, "Address of the first element (int).", NULL},
+    {"shape", (getter)get_shape, NULL, "Lengths of the axes, in elements.", NULL},
+    {"strides", (getter)get_strides, NULL, "Distances along the axes, in bytes.", NULL},
+    {"ndim", (getter)get_ndim, NULL, "Number of axes.", NULL},
+    {"dtype", (getter)get_dtype, NULL, "Name of the element type, as \"uint8\".", NULL},
+    {"itemsize", (getter)get_itemsize, NULL, "Bytes of one element.", NULL},
+    {"nbytes", (getter)get_nbytes, NULL, "Bytes of all elements, gaps not counted.", NULL},
+    {"readonly", (getter)get_readonly, NULL, "True if the producer forbids writing.", NULL},
+    {"device", (getter)get_device, NULL,
+     "\"cpu\", \"cuda:0\", \"cuda_host\" (pinned) or \"cuda_managed:0\".", NULL},
+    {"__cuda_array_interface__", (getter)get_cuda_array, NULL,
+     "Version 3 of the interface; AttributeError for host memory.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef view_methods[] = {
+    {"__dlpack__", (PyCFunction)(void (*)(void))view_dlpack, METH_FASTCALL | METH_KEYWORDS,
+     "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+     "A DLPack capsule that keeps this View alive; versioned if max_version >= (1, 0)."},
+    {"__dlpack_device__", (PyCFunction)view_dlpack_device, METH_NOARGS,
+     "__dlpack_device__($self, /)\n--\n\n(DLPack device type, device id)."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot view_slots[] = {
+    {Py_tp_doc,
+     "An image in memory: address, shape, strides, dtype and device, with a strong\n"
+     "reference to what owns it. Every consumer of DLPack, of the CUDA Array\n"
+     "Interface or (host memory) of buffers takes it. Made by viewcast.view()."},
+    {Py_tp_dealloc, VP_SLOT(view_dealloc)},
+    {Py_tp_repr, VP_SLOT(view_repr)},
+    {Py_tp_getset, view_getset},
+    {Py_tp_methods, view_methods},
+    {Py_bf_getbuffer, VP_SLOT(view_getbuffer)},
+    {0, NULL},
+};
+static PyType_Spec view_spec = {
+    .name = "viewcast.View",
+    .basicsize = sizeof(View),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = view_slots,
+};
+
+int vp_view_init(PyObject *module) {
+  vp_view_type = (PyTypeObject *)PyType_FromSpec(&view_spec);
+  if (!vp_view_type) return -1;
+  return PyModule_AddObjectRef(module, "View", (PyObject *)vp_view_type);
+}
+
+/* --- the adapter */
+
+static int import_view(PyObject *image, const vp_options *options, vp_source *out) {
+  (void)options;
+  out->view = ((View *)image)->view;
+  out->owner = vp_own(image);
+  return 0;
+}
+
+static PyObject *export_view(vp_source *source, const vp_options *options) {
+  (void)options;
+  return vp_view_new(source);
+}
+
+const vp_adapter vp_view_adapter = {"viewcast.View", import_view, export_view};
