@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import sys
 import types
+from typing import Any
 
 from . import DTypeError, view
 from ._viewcast import (
@@ -56,7 +57,7 @@ class OpenCVGpuMatCudaArrayInterface:
     Keeps the GpuMat's memory alive. A one-channel GpuMat has shape (H, W).
     """
 
-    def __init__(self, gpu_mat):
+    def __init__(self, gpu_mat: Any) -> None:
         self._view = view(gpu_mat)
         typestr = OPENCV_TO_NUMPY_TYPE_MAP.get(gpu_mat.depth())
         if typestr is None:
@@ -90,12 +91,12 @@ _NAMES = {
 }
 
 # What patch() did, for unpatch().
-_replaced = []  # pairs: Savant's object, ours
-_added = []  # pairs: module, name that Savant's module did not have
-_placed = []  # names of modules of ours in sys.modules
+_replaced: list[tuple[object, object]] = []  # Savant's object, ours
+_added: list[tuple[types.ModuleType, str]] = []  # names that its module did not have
+_placed: list[str] = []  # modules of ours in sys.modules
 
 
-def patch():
+def patch() -> None:
     """Puts viewcast's functions into the installed Savant.
 
     Replaces the names in `savant.utils.memory_repr` and
@@ -111,7 +112,7 @@ def patch():
             name="savant",
         )
     package = importlib.import_module("savant.utils")
-    replaced = []
+    replaced: list[tuple[object, object]] = []
     for path, names in _NAMES.items():
         try:
             module = importlib.import_module(path)
@@ -131,7 +132,7 @@ def patch():
     _replaced.extend(replaced)
 
 
-def unpatch():
+def unpatch() -> None:
     """Puts back what patch() replaced, also in modules imported since."""
     _rebind([(ours, theirs) for theirs, ours in _replaced])
     for module, name in _added:
@@ -140,11 +141,12 @@ def unpatch():
         package, _, leaf = path.rpartition(".")
         sys.modules.pop(path, None)
         vars(sys.modules[package]).pop(leaf, None)
-    for done in (_replaced, _added, _placed):
-        done.clear()
+    _replaced.clear()
+    _added.clear()
+    _placed.clear()
 
 
-def _rebind(pairs):
+def _rebind(pairs: list[tuple[object, object]]) -> None:
     """Replaces the first of each pair by the second in all modules but ours."""
     new_by_id = {id(old): new for old, new in pairs}
     for path, module in list(sys.modules.items()):
