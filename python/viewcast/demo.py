@@ -71,7 +71,10 @@ def run(options):
     frames = itertools.chain([first], frames)
     results, kept = convert_all(console, machine, frames, options.frames)
     report(console, results)
-    contact_sheet(machine, kept).save(options.output)
+    try:
+        contact_sheet(machine, kept).save(options.output)
+    except (OSError, ValueError) as error:
+        return fail(f"the picture was not written: {error}")
     console.print(f"Picture: {options.output}")
     return 0 if all(result.good for result in results.values()) else 1
 
