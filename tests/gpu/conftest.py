@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests on a real GPU. Each is skipped, with the reason, where something lacks."""
+
+import gc
+
+import pytest
+
+cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+
+import viewcast  # noqa: E402  (after the checks above)
+
+
+def missing() -> str | None:
+    if not torch.cuda.is_available():
+        return "torch sees no CUDA device"
+    if viewcast.host_mode():
+        return viewcast.mode_reason()
+    return None
+
+
+def opencv_has_cuda() -> bool:
+    return cv2.cuda.getCudaEnabledDeviceCount() > 0
+
+
+def pytest_report_header() -> list[str]:
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return [
+        f"viewcast {viewcast.__version__}, {viewcast.mode_reason()}",
+        f"OpenCV {cv2.__version__} (CUDA: {opencv_has_cuda()}): {viewcast.opencv_layout()}",
+        f"torch {torch.__version__}, CuPy {cupy.__version__}, GPU: {gpu}",
+    ]
+
+
+def pytest_collection_modifyitems(items) -> None:
+    reason = missing()
+    for item in items:
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def cuda_cv2():
+    """OpenCV that can compute on this GPU."""
+    if not opencv_has_cuda():
+        pytest.skip("this OpenCV is built without CUDA: no upload, download or resize")
+    return cv2
+
+
+@pytest.fixture
+def frees():
+    """An OpenCV whose lends end by themselves."""
+    counting = viewcast.opencv_layout()["counting"]
+    if counting != "counts both ways and frees":
+        pytest.skip(f"this OpenCV {counting}: its lends end in collect()")
+
+
+class Ledger:
+    """What was lent, shared and exported since it was made, and what of it ended."""
+
+    def __init__(self) -> None:
+        self.settle()
+        self.start = viewcast.statistics()
+
+    def settle(self) -> None:
+        gc.collect()
+        viewcast.collect()
+
+    def delta(self) -> dict[str, int]:
+        self.settle()
+        now = viewcast.statistics()
+        return {key: now[key] - self.start[key] for key in now}
+
+    def balanced(self) -> dict[str, int]:
+        """The delta, after checking that all that was handed out came back."""
+        delta = self.delta()
+        assert delta["lends"] == delta["lends_released"]
+        assert delta["shares"] == delta["shares_released"]
+        assert delta["exports"] == delta["exports_released"]
+        assert delta["put_off"] == 0
+        return delta
+
+
+@pytest.fixture
+def ledger():
+    return Ledger()
