@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DLPack's structures and capsules, for producers and consumers that tests make."""
+
+import ctypes
+
+CPU, CUDA, OPENCL = 1, 2, 4
+INT, UINT, FLOAT, OPAQUE, COMPLEX, BOOL = 0, 1, 2, 3, 5, 6
+READ_ONLY, COPIED = 1, 2
+
+
+class DLTensor(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+        ("lanes", ctypes.c_uint16),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("byte_offset", ctypes.c_uint64),
+    ]
+
+
+DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class DLManagedTensor(ctypes.Structure):
+    _fields_ = [
+        ("dl_tensor", DLTensor),
+        ("manager_ctx", ctypes.c_void_p),
+        ("deleter", DELETER),
+    ]
+
+
+class DLManagedTensorVersioned(ctypes.Structure):
+    _fields_ = [
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("manager_ctx", ctypes.c_void_p),
+        ("deleter", DELETER),
+        ("flags", ctypes.c_uint64),
+        ("dl_tensor", DLTensor),
+    ]
+
+
+_api = ctypes.pythonapi
+_api.PyCapsule_New.restype = ctypes.py_object
+_api.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+_api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+_api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_api.PyCapsule_GetName.restype = ctypes.c_char_p
+_api.PyCapsule_GetName.argtypes = [ctypes.py_object]
+_api.PyCapsule_SetName.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_names = []  # capsules do not copy theirs
+
+
+def new_capsule(pointer, name):
+    _names.append(name)
+    return _api.PyCapsule_New(pointer, name, None)
+
+
+def name_of(capsule):
+    return _api.PyCapsule_GetName(capsule)
+
+
+def rename(capsule, name):
+    _names.append(name)
+    _api.PyCapsule_SetName(capsule, name)
+
+
+def managed_tensor(capsule):
+    """What is in a capsule that nobody has used yet."""
+    name = name_of(capsule)
+    kind = {b"dltensor": DLManagedTensor, b"dltensor_versioned": DLManagedTensorVersioned}
+    return kind[name].from_address(_api.PyCapsule_GetPointer(capsule, name))
+
+
+def consume(capsule):
+    """Takes the managed tensor, as a consumer does; returns its deleter's caller."""
+    tensor = managed_tensor(capsule)
+    rename(capsule, b"used_" + name_of(capsule))
+    return lambda: tensor.deleter(ctypes.addressof(tensor))
+
+
+class Producer:
+    """An object with __dlpack__ whose every field a test may set. `deleted` counts
+    the calls of the deleter."""
+
+    def __init__(self, array, versioned=True, **fields):
+        kinds = {"i": INT, "u": UINT, "f": FLOAT, "b": BOOL, "c": COMPLEX}
+        self.array = array
+        self.deleted = 0
+        self.asked = []
+        self.device = (CPU, 0)
+        ndim = array.ndim
+        self.shape = (ctypes.c_int64 * ndim)(*array.shape)
+        strides = (stride // array.itemsize for stride in array.strides)
+        self.strides = (ctypes.c_int64 * ndim)(*strides)
+        self.managed = (DLManagedTensorVersioned if versioned else DLManagedTensor)()
+        self.managed.deleter = DELETER(self._delete)
+        if versioned:
+            self.managed.major, self.managed.minor = 1, 1
+        tensor = self.managed.dl_tensor
+        tensor.data, tensor.ndim = array.ctypes.data, ndim
+        tensor.device_type, tensor.device_id = self.device
+        tensor.code, tensor.bits = kinds[array.dtype.kind], 8 * array.itemsize
+        tensor.lanes = 1
+        tensor.shape, tensor.strides = self.shape, self.strides
+        for name, value in fields.items():
+            setattr(tensor if hasattr(tensor, name) else self.managed, name, value)
+        self.name = b"dltensor_versioned" if versioned else b"dltensor"
+
+    def _delete(self, _):
+        self.deleted += 1
+
+    def __dlpack_device__(self):
+        return self.device
+
+    def __dlpack__(self, **keywords):
+        self.asked.append(keywords)
+        return new_capsule(ctypes.addressof(self.managed), self.name)

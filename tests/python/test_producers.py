@@ -1,0 +1,757 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects of libraries that viewcast does not know, by protocol; and impostors."""
+
+import array
+import collections
+import ctypes
+import mmap
+import weakref
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from dlpack_structs import (
+    COMPLEX,
+    COPIED,
+    CPU,
+    CUDA,
+    FLOAT,
+    OPAQUE,
+    OPENCL,
+    READ_ONLY,
+    Producer,
+    managed_tensor,
+    name_of,
+    new_capsule,
+    rename,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from images import CONVERT, CudaArray, Image, make_cupy, make_torch, ml_dtypes, pixels_at
+
+import viewcast as vc
+
+TARGETS = list(CONVERT)
+for_all_targets = pytest.mark.parametrize("target", TARGETS)
+
+
+def pixels_of(view):
+    return pixels_at(view.ptr, view.shape, view.strides, view.itemsize)
+
+
+def sees(producer, image):
+    """The producer's memory, seen the right way."""
+    view = vc.view(producer)
+    assert (view.ptr, view.shape) == (image.address, image.array.shape)
+    assert view.dtype == image.dtype
+    assert pixels_of(view) == image.array.tobytes()
+    return view
+
+
+def refuses(producer, message, error=vc.ViewError):
+    with pytest.raises(error, match=message) as caught:
+        vc.view(producer)
+    return caught.value
+
+
+# --- what is no image at all
+
+
+@for_all_targets
+@pytest.mark.parametrize(
+    ("thing", "name"),
+    [
+        (None, "NoneType"),
+        (3, "int"),
+        (2.5, "float"),
+        ("image.png", "str"),
+        ([[1, 2], [3, 4]], "list"),
+        (object(), "object"),
+        (torch.Tensor, "TensorMeta"),
+        (np.ndarray, "type"),
+        (cv2.cuda.GpuMat, "type"),
+        (vc.View, "type"),
+        (np.uint8, "type"),
+        (torch, "module"),
+        (len, "builtin_function_or_method"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_image_is_a_type_error_that_names_it(target, thing, name):
+    with pytest.raises(TypeError, match=rf"{name} is no image: needs a torch.Tensor"):
+        CONVERT[target](thing)
+
+
+def test_a_capsule_alone_is_no_image():
+    """Nobody tells what device and stream it is for."""
+    refuses(vc.view(b"123").__dlpack__(max_version=(1, 0)), "PyCapsule is no image", TypeError)
+
+
+# --- buffers
+
+
+def mapped():
+    pages = mmap.mmap(-1, 4096)
+    pages[:24] = bytes(range(24))
+    return pages
+
+
+BUFFERS = {
+    "bytearray": (lambda: bytearray(range(24)), (24,), "uint8"),
+    "bytes": (lambda: bytes(range(24)), (24,), "uint8"),
+    "memoryview": (lambda: memoryview(bytearray(24)).cast("B", (4, 6)), (4, 6), "uint8"),
+    "memoryview, 3 axes": (
+        lambda: memoryview(bytearray(24)).cast("B", (2, 4, 3)),
+        (2, 4, 3),
+        "uint8",
+    ),
+    "memoryview of floats": (
+        lambda: memoryview(bytearray(96)).cast("f", (4, 6)),
+        (4, 6),
+        "float32",
+    ),
+    "stepped memoryview": (lambda: memoryview(bytearray(48))[::2], (24,), "uint8"),
+    "mmap": (mapped, (4096,), "uint8"),
+    "array of doubles": (lambda: array.array("d", range(6)), (6,), "float64"),
+    "array of longs": (lambda: array.array("l", range(6)), (6,), "int64"),
+    "ctypes": (lambda: ((ctypes.c_uint8 * 3) * 6 * 4)(), (4, 6, 3), "uint8"),
+    "ctypes floats": (lambda: (ctypes.c_float * 6 * 4)(), (4, 6), "float32"),
+    "ctypes bools": (lambda: (ctypes.c_bool * 6 * 4)(), (4, 6), "bool"),
+    "ctypes int64": (lambda: (ctypes.c_int64 * 6 * 4)(), (4, 6), "int64"),
+}
+
+
+@pytest.mark.parametrize(("make", "shape", "dtype"), BUFFERS.values(), ids=BUFFERS)
+def test_buffers_are_views(make, shape, dtype):
+    source = make()
+    view = vc.view(source)
+    assert (view.shape, view.dtype) == (shape, dtype)
+    assert view.readonly is isinstance(source, bytes)
+    assert pixels_of(view) == memoryview(source).tobytes()
+
+
+@pytest.mark.parametrize(
+    "make", [BUFFERS[name][0] for name in ("memoryview", "ctypes", "ctypes floats")]
+)
+def test_buffers_with_rows_become_gpumats(make):
+    source = make()
+    mat = vc.as_gpumat(source)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(source))
+    assert mat.cudaPtr() == address
+
+
+def test_a_buffer_is_exported_as_long_as_it_is_seen():
+    source = bytearray(24)
+    view = vc.view(source)
+    with pytest.raises(BufferError, match="re-sized"):
+        source.extend(b"more")
+    del view
+    source.extend(b"more")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        memoryview(bytearray(24)).cast("c"),
+        (ctypes.c_char * 24)(),
+        (ctypes.c_void_p * 4)(),
+        (ctypes.c_uint16.__ctype_be__ * 4)(),
+        np.zeros(4, "S3").data,
+        np.zeros(4, "i4,f4").data,
+        np.zeros(4, ">f4").data,
+        np.zeros(4, "F").data,
+        np.zeros(4, "g").data,
+        array.array("u", "image"),
+    ],
+    ids=["c", "char", "pointer", "big", "bytes", "struct", ">f4", "complex", "long double", "u"],
+)
+def test_buffers_of_other_elements_are_dtype_errors(source):
+    refuses(source, "element format is .*convert it first", vc.DTypeError)
+
+
+def test_a_buffer_with_too_many_axes():
+    refuses(memoryview(bytearray(32)).cast("B", (2,) * 5), "5 axes", vc.LayoutError)
+
+
+def test_a_released_memoryview_is_refused():
+    memory = memoryview(bytearray(24))
+    memory.release()
+    error = refuses(memory, "memoryview does not give its buffer")
+    assert isinstance(error.__cause__, ValueError)
+
+
+# --- NumPy's dtypes
+
+
+@for_all_targets
+@pytest.mark.parametrize(
+    ("dtype", "way_out"),
+    [
+        (">u2", r"big-endian.*\.astype"),
+        (">f4", r"big-endian.*\.astype"),
+        ("O", "typestr is '|O'"),
+        ("c8", "pairs of real numbers"),
+        ("c16", "pairs of real numbers"),
+        ("g", "convert to float64"),
+        ("U3", "typestr is '<U3'"),
+        ("S3", "typestr is '|S3'"),
+        ("M8[s]", "view\\('int64'\\)"),
+        ("m8[s]", "view\\('int64'\\)"),
+        ("u1,u1", "select one field"),
+        ("V4", "select one field"),
+    ],
+)
+def test_other_numpy_dtypes_are_dtype_errors_with_a_way_out(target, dtype, way_out):
+    if target == "numpy":  # an ndarray already is one
+        made = np.zeros((4, 6), dtype)
+        assert vc.as_numpy(made) is made
+        return
+    with pytest.raises(vc.DTypeError, match=way_out):
+        CONVERT[target](np.zeros((4, 6), dtype))
+
+
+@pytest.mark.parametrize("dtype", [">u1", "=u2", "<f4", "?", np.longlong, np.intc])
+def test_other_spellings_of_known_dtypes_are_views(dtype):
+    made = np.ones((4, 6), dtype)
+    assert vc.view(made).dtype == made.dtype.name
+
+
+def test_subclasses_of_ndarray_are_views():
+    made = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    for sub in (cv2.Mat(made), made.view(np.recarray)):
+        assert vc.view(sub).ptr == made.ctypes.data
+
+
+def test_a_memory_mapped_file_is_a_view(tmp_path):
+    made = np.memmap(tmp_path / "frame", np.uint8, "w+", shape=(4, 6))
+    made[2, 3] = 7
+    assert vc.as_tensor(made)[2, 3] == 7
+    read_only = np.memmap(tmp_path / "frame", np.uint8, "r", shape=(4, 6))
+    assert vc.view(read_only).readonly
+
+
+@pytest.mark.skipif(ml_dtypes is None, reason="ml_dtypes is not installed")
+def test_bfloat16_of_ml_dtypes_is_a_view():
+    made = np.ones((4, 6), ml_dtypes.bfloat16)
+    view = vc.view(made)
+    assert (view.ptr, view.dtype) == (made.ctypes.data, "bfloat16")
+    assert vc.as_tensor(made).sum() == 24
+    assert vc.as_numpy(vc.as_tensor(made)).dtype == made.dtype
+
+
+# --- DLPack
+
+
+class Wrapping:
+    """Passes __dlpack__ on."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __dlpack_device__(self):
+        return self.inner.__dlpack_device__()
+
+    def __dlpack__(self, **keywords):
+        return self.inner.__dlpack__(**keywords)
+
+
+class BeforeVersions(Wrapping):
+    """DLPack as it was before 1.0."""
+
+    def __dlpack__(self, stream=None):
+        return self.inner.__dlpack__()
+
+
+@pytest.mark.parametrize("wrap", [Wrapping, BeforeVersions])
+@pytest.mark.parametrize("inner", [lambda i: i.array, make_torch], ids=["numpy", "torch"])
+def test_dlpack_producers_are_views_that_live_as_long(wrap, inner):
+    image = Image((7, 5, 3))
+    alive, wanted = weakref.ref(image.memory), image.array.tobytes()
+    view = sees(wrap(inner(image)), image)
+    del image
+    assert pixels_of(view) == wanted
+    del view
+    vc.collect()
+    assert alive() is None
+
+
+@pytest.mark.parametrize("wrap", [Wrapping, BeforeVersions])
+@for_all_targets
+def test_dlpack_producers_become_everything(wrap, target):
+    image = Image((7, 5, 3))
+    result = CONVERT[target](wrap(image.array))
+    assert vc.view(result).ptr == image.address
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_the_deleter_runs_once_after_the_last_view(versioned):
+    image = Image((7, 5, 3))
+    producer = Producer(image.array, versioned)
+    view = sees(producer, image)
+    mat, tensor = vc.as_gpumat(view), vc.as_tensor(view)
+    del view, mat
+    vc.collect(force=True)
+    assert producer.deleted == 0
+    del tensor
+    vc.collect()
+    assert producer.deleted == 1
+
+
+def test_the_deleter_runs_once_for_a_view_of_nothing():
+    producer = Producer(np.zeros((0, 5), np.uint8))
+    assert vc.as_gpumat(producer).size() == (5, 0)
+    assert producer.deleted == 1
+
+
+@for_all_targets
+def test_the_deleter_runs_once_after_a_refusal_by_the_target(target):
+    producer = Producer(np.zeros((2, 3, 4, 5), np.uint8), flags=READ_ONLY)
+    if target in ("numpy", "view"):
+        CONVERT[target](producer)
+    else:
+        with pytest.raises(vc.ViewError):
+            CONVERT[target](producer)
+    assert producer.deleted == 1
+
+
+def test_the_deleter_does_not_see_an_exception_on_its_way():
+    producer = Producer(Image((7, 5)).array)
+    with pytest.raises(ZeroDivisionError):
+        print(vc.view(producer), 1 / 0)
+    vc.collect()
+    assert producer.deleted == 1
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_a_tensor_without_a_deleter_is_a_view(versioned):
+    image = Image((7, 5, 3))
+    producer = Producer(image.array, versioned)
+    producer.managed.deleter = type(producer.managed.deleter)()
+    sees(producer, image)
+    assert vc.as_gpumat(producer).cudaPtr() == image.address
+
+
+def test_the_byte_offset_is_added():
+    image = Image((7, 5, 3))
+    view = vc.view(Producer(image.array[:4], byte_offset=45))
+    assert view.ptr == image.address + 45
+    assert pixels_of(view) == image.array[3:].tobytes()
+
+
+def test_absent_strides_mean_packed():
+    image = Image((7, 5, 3), "int16")
+    producer = Producer(image.array)
+    producer.managed.dl_tensor.strides = None
+    assert sees(producer, image).strides == (30, 6, 2)
+
+
+def test_the_read_only_flag_is_kept():
+    view = vc.view(Producer(Image((7, 5)).array, flags=READ_ONLY))
+    assert view.readonly
+    with pytest.raises(vc.ViewError, match="read-only"):
+        vc.as_tensor(view)
+
+
+def test_copies_are_refused():
+    producer = Producer(Image((7, 5)).array, flags=COPIED)
+    refuses(producer, r"__dlpack__\(\) made a copy")
+    assert producer.deleted == 1
+
+
+def test_a_copied_flag_of_numpys_own_capsule_is_refused():
+    made = Image((7, 5)).array
+
+    class Copying(Wrapping):
+        def __dlpack__(self, **keywords):
+            capsule = super().__dlpack__(**keywords)
+            managed_tensor(capsule).flags |= COPIED
+            return capsule
+
+    refuses(Copying(made), "made a copy")
+
+
+def test_producers_are_asked_for_a_version_and_no_copy():
+    producer = Producer(Image((7, 5)).array)
+    vc.view(producer)
+    assert producer.asked == [{"max_version": (1, 3), "copy": False}]
+
+
+BROKEN = {
+    "rank 0": ({"ndim": 0}, "rank 0", vc.LayoutError),
+    "rank 5": ({"ndim": 5}, "rank 5", vc.LayoutError),
+    "negative rank": ({"ndim": -1}, "rank -1", vc.LayoutError),
+    "no data": ({"data": None}, "data is NULL", vc.ViewError),
+    "no data, offset": ({"data": None, "byte_offset": 8}, "data is NULL", vc.ViewError),
+    "offset out of memory": ({"byte_offset": 2**64 - 1}, "outside the address", vc.ViewError),
+    "no shape": ({"shape": None}, "shape is NULL", vc.ViewError),
+    "lanes": ({"lanes": 4}, "vector of 4 lanes", vc.DTypeError),
+    "no lanes": ({"lanes": 0}, "vector of 0 lanes", vc.DTypeError),
+    "complex": ({"code": COMPLEX, "bits": 64}, "complex", vc.DTypeError),
+    "opaque": ({"code": OPAQUE, "bits": 64}, "opaque", vc.DTypeError),
+    "8-bit float": ({"code": 10}, "8-bit float", vc.DTypeError),
+    "4 bits": ({"bits": 4}, "of 4 bits.*smaller than a byte", vc.DTypeError),
+    "128-bit float": ({"code": FLOAT, "bits": 128}, "float64", vc.DTypeError),
+    "unknown code": ({"code": 99}, "unknown", vc.DTypeError),
+    "OpenCL": ({"device_type": OPENCL}, "OpenCL", vc.DeviceError),
+    "unknown device": ({"device_type": 99}, "unknown", vc.DeviceError),
+    "negative device": (
+        {"device_type": CUDA, "device_id": -1},
+        "device id is -1",
+        vc.DeviceError,
+    ),
+    "version 2": ({"major": 2}, "DLPack version 2.*needs 1", vc.ViewError),
+    "version 0": ({"major": 0}, "DLPack version 0", vc.ViewError),
+}
+
+
+@pytest.mark.parametrize(("fields", "message", "error"), BROKEN.values(), ids=BROKEN)
+def test_broken_managed_tensors_are_refused_and_left_alone(fields, message, error):
+    producer = Producer(Image((7, 5)).array, **fields)
+    refuses(producer, message, error)
+    assert producer.deleted == 0  # the capsule still owns it
+
+
+@settings(deadline=None)
+@given(
+    shape=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=2),
+    strides=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=2),
+)
+def test_no_shape_and_strides_overflow_silently(shape, strides):
+    producer = Producer(Image((7, 5), "float64").array)
+    producer.shape[:], producer.strides[:] = shape, strides
+    ends = [0, 0]
+    for length, stride in zip(shape, strides, strict=True):
+        end = (length - 1) * stride * 8
+        ends[end > 0] += end
+    address = producer.array.ctypes.data
+    fits = address + ends[0] >= 0 and address + ends[1] + 8 < 2**64
+    counts = shape[0] * shape[1] * 8 < 2**63 and ends[1] - ends[0] + 8 < 2**63
+    strides_fit = all(
+        -(2**63) <= s * 8 < 2**63 for n, s in zip(shape, strides, strict=True) if n > 1
+    )
+    if min(shape) == 0 or (min(shape) > 0 and fits and counts and strides_fit):
+        assert vc.view(producer).shape == tuple(shape)
+    else:
+        refuses(producer, "broken")
+
+
+CAPSULES = {
+    "another name": (lambda: new_capsule(1, b"something"), "a capsule named something"),
+    "None": (lambda: None, "an object of type NoneType"),
+    "an array": (lambda: np.zeros(3), "an object of type numpy.ndarray"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), CAPSULES.values(), ids=CAPSULES)
+def test_what_is_no_capsule_is_refused(make, message):
+    class Wrong(Wrapping):
+        def __dlpack__(self, **keywords):
+            return make()
+
+    refuses(Wrong(np.zeros(3)), rf"__dlpack__\(\) gave {message}, needs an unused capsule")
+
+
+def test_a_used_capsule_is_refused():
+    image = Image((7, 5))
+    capsule = image.array.__dlpack__(max_version=(1, 0))
+
+    class Once(Wrapping):
+        def __dlpack__(self, **keywords):
+            return capsule
+
+    view = sees(Once(image.array), image)
+    assert name_of(capsule) == b"used_dltensor_versioned"
+    refuses(Once(image.array), "gave a capsule named used_dltensor_versioned")
+    assert pixels_of(view) == image.array.tobytes()
+
+
+def test_a_capsule_under_the_wrong_name_is_not_read():
+    """Each name stands for a structure of its own."""
+    capsule = Image((7, 5)).array.__dlpack__(max_version=(1, 0))
+    rename(capsule, b"dltensor_2")
+
+    class Renamed(Wrapping):
+        def __dlpack__(self, **keywords):
+            return capsule
+
+    refuses(Renamed(np.zeros(3)), "gave a capsule named dltensor_2")
+    rename(capsule, b"dltensor_versioned")
+
+
+@pytest.mark.parametrize("error", [ValueError, BufferError, RuntimeError, AttributeError])
+def test_an_exception_of_dlpack_is_chained(error):
+    class Raising(Wrapping):
+        def __dlpack__(self, **keywords):
+            raise error("not today")
+
+    caught = refuses(Raising(np.zeros(3)), r"Raising's __dlpack__\(\) does not give its memory")
+    assert type(caught.__cause__) is error
+    assert "not today" in str(caught.__cause__)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError, ImportError])
+def test_exceptions_that_are_not_the_producers_pass_unchanged(error):
+    class Raising(Wrapping):
+        def __dlpack__(self, **keywords):
+            raise error("stop")
+
+    with pytest.raises(error, match="stop"):
+        vc.view(Raising(np.zeros(3)))
+
+
+def test_a_type_error_of_dlpack_is_asked_again_the_old_way_and_chained():
+    class Raising(Wrapping):
+        asked = []
+
+        def __dlpack__(self, **keywords):
+            self.asked.append(set(keywords))
+            raise TypeError("none of these")
+
+    caught = refuses(Raising(np.zeros(3)), "does not give its memory")
+    assert Raising.asked == [{"max_version", "copy"}, set()]
+    assert isinstance(caught.__cause__, TypeError)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [None, 1, (1,), (1, 0, 0), ("cpu", 0), (-1, 0), [1, 0], (2**70, 0), (1.5, 0)],
+    ids=str,
+)
+def test_a_wrong_dlpack_device_is_refused(device):
+    producer = Producer(Image((7, 5)).array)
+    producer.device = device
+    refuses(producer, "no usable __dlpack_device__")
+    assert producer.asked == []
+
+
+def test_a_missing_dlpack_device_is_refused():
+    class Deviceless:
+        def __dlpack__(self, **keywords):
+            raise AssertionError("asked")
+
+    refuses(Deviceless(), "no usable __dlpack_device__")
+
+
+def test_an_attribute_that_raises_is_chained():
+    class Raising:
+        @property
+        def __dlpack__(self):
+            raise RuntimeError("no such luck")
+
+    caught = refuses(Raising(), "Raising can't be read as an image")
+    assert isinstance(caught.__cause__, RuntimeError)
+
+
+# --- the exchange table
+
+
+def test_a_producer_with_the_exchange_table_is_a_view():
+    """Every torch.Tensor is one, also under another name."""
+    table = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+    assert table is not None
+    image = Image((7, 5, 3))
+    sees(make_torch(image), image)
+
+
+@pytest.mark.parametrize("table", [None, 3, "x", new_capsule(1, b"other")], ids=str)
+def test_a_wrong_exchange_table_is_passed_over(table):
+    image = Image((7, 5, 3))
+    pretender = type("Pretender", (Wrapping,), {"__dlpack_c_exchange_api__": table})
+    sees(pretender(image.array), image)
+
+
+# --- the CUDA Array Interface, over host memory in host mode
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("strides", [{}, {"strides": None}, {"strides": KeyError}], ids=str)
+@for_all_targets
+def test_cuda_arrays_are_views(target, strides, version):
+    image = Image((7, 5, 3), "float32")
+    source = CudaArray(image, version=version, **strides)
+    view = sees(source, image)
+    assert view.strides == image.array.strides
+    assert vc.view(CONVERT[target](source)).ptr == image.address
+
+
+def test_cuda_arrays_with_strides_are_views():
+    image = Image((7, 5, 3), strides=(64, 3, 1))
+    assert sees(CudaArray(image), image).strides == (64, 3, 1)
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_cuda_arrays_say_whether_they_are_read_only(readonly):
+    image = Image((7, 5))
+    assert vc.view(CudaArray(image, data=(image.address, readonly))).readonly is readonly
+
+
+def test_cuda_arrays_are_kept_alive():
+    image = Image((7, 5, 3))
+    source = CudaArray(image)
+    alive = weakref.ref(source)
+    view = vc.view(source)
+    del source
+    assert alive() is not None
+    del view
+    assert alive() is None
+
+
+@pytest.mark.parametrize("address", [0, None])
+@pytest.mark.parametrize("shape", [(0, 5), (7, 0, 3)], ids=str)
+def test_empty_cuda_arrays_have_no_address(shape, address):
+    source = CudaArray(Image(shape), data=(address, False))
+    assert vc.view(source).shape == shape
+    assert vc.as_gpumat(source).empty()
+
+
+def test_extra_keys_and_subclasses_of_dict_are_fine():
+    image = Image((7, 5))
+    source = CudaArray(image, descr=[("", "|u1")], mask=None, stream=None, colour="red")
+    ordered = collections.OrderedDict(source.__cuda_array_interface__)
+    source.__cuda_array_interface__ = ordered
+    sees(source, image)
+
+
+class Index:
+    def __index__(self):
+        return 7
+
+
+WRONG_CUDA_ARRAYS = {
+    "version 1": ({"version": 1}, "version 1, needs 2 or 3", vc.ViewError),
+    "version 4": ({"version": 4}, "version 4, needs 2 or 3", vc.ViewError),
+    "version missing": ({"version": KeyError}, '"version" as an integer', vc.ViewError),
+    "version a string": ({"version": "3"}, '"version" as an integer', vc.ViewError),
+    "version huge": ({"version": 2**70}, '"version" as an integer', vc.ViewError),
+    "mask": ({"mask": np.ones(3)}, "mask", vc.ViewError),
+    "shape missing": ({"shape": KeyError}, '"shape" as a tuple', vc.ViewError),
+    "shape None": ({"shape": None}, '"shape" as a tuple', vc.ViewError),
+    "shape a list": ({"shape": [7, 5]}, '"shape" as a tuple', vc.ViewError),
+    "shape of strings": ({"shape": ("7", "5")}, '"shape" as a tuple', vc.ViewError),
+    "shape of floats": ({"shape": (7.0, 5.0)}, '"shape" as a tuple', vc.ViewError),
+    "shape huge": ({"shape": (2**70, 5)}, '"shape" as a tuple', vc.ViewError),
+    "shape negative": ({"shape": (-7, 5)}, "axis 0 is -7 long", vc.ViewError),
+    "shape empty": ({"shape": (), "strides": None}, "rank 0", vc.LayoutError),
+    "rank 5": ({"shape": (1,) * 5, "strides": None}, "5 axes", vc.LayoutError),
+    "strides a list": ({"strides": [5, 1]}, '"strides" as a tuple', vc.ViewError),
+    "strides too few": ({"strides": (5,)}, '"strides" as one integer an axis', vc.ViewError),
+    "strides too many": (
+        {"strides": (35, 5, 1)},
+        '"strides" as one integer an axis',
+        vc.ViewError,
+    ),
+    "strides overflow": ({"strides": (2**62, 1)}, "broken", vc.ViewError),
+    "typestr missing": ({"typestr": KeyError}, '"typestr" as a string', vc.ViewError),
+    "typestr bytes": ({"typestr": b"|u1"}, '"typestr" as a string', vc.ViewError),
+    "typestr empty": ({"typestr": ""}, "typestr is ''", vc.DTypeError),
+    "typestr long": ({"typestr": "<f4<f4<f4"}, "no single bool", vc.DTypeError),
+    "typestr unknown": ({"typestr": "<f3"}, "typestr is '<f3'", vc.DTypeError),
+    "typestr without order": ({"typestr": "u1"}, "typestr is 'u1'", vc.DTypeError),
+    "big-endian": ({"typestr": ">f4"}, "big-endian", vc.DTypeError),
+    "structured": ({"typestr": "|V8"}, "structured", vc.DTypeError),
+    "complex": ({"typestr": "<c8"}, "pairs of real numbers", vc.DTypeError),
+    "object": ({"typestr": "|O"}, "typestr is '|O'", vc.DTypeError),
+    "bit field": ({"typestr": "|t1"}, "bit fields", vc.DTypeError),
+    "surrogate": ({"typestr": "\udcff"}, '"typestr" as a string', vc.ViewError),
+    "data missing": ({"data": KeyError}, '"data" as a tuple', vc.ViewError),
+    "data an integer": ({"data": 4096}, '"data" as a tuple', vc.ViewError),
+    "data too short": ({"data": (4096,)}, '"data" as a tuple', vc.ViewError),
+    "data a list": ({"data": [4096, False]}, '"data" as a tuple', vc.ViewError),
+    "address a string": ({"data": ("4096", False)}, '"data" as a tuple', vc.ViewError),
+    "address negative": ({"data": (-1, False)}, '"data" as a tuple', vc.ViewError),
+    "address huge": ({"data": (2**64, False)}, '"data" as a tuple', vc.ViewError),
+    "address 0": ({"data": (0, False)}, "data is NULL", vc.ViewError),
+    "address None": ({"data": (None, False)}, "data is NULL", vc.ViewError),
+    "address at the end": ({"data": (2**64 - 9, False)}, "outside the address", vc.ViewError),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "error"), WRONG_CUDA_ARRAYS.values(), ids=WRONG_CUDA_ARRAYS
+)
+def test_wrong_cuda_arrays_are_refused(changes, message, error):
+    refuses(CudaArray(Image((7, 5)), **changes), message, error)
+
+
+@pytest.mark.parametrize("interface", [None, [], "x", 3, ()], ids=repr)
+def test_a_cuda_array_interface_that_is_no_dict_is_refused(interface):
+    producer = CudaArray(Image((7, 5)))
+    producer.__cuda_array_interface__ = interface
+    refuses(producer, "__cuda_array_interface__ is a .*, needs a dict")
+
+
+def test_an_exception_of_the_interface_is_chained():
+    class Raising:
+        @property
+        def __cuda_array_interface__(self):
+            raise RuntimeError("freed")
+
+    caught = refuses(Raising(), "Raising can't be read as an image")
+    assert str(caught.__cause__) == "freed"
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=6),
+    st.binary(max_size=6),
+    st.tuples(),
+    st.lists(st.integers(), max_size=5).map(tuple),
+    st.tuples(st.integers(), st.booleans()),
+    st.just(np.int64(3)),
+    st.just(Index()),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["shape", "strides", "typestr", "version", "mask", "stream"]), JUNK
+    )
+)
+def test_any_dictionary_is_an_image_or_an_exception(changes):
+    """`data` stays: an address is believed."""
+    image = Image((7, 5))
+    try:
+        view = vc.view(CudaArray(image, **changes))
+    except vc.ViewError:
+        return
+    assert view.ptr == image.address
+
+
+# --- which protocol comes first
+
+
+def test_dlpack_comes_before_the_cuda_array_interface_and_that_before_buffers():
+    first, second = Image((7, 5)), Image((4, 6))
+
+    class Both(Wrapping):
+        __cuda_array_interface__ = CudaArray(second).__cuda_array_interface__
+
+    assert vc.view(Both(first.array)).ptr == first.address
+
+    class Bytes(bytearray):
+        __cuda_array_interface__ = CudaArray(second).__cuda_array_interface__
+
+    assert vc.view(Bytes(b"123")).ptr == second.address
+
+
+def test_opencvs_own_dlpack_is_not_used(monkeypatch):
+    """It is wrong about strides, devices and streams."""
+    image = Image((7, 5, 3), strides=(64, 3, 1))
+    mat = vc.as_gpumat(image.array)
+    assert hasattr(mat, "__dlpack__")
+    assert vc.view(mat).strides == (64, 3, 1)
+
+
+def test_cupy_arrays_are_read_by_their_attributes():
+    """Their protocols ask the driver, of which there is none in host mode."""
+    image = Image((7, 5, 3))
+    sees(make_cupy(image), image)
+
+
+def test_devices_are_those_of_the_capsule():
+    assert vc.view(Producer(Image((7, 5)).array)).__dlpack_device__() == (CPU, 0)

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tensors: through torch's exchange table, and, where VIEWCAST_SLOW=1 hides it,
+through capsules."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import torch
+from images import CONVERT, Image, make_torch, pixels, see
+from torch._subclasses import FakeTensorMode
+
+import viewcast as vc
+
+SLOW = os.environ.get("VIEWCAST_SLOW") == "1"
+TARGETS = ["gpumat", "cupy", "numpy", "view"]
+FLOATS = ["float16", "bfloat16", "float32", "float64"]
+
+for_all_targets = pytest.mark.parametrize("target", TARGETS)
+
+
+def ones(dtype="float32", shape=(6, 8)):
+    return torch.ones(shape, dtype=getattr(torch, dtype))
+
+
+def convert(target, tensor):
+    return CONVERT[target](tensor)
+
+
+def refuses(target, tensor, message, error=vc.ViewError):
+    with pytest.raises(error, match=message):
+        convert(target, tensor)
+
+
+def test_the_exchange_table_is_used_unless_hidden():
+    """torch.utils.dlpack.from_dlpack, which takes capsules, is Python code."""
+    called = set()
+    view = vc.view(ones())
+    sys.setprofile(lambda frame, event, argument: called.add(frame.f_code.co_name))
+    tensor = vc.as_tensor(view)
+    sys.setprofile(None)
+    assert ("from_dlpack" in called) is SLOW
+    assert tensor.data_ptr() == view.ptr
+
+
+@pytest.mark.skipif(SLOW, reason="this is the run without the exchange table")
+def test_everything_holds_without_the_exchange_table():
+    here = pathlib.Path(__file__).parent
+    files = [here / "test_conversions.py", here / "test_torch.py"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
+        env=dict(os.environ, VIEWCAST_SLOW="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+# --- what a view would show wrongly
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@for_all_targets
+def test_a_tensor_that_requires_grad_is_refused(target, dtype):
+    tensor = ones(dtype).requires_grad_()
+    refuses(target, tensor, r"requires grad.*tensor.detach\(\)")
+    with torch.no_grad():
+        refuses(target, tensor, r"tensor.detach\(\)")
+    with torch.inference_mode():
+        refuses(target, tensor, r"tensor.detach\(\)")
+
+
+@for_all_targets
+def test_the_result_of_a_computation_that_requires_grad_is_refused(target):
+    refuses(target, ones().requires_grad_() * 2, r"tensor.detach\(\)")
+
+
+@for_all_targets
+def test_a_parameter_is_refused_unless_it_needs_no_grad(target):
+    refuses(target, torch.nn.Parameter(ones()), r"tensor.detach\(\)")
+    frozen = torch.nn.Parameter(ones("float16"), requires_grad=False)
+    assert see(target, convert(target, frozen)).address == frozen.data_ptr()
+
+
+@for_all_targets
+def test_detached_tensors_are_views(target):
+    tensor = ones("float16").requires_grad_().detach()
+    assert see(target, convert(target, tensor)).address == tensor.data_ptr()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@for_all_targets
+def test_the_negative_bit_is_refused(target, dtype):
+    tensor = torch._neg_view(ones(dtype))
+    refuses(target, tensor, r"negative bit.*tensor.resolve_neg\(\)")
+
+
+@for_all_targets
+def test_the_negative_bit_of_an_imaginary_part_is_refused(target):
+    tensor = torch.zeros(6, 8, dtype=torch.complex64).conj().imag
+    assert tensor.is_neg()
+    refuses(target, tensor, r"tensor.resolve_neg\(\)")
+
+
+def test_a_resolved_negative_is_a_view():
+    tensor = torch._neg_view(ones()).resolve_neg()
+    assert vc.as_numpy(tensor).sum() == -48
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@for_all_targets
+def test_the_conjugate_bit_is_refused(target, dtype):
+    refuses(target, ones(dtype).conj(), r"conjugate bit.*tensor.resolve_conj\(\)")
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf:UserWarning")
+@pytest.mark.parametrize("dtype", ["complex32", "complex64", "complex128"])
+@for_all_targets
+def test_complex_is_a_dtype_error(target, dtype):
+    tensor = torch.zeros(6, 8, dtype=getattr(torch, dtype))
+    refuses(target, tensor, "complex.*view_as_real", vc.DTypeError)
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu"])
+@for_all_targets
+def test_8_bit_floats_are_dtype_errors(target, dtype):
+    tensor = ones("uint8").view(getattr(torch, dtype))
+    refuses(target, tensor, r"8-bit float.*\.view\(torch.uint8\)", vc.DTypeError)
+
+
+# --- tensors without memory of their own
+
+
+class Wrapper(torch.Tensor):
+    """Has a shape and a dtype, and another tensor inside."""
+
+    @staticmethod
+    def __new__(cls, inner):
+        return torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype)
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        raise NotImplementedError(func)
+
+
+def quantized():
+    return torch.quantize_per_tensor(ones(), 0.1, 0, torch.quint8)
+
+
+def fake():
+    with FakeTensorMode():
+        return ones()
+
+
+WITHOUT_MEMORY = {
+    "fake": fake,
+    "meta": lambda: torch.ones(6, 8, device="meta"),
+    "wrapper": lambda: Wrapper(ones()),
+    "wrapper of integers": lambda: Wrapper(ones("uint8")),
+    "sparse COO": lambda: ones().to_sparse(),
+    "sparse CSR": lambda: ones().to_sparse_csr(),
+    "MKL-DNN": lambda: ones().to_mkldnn(),
+    "nested": lambda: torch.nested.nested_tensor([ones()]),
+    "quantized": quantized,
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, on making them
+@pytest.mark.parametrize("make", WITHOUT_MEMORY.values(), ids=WITHOUT_MEMORY)
+@for_all_targets
+def test_tensors_without_plain_memory_are_refused(target, make):
+    refuses(target, make(), "data is NULL.*fake|a dense tensor is needed")
+
+
+@for_all_targets
+def test_tensors_inside_vmap_are_refused(target):
+    def check(tensor):
+        refuses(target, tensor, "a dense tensor is needed")
+        return tensor
+
+    torch.vmap(check)(ones(shape=(2, 6, 8)))
+
+
+def test_the_producers_exception_is_the_cause():
+    with pytest.raises(vc.ViewError) as caught:
+        vc.view(torch.ones(6, 8, device="meta"))
+    assert "meta" in str(caught.value.__cause__)
+
+
+# --- tensors that are as good as any
+
+
+class Subclass(torch.Tensor):
+    pass
+
+
+@for_all_targets
+def test_subclasses_with_memory_are_views(target):
+    tensor = ones("uint8", (6, 8, 3)).as_subclass(Subclass)
+    assert see(target, convert(target, tensor)).address == tensor.data_ptr()
+
+
+LAYOUTS = {
+    "rows": lambda tensor: tensor[2:9],
+    "every other row": lambda tensor: tensor[::2],
+    "columns": lambda tensor: tensor[:, 3:11],
+    "rectangle": lambda tensor: tensor[2:9, 3:11],
+    "as_strided": lambda tensor: tensor.as_strided((5, 4, 3), (60, 3, 1), 7),
+    "narrow": lambda tensor: tensor.narrow(1, 5, 6),
+    "unsqueezed": lambda tensor: tensor[4, :, :1].unsqueeze(0),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@for_all_targets
+def test_slices_are_views_with_their_offset_and_strides(target, dtype, layout):
+    image = Image((12, 20, 3), dtype)
+    tensor = layout(make_torch(image))
+    if target == "gpumat" and tensor.stride(1) != tensor.shape[2]:
+        refuses(target, tensor, "axis 1", vc.LayoutError)
+        return
+    result = convert(target, tensor)
+    assert see(target, result).address == tensor.data_ptr()
+    assert pixels(target, result) == tensor.numpy().tobytes()
+
+
+@pytest.mark.parametrize("permuted", [True, False])
+def test_channels_last_batches_of_one_are_images(permuted):
+    """An NCHW tensor in channels_last memory, seen as HWC."""
+    batch = torch.rand(1, 3, 6, 8)
+    if permuted:
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    tensor = batch[0].permute(1, 2, 0)
+    if permuted:
+        assert vc.as_gpumat(tensor).cudaPtr() == tensor.data_ptr()
+    else:
+        refuses("gpumat", tensor, r"axis 2 \(channels\)", vc.LayoutError)
+
+
+@for_all_targets
+def test_zero_dim_tensors_are_refused(target):
+    refuses(target, torch.tensor(1.0), "rank 0", vc.LayoutError)
+
+
+@for_all_targets
+def test_inference_tensors_are_views(target):
+    with torch.inference_mode():
+        tensor = ones("float16")
+    assert see(target, convert(target, tensor)).address == tensor.data_ptr()
+
+
+# --- to torch
+
+
+def test_a_tensor_of_a_view_has_no_history():
+    tensor = vc.as_tensor(Image((6, 8, 3)).array)
+    assert type(tensor) is torch.Tensor
+    assert not tensor.requires_grad
+    assert tensor.is_leaf
+    assert tensor.device == torch.device("cpu")
+
+
+def test_a_tensor_that_requires_grad_is_its_own_tensor():
+    tensor = ones().requires_grad_()
+    assert vc.as_tensor(tensor) is tensor
+
+
+def test_torch_can_write_and_resize_what_it_was_given():
+    image = Image((6, 8, 3))
+    tensor = vc.as_tensor(image.array)
+    tensor.fill_(7)
+    assert (image.array == 7).all()
+    grown = tensor.clone().resize_(12, 8, 3)
+    assert grown.data_ptr() != image.address
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda array: array[::-1], "axis 0 has stride -24 bytes.*ascontiguousarray"),
+        (lambda array: array[:, ::-1], "axis 1 has stride -3 bytes"),
+    ],
+)
+def test_negative_strides_have_no_tensor(make, message):
+    with pytest.raises(vc.LayoutError, match=message):
+        vc.as_tensor(make(Image((6, 8, 3)).array))
+
+
+def test_read_only_memory_has_no_tensor():
+    with pytest.raises(vc.ViewError, match=r"read-only.*\.copy\(\)"):
+        vc.as_tensor(memoryview(bytes(48)).cast("B", (6, 8)))
