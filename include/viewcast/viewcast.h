@@ -10,7 +10,8 @@
  *   - An owner that is passed to a function by pointer is taken (and zeroed)
  *     on success; on failure it stays with the caller.
  *   - Strides, steps and offsets are in bytes; shapes are in elements.
- *   - No function waits for a GPU. No function needs CUDA to be installed.
+ *   - No function waits for a GPU, but vc_stream_synchronize. No function needs
+ *     CUDA to be installed.
  *   - Functions are safe to call from several threads, unless said otherwise.
  */
 #ifndef VIEWCAST_VIEWCAST_H
@@ -129,6 +130,69 @@ VC_API vc_status vc_cuda_pointer_device(const void *address, vc_device *out,
  * VC_CPU (torch and NumPy do not tell pinned memory apart). Static text. */
 VC_API const char *vc_cuda_host_kind(const void *address, vc_device device);
 
+/* ----------------------------------------------------------------- streams */
+
+/* A CUDA stream: a handle of the driver, or one of the three below. 0 is read
+ * as VC_STREAM_LEGACY. */
+typedef intptr_t vc_stream;
+#define VC_STREAM_LEGACY ((vc_stream)1)     /* the legacy default ("null") stream */
+#define VC_STREAM_PER_THREAD ((vc_stream)2) /* the per-thread default stream */
+#define VC_STREAM_NONE ((vc_stream)-1)      /* no ordering wanted */
+
+/* True if both name the same stream, or one of them is VC_STREAM_NONE: then
+ * there is nothing to order. */
+VC_API bool vc_stream_same(vc_stream a, vc_stream b);
+
+/* Work enqueued on `consumer` from now on runs after what is on `producer`
+ * now: an event is recorded on the one and waited for by the other. Nothing is
+ * done if they are the same. The host never waits. `device` is that of the
+ * memory; it says what the default streams mean.
+ *
+ * Graph capture: both streams in one capture are ordered in it. If exactly one
+ * is capturing, or a default stream is involved while a blocking stream
+ * captures, the answer is VC_ERROR_CUDA and nothing is enqueued. */
+VC_API vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer,
+                                 vc_error *error);
+
+/* Waits until what is on the stream now is done: for consumers on the host.
+ * The only function here that waits for a GPU. */
+VC_API vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *error);
+
+/* True if the stream is part of a graph capture, or a default stream while a
+ * blocking stream captures; false where that can't be asked. */
+VC_API bool vc_stream_is_capturing(int32_t device, vc_stream stream);
+
+/* A point on a stream: what was enqueued before it. */
+typedef struct vc_mark {
+  void *event;
+  int32_t device;
+  bool pooled; /* the event goes back to the pool of vc_cuda_warmup */
+} vc_mark;
+
+/* Marks what is on a stream now. A NULL event is a mark that is done. Not on a
+ * stream that is capturing: VC_ERROR_CUDA. */
+VC_API vc_status vc_mark_set(int32_t device, vc_stream stream, vc_mark *out, vc_error *error);
+
+/* True once the work before the mark is done; the mark is then given back and
+ * must not be used again. Never waits. An error of the driver counts as done:
+ * the context is lost, and its memory with it. */
+VC_API bool vc_mark_done(vc_mark *mark);
+
+struct vc_view;
+
+/* Copies pixels as they are, on a stream of the destination's device (or of the
+ * source's, where the destination is host memory), without waiting. Shapes and
+ * dtypes are the same (VC_ERROR_LAYOUT); each side is an interleaved image or
+ * packed. Between two GPUs the copy goes peer to peer where the machine can.
+ * Host memory that is not pinned is staged by the driver. From host to host the
+ * copy is done when the call returns. */
+VC_API vc_status vc_copy(const struct vc_view *to, const struct vc_view *from,
+                         vc_stream stream, vc_error *error);
+
+/* Creates the context and the pooled events of a device ahead of time, so that
+ * nothing is created inside a graph capture. */
+VC_API vc_status vc_cuda_warmup(int32_t device, vc_error *error);
+
 /* ------------------------------------------------------------------- views */
 
 #define VC_MAX_NDIM 4
@@ -151,8 +215,9 @@ VC_API vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype,
                                 int32_t ndim, const int64_t *shape,
                                 vc_view *out, vc_error *error);
 
-/* Rank, shape, dtype, strides and address make sense: nothing negative in the
- * shape, no byte distance overflows, data is not NULL unless the view is empty. */
+/* Rank, shape, dtype, device, strides and address make sense: nothing negative
+ * in the shape, no byte distance overflows, all of it lies in the address
+ * space, data is not NULL unless the view is empty. */
 VC_API vc_status vc_view_check(const vc_view *view, vc_error *error);
 
 /* Any axis of length 0. */
@@ -239,6 +304,11 @@ typedef struct vc_statistics {
   uint64_t exports;          /* managed tensors made for DLPack consumers */
   uint64_t exports_released; /* of these, deleted by their consumer */
   uint64_t put_off;          /* releases on the list, waiting for vc_collect */
+  uint64_t pool_blocks;      /* blocks that pools hold now, in use or not */
+  uint64_t pool_bytes;       /* bytes of these blocks */
+  uint64_t pool_hits;        /* blocks handed out from a pool's own list */
+  uint64_t pool_misses;      /* blocks that a backend was asked for, and gave */
+  uint64_t pool_live;        /* blocks that GpuMats or shares use now */
 } vc_statistics;
 
 VC_API void vc_statistics_read(vc_statistics *out);
@@ -261,7 +331,8 @@ VC_API vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out,
                                        vc_error *error);
 
 /* Takes a managed tensor over. On success its deleter is called once, when
- * *owner is released; on failure the tensor was not touched. */
+ * *owner is released; on failure the tensor was not touched. The owner is not
+ * any_thread: nobody knows what a deleter waits for. Set it where you do. */
 VC_API vc_status vc_view_from_dlpack(struct DLManagedTensor *tensor,
                                      vc_view *out, vc_owner *owner,
                                      vc_error *error);
@@ -412,28 +483,115 @@ typedef enum vc_hold {
   VC_HOLD_UNOWNED = 1,  /* no refcount: lifetime is the caller's */
   VC_HOLD_LENT = 2,     /* lent by this library */
   VC_HOLD_STANDARD = 3, /* OpenCV's standard allocator */
-  VC_HOLD_FOREIGN = 4   /* another allocator, which can't be relied on */
+  VC_HOLD_FOREIGN = 4,  /* another allocator, which can't be relied on */
+  VC_HOLD_POOLED = 5    /* a pool of this library (see pools, below) */
 } vc_hold;
 
 VC_API vc_hold vc_gpumat_hold(const vc_gpumat_abi *abi, const vc_gpumat *mat);
 
 /* Describes a GpuMat: (H, W, C), or (H, W) for one channel without keepdim.
  * An empty GpuMat keeps its rows and cols if one of them is 0, else has rows
- * 0. The device of lent memory is known; else that of the pointer, which is
- * not asked for where there is only one GPU and the allocator is standard. */
+ * 0. The device of lent and pooled memory is known; else that of the pointer,
+ * which is not asked for where there is only one GPU and the allocator is
+ * standard. */
 VC_API vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi,
                                      const vc_gpumat *mat, bool keepdim,
                                      vc_view *out, vc_error *error);
 
-/* Takes a reference to the memory of a GpuMat (lent or standard), by an atomic
- * increment-if-not-zero. *owner gives it back by OpenCV's own rules, on any
+/* Takes a reference to the memory of a GpuMat (lent, standard or pooled), by an
+ * atomic increment-if-not-zero. *owner gives it back by OpenCV's own rules, on any
  * thread. Empty and unowned GpuMats give an owner that owns nothing. A
- * foreign allocator is VC_ERROR_LAYOUT; so is a counter that is already zero.
+ * foreign allocator is VC_ERROR_LAYOUT; a counter that is already zero, for
+ * another thread releases the GpuMat, is VC_ERROR_VALUE.
  *
  * Under VC_COUNTS_UP no reference can be given back: VC_ERROR_ABI. Hold the
  * GpuMat object instead. */
 VC_API vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat,
                                  vc_owner *owner, vc_error *error);
+
+/* ------------------------------------------------------------------- pools */
+
+/* Memory for OpenCV's GpuMats out of a caching pool, in place of a cudaMalloc
+ * and a cudaFree for each.
+ *
+ * A pool keeps blocks of rounded sizes (an eighth wasted at most) that it gets
+ * from a backend, and hands them out through an allocator object that OpenCV
+ * takes as its default. Rows lie on a pitch of 512 bytes, as cudaMallocPitch
+ * lays them; a single row or column is continuous. A block is of the device
+ * that is current, or host memory in host mode.
+ *
+ * Streams: OpenCV's allocator interface names none, so blocks come and go in
+ * the order of the legacy default stream: work enqueued from now on, on it or
+ * on any blocking stream, runs after all work enqueued there before. Streams
+ * made with CU_STREAM_NON_BLOCKING take part only if they are named.
+ *
+ * Graph capture: while a stream that takes part is capturing, blocks come fresh
+ * from the backend and go back without a call of the driver, to be ordered
+ * later. A GpuMat that a graph uses must live as long as the graph. */
+typedef struct vc_pool vc_pool;
+
+/* Where blocks come from. Both functions are called on any thread, several at
+ * a time, with the device's primary context current and without a lock of
+ * ours; allocate on a miss, free in vc_pool_trim or when memory runs out. They
+ * must not throw. `device` is a CUDA ordinal; 0 in host mode. */
+typedef struct vc_pool_backend {
+  void *context;
+  /* `bytes` of memory, free for work on the legacy stream; NULL if there is
+   * none. Size and address are multiples of 512 (textures are bound at that). */
+  void *(*allocate)(void *context, int32_t device, size_t bytes);
+  /* Takes such memory back, in the legacy stream's order. */
+  void (*free)(void *context, int32_t device, void *memory, size_t bytes);
+} vc_pool_backend;
+
+/* Makes a pool over a backend (copied). It lives as long as the process, for
+ * its GpuMats may come back at any time; so must backend->context. */
+VC_API vc_status vc_pool_new(const vc_pool_backend *backend, vc_pool **out, vc_error *error);
+
+/* The pool over the CUDA driver: cuMemAllocAsync on the legacy stream, or
+ * cuMemAlloc where the device has no pools; aligned_alloc in host mode. The
+ * same one at each call. */
+VC_API vc_status vc_pool_driver(vc_pool **out, vc_error *error);
+
+/* The allocator object of pooled GpuMats, for GpuMat::setDefaultAllocator
+ * (reinterpret_cast<cv::cuda::GpuMat::Allocator *>). Immortal. It serves from
+ * the pool of vc_pool_use, and answers false as long as there is none. */
+VC_API void *vc_pool_allocator(void);
+
+/* Makes the allocator object serve from `pool` from now on, or from none
+ * (NULL: only once OpenCV's default is another allocator again). GpuMats that
+ * are alive go back to the pool that they came from.
+ *
+ * When the pool can't serve (backend, size, no device), the allocator hands the
+ * GpuMat to abi->standard_allocator, whose exceptions pass through. Needs
+ * VC_COUNTS_AND_FREES: VC_ERROR_ABI. `abi` may be NULL with a NULL pool.
+ *
+ * `streams` are the non-blocking streams (of any device) on which such GpuMats
+ * are used; default and blocking ones need not be named. *owner (may be NULL)
+ * keeps them alive; it is released once another call has replaced them and the
+ * GpuMats made meanwhile are gone. */
+VC_API vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_stream *streams,
+                             size_t count, vc_owner *owner, vc_error *error);
+
+/* Makes one GpuMat out of `pool` in *mat, an empty GpuMat, without changing any
+ * default. `type` is OpenCV's type number. Its memory is ordered, as it is
+ * taken and when it goes back, for `stream` too, which *owner (may be NULL)
+ * keeps alive: on that stream's device, else on the current one.
+ *
+ * rows or cols of 0 give an empty GpuMat. VC_ERROR_VALUE for negative sizes and
+ * unknown types, VC_ERROR_MEMORY where the pool can't serve, VC_ERROR_ABI
+ * unless VC_COUNTS_AND_FREES. */
+VC_API vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows,
+                                int32_t cols, int32_t type, vc_stream stream, vc_owner *owner,
+                                vc_gpumat *mat, vc_error *error);
+
+/* Gives blocks that no GpuMat uses back to the backend, of all devices and, if
+ * `pool` is NULL, of all pools. Returns how many bytes. Blocks that can't be
+ * ordered now (graph capture) stay. */
+VC_API size_t vc_pool_trim(vc_pool *pool);
+
+/* The backend is not called any more (an interpreter is going away): the pool
+ * serves nothing from now on, and memory that comes back is kept. */
+VC_API void vc_pool_close(vc_pool *pool);
 
 /* ----------------------------------------------- verifying OpenCV's layout */
 

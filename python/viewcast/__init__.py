@@ -21,12 +21,18 @@ from viewcast._viewcast import (
     as_numpy,
     as_tensor,
     collect,
+    empty_gpumat,
     host_mode,
     mode_reason,
     opencv_layout,
+    pool,
+    pool_trim,
     statistics,
+    use_pool,
     view,
+    warmup,
 )
+from viewcast.streams import Stream, stream, use_stream
 
 __all__ = [
     "ABIError",
@@ -34,6 +40,7 @@ __all__ = [
     "DTypeError",
     "DeviceError",
     "LayoutError",
+    "Stream",
     "View",
     "ViewError",
     "__version__",
@@ -42,9 +49,16 @@ __all__ = [
     "as_numpy",
     "as_tensor",
     "collect",
+    "empty_gpumat",
     "host_mode",
     "mode_reason",
     "opencv_layout",
+    "pool",
+    "pool_trim",
     "statistics",
+    "stream",
+    "use_pool",
+    "use_stream",
     "view",
+    "warmup",
 ]

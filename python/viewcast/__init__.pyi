@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # cv2, torch, cupy and numpy are optional: where one is not installed, type
 # checkers read its types as unknown.
+from collections.abc import Iterable
 from typing import Any, Literal, final
 
 import cupy
@@ -63,20 +64,73 @@ class View(Buffer):
 # `image` is a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, View,
 # or any object with DLPack, the CUDA Array Interface or the buffer protocol.
 # `owner` is what keeps the memory of a GpuMat alive that does not own it.
+# A stream is a torch.cuda.Stream, cupy.cuda.Stream, cv2.cuda.Stream, an object
+# with __cuda_stream__, or a handle; -1 is for no ordering, None for the current
+# stream of the library (OpenCV: the legacy default stream).
 
-def as_gpumat(image: Any, *, layout: Literal["HWC"] | None = None) -> GpuMat: ...
-def as_tensor(image: Any, *, keepdim: bool = False, owner: object = None) -> torch.Tensor: ...
-def as_cupy(image: Any, *, keepdim: bool = False, owner: object = None) -> cupy.ndarray: ...
+def as_gpumat(
+    image: Any,
+    *,
+    layout: Literal["HWC"] | None = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> GpuMat: ...
+def as_tensor(
+    image: Any,
+    *,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> torch.Tensor: ...
+def as_cupy(
+    image: Any,
+    *,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> cupy.ndarray: ...
 def as_numpy(
-    image: Any, *, keepdim: bool = False, owner: object = None
+    image: Any,
+    *,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
 ) -> numpy.ndarray[Any, numpy.dtype[Any]]: ...
-def view(image: Any, *, keepdim: bool = False, owner: object = None) -> View: ...
+def view(
+    image: Any,
+    *,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> View: ...
 def collect(*, force: bool = False) -> int:
     """Runs the releases that were put off; returns how many.
 
     `force`: also of memory lent to copies of GpuMats that a stock OpenCV 4 has
     forgotten; the caller promises that no GpuMat looks at it any more.
     """
+
+def use_pool(
+    name: Literal["torch", "cupy", "cuda"] | None, *, streams: Iterable[Any] = ()
+) -> None:
+    """Lets OpenCV take the memory of new GpuMats out of a caching pool.
+
+    None gives OpenCV its own allocator back. `streams` are the non-blocking
+    streams on which such GpuMats are used.
+    """
+
+def pool() -> Literal["torch", "cupy", "cuda"] | None:
+    """The pool that use_pool() set."""
+
+def empty_gpumat(rows: int, cols: int, type: int, *, stream: Any = None) -> GpuMat:
+    """A GpuMat from the pool in use (else "cuda"), in a stream's order."""
+
+def pool_trim() -> int:
+    """Gives memory that no GpuMat uses back; returns bytes."""
 
 def host_mode() -> bool:
     """True where, for lack of a GPU, GpuMats are headers over host memory."""
@@ -88,4 +142,4 @@ def opencv_layout() -> dict[str, Any]:
     """What was verified of the OpenCV that is loaded."""
 
 def statistics() -> dict[str, int]:
-    """Counters of lends, shares and exports, and of their releases."""
+    """Counters of lends, shares and exports, of their releases, and of pools."""

@@ -133,5 +133,10 @@ void vc_statistics_read(vc_statistics *out) {
       .exports = read_counter(&vc_counters.exports),
       .exports_released = read_counter(&vc_counters.exports_released),
       .put_off = read_counter(&vc_counters.put_off),
+      .pool_blocks = read_counter(&vc_counters.pool_blocks),
+      .pool_bytes = read_counter(&vc_counters.pool_bytes),
+      .pool_hits = read_counter(&vc_counters.pool_hits),
+      .pool_misses = read_counter(&vc_counters.pool_misses),
+      .pool_live = read_counter(&vc_counters.pool_live),
   };
 }

@@ -32,7 +32,7 @@ void vc_collect_set_sweeper(size_t (*sweep)(bool force), bool (*pending)(void));
 /* Behind vc_statistics. */
 extern struct vc_counters {
   _Atomic uint64_t lends, lends_released, shares, shares_released, exports,
-      exports_released, put_off;
+      exports_released, put_off, pool_blocks, pool_bytes, pool_hits, pool_misses, pool_live;
 } vc_counters;
 
 #endif

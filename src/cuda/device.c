@@ -9,6 +9,8 @@
 
 /* CUpointer_attribute and CUmemorytype, as the driver API numbers them. */
 enum { ATTRIBUTE_MEMORY_TYPE = 2, ATTRIBUTE_IS_MANAGED = 8, ATTRIBUTE_ORDINAL = 9 };
+/* CUstreamCaptureMode */
+enum { CAPTURE_MODE_RELAXED = 2 };
 enum { MEMORY_HOST = 1, MEMORY_DEVICE = 2, MEMORY_UNIFIED = 4 };
 
 static _Atomic(CUcontext) primary[MAX_DEVICES];
@@ -23,20 +25,47 @@ static CUcontext primary_context(const vc_driver *driver, int32_t device) {
   return context;
 }
 
-vc_entered vc_cuda_enter(int32_t device) {
-  const vc_driver *driver = vc_driver_get();
-  if (!driver) return VC_ENTERED_AS_IT_WAS;
+static vc_entry make_current(const vc_driver *driver, CUcontext wanted) {
   CUcontext current = NULL;
   CUresult result = driver->cuCtxGetCurrent(&current);
-  if (result == VC_CUDA_DEINITIALIZED) return VC_ENTERED_GONE;
-  CUcontext wanted = primary_context(driver, device);
-  if (result != VC_CUDA_SUCCESS || !wanted || wanted == current) return VC_ENTERED_AS_IT_WAS;
-  if (driver->cuCtxPushCurrent(wanted) != VC_CUDA_SUCCESS) return VC_ENTERED_AS_IT_WAS;
-  return VC_ENTERED_PUSHED;
+  if (result == VC_CUDA_DEINITIALIZED) return VC_ENTRY_GONE;
+  if (result != VC_CUDA_SUCCESS || !wanted || wanted == current) return VC_ENTRY_AS_IT_WAS;
+  return driver->cuCtxPushCurrent(wanted) == VC_CUDA_SUCCESS ? VC_ENTRY_PUSHED
+                                                             : VC_ENTRY_AS_IT_WAS;
+}
+
+/* Before anything else: what makes a context would end another's capture. */
+static vc_entered relax(const vc_driver *driver) {
+  vc_entered entered = {.mode = CAPTURE_MODE_RELAXED};
+  entered.relaxed = driver->cuThreadExchangeStreamCaptureMode(&entered.mode) == VC_CUDA_SUCCESS;
+  return entered;
+}
+
+vc_entered vc_cuda_enter(int32_t device) {
+  const vc_driver *driver = vc_driver_get();
+  if (!driver) return (vc_entered){.entry = VC_ENTRY_AS_IT_WAS};
+  vc_entered entered = relax(driver);
+  entered.entry = make_current(driver, primary_context(driver, device));
+  return entered;
+}
+
+vc_entered vc_cuda_enter_stream(int32_t device, vc_stream stream) {
+  const vc_driver *driver = vc_driver_get();
+  if (!driver) return (vc_entered){.entry = VC_ENTRY_AS_IT_WAS};
+  bool is_default = stream >= 0 && stream <= VC_STREAM_PER_THREAD;
+  CUcontext context = NULL;
+  vc_entered entered = relax(driver);
+  if (is_default || vc_cuda_device_count() == 1 ||
+      driver->cuStreamGetCtx((CUstream)stream, &context) != VC_CUDA_SUCCESS) {
+    context = primary_context(driver, device);
+  }
+  entered.entry = make_current(driver, context);
+  return entered;
 }
 
 void vc_cuda_leave(vc_entered entered) {
-  if (entered != VC_ENTERED_PUSHED) return;
+  if (entered.relaxed) vc_driver_get()->cuThreadExchangeStreamCaptureMode(&entered.mode);
+  if (entered.entry != VC_ENTRY_PUSHED) return;
   CUcontext popped;
   vc_driver_get()->cuCtxPopCurrent(&popped);
 }
@@ -68,7 +97,7 @@ vc_status vc_cuda_pointer_device(const void *address, vc_device *out, vc_error *
 }
 
 const char *vc_cuda_host_kind(const void *address, vc_device device) {
-  vc_device found;
+  vc_device found = {VC_CPU, 0};
   if (device.type == VC_CPU && vc_cuda_pointer_device(address, &found, NULL) == VC_OK) {
     device = found;
   }

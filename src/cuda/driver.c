@@ -40,6 +40,24 @@ static const char *load_symbols(void *library, vc_driver *driver) {
       {"cuCtxPushCurrent_v2", &driver->cuCtxPushCurrent},
       {"cuCtxPopCurrent_v2", &driver->cuCtxPopCurrent},
       {"cuPointerGetAttributes", &driver->cuPointerGetAttributes},
+      {"cuEventCreate", &driver->cuEventCreate},
+      {"cuEventDestroy_v2", &driver->cuEventDestroy},
+      {"cuEventRecord", &driver->cuEventRecord},
+      {"cuStreamWaitEvent", &driver->cuStreamWaitEvent},
+      {"cuEventQuery", &driver->cuEventQuery},
+      {"cuStreamSynchronize", &driver->cuStreamSynchronize},
+      {"cuStreamGetCtx", &driver->cuStreamGetCtx},
+      {"cuStreamIsCapturing", &driver->cuStreamIsCapturing},
+      {"cuStreamGetCaptureInfo_v2", &driver->cuStreamGetCaptureInfo},
+      {"cuThreadExchangeStreamCaptureMode", &driver->cuThreadExchangeStreamCaptureMode},
+      {"cuStreamGetFlags", &driver->cuStreamGetFlags},
+      {"cuCtxGetDevice", &driver->cuCtxGetDevice},
+      {"cuDeviceGetAttribute", &driver->cuDeviceGetAttribute},
+      {"cuMemAlloc_v2", &driver->cuMemAlloc},
+      {"cuMemAllocAsync", &driver->cuMemAllocAsync},
+      {"cuMemFree_v2", &driver->cuMemFree},
+      {"cuMemFreeAsync", &driver->cuMemFreeAsync},
+      {"cuMemcpy2DAsync_v2", &driver->cuMemcpy2DAsync},
       {"cuGetErrorName", &driver->cuGetErrorName},
   };
   for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
@@ -132,7 +150,7 @@ int32_t vc_cuda_device_count(void) {
 
 const char *vc_cuda_reason(void) {
   vc_mode mode;
-  if (vc_cuda_mode(&mode, NULL) != VC_OK) return "CUDA is installed but can't be used";
+  if (vc_cuda_mode(&mode, NULL) != VC_OK) return "CUDA can't be used, and host mode not either";
   return cuda.reason;
 }
 

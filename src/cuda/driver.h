@@ -8,13 +8,34 @@
 typedef int CUresult;
 typedef int CUdevice;
 typedef struct CUctx_st *CUcontext;
+typedef struct CUevent_st *CUevent;
+typedef struct CUstream_st *CUstream;
 typedef uintptr_t CUdeviceptr;
 
 enum {
   VC_CUDA_SUCCESS = 0,
   VC_CUDA_DEINITIALIZED = 4,
-  VC_CUDA_NO_DEVICE = 100
+  VC_CUDA_NO_DEVICE = 100,
+  VC_CUDA_NOT_READY = 600,
+  VC_CUDA_CAPTURE_IMPLICIT = 906
 };
+
+/* CUDA_MEMCPY2D of the driver API: rows of bytes from one place to another. */
+typedef struct CUDA_MEMCPY2D {
+  size_t srcXInBytes, srcY;
+  int srcMemoryType;
+  const void *srcHost;
+  CUdeviceptr srcDevice;
+  void *srcArray;
+  size_t srcPitch;
+  size_t dstXInBytes, dstY;
+  int dstMemoryType;
+  void *dstHost;
+  CUdeviceptr dstDevice;
+  void *dstArray;
+  size_t dstPitch;
+  size_t WidthInBytes, Height;
+} CUDA_MEMCPY2D;
 
 /* The functions that viewcast calls. All set once the driver is loaded. */
 typedef struct vc_driver {
@@ -26,6 +47,25 @@ typedef struct vc_driver {
   CUresult (*cuCtxPopCurrent)(CUcontext *context);
   CUresult (*cuPointerGetAttributes)(unsigned count, int *attributes,
                                      void **values, CUdeviceptr address);
+  CUresult (*cuEventCreate)(CUevent *event, unsigned flags);
+  CUresult (*cuEventDestroy)(CUevent event);
+  CUresult (*cuEventRecord)(CUevent event, CUstream stream);
+  CUresult (*cuStreamWaitEvent)(CUstream stream, CUevent event, unsigned flags);
+  CUresult (*cuEventQuery)(CUevent event);
+  CUresult (*cuStreamSynchronize)(CUstream stream);
+  CUresult (*cuStreamGetCtx)(CUstream stream, CUcontext *context);
+  CUresult (*cuStreamIsCapturing)(CUstream stream, int *status);
+  CUresult (*cuStreamGetCaptureInfo)(CUstream stream, int *status, uint64_t *id, void *graph,
+                                     void *dependencies, size_t *count);
+  CUresult (*cuThreadExchangeStreamCaptureMode)(int *mode);
+  CUresult (*cuStreamGetFlags)(CUstream stream, unsigned *flags);
+  CUresult (*cuCtxGetDevice)(CUdevice *device);
+  CUresult (*cuDeviceGetAttribute)(int *value, int attribute, CUdevice device);
+  CUresult (*cuMemAlloc)(CUdeviceptr *address, size_t bytes);
+  CUresult (*cuMemAllocAsync)(CUdeviceptr *address, size_t bytes, CUstream stream);
+  CUresult (*cuMemFree)(CUdeviceptr address);
+  CUresult (*cuMemFreeAsync)(CUdeviceptr address, CUstream stream);
+  CUresult (*cuMemcpy2DAsync)(const CUDA_MEMCPY2D *copy, CUstream stream);
   CUresult (*cuGetErrorName)(CUresult result, const char **name);
 } vc_driver;
 

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "gpumat/lend.h"
+#include "gpumat/pool.h"
 
 bool vc_counter_take(int32_t *counter) {
   int32_t seen = __atomic_load_n(counter, __ATOMIC_RELAXED);
@@ -71,7 +72,10 @@ static vc_status check_alignment(const vc_image *image, vc_error *error) {
 static void write_header(const vc_image *image, int32_t type, vc_gpumat *out) {
   int64_t row = image->cols * image->channels * (int64_t)vc_dtype_size(image->dtype);
   bool empty = image->rows == 0 || image->cols == 0;
-  out->flags = VC_GPUMAT_MAGIC | type | (image->step == row ? VC_GPUMAT_CONTINUOUS : 0);
+  /* OpenCV calls nothing continuous whose numbers an int can't count. */
+  bool continuous =
+      image->step == row && image->rows * (image->cols * image->channels) <= INT32_MAX;
+  out->flags = VC_GPUMAT_MAGIC | type | (continuous ? VC_GPUMAT_CONTINUOUS : 0);
   out->rows = (int32_t)image->rows;
   out->cols = (int32_t)image->cols;
   out->step = (size_t)image->step;
@@ -108,6 +112,7 @@ vc_hold vc_gpumat_hold(const vc_gpumat_abi *abi, const vc_gpumat *mat) {
   if (!mat->data) return VC_HOLD_EMPTY;
   if (!mat->refcount) return VC_HOLD_UNOWNED;
   if (mat->allocator == vc_lender()) return VC_HOLD_LENT;
+  if (mat->allocator == vc_pool_allocator()) return VC_HOLD_POOLED;
   if (mat->allocator && mat->allocator == abi->standard_allocator) return VC_HOLD_STANDARD;
   return VC_HOLD_FOREIGN;
 }
@@ -117,6 +122,10 @@ static vc_status find_device(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_
   vc_hold hold = vc_gpumat_hold(abi, mat);
   if (hold == VC_HOLD_LENT) {
     *out = vc_lend_device(mat);
+    return VC_OK;
+  }
+  if (hold == VC_HOLD_POOLED) {
+    *out = vc_pool_device(mat);
     return VC_OK;
   }
   if (hold == VC_HOLD_STANDARD && vc_cuda_device_count() == 1) {
@@ -147,7 +156,7 @@ static void describe_empty(const vc_gpumat *mat, vc_image *image) {
   bool kept = mat->rows >= 0 && mat->cols >= 0 && (mat->rows == 0 || mat->cols == 0);
   image->data = NULL;
   image->rows = kept ? mat->rows : 0;
-  image->cols = kept ? mat->cols : 0;
+  image->cols = mat->cols > 0 ? mat->cols : 0;
   image->step = image->cols * image->channels * (int64_t)vc_dtype_size(image->dtype);
 }
 

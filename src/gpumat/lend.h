@@ -15,6 +15,12 @@ typedef struct vc_allocator_table {
   void (*free)(void *self, vc_gpumat *mat);
 } vc_allocator_table;
 
+/* An object with virtual functions begins with its table's address point. */
+static inline const vc_allocator_table *vc_allocator_table_of(const void *allocator) {
+  const char *address_point = *(const char *const *)allocator;
+  return (const void *)(address_point - offsetof(vc_allocator_table, complete_destructor));
+}
+
 /* The one, immortal allocator object of lent headers. */
 void *vc_lender(void);
 

@@ -8,6 +8,7 @@
 #include "cuda/device.h"
 #include "gpumat/header.h"
 #include "gpumat/lend.h"
+#include "gpumat/pool.h"
 
 /* A reference to memory of OpenCV's standard allocator. */
 typedef struct {
@@ -17,13 +18,12 @@ typedef struct {
 
 /* The last reference: as GpuMat::release() does, with the memory's context. */
 static void free_memory(standard_share *share) {
-  const void *allocator = share->header.allocator;
-  const vc_allocator_table *table;
-  /* An object with virtual functions begins with its table's address point. */
-  table = (const vc_allocator_table *)(*(const char *const *)allocator -
-                                       offsetof(vc_allocator_table, complete_destructor));
-  vc_entered entered = share->device < 0 ? VC_ENTERED_AS_IT_WAS : vc_cuda_enter(share->device);
-  if (entered != VC_ENTERED_GONE) table->free(share->header.allocator, &share->header);
+  void *allocator = share->header.allocator;
+  vc_entered entered = {.entry = VC_ENTRY_AS_IT_WAS};
+  if (share->device >= 0) entered = vc_cuda_enter(share->device);
+  if (entered.entry != VC_ENTRY_GONE) {
+    vc_allocator_table_of(allocator)->free(allocator, &share->header);
+  }
   vc_cuda_leave(entered);
 }
 
@@ -68,6 +68,13 @@ static vc_status share_lent(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_o
   return VC_OK;
 }
 
+static vc_status share_pooled(const vc_gpumat *mat, vc_owner *owner, vc_error *error) {
+  if (!vc_counter_take(mat->refcount)) return fail_released(error);
+  *owner = (vc_owner){vc_pool_block_of(mat), vc_pool_give_back, true};
+  atomic_fetch_add(&vc_counters.shares, 1);
+  return VC_OK;
+}
+
 vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,
                           vc_error *error) {
   vc_device device;
@@ -79,6 +86,8 @@ vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_own
       status = vc_cuda_pointer_device(mat->data, &device, error);
       if (status != VC_OK) return status;
       return share_standard(mat, device.type == VC_CPU ? -1 : device.id, owner, error);
+    case VC_HOLD_POOLED:
+      return share_pooled(mat, owner, error);
     case VC_HOLD_FOREIGN:
       return vc_fail(error, VC_ERROR_LAYOUT,
                      "the GpuMat's memory belongs to another allocator (a BufferPool or one set "

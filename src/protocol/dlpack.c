@@ -114,18 +114,22 @@ static vc_status read_strides(const DLTensor *tensor, vc_view *view, vc_error *e
   return VC_OK;
 }
 
-/* A packed view first, for its checks; then the strides that the tensor has. */
+/* Rank, shape and strides; vc_view_check has the last word on all of them. */
 static vc_status read_layout(const DLTensor *tensor, vc_view *view, vc_error *error) {
-  if (tensor->shape == NULL && tensor->ndim > 0)
+  view->ndim = tensor->ndim;
+  if (tensor->ndim < 1 || tensor->ndim > VC_MAX_NDIM)
+    return vc_view_check(view, error);
+  if (tensor->shape == NULL)
     return vc_fail(error, VC_ERROR_VALUE,
                    "shape is NULL although the rank is %" PRId32 ", needs one length an axis: "
                    "the producer's description is broken",
                    tensor->ndim);
-  vc_status status = vc_view_packed(view->data, view->device, view->dtype, tensor->ndim,
-                                    tensor->shape, view, error);
-  if (status != VC_OK || tensor->strides == NULL)
-    return status;
-  status = read_strides(tensor, view, error);
+  if (tensor->strides == NULL)
+    return vc_view_packed(view->data, view->device, view->dtype, tensor->ndim, tensor->shape,
+                          view, error);
+  for (int32_t axis = 0; axis < view->ndim; axis++)
+    view->shape[axis] = tensor->shape[axis];
+  vc_status status = read_strides(tensor, view, error);
   return status == VC_OK ? vc_view_check(view, error) : status;
 }
 
@@ -241,14 +245,14 @@ static vc_status write_strides(const vc_view *view, int64_t *strides, vc_error *
   bool empty = vc_view_is_empty(view);
   int64_t size = (int64_t)vc_dtype_size(view->dtype);
   for (int32_t axis = 0; axis < view->ndim; axis++) {
-    if (view->strides[axis] % size != 0 && view->shape[axis] > 1 && !empty)
+    strides[axis] = view->strides[axis] / size;
+    if (strides[axis] * size != view->strides[axis] && view->shape[axis] > 1 && !empty)
       return vc_fail(error, VC_ERROR_LAYOUT,
                      "axis %" PRId32 " has stride %" PRId64 " bytes, needs a multiple of the "
                      "itemsize %" PRId64 ": DLPack counts strides in elements; make a packed "
                      "copy first (torch: .contiguous(), CuPy: cupy.ascontiguousarray(), NumPy: "
                      "numpy.ascontiguousarray())",
                      axis, view->strides[axis], size);
-    strides[axis] = view->strides[axis] / size;
   }
   return VC_OK;
 }

@@ -4,7 +4,9 @@
 
 #include "adapters/opencv.h"
 #include "arguments.h"
+#include "copying.h"
 #include "errors.h"
+#include "hand_over.h"
 
 /* Whether the image can be its own conversion. cv2's other image classes have
  * GpuMat's adapter, which refuses them. */
@@ -13,16 +15,30 @@ static bool is_already(PyObject *image, const vp_adapter *from, const vp_adapter
   return target != &vp_opencv_adapter || (vp_is_gpumat(image) && vp_gpumat_header(image));
 }
 
-PyObject *vp_convert(PyObject *image, const vp_adapter *target, const vp_options *options) {
+/* The image itself, or what the target makes of it, ready on its stream. */
+static PyObject *import_and_export(PyObject *image, const vp_adapter *from, bool already,
+                                   const vp_options *options) {
+  vp_source source = {0};
+  PyObject *result = NULL;
+  int copies = from->import(image, options, &source) < 0 ? -1 : vp_copying_needed(options, &source);
+  if (copies > 0) {
+    result = vp_copying_make(from, options, &source);
+  } else if (copies == 0 && vp_hand_over(from, options, &source) == 0) {
+    result = already ? Py_NewRef(image) : options->target->export(&source, options);
+  }
+  vp_release(&source.owner);
+  return result;
+}
+
+PyObject *vp_convert(PyObject *image, const vp_options *options) {
   vp_drain();
   const vp_adapter *from = vp_adapter_of(image);
-  if (is_already(image, from, target)) return Py_NewRef(image);
-  if (PyErr_Occurred()) return NULL;
-  vp_source source = {0};
-  if (from->import(image, options, &source) < 0) return NULL;
-  PyObject *result = target->export(&source, options);
-  vc_owner_release(&source.owner);
-  return result;
+  bool already = is_already(image, from, options->target);
+  if (!already && PyErr_Occurred()) return NULL;
+  bool plain = !options->consumer.given && !options->producer.given && !options->has_device &&
+               options->copy != VP_COPY_ALWAYS;
+  if (already && plain) return Py_NewRef(image);
+  return import_and_export(image, from, already, options);
 }
 
 static int parse_layout(PyObject *layout, vp_options *options) {
@@ -42,29 +58,43 @@ static void set_owner(PyObject *owner, vp_options *options) {
   options->owner = owner == Py_None ? NULL : owner;
 }
 
+/* stream= and producer_stream=, the two that every conversion takes. */
+static int parse_streams(PyObject *consumer, PyObject *producer, vp_options *options) {
+  if (vp_stream_read(consumer, "stream", &options->consumer) < 0) return -1;
+  return vp_stream_read(producer, "producer_stream", &options->producer);
+}
+
 static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t count,
                            PyObject *kwnames) {
   (void)module;
-  static const vp_signature signature = {"as_gpumat", 1, {"image", "layout", NULL}};
+  static const vp_signature signature = {
+      "as_gpumat", 1, {"image", "layout", "copy", "device", "stream", "producer_stream", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
-  vp_options options = {0};
+  vp_options options = {.target = &vp_opencv_adapter};
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (parse_layout(values[1], &options) < 0) return NULL;
-  return vp_convert(values[0], &vp_opencv_adapter, &options);
+  if (vp_copying_read(values[2], values[3], &options) < 0) return NULL;
+  if (parse_streams(values[4], values[5], &options) < 0) return NULL;
+  return vp_convert(values[0], &options);
 }
 
 /* The functions whose options are those of reading a GpuMat. */
 static PyObject *as_array(const char *function, const vp_adapter *target, PyObject *const *args,
                           Py_ssize_t count, PyObject *kwnames) {
-  vp_signature signature = {function, 1, {"image", "keepdim", "owner", NULL}};
+  bool copies = target != &vp_view_adapter; /* a View has no memory of its own */
+  vp_signature signature = {
+      function, 1, {"image", "keepdim", "owner", "stream", "producer_stream",
+                    copies ? "copy" : NULL, "device", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
-  vp_options options = {0};
+  vp_options options = {.target = target};
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   int keepdim = vp_argument_bool(values[1], 0);
   if (keepdim < 0) return NULL;
   options.keepdim = keepdim;
   set_owner(values[2], &options);
-  return vp_convert(values[0], target, &options);
+  if (parse_streams(values[3], values[4], &options) < 0) return NULL;
+  if (copies && vp_copying_read(values[5], values[6], &options) < 0) return NULL;
+  return vp_convert(values[0], &options);
 }
 
 #define AS_ARRAY(function, adapter)                                                     \
@@ -80,27 +110,42 @@ AS_ARRAY(view, vp_view_adapter)
 
 #define METHOD(name, doc) \
   {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
+#define STREAM_OPTIONS                                                                     \
+  "stream: where the result will be used; None: its library's current stream (OpenCV: the\n" \
+  "legacy default stream). A torch, CuPy or cv2 stream, a handle, or -1 for no ordering.\n" \
+  "producer_stream: where the image was written; None: its library's current stream.\n"
+#define COPY_OPTIONS                                                                         \
+  "copy: False never moves a pixel; None copies where device= asks for it; True always\n"    \
+  "gives memory of its own. device: an ordinal, \"cpu\", \"cuda:1\" or a device object.\n"
 #define ARRAY_OPTIONS                                                                      \
   "keepdim: a one-channel GpuMat as (H, W, 1) instead of (H, W).\n"                         \
-  "owner: an object to keep alive with a GpuMat that does not own its memory.\n"
+  "owner: an object to keep alive with a GpuMat that does not own its memory.\n" STREAM_OPTIONS
 
 PyMethodDef vp_convert_methods[] = {
     METHOD(as_gpumat,
-           "as_gpumat($module, /, image, *, layout=None)\n--\n\n"
+           "as_gpumat($module, /, image, *, layout=None, copy=False, device=None, stream=None, "
+           "producer_stream=None)\n--\n\n"
            "A cv2.cuda.GpuMat that views the image: no pixel moves.\n\n"
            "image: (H, W) or (H, W, C), interleaved, rows packed or pitched; of any\n"
            "library. It lives until the last GpuMat that views it is gone.\n"
-           "layout: \"HWC\" accepts a packed array that looks planar.\n\n"
+           "layout: \"HWC\" accepts a packed array that looks planar.\n" COPY_OPTIONS STREAM_OPTIONS "\n"
            "Raises LayoutError, DTypeError, DeviceError, ABIError, CUDAError (all\n"
            "ViewError), or TypeError for what is no image."),
-    METHOD(as_tensor, "as_tensor($module, /, image, *, keepdim=False, owner=None)\n--\n\n"
-                      "A torch.Tensor that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS),
-    METHOD(as_cupy, "as_cupy($module, /, image, *, keepdim=False, owner=None)\n--\n\n"
-                    "A cupy.ndarray that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS),
-    METHOD(as_numpy, "as_numpy($module, /, image, *, keepdim=False, owner=None)\n--\n\n"
+    METHOD(as_tensor, "as_tensor($module, /, image, *, keepdim=False, owner=None, copy=False, "
+           "device=None, stream=None, "
+           "producer_stream=None)\n--\n\n"
+                      "A torch.Tensor that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
+    METHOD(as_cupy, "as_cupy($module, /, image, *, keepdim=False, owner=None, copy=False, "
+           "device=None, stream=None, "
+           "producer_stream=None)\n--\n\n"
+                    "A cupy.ndarray that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
+    METHOD(as_numpy, "as_numpy($module, /, image, *, keepdim=False, owner=None, copy=False, "
+           "device=None, stream=None, "
+           "producer_stream=None)\n--\n\n"
                      "A numpy.ndarray that views an image in host memory: no pixel moves.\n"
-                     "Read-only memory gives a read-only array.\n\n" ARRAY_OPTIONS),
-    METHOD(view, "view($module, /, image, *, keepdim=False, owner=None)\n--\n\n"
+                     "Read-only memory gives a read-only array.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
+    METHOD(view, "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
+           "producer_stream=None)\n--\n\n"
                  "A viewcast.View of the image.\n\n" ARRAY_OPTIONS),
     {NULL, NULL, 0, NULL},
 };

@@ -5,9 +5,10 @@
 
 #include "adapters/adapter.h"
 
-/* New reference, or NULL with an exception. An image that is of the target's
- * kind already is returned as it is. */
-PyObject *vp_convert(PyObject *image, const vp_adapter *target, const vp_options *options);
+/* The image as options->target has it. New reference, or NULL with an
+ * exception. An image that is of the target's kind already is returned as it
+ * is, once a stream that was named is in order. */
+PyObject *vp_convert(PyObject *image, const vp_options *options);
 
 /* Methods of the module, NULL-terminated. */
 extern PyMethodDef vp_convert_methods[];

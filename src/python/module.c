@@ -7,9 +7,12 @@
 #include "arguments.h"
 #include "convert.h"
 #include "errors.h"
+#include "pool.h"
 #include "savant.h"
 #include "source.h"
+#include "streams.h"
 #include "view_object.h"
+#include "way_back.h"
 
 static PyObject *collect(PyObject *module, PyObject *const *args, Py_ssize_t count,
                          PyObject *kwnames) {
@@ -18,7 +21,10 @@ static PyObject *collect(PyObject *module, PyObject *const *args, Py_ssize_t cou
   PyObject *values[VP_MAX_PARAMETERS];
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   int force = vp_argument_bool(values[0], 0);
-  return force < 0 ? NULL : PyLong_FromSize_t(vc_collect(force));
+  if (force < 0) return NULL;
+  size_t released = vc_collect(force);
+  released += vp_way_back_retry(SIZE_MAX);
+  return PyLong_FromSize_t(released);
 }
 
 static PyObject *host_mode(PyObject *module, PyObject *unused) {
@@ -41,13 +47,30 @@ static PyObject *statistics(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   vc_statistics now;
   vc_statistics_read(&now);
-  return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "lends", (unsigned long long)now.lends,
-                       "lends_released", (unsigned long long)now.lends_released, "shares",
-                       (unsigned long long)now.shares, "shares_released",
-                       (unsigned long long)now.shares_released, "exports",
-                       (unsigned long long)now.exports, "exports_released",
-                       (unsigned long long)now.exports_released, "put_off",
-                       (unsigned long long)now.put_off);
+  const struct {
+    const char *name;
+    uint64_t value;
+  } counters[] = {
+      {"lends", now.lends},
+      {"lends_released", now.lends_released},
+      {"shares", now.shares},
+      {"shares_released", now.shares_released},
+      {"exports", now.exports},
+      {"exports_released", now.exports_released},
+      {"put_off", now.put_off},
+      {"pool_blocks", now.pool_blocks},
+      {"pool_bytes", now.pool_bytes},
+      {"pool_hits", now.pool_hits},
+      {"pool_misses", now.pool_misses},
+      {"pool_live", now.pool_live},
+  };
+  PyObject *dict = PyDict_New();
+  for (size_t i = 0; dict && i < sizeof counters / sizeof *counters; i++) {
+    PyObject *value = PyLong_FromUnsignedLongLong(counters[i].value);
+    if (!value || PyDict_SetItemString(dict, counters[i].name, value) < 0) Py_CLEAR(dict);
+    Py_XDECREF(value);
+  }
+  return dict;
 }
 
 static PyObject *opencv_layout(PyObject *module, PyObject *unused) {
@@ -70,7 +93,8 @@ static PyMethodDef methods[] = {
      "mode_reason($module, /)\n--\n\nWhy host_mode() says what it says, in a line."},
     {"statistics", statistics, METH_NOARGS,
      "statistics($module, /)\n--\n\n"
-     "Counts of lends, shares, exports and their releases since the import."},
+     "Counts of lends, shares, exports and their releases since the import, and of the\n"
+     "blocks of memory pools (pool_hits, pool_misses), with how many there are now."},
     {"opencv_layout", opencv_layout, METH_NOARGS,
      "opencv_layout($module, /)\n--\n\n"
      "What was verified of the loaded OpenCV, as a dict; ABIError if it does not fit."},
@@ -89,6 +113,8 @@ static int execute(PyObject *module) {
   if (vp_source_init(module) < 0 || vp_view_init(module) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_convert_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_savant_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, vp_stream_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, vp_pool_methods) < 0) return -1;
   return PyModule_AddStringConstant(module, "__version__", vc_version());
 }
 

@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "convert.h"
 #include "errors.h"
+#include "hand_over.h"
 
 static PyObject *one_argument(const char *function, const char *name, PyObject *const *args,
                               Py_ssize_t count, PyObject *kwnames) {
@@ -36,7 +37,7 @@ static int check_array(const vc_view *view) {
 static PyObject *to_gpumat(PyObject *array) {
   vp_drain();
   const vp_adapter *from = vp_adapter_of(array);
-  const vp_options options = {.is_hwc = true};
+  const vp_options options = {.target = &vp_opencv_adapter, .is_hwc = true};
   vp_source source = {0};
   if (from == &vp_opencv_adapter) {
     vp_raise_no_image(array, "a torch.Tensor, a cupy.ndarray or another CUDA array");
@@ -44,8 +45,10 @@ static PyObject *to_gpumat(PyObject *array) {
   }
   if (from->import(array, &options, &source) < 0) return NULL;
   PyObject *mat = NULL;
-  if (check_array(&source.view) == 0) mat = vp_opencv_adapter.export(&source, &options);
-  vc_owner_release(&source.owner);
+  if (check_array(&source.view) == 0 && vp_hand_over(from, &options, &source) == 0) {
+    mat = vp_opencv_adapter.export(&source, &options);
+  }
+  vp_release(&source.owner);
   return mat;
 }
 
@@ -63,7 +66,7 @@ TO_GPUMAT(pytorch_tensor_as_opencv_gpu_mat, "tensor")
 /* --- from a GpuMat */
 
 static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
-  const vp_options options = {0};
+  const vp_options options = {.target = target};
   if (!vp_is_gpumat(mat)) {
     vp_raise_no_image(mat, "a cv2.cuda.GpuMat");
     return NULL;
@@ -76,7 +79,7 @@ static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
             "first");
     return NULL;
   }
-  return vp_convert(mat, target, &options);
+  return vp_convert(mat, &options);
 }
 
 #define FROM_GPUMAT(function, adapter)                                                  \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source.h"
+#include "way_back.h"
 
 #include <stdatomic.h>
 
@@ -15,6 +16,14 @@ PyObject *vp_owned_object(const vc_owner *owner) {
   return owner->release == release_object ? owner->context : NULL;
 }
 
+void vp_release(vc_owner *owner) {
+  PyObject *type, *value, *traceback;
+  if (!owner->release) return;
+  PyErr_Fetch(&type, &value, &traceback);
+  vc_owner_release(owner);
+  PyErr_Restore(type, value, traceback);
+}
+
 /* --- owners as Python objects */
 
 typedef struct {
@@ -24,7 +33,7 @@ typedef struct {
 
 static void hold_dealloc(Hold *self) {
   PyTypeObject *type = Py_TYPE(self);
-  vc_owner_release(&self->owner);
+  vp_release(&self->owner);
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -83,7 +92,9 @@ static void ask_for_drain(void) {
 }
 
 void vp_drain(void) {
-  if (vc_collect_pending() && !is_finalizing()) vc_collect(false);
+  if (is_finalizing()) return;
+  if (vc_collect_pending()) vc_collect(false);
+  vp_way_back_retry(2);
 }
 
 int vp_source_init(PyObject *module) {

@@ -6,14 +6,26 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "streams.h"
 #include "viewcast/viewcast.h"
 
 /* A function as CPython's slot tables want it: ISO C converts function pointers
  * to integers, not to void *. */
 #define VP_SLOT(function) ((void *)(uintptr_t)(function))
 
+struct vp_adapter;
+
+/* The Array API's three values of copy=. */
+typedef enum vp_copy { VP_COPY_NEVER = 0, VP_COPY_IF_NEEDED, VP_COPY_ALWAYS } vp_copy;
+
 /* What the caller of a conversion asked for. */
 typedef struct vp_options {
+  const struct vp_adapter *target;
+  vp_stream consumer; /* stream= */
+  vp_stream producer; /* producer_stream= */
+  vp_copy copy;
+  bool has_device;  /* device= was given */
+  vc_device device; /* VC_CPU or VC_CUDA */
   PyObject *owner; /* borrowed: what really owns an unowned GpuMat; or NULL */
   bool keepdim;    /* one channel as (H, W, 1) */
   bool is_hwc;     /* the caller said layout="HWC" */
@@ -22,6 +34,15 @@ typedef struct vp_options {
 typedef struct vp_source {
   vc_view view;
   vc_owner owner;
+  /* The stream on which the pixels were written, where the image itself tells
+   * (has_producer); else it is the current one of its library. */
+  bool has_producer;
+  vc_stream producer;
+  /* The producer ordered itself for the consumer's stream; on which one its memory
+   * will be used next, nobody knows. */
+  bool orders_itself;
+  /* The memory is freed by cudaFree, which waits for all its users. */
+  bool freed_in_order;
 } vp_source;
 
 /* An owner that holds a strong reference to a Python object. It is released in
@@ -30,6 +51,10 @@ vc_owner vp_own(PyObject *object);
 
 /* The object behind an owner of vp_own (borrowed); NULL for another owner. */
 PyObject *vp_owned_object(const vc_owner *owner);
+
+/* vc_owner_release for any place where an exception may be on its way, as in a
+ * dealloc: a producer's deleter may run Python code, which must not see it. */
+void vp_release(vc_owner *owner);
 
 /* A Python object that holds an owner (taken) and releases it when it dies;
  * for an owner of vp_own the object itself. New reference. */

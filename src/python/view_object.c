@@ -8,6 +8,7 @@
 #include "adapters/dlpack_python.h"
 #include "arguments.h"
 #include "errors.h"
+#include "way_back.h"
 
 _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "buffers point at a view's axes");
 
@@ -15,6 +16,7 @@ typedef struct {
   PyObject_HEAD
   vc_view view;
   vc_owner owner;
+  vc_stream stream; /* the image is ready on it; VC_STREAM_NONE: at once */
 } View;
 
 PyTypeObject *vp_view_type;
@@ -24,13 +26,14 @@ PyObject *vp_view_new(vp_source *source) {
   if (!self) return NULL;
   self->view = source->view;
   self->owner = source->owner;
+  self->stream = source->has_producer ? source->producer : VC_STREAM_NONE;
   source->owner = (vc_owner){0};
   return (PyObject *)self;
 }
 
 static void view_dealloc(View *self) {
   PyTypeObject *type = Py_TYPE(self);
-  vc_owner_release(&self->owner);
+  vp_release(&self->owner);
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -118,7 +121,7 @@ static PyObject *get_cuda_array(View *self, void *unused) {
                     "(numpy.asarray(view)) or __dlpack__");
     return NULL;
   }
-  return vp_export_cuda_array(&self->view);
+  return vp_export_cuda_array(&self->view, self->stream);
 }
 
 static PyObject *view_dlpack_device(View *self, PyObject *unused) {
@@ -139,22 +142,41 @@ static int wants_versioned(PyObject *version) {
   return major == -1 && PyErr_Occurred() ? -1 : major >= DLPACK_MAJOR_VERSION;
 }
 
-static int check_stream(const View *self, PyObject *stream) {
+static bool is_on_gpu(const View *self) {
+  return self->view.device.type == VC_CUDA || self->view.device.type == VC_CUDA_MANAGED;
+}
+
+/* DLPack's stream argument: None is the legacy default stream, and 0 is none. */
+static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
+  *out = VC_STREAM_LEGACY;
   if (!is_given(stream)) return 0;
   long long handle = PyLong_AsLongLong(stream);
   if (handle == -1 && PyErr_Occurred()) return -1;
-  bool on_gpu = self->view.device.type == VC_CUDA || self->view.device.type == VC_CUDA_MANAGED;
-  if (!on_gpu && handle != -1) {
+  if (!is_on_gpu(self) && handle != -1) {
     PyErr_SetString(PyExc_BufferError, "host memory has no stream; give stream=None");
     return -1;
   }
-  if (handle == 0) {
-    PyErr_SetString(PyExc_ValueError,
-                    "stream 0 is ambiguous in DLPack; give 1 (legacy default), 2 (per-thread "
-                    "default), -1 (no ordering) or a handle");
+  if (handle == 0 || handle < -1) {
+    PyErr_Format(PyExc_ValueError,
+                 "stream %lld is no stream in DLPack; give 1 (legacy default), 2 (per-thread "
+                 "default), -1 (no ordering) or a handle",
+                 handle);
     return -1;
   }
+  *out = (vc_stream)handle;
   return 0;
+}
+
+/* Orders the consumer's stream after what the image is ready on, and the end of
+ * the export after the consumer. */
+static int order_consumer(View *self, vc_stream consumer, vp_source *source) {
+  vc_error error;
+  int32_t device = self->view.device.id;
+  if (!is_on_gpu(self) || vc_cuda_device_count() == 0) return 0;
+  if (vc_stream_order(device, self->stream, consumer, &error) != VC_OK) return vp_raise(&error);
+  if (consumer == VC_STREAM_NONE) return 0;
+  if (self->stream != VC_STREAM_NONE && vc_stream_same(self->stream, consumer)) return 0;
+  return vp_way_back(source, consumer, NULL);
 }
 
 static int check_placement(const View *self, PyObject *device, PyObject *copy) {
@@ -182,7 +204,8 @@ static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count
   PyObject *values[VP_MAX_PARAMETERS];
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   int versioned = wants_versioned(values[1]);
-  if (versioned < 0 || check_stream(self, values[0]) < 0) return NULL;
+  vc_stream consumer;
+  if (versioned < 0 || read_stream(self, values[0], &consumer) < 0) return NULL;
   if (check_placement(self, values[2], values[3]) < 0) return NULL;
   if (!versioned && self->view.readonly) {
     PyErr_SetString(PyExc_BufferError,
@@ -190,8 +213,9 @@ static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count
                     "max_version=(1, 0)");
     return NULL;
   }
-  vp_source source = {self->view, vp_own((PyObject *)self)};
-  PyObject *capsule = vp_export_capsule(&source, versioned);
+  vp_source source = {.view = self->view, .owner = vp_own((PyObject *)self)};
+  PyObject *capsule = NULL;
+  if (order_consumer(self, consumer, &source) == 0) capsule = vp_export_capsule(&source, versioned);
   vc_owner_release(&source.owner);
   return capsule;
 }
@@ -299,6 +323,8 @@ static int import_view(PyObject *image, const vp_options *options, vp_source *ou
   (void)options;
   out->view = ((View *)image)->view;
   out->owner = vp_own(image);
+  out->has_producer = true;
+  out->producer = ((View *)image)->stream;
   return 0;
 }
 
@@ -307,4 +333,4 @@ static PyObject *export_view(vp_source *source, const vp_options *options) {
   return vp_view_new(source);
 }
 
-const vp_adapter vp_view_adapter = {"viewcast.View", import_view, export_view};
+const vp_adapter vp_view_adapter = {"viewcast.View", import_view, export_view, NULL};

@@ -13,6 +13,8 @@ typedef struct vp_adapter {
   /* New reference; takes source->owner if it needs it. NULL with an exception.
    * A NULL function: this adapter only imports. */
   PyObject *(*export)(vp_source *source, const vp_options *options);
+  /* The library's current stream on a device; NULL if it has none. */
+  vc_stream (*current)(int32_t device);
 } vp_adapter;
 
 extern const vp_adapter vp_opencv_adapter;  /* cv2.cuda.GpuMat */

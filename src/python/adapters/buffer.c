@@ -8,8 +8,8 @@
 const char *vp_buffer_format(vc_dtype dtype) {
   switch (dtype.code) {
     case VC_BOOL: return "?";
-    case VC_UINT: return dtype.bits == 8 ? "B" : dtype.bits == 16 ? "H" : dtype.bits == 32 ? "I" : "Q";
-    case VC_INT: return dtype.bits == 8 ? "b" : dtype.bits == 16 ? "h" : dtype.bits == 32 ? "i" : "q";
+    case VC_UINT: return dtype.bits == 8 ? "B" : dtype.bits == 16 ? "H" : dtype.bits == 32 ? "I" : "L";
+    case VC_INT: return dtype.bits == 8 ? "b" : dtype.bits == 16 ? "h" : dtype.bits == 32 ? "i" : "l";
     case VC_FLOAT: return dtype.bits == 16 ? "e" : dtype.bits == 32 ? "f" : "d";
     default: return NULL;
   }

@@ -73,6 +73,18 @@ static int find_device(const vc_cuda_array *array, vc_device *out) {
   return 0;
 }
 
+/* Version 3: the stream to wait for; None or absent: nothing to wait for. */
+static int read_stream(PyObject *dictionary, vp_source *out) {
+  PyObject *stream = PyDict_GetItemString(dictionary, "stream");
+  out->has_producer = true;
+  out->producer = VC_STREAM_NONE;
+  if (!stream || stream == Py_None) return 0;
+  long long handle = PyLong_AsLongLong(stream);
+  if (PyErr_Occurred() || handle < 1) return missing("stream", "None, 1, 2 or a stream handle");
+  out->producer = (vc_stream)handle;
+  return 0;
+}
+
 int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out) {
   vc_error error;
   vc_cuda_array array = {0};
@@ -87,10 +99,10 @@ int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out)
   }
   if (vc_view_from_cuda_array(&array, device, &out->view, &error) != VC_OK) return vp_raise(&error);
   out->owner = vp_own(object);
-  return 0;
+  return read_stream(dictionary, out);
 }
 
-PyObject *vp_export_cuda_array(const vc_view *view) {
+PyObject *vp_export_cuda_array(const vc_view *view, vc_stream stream) {
   vc_error error;
   vc_cuda_array array;
   if (vc_cuda_array_from_view(view, &array, &error) != VC_OK) {
@@ -100,13 +112,15 @@ PyObject *vp_export_cuda_array(const vc_view *view) {
   PyObject *shape = vp_axes_tuple(array.shape, array.ndim);
   PyObject *strides = array.has_strides ? vp_axes_tuple(array.strides, array.ndim) : Py_NewRef(Py_None);
   PyObject *result = NULL;
-  if (shape && strides) {
+  PyObject *ready = stream == VC_STREAM_NONE ? Py_NewRef(Py_None) : PyLong_FromSsize_t(stream);
+  if (shape && strides && ready) {
     result = Py_BuildValue("{s:i,s:O,s:s,s:(K,O),s:O,s:O}", "version", 3, "shape", shape, "typestr",
                            array.typestr, "data", (unsigned long long)array.data,
                            array.readonly ? Py_True : Py_False, "strides", strides, "stream",
-                           Py_None);
+                           ready);
   }
   Py_XDECREF(shape);
   Py_XDECREF(strides);
+  Py_XDECREF(ready);
   return result;
 }

@@ -8,7 +8,8 @@
 /* Describes an object by its dictionary; the object becomes the owner. */
 int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out);
 
-/* Version 3, for a view of device memory. New reference. */
-PyObject *vp_export_cuda_array(const vc_view *view);
+/* Version 3, for a view of device memory that is ready on a stream
+ * (VC_STREAM_NONE: nothing to wait for). New reference. */
+PyObject *vp_export_cuda_array(const vc_view *view, vc_stream stream);
 
 #endif

@@ -156,4 +156,4 @@ static PyObject *export_array(vp_source *source, const vp_options *options) {
   return array;
 }
 
-const vp_adapter vp_cupy_adapter = {"cupy.ndarray", import_array, export_array};
+const vp_adapter vp_cupy_adapter = {"cupy.ndarray", import_array, export_array, vp_cupy_stream};

@@ -97,7 +97,7 @@ static int take(PyObject *capsule, vp_source *out) {
 
 int vp_import_capsule(PyObject *capsule, vp_source *out) {
   int result = take(capsule, out);
-  if (result < 0) vc_owner_release(&out->owner);
+  if (result < 0) vp_release(&out->owner);
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include "adapters/cuda_array.h"
 #include "adapters/dlpack_python.h"
 #include "errors.h"
+#include "hand_over.h"
 
 #define PROTOCOLS                                                                        \
   "a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, viewcast.View, or an "   \
@@ -20,11 +21,12 @@ static PyObject *find_attribute(PyObject *object, const char *name) {
 
 /* --- __dlpack__ */
 
-static int read_device(PyObject *object, long *type) {
+static int read_device(PyObject *object, long *type, long *id) {
   PyObject *device = PyObject_CallMethod(object, "__dlpack_device__", NULL);
   *type = -1;
   if (device && PyTuple_Check(device) && PyTuple_GET_SIZE(device) == 2) {
     *type = PyLong_AsLong(PyTuple_GET_ITEM(device, 0));
+    *id = PyLong_AsLong(PyTuple_GET_ITEM(device, 1));
   }
   int result = device && *type >= 0 && !PyErr_Occurred() ? 0 : -1;
   Py_XDECREF(device);
@@ -59,11 +61,18 @@ static PyObject *get_capsule(PyObject *method, PyObject *stream) {
   return call_dlpack(method, false, stream);
 }
 
-static int import_dlpack(PyObject *object, PyObject *method, vp_source *out) {
-  long device;
-  if (read_device(object, &device) < 0) return -1;
+/* A producer that viewcast does not know is given the consumer's stream, and
+ * sees to the order itself. */
+static int import_dlpack(PyObject *object, PyObject *method, const vp_options *options,
+                         vp_source *out) {
+  long device, id = 0;
+  if (read_device(object, &device, &id) < 0) return -1;
   bool on_gpu = device == VC_CUDA || device == VC_CUDA_MANAGED;
-  PyObject *stream = on_gpu ? PyLong_FromLong(1) : NULL; /* the legacy default stream */
+  vc_stream consumer = on_gpu ? vp_consumer_stream(options, (int32_t)id) : VC_STREAM_NONE;
+  PyObject *stream = on_gpu ? PyLong_FromSsize_t(consumer) : NULL;
+  out->has_producer = true;
+  out->producer = consumer;
+  out->orders_itself = on_gpu;
   PyObject *capsule = get_capsule(method, stream);
   Py_XDECREF(stream);
   if (!capsule) {
@@ -78,12 +87,12 @@ static int import_dlpack(PyObject *object, PyObject *method, vp_source *out) {
 /* --- all of them, in order */
 
 /* 1: imported; 0: the object has not this protocol; -1: an exception. */
-static int try_dlpack(PyObject *object, vp_source *out) {
+static int try_dlpack(PyObject *object, const vp_options *options, vp_source *out) {
   const DLPackExchangeAPI *api = vp_exchange_api(Py_TYPE(object));
   if (api) return vp_import_exchange(api, object, out) < 0 ? -1 : 1;
   PyObject *method = find_attribute(object, "__dlpack__");
   if (!method) return PyErr_Occurred() ? -1 : 0;
-  int result = import_dlpack(object, method, out) < 0 ? -1 : 1;
+  int result = import_dlpack(object, method, options, out) < 0 ? -1 : 1;
   Py_DECREF(method);
   return result;
 }
@@ -97,9 +106,8 @@ static int try_cuda_array(PyObject *object, vp_source *out) {
 }
 
 static int import_any(PyObject *object, const vp_options *options, vp_source *out) {
-  (void)options;
   if (PyType_Check(object) || object == Py_None) return vp_raise_no_image(object, PROTOCOLS);
-  int done = try_dlpack(object, out);
+  int done = try_dlpack(object, options, out);
   if (done == 0) done = try_cuda_array(object, out);
   if (done < 0) return vp_raise_from("%.200s can't be read as an image", Py_TYPE(object)->tp_name);
   if (done > 0) return 0;
@@ -107,4 +115,4 @@ static int import_any(PyObject *object, const vp_options *options, vp_source *ou
   return vp_import_buffer(object, out);
 }
 
-const vp_adapter vp_generic_adapter = {"any producer", import_any, NULL};
+const vp_adapter vp_generic_adapter = {"any producer", import_any, NULL, NULL};

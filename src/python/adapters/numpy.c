@@ -30,7 +30,7 @@ static int import_array(PyObject *array, const vp_options *options, vp_source *o
 }
 
 static int check_export(const vc_view *view) {
-  if (view->device.type == VC_CPU || view->device.type == VC_CUDA_HOST) return 0;
+  if (view->device.type != VC_CUDA) return 0; /* host, pinned or managed */
   return vp_fail(VC_ERROR_DEVICE,
                  "the image is in the memory of CUDA device %d and NumPy needs host memory; "
                  "move it first (torch: .cpu(), CuPy: .get(), OpenCV: .download())",
@@ -57,10 +57,12 @@ static PyObject *export_array(vp_source *source, const vp_options *options) {
   if (check_export(&source->view) < 0) return NULL;
   PyObject *numpy = vp_import("numpy", INSTALL_NUMPY);
   if (!numpy) return NULL;
+  /* The producer was waited for: managed memory is the host's like any other. */
+  if (source->view.device.type == VC_CUDA_MANAGED) source->view.device = (vc_device){VC_CPU, 0};
   PyObject *array = make_array(numpy, source);
   Py_DECREF(numpy);
   if (!array) vp_raise_from("NumPy does not take this image");
   return array;
 }
 
-const vp_adapter vp_numpy_adapter = {"numpy.ndarray", import_array, export_array};
+const vp_adapter vp_numpy_adapter = {"numpy.ndarray", import_array, export_array, NULL};

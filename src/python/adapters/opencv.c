@@ -102,18 +102,19 @@ static int refuse_other_classes(PyObject *image) {
 }
 
 /* Memory whose end OpenCV does not report is held through the GpuMat itself. */
-static int own(PyObject *image, vc_gpumat *mat, const vp_options *options, vc_owner *out) {
+static int own(PyObject *image, vc_gpumat *mat, const vp_options *options, vp_source *out) {
   vc_error error;
   vc_hold hold = vc_gpumat_hold(&opencv.abi, mat);
   if (hold == VC_HOLD_UNOWNED) {
-    *out = vp_own(options->owner ? options->owner : image);
+    out->owner = vp_own(options->owner ? options->owner : image);
     return 0;
   }
   if (hold == VC_HOLD_LENT && opencv.abi.counting == VC_COUNTS_UP) {
-    *out = vp_own(image);
+    out->owner = vp_own(image);
     return 0;
   }
-  if (vc_gpumat_share(&opencv.abi, mat, out, &error) != VC_OK) return vp_raise(&error);
+  if (vc_gpumat_share(&opencv.abi, mat, &out->owner, &error) != VC_OK) return vp_raise(&error);
+  out->freed_in_order = hold == VC_HOLD_STANDARD;
   return 0;
 }
 
@@ -125,7 +126,7 @@ static int import_gpumat(PyObject *image, const vp_options *options, vp_source *
   if (vc_view_from_gpumat(&opencv.abi, mat, options->keepdim, &out->view, &error) != VC_OK) {
     return vp_raise(&error);
   }
-  return own(image, mat, options, &out->owner);
+  return own(image, mat, options, out);
 }
 
 static bool holder_is_last(void *object) { return Py_REFCNT((PyObject *)object) == 1; }
@@ -162,7 +163,8 @@ static PyObject *export_gpumat(vp_source *source, const vp_options *options) {
   return mat;
 }
 
-const vp_adapter vp_opencv_adapter = {"cv2.cuda.GpuMat", import_gpumat, export_gpumat};
+const vp_adapter vp_opencv_adapter = {"cv2.cuda.GpuMat", import_gpumat, export_gpumat,
+                                      vp_opencv_stream};
 
 static const char *counting_name(vc_counting counting) {
   switch (counting) {

@@ -197,4 +197,20 @@ static PyObject *export_tensor(vp_source *source, const vp_options *options) {
   return tensor;
 }
 
-const vp_adapter vp_torch_adapter = {"torch.Tensor", import_tensor, export_tensor};
+/* --- its current stream */
+
+static vc_stream current_stream(int32_t device) {
+  void *stream = NULL;
+  if (!torch.loaded && load() < 0) {
+    PyErr_Clear(); /* the export will say it */
+    return VC_STREAM_LEGACY;
+  }
+  if (device < 0 || !torch.api || !torch.api->current_work_stream) return vp_torch_stream(device);
+  if (torch.api->current_work_stream(kDLCUDA, device, &stream) != 0) {
+    PyErr_Clear(); /* a torch without CUDA: the export will say it */
+    return VC_STREAM_LEGACY;
+  }
+  return stream ? (vc_stream)stream : VC_STREAM_LEGACY;
+}
+
+const vp_adapter vp_torch_adapter = {"torch.Tensor", import_tensor, export_tensor, current_stream};

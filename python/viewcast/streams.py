@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One CUDA stream as each library has it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from viewcast import _viewcast
+from viewcast._viewcast import DeviceError
+
+_LEGACY, _PER_THREAD, _NO_ORDER = 1, 2, -1
+
+#: cv2.cuda.Stream objects by handle: OpenCV creates and destroys a real stream
+#: at each wrapStream(), so each handle is wrapped once.
+_wrapped_for_cv2: dict[int, Any] = {}
+
+
+class Stream:
+    """A CUDA stream that torch, CuPy and OpenCV can all use.
+
+    Made by :func:`stream`. Keeps the stream object that it was made of alive; a
+    stream that was given as an integer is its owner's to keep.
+    """
+
+    __slots__ = ("_device", "_handle", "_owner", "_views")
+
+    def __init__(self, owner: Any, device: int | None) -> None:
+        handle = _viewcast._stream_handle(owner)
+        if handle == _NO_ORDER:
+            raise ValueError("-1 means 'no ordering' and is no stream")
+        self._owner = owner
+        self._handle = handle
+        self._device = _device_of(owner) if device is None else device
+        self._views: dict[str, Any] = {}
+
+    @property
+    def handle(self) -> int:
+        """The driver's handle; 1 and 2 are the default streams."""
+        return self._handle
+
+    @property
+    def device(self) -> int:
+        """Ordinal of the CUDA device."""
+        return self._device
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return (0, self._handle)
+
+    @property
+    def torch(self) -> Any:
+        """The stream as a ``torch.cuda.Stream``."""
+        return self._view("torch", self._make_torch)
+
+    @property
+    def cupy(self) -> Any:
+        """The stream as a CuPy stream."""
+        return self._view("cupy", self._make_cupy)
+
+    @property
+    def cv2(self) -> Any:
+        """The stream as a ``cv2.cuda.Stream``. DeviceError without a CUDA device."""
+        return self._view("cv2", self._make_cv2)
+
+    def _view(self, library: str, make: Any) -> Any:
+        if library not in self._views:
+            self._views[library] = make()
+        return self._views[library]
+
+    def _make_torch(self) -> Any:
+        import torch
+
+        if isinstance(self._owner, torch.cuda.Stream):
+            return self._owner
+        if self._handle in (_LEGACY, _PER_THREAD):
+            if self._handle == _PER_THREAD:
+                raise DeviceError(
+                    "torch has no per-thread default stream; use a stream of its own"
+                )
+            return torch.cuda.default_stream(self._device)
+        return torch.cuda.ExternalStream(self._handle, device=self._device)
+
+    def _make_cupy(self) -> Any:
+        import cupy
+
+        if isinstance(self._owner, cupy.cuda.Stream):
+            return self._owner
+        if self._handle == _LEGACY:
+            return cupy.cuda.Stream.null
+        if self._handle == _PER_THREAD:
+            return cupy.cuda.Stream.ptds
+        if hasattr(cupy.cuda.Stream, "from_external"):  # CuPy 14
+            return cupy.cuda.Stream.from_external(self)
+        return cupy.cuda.ExternalStream(self._handle, self._device)
+
+    def _make_cv2(self) -> Any:
+        import cv2
+
+        # Without a device, and in builds without CUDA, OpenCV aborts the process.
+        if cv2.cuda.getCudaEnabledDeviceCount() <= 0:
+            raise DeviceError(
+                "OpenCV has no CUDA device here, so there is no cv2.cuda.Stream; "
+                "install an OpenCV built with CUDA on a machine with a GPU"
+            )
+        if isinstance(self._owner, cv2.cuda.Stream):
+            return self._owner
+        if self._handle == _LEGACY:
+            return cv2.cuda.Stream_Null()
+        if self._handle not in _wrapped_for_cv2:
+            _wrapped_for_cv2[self._handle] = cv2.cuda.wrapStream(self._handle)
+        return _wrapped_for_cv2[self._handle]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Stream):
+            return NotImplemented
+        return (self._handle, self._device) == (other._handle, other._device)
+
+    def __hash__(self) -> int:
+        return hash((self._handle, self._device))
+
+    def __repr__(self) -> str:
+        return f"<viewcast.Stream 0x{self._handle:x} of cuda:{self._device}>"
+
+
+def _device_of(owner: Any) -> int:
+    """The device that a stream object names; 0 for one that names none."""
+    device = getattr(owner, "device_id", None)  # CuPy
+    if device is None:
+        device = getattr(getattr(owner, "device", None), "index", None)  # torch
+    return device if isinstance(device, int) and device >= 0 else 0
+
+
+def stream(source: Any = None, *, device: int | None = None) -> Stream:
+    """The same stream in each library.
+
+    source: a torch, CuPy or cv2 stream, an object with ``__cuda_stream__``, or a
+        handle (0 and 1: legacy default, 2: per-thread default). None is the
+        legacy default stream.
+    device: ordinal of its device, where the source does not name one (0).
+    """
+    if isinstance(source, Stream):
+        return source
+    return Stream(_LEGACY if source is None else source, device)
+
+
+@contextlib.contextmanager
+def use_stream(source: Any, *, device: int | None = None) -> Iterator[Stream]:
+    """Make a stream current in torch and CuPy together, and viewcast's default.
+
+    Only libraries that are already imported are touched. OpenCV has no current
+    stream: pass ``s.cv2`` to its functions; conversions from and to a GpuMat take
+    this stream as OpenCV's inside the block. In host mode nothing is switched.
+    """
+    current = stream(source, device=device)
+    with contextlib.ExitStack() as stack:
+        if not _viewcast.host_mode():
+            _make_current(current, stack)
+        before = _viewcast._set_stream(current)
+        stack.callback(_viewcast._set_stream, before)
+        yield current
+
+
+def _make_current(current: Stream, stack: contextlib.ExitStack) -> None:
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        stack.enter_context(torch.cuda.stream(current.torch))
+    if "cupy" in sys.modules:
+        cupy = sys.modules["cupy"]
+        stack.enter_context(cupy.cuda.Device(current.device))
+        stack.enter_context(current.cupy)

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pixels moved as they are: within a device, between two (peer to peer where
+ * the machine can, which the driver decides), and to and from the host. */
+#include <string.h>
+
+#include "core/error.h"
+#include "cuda/device.h"
+#include "cuda/driver.h"
+
+/* CUmemorytype */
+enum { MEMORY_HOST = 1, MEMORY_UNIFIED = 4 };
+
+/* Rows of bytes: what both sides of a copy must come down to. */
+typedef struct {
+  size_t width, height, pitch;
+} rows;
+
+/* A packed array of any rank has one row an element of its first axis, as an
+ * interleaved image has, whose rows may be pitched. */
+static vc_status read_rows(const vc_view *view, rows *out, vc_error *error) {
+  vc_image image;
+  if (vc_view_is_packed(view)) {
+    size_t height = (size_t)view->shape[0];
+    size_t width = vc_view_nbytes(view) / height;
+    *out = (rows){width, height, width};
+    return VC_OK;
+  }
+  vc_status status = vc_image_from_view(view, &image, error);
+  if (status != VC_OK) return status;
+  size_t width = (size_t)(image.cols * image.channels) * vc_dtype_size(image.dtype);
+  *out = (rows){width, (size_t)image.rows, (size_t)image.step};
+  return VC_OK;
+}
+
+static bool is_on_gpu(const vc_view *view) {
+  return view->device.type == VC_CUDA || view->device.type == VC_CUDA_MANAGED;
+}
+
+static vc_status check_alike(const vc_view *to, const vc_view *from, vc_error *error) {
+  bool alike = to->ndim == from->ndim && to->dtype.code == from->dtype.code &&
+               to->dtype.bits == from->dtype.bits && !to->readonly;
+  for (int32_t axis = 0; alike && axis < to->ndim; axis++) {
+    alike = to->shape[axis] == from->shape[axis];
+  }
+  if (alike) return VC_OK;
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "a copy needs a writable destination of the source's shape and dtype");
+}
+
+static vc_status describe(const vc_view *to, const vc_view *from, CUDA_MEMCPY2D *out,
+                          vc_error *error) {
+  rows source, target;
+  vc_status status = check_alike(to, from, error);
+  if (status == VC_OK) status = read_rows(from, &source, error);
+  if (status == VC_OK) status = read_rows(to, &target, error);
+  if (status != VC_OK) return status;
+  *out = (CUDA_MEMCPY2D){
+      .srcMemoryType = is_on_gpu(from) ? MEMORY_UNIFIED : MEMORY_HOST,
+      .srcHost = from->data,
+      .srcDevice = (CUdeviceptr)from->data,
+      .srcPitch = source.pitch,
+      .dstMemoryType = is_on_gpu(to) ? MEMORY_UNIFIED : MEMORY_HOST,
+      .dstHost = to->data,
+      .dstDevice = (CUdeviceptr)to->data,
+      .dstPitch = target.pitch,
+      .WidthInBytes = source.width,
+      .Height = source.height,
+  };
+  return VC_OK;
+}
+
+static void copy_on_host(const CUDA_MEMCPY2D *copy) {
+  const char *from = copy->srcHost;
+  char *to = copy->dstHost;
+  for (size_t row = 0; row < copy->Height; row++) {
+    memcpy(to + row * copy->dstPitch, from + row * copy->srcPitch, copy->WidthInBytes);
+  }
+}
+
+vc_status vc_copy(const vc_view *to, const vc_view *from, vc_stream stream, vc_error *error) {
+  CUDA_MEMCPY2D copy;
+  if (vc_view_is_empty(from)) return check_alike(to, from, error);
+  vc_status status = describe(to, from, &copy, error);
+  if (status != VC_OK) return status;
+  if (!is_on_gpu(to) && !is_on_gpu(from)) {
+    copy_on_host(&copy);
+    return VC_OK;
+  }
+  const vc_driver *driver = vc_driver_get();
+  if (!driver) {
+    return vc_fail(error, VC_ERROR_DEVICE, "there is no CUDA device to copy from or to");
+  }
+  int32_t device = is_on_gpu(to) ? to->device.id : from->device.id;
+  bool is_default = stream <= VC_STREAM_PER_THREAD;
+  if (is_default && vc_stream_is_capturing(device, stream)) { /* the copy would end the capture */
+    return vc_fail(error, VC_ERROR_CUDA,
+                   "a stream is capturing a graph, and the default stream can't copy beside it; "
+                   "name the capturing stream (stream=), or copy outside of the capture");
+  }
+  vc_entered entered = vc_cuda_enter_stream(device, stream);
+  CUstream on = (CUstream)(stream == 0 || stream == VC_STREAM_NONE ? VC_STREAM_LEGACY : stream);
+  CUresult result = driver->cuMemcpy2DAsync(&copy, on);
+  vc_cuda_leave(entered);
+  return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, "cuMemcpy2DAsync", result);
+}

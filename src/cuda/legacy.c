@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cuda/legacy.h"
+
+#include <stdatomic.h>
+
+#include "cuda/device.h"
+#include "cuda/driver.h"
+
+#define MAX_DEVICES 64
+
+/* CUevent_flags, CUstream_flags, and an answer on a thread that has no context. */
+enum { EVENT_DISABLE_TIMING = 2 };
+enum { STREAM_NON_BLOCKING = 1 };
+enum { NO_CONTEXT = 201 };
+
+static bool is_default(vc_stream stream) {
+  return stream >= VC_STREAM_NONE && stream <= VC_STREAM_PER_THREAD;
+}
+
+/* One event a device is enough: a thread that waits for what another has just
+ * recorded waits for more, never for less. */
+static bool find_event(const vc_driver *driver, int32_t device, CUevent *out) {
+  static _Atomic(CUevent) events[MAX_DEVICES];
+  if (device < 0 || device >= MAX_DEVICES) return false;
+  *out = atomic_load(&events[device]);
+  if (*out) return true;
+  CUevent made, none = NULL;
+  if (driver->cuEventCreate(&made, EVENT_DISABLE_TIMING) != VC_CUDA_SUCCESS) return false;
+  *out = made;
+  if (atomic_compare_exchange_strong(&events[device], &none, made)) return true;
+  driver->cuEventDestroy(made);
+  *out = none;
+  return true;
+}
+
+/* The record waits for every blocking stream, and they wait for the wait. */
+static bool record_and_wait(const vc_driver *driver, int32_t device) {
+  CUevent event;
+  CUstream legacy = (CUstream)VC_STREAM_LEGACY;
+  int status = 0;
+  uint64_t id;
+  return driver->cuStreamGetCaptureInfo(legacy, &status, &id, NULL, NULL, NULL) ==
+             VC_CUDA_SUCCESS &&
+         find_event(driver, device, &event) &&
+         driver->cuEventRecord(event, legacy) == VC_CUDA_SUCCESS &&
+         driver->cuStreamWaitEvent(legacy, event, 0) == VC_CUDA_SUCCESS;
+}
+
+bool vc_legacy_barrier(int32_t device) {
+  const vc_driver *driver = vc_driver_get();
+  if (!driver) return true; /* host mode: there are no streams */
+  vc_entered entered = vc_cuda_enter(device);
+  if (entered.entry == VC_ENTRY_GONE) return false;
+  bool done = record_and_wait(driver, device);
+  vc_cuda_leave(entered);
+  return done;
+}
+
+bool vc_legacy_reaches(vc_stream stream) {
+  const vc_driver *driver = vc_driver_get();
+  unsigned flags = 0;
+  if (!driver || is_default(stream)) return true;
+  vc_entered entered = vc_cuda_enter_stream(0, stream);
+  CUresult result = driver->cuStreamGetFlags((CUstream)stream, &flags);
+  vc_cuda_leave(entered);
+  return result == VC_CUDA_SUCCESS && !(flags & STREAM_NON_BLOCKING);
+}
+
+int32_t vc_stream_device(vc_stream stream, int32_t otherwise) {
+  const vc_driver *driver = vc_driver_get();
+  CUdevice device = otherwise;
+  if (!driver || is_default(stream)) return otherwise;
+  vc_entered entered = vc_cuda_enter_stream(otherwise, stream);
+  CUresult result = driver->cuCtxGetDevice(&device);
+  vc_cuda_leave(entered);
+  return result == VC_CUDA_SUCCESS ? device : otherwise;
+}
+
+bool vc_current_device(int32_t *out) {
+  const vc_driver *driver = vc_driver_get();
+  CUdevice device = 0;
+  if (driver) {
+    CUresult result = driver->cuCtxGetDevice(&device);
+    bool only_one = result == NO_CONTEXT && vc_cuda_device_count() == 1;
+    if (result != VC_CUDA_SUCCESS && !only_one) return false;
+  }
+  *out = device;
+  return true;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of the legacy default stream, in which pooled memory comes and
+ * goes: a barrier in it, and which streams it reaches. */
+#ifndef VC_CUDA_LEGACY_H
+#define VC_CUDA_LEGACY_H
+
+#include "viewcast/viewcast.h"
+
+/* Work enqueued from now on, on the legacy stream or a blocking stream of the
+ * device, runs after all work enqueued there before. False, and nothing is
+ * enqueued, where a blocking stream captures a graph or the driver fails. */
+bool vc_legacy_barrier(int32_t device);
+
+/* True if the barrier reaches the stream: a default or a blocking one. */
+bool vc_legacy_reaches(vc_stream stream);
+
+/* The device that an explicit stream belongs to; `otherwise` for a default one. */
+int32_t vc_stream_device(vc_stream stream, int32_t otherwise);
+
+/* The device that is current on this thread; 0 in host mode. False where none
+ * is and there are several to choose from, or the driver fails. */
+bool vc_current_device(int32_t *out);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Order between two streams: one event, recorded on the one and waited for by
+ * the other. */
+#include <stdatomic.h>
+
+#include "core/error.h"
+#include "cuda/device.h"
+#include "cuda/driver.h"
+
+/* CUevent_flags and CUstreamCaptureStatus. */
+enum { EVENT_DISABLE_TIMING = 2 };
+enum { CAPTURE_NONE = 0 };
+
+bool vc_stream_same(vc_stream a, vc_stream b) {
+  if (a == 0) a = VC_STREAM_LEGACY;
+  if (b == 0) b = VC_STREAM_LEGACY;
+  return a == b || a == VC_STREAM_NONE || b == VC_STREAM_NONE;
+}
+
+static CUstream driver_stream(vc_stream stream) {
+  return (CUstream)(stream == 0 ? VC_STREAM_LEGACY : stream);
+}
+
+/* --- pooled events. A slot holds an event that nobody uses; a thread owns the
+ * event it took until the wait is enqueued, after which it may be recorded
+ * anew (cuStreamWaitEvent remembers what was recorded before it). */
+
+#define MAX_DEVICES 64
+#define POOL_SIZE 16
+static _Atomic(CUevent) pool[MAX_DEVICES][POOL_SIZE];
+
+static CUresult take_event(const vc_driver *driver, int32_t device, CUevent *out) {
+  for (int i = 0; i < POOL_SIZE; i++) {
+    if (!atomic_load_explicit(&pool[device][i], memory_order_relaxed)) continue;
+    *out = atomic_exchange(&pool[device][i], NULL);
+    if (*out) return VC_CUDA_SUCCESS;
+  }
+  return driver->cuEventCreate(out, EVENT_DISABLE_TIMING);
+}
+
+static void give_event_back(const vc_driver *driver, int32_t device, CUevent event) {
+  for (int i = 0; i < POOL_SIZE; i++) {
+    CUevent empty = NULL;
+    if (atomic_compare_exchange_strong(&pool[device][i], &empty, event)) return;
+  }
+  driver->cuEventDestroy(event);
+}
+
+static void drop_event(const vc_driver *driver, int32_t device, CUevent event, bool pooled) {
+  if (pooled) {
+    give_event_back(driver, device, event);
+  } else {
+    driver->cuEventDestroy(event);
+  }
+}
+
+/* --- graph capture */
+
+typedef struct {
+  bool active;
+  bool implicit; /* a default stream, and a blocking stream captures */
+  uint64_t id;
+} capture;
+
+static CUresult find_capture(const vc_driver *driver, vc_stream stream, capture *out) {
+  int status = CAPTURE_NONE;
+  *out = (capture){0};
+  CUresult result = driver->cuStreamIsCapturing(driver_stream(stream), &status);
+  out->implicit = result == VC_CUDA_CAPTURE_IMPLICIT;
+  out->active = result == VC_CUDA_SUCCESS && status != CAPTURE_NONE;
+  if (!out->active) return out->implicit ? VC_CUDA_SUCCESS : result;
+  return driver->cuStreamGetCaptureInfo(driver_stream(stream), &status, &out->id, NULL, NULL,
+                                        NULL);
+}
+
+static bool is_in_capture(const vc_driver *driver, vc_stream stream) {
+  capture found;
+  if (find_capture(driver, stream, &found) != VC_CUDA_SUCCESS) return false;
+  return found.active || found.implicit;
+}
+
+/* Nothing may be enqueued that ends a capture, or draws a stream into one that
+ * does not know of it. */
+static vc_status check_captures(const vc_driver *driver, vc_stream producer, vc_stream consumer,
+                                vc_error *error) {
+  capture from, to;
+  CUresult result = find_capture(driver, producer, &from);
+  if (result == VC_CUDA_SUCCESS) result = find_capture(driver, consumer, &to);
+  if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuStreamIsCapturing", result);
+  if (from.implicit || to.implicit) {
+    return vc_fail(error, VC_ERROR_CUDA,
+                   "a stream is capturing a graph, and the default stream (%s side) can't take "
+                   "part; name the capturing stream on both sides (stream=, producer_stream=)",
+                   from.implicit ? "producer's" : "consumer's");
+  }
+  if (from.active != to.active || (from.active && from.id != to.id)) {
+    return vc_fail(error, VC_ERROR_CUDA,
+                   "the %s stream is capturing a graph and the %s stream is not part of that "
+                   "capture; name the capturing stream on both sides (stream=, "
+                   "producer_stream=), or hand over outside of the capture",
+                   from.active ? "producer's" : "consumer's",
+                   from.active ? "consumer's" : "producer's");
+  }
+  return VC_OK;
+}
+
+/* --- whose context a stream is */
+
+static bool belongs_to(const vc_driver *driver, vc_stream stream, CUcontext context) {
+  CUcontext found = NULL;
+  if (stream >= 0 && stream <= VC_STREAM_PER_THREAD) return true; /* the current context's */
+  return driver->cuStreamGetCtx((CUstream)stream, &found) == VC_CUDA_SUCCESS && found == context;
+}
+
+/* True if both streams are the current context's. */
+static bool on_one_device(const vc_driver *driver, vc_stream producer, vc_stream consumer) {
+  CUcontext current = NULL;
+  if (vc_cuda_device_count() == 1) return true;
+  if (driver->cuCtxGetCurrent(&current) != VC_CUDA_SUCCESS) return true;
+  return belongs_to(driver, producer, current) && belongs_to(driver, consumer, current);
+}
+
+/* --- the calls */
+
+static vc_status check_device(int32_t device, vc_error *error) {
+  if (device >= 0 && device < MAX_DEVICES) return VC_OK;
+  return vc_fail(error, VC_ERROR_DEVICE, "CUDA device %d is out of range", (int)device);
+}
+
+static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_stream producer,
+                                 vc_stream consumer, vc_error *error) {
+  vc_status status = check_captures(driver, producer, consumer, error);
+  if (status != VC_OK) return status;
+  CUevent event;
+  CUresult result = take_event(driver, device, &event);
+  if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuEventCreate", result);
+  const char *call = "cuEventRecord (producer's stream)";
+  result = driver->cuEventRecord(event, driver_stream(producer));
+  if (result == VC_CUDA_SUCCESS) {
+    call = "cuStreamWaitEvent (consumer's stream)";
+    result = driver->cuStreamWaitEvent(driver_stream(consumer), event, 0);
+  }
+  give_event_back(driver, device, event);
+  return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, call, result);
+}
+
+/* On one GPU every stream is the primary context's. On several, an event must
+ * be created and recorded in the context of the producer's stream. */
+static vc_status order_across_devices(const vc_driver *driver, int32_t device, vc_stream producer,
+                                      vc_stream consumer, vc_error *error) {
+  CUevent event = NULL;
+  const char *call = "cuEventCreate";
+  vc_status status = check_captures(driver, producer, consumer, error);
+  if (status != VC_OK) return status;
+  vc_entered entered = vc_cuda_enter_stream(device, producer);
+  CUresult result = driver->cuEventCreate(&event, EVENT_DISABLE_TIMING);
+  if (result == VC_CUDA_SUCCESS) {
+    call = "cuEventRecord (producer's stream)";
+    result = driver->cuEventRecord(event, driver_stream(producer));
+  }
+  vc_cuda_leave(entered);
+  if (result == VC_CUDA_SUCCESS) {
+    call = "cuStreamWaitEvent (consumer's stream)";
+    entered = vc_cuda_enter_stream(device, consumer);
+    result = driver->cuStreamWaitEvent(driver_stream(consumer), event, 0);
+    vc_cuda_leave(entered);
+  }
+  if (event) driver->cuEventDestroy(event); /* freed once it has happened */
+  return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, call, result);
+}
+
+vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer,
+                          vc_error *error) {
+  if (vc_stream_same(producer, consumer)) return VC_OK;
+  const vc_driver *driver = vc_driver_get();
+  if (!driver) return VC_OK; /* host mode: there are no streams */
+  vc_status status = check_device(device, error);
+  if (status != VC_OK) return status;
+  vc_entered entered = vc_cuda_enter(device);
+  if (entered.entry == VC_ENTRY_GONE) return VC_OK;
+  status = on_one_device(driver, producer, consumer)
+               ? record_and_wait(driver, device, producer, consumer, error)
+               : order_across_devices(driver, device, producer, consumer, error);
+  vc_cuda_leave(entered);
+  return status;
+}
+
+vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *error) {
+  const vc_driver *driver = vc_driver_get();
+  if (!driver || stream == VC_STREAM_NONE) return VC_OK;
+  vc_entered entered = vc_cuda_enter_stream(device, stream);
+  capture found;
+  CUresult result = find_capture(driver, stream, &found);
+  bool captured = result == VC_CUDA_SUCCESS && (found.active || found.implicit);
+  if (result == VC_CUDA_SUCCESS && !captured) {
+    result = driver->cuStreamSynchronize(driver_stream(stream));
+  }
+  vc_cuda_leave(entered);
+  if (captured) {
+    return vc_fail(error, VC_ERROR_CUDA,
+                   "the host can't wait for a stream that is capturing a graph; take the image to "
+                   "the host after the capture");
+  }
+  return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, "cuStreamSynchronize", result);
+}
+
+/* Pooled events are of the device's own context. */
+static bool is_current(const vc_driver *driver, int32_t device) {
+  CUdevice found;
+  if (vc_cuda_device_count() == 1) return true;
+  return driver->cuCtxGetDevice(&found) == VC_CUDA_SUCCESS && found == device;
+}
+
+static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream stream, vc_mark *out,
+                          vc_error *error) {
+  CUevent event;
+  if (is_in_capture(driver, stream)) {
+    return vc_fail(error, VC_ERROR_CUDA, "a stream that is capturing a graph can't be marked");
+  }
+  bool pooled = is_current(driver, device);
+  CUresult result = pooled ? take_event(driver, device, &event)
+                           : driver->cuEventCreate(&event, EVENT_DISABLE_TIMING);
+  if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuEventCreate", result);
+  result = driver->cuEventRecord(event, driver_stream(stream));
+  if (result != VC_CUDA_SUCCESS) {
+    drop_event(driver, device, event, pooled);
+    return vc_driver_fail(error, "cuEventRecord", result);
+  }
+  *out = (vc_mark){event, device, pooled};
+  return VC_OK;
+}
+
+vc_status vc_mark_set(int32_t device, vc_stream stream, vc_mark *out, vc_error *error) {
+  const vc_driver *driver = vc_driver_get();
+  if (!driver || stream == VC_STREAM_NONE) {
+    *out = (vc_mark){NULL, device, false};
+    return VC_OK;
+  }
+  vc_status status = check_device(device, error);
+  if (status != VC_OK) return status;
+  vc_entered entered = vc_cuda_enter_stream(device, stream);
+  status = set_mark(driver, device, stream, out, error);
+  vc_cuda_leave(entered);
+  return status;
+}
+
+bool vc_mark_done(vc_mark *mark) {
+  const vc_driver *driver = vc_driver_get();
+  if (!mark->event || !driver) return true;
+  vc_entered entered = vc_cuda_enter(mark->device);
+  if (entered.entry == VC_ENTRY_GONE) return true;
+  bool done = driver->cuEventQuery(mark->event) != VC_CUDA_NOT_READY;
+  if (done) {
+    drop_event(driver, mark->device, mark->event, mark->pooled);
+    mark->event = NULL;
+  }
+  vc_cuda_leave(entered);
+  return done;
+}
+
+bool vc_stream_is_capturing(int32_t device, vc_stream stream) {
+  const vc_driver *driver = vc_driver_get();
+  if (!driver || stream == VC_STREAM_NONE) return false;
+  vc_entered entered = vc_cuda_enter_stream(device, stream);
+  if (entered.entry == VC_ENTRY_GONE) return false;
+  bool captures = is_in_capture(driver, stream);
+  vc_cuda_leave(entered);
+  return captures;
+}
+
+vc_status vc_cuda_warmup(int32_t device, vc_error *error) {
+  const vc_driver *driver = vc_driver_get();
+  if (!driver) return VC_OK;
+  vc_status status = check_device(device, error);
+  if (status != VC_OK) return status;
+  if (device >= vc_cuda_device_count()) {
+    return vc_fail(error, VC_ERROR_DEVICE, "there is no CUDA device %d: this machine has %d",
+                   (int)device, (int)vc_cuda_device_count());
+  }
+  CUevent events[POOL_SIZE];
+  CUresult result = VC_CUDA_SUCCESS;
+  int count = 0;
+  vc_entered entered = vc_cuda_enter(device);
+  while (count < POOL_SIZE && result == VC_CUDA_SUCCESS) {
+    result = take_event(driver, device, &events[count]);
+    if (result == VC_CUDA_SUCCESS) count++;
+  }
+  while (count) give_event_back(driver, device, events[--count]);
+  vc_cuda_leave(entered);
+  return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, "cuEventCreate", result);
+}

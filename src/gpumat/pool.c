@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GpuMat memory out of a cache of our own: the allocator object that OpenCV
+ * calls without a stream, without Python's lock and on any thread.
+ *
+ * Compiled with -fexceptions: OpenCV's standard allocator, which is called where
+ * a pool can't serve, throws through allocate(). */
+#include "gpumat/pool.h"
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/error.h"
+#include "cuda/device.h"
+#include "cuda/legacy.h"
+#include "gpumat/block.h"
+#include "gpumat/header.h"
+#include "gpumat/lend.h"
+
+/* cudaMallocPitch's, and what textures are bound at. */
+#define PITCH 512
+
+struct vc_pool {
+  vc_pool_backend backend;
+  _Atomic bool closed;
+  vc_block_cache free;
+  vc_pool *next; /* in the list of all pools */
+};
+
+static _Atomic(vc_pool *) pools; /* only ever grows */
+
+/* What the allocator object serves from. Under the lock of the blocks. */
+typedef struct {
+  vc_pool *pool;
+  vc_stream_set *streams;
+  void *standard; /* OpenCV's own allocator */
+} use;
+
+static use in_use;
+
+static use read_use(void) {
+  vc_block_lock();
+  use now = in_use;
+  vc_stream_set_hold(now.streams);
+  vc_block_unlock();
+  return now;
+}
+
+static void count(_Atomic uint64_t *counter) {
+  atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static void discount(_Atomic uint64_t *counter, uint64_t by) {
+  atomic_fetch_sub_explicit(counter, by, memory_order_relaxed);
+}
+
+/* --- sizes */
+
+typedef struct {
+  size_t step;  /* bytes from row to row */
+  size_t bytes; /* all rows */
+} extent;
+
+/* Rows on a pitch; one row or one column is continuous, as OpenCV wants it. */
+static bool measure(int rows, int cols, size_t elem_size, extent *out) {
+  size_t row;
+  if (rows < 1 || cols < 1 || elem_size < 1) return false;
+  if (__builtin_mul_overflow((size_t)cols, elem_size, &row) || row > SIZE_MAX - PITCH) return false;
+  out->step = rows > 1 && cols > 1 ? (row + PITCH - 1) / PITCH * PITCH : row;
+  return !__builtin_mul_overflow(out->step, (size_t)rows, &out->bytes);
+}
+
+/* --- the backend */
+
+static void *ask_backend(vc_pool *pool, int32_t device, size_t bytes) {
+  void *memory = NULL;
+  vc_entered entered = vc_cuda_enter(device);
+  if (entered.entry != VC_ENTRY_GONE) {
+    memory = pool->backend.allocate(pool->backend.context, device, bytes);
+  }
+  vc_cuda_leave(entered);
+  return memory;
+}
+
+/* A free block goes back to the backend, once the legacy stream has waited for
+ * all its streams; else back to its list. Returns its bytes, or 0. */
+static size_t give_to_backend(vc_block *block) {
+  vc_pool *pool = block->pool;
+  size_t bytes = block->bytes;
+  vc_entered entered = vc_cuda_enter(block->device.id);
+  bool given = !atomic_load(&pool->closed) && entered.entry != VC_ENTRY_GONE &&
+               !vc_stream_is_capturing(block->device.id, VC_STREAM_LEGACY) &&
+               vc_stream_set_join(block->streams, block->device.id);
+  if (given) pool->backend.free(pool->backend.context, block->device.id, block->memory, bytes);
+  vc_cuda_leave(entered);
+  if (!given) {
+    vc_block_put(&pool->free, block);
+    return 0;
+  }
+  vc_stream_set_drop(block->streams);
+  free(block);
+  discount(&vc_counters.pool_blocks, 1);
+  discount(&vc_counters.pool_bytes, bytes);
+  return bytes;
+}
+
+static size_t trim_device(vc_pool *pool, int32_t device) {
+  size_t bytes = 0;
+  vc_block *block = vc_block_take_all(&pool->free, device);
+  while (block) {
+    vc_block *next = block->next;
+    bytes += give_to_backend(block);
+    block = next;
+  }
+  return bytes;
+}
+
+/* What any pool keeps unused of this device: to make room. */
+static size_t trim_all_pools(int32_t device) {
+  size_t bytes = 0;
+  for (vc_pool *pool = atomic_load(&pools); pool; pool = pool->next) {
+    bytes += trim_device(pool, device);
+  }
+  return bytes;
+}
+
+/* --- blocks */
+
+static vc_device memory_device(int32_t device) {
+  return vc_cuda_device_count() > 0 ? (vc_device){VC_CUDA, device} : (vc_device){VC_CPU, 0};
+}
+
+static vc_block *new_block(vc_pool *pool, int32_t device, int32_t size_class) {
+  size_t bytes = vc_block_class_bytes(size_class);
+  vc_block *block = malloc(sizeof *block);
+  void *memory = NULL;
+  if (block && vc_block_reserve(&pool->free, device)) {
+    memory = ask_backend(pool, device, bytes);
+    if (!memory && trim_all_pools(device) > 0) memory = ask_backend(pool, device, bytes);
+  }
+  if (!memory) {
+    free(block);
+    return NULL;
+  }
+  *block = (vc_block){.device = memory_device(device), .size_class = size_class, .pool = pool,
+                      .memory = memory, .bytes = bytes};
+  count(&vc_counters.pool_misses);
+  count(&vc_counters.pool_blocks);
+  atomic_fetch_add_explicit(&vc_counters.pool_bytes, bytes, memory_order_relaxed);
+  return block;
+}
+
+/* Everything that used the block comes first, everything that will use it
+ * later. False, and the block not to be used, where that can't be had now. */
+static bool make_ready(vc_block *block, vc_stream_set *streams) {
+  if (!vc_stream_set_join(block->streams, block->device.id)) return false;
+  vc_stream_set_drop(block->streams);
+  block->streams = NULL;
+  return vc_stream_set_follow(streams, block->device.id);
+}
+
+static vc_block *cached_block(vc_pool *pool, int32_t device, int32_t size_class,
+                              vc_stream_set *streams) {
+  vc_block *block = vc_block_take(&pool->free, device, size_class);
+  if (!block) return NULL;
+  if (!make_ready(block, streams)) {
+    vc_block_put(&pool->free, block);
+    return NULL;
+  }
+  count(&vc_counters.pool_hits);
+  return block;
+}
+
+/* A block with one reference, for memory that is used on `streams` (held). */
+static vc_block *obtain(vc_pool *pool, int32_t device, size_t bytes, vc_stream_set *streams) {
+  int32_t size_class = vc_block_class(bytes);
+  if (size_class < 0 || atomic_load(&pool->closed)) return NULL;
+  vc_block *block = cached_block(pool, device, size_class, streams);
+  if (!block) {
+    block = new_block(pool, device, size_class);
+    if (!block) return NULL;
+    make_ready(block, streams); /* in a capture it can't be, and nobody used it before */
+  }
+  block->streams = vc_stream_set_hold(streams);
+  block->count = 1;
+  count(&vc_counters.pool_live);
+  return block;
+}
+
+/* The last reference is gone. */
+static void put_back(vc_block *block) {
+  discount(&vc_counters.pool_live, 1);
+  if (vc_stream_set_join(block->streams, block->device.id)) {
+    vc_stream_set_drop(block->streams);
+    block->streams = NULL;
+  } /* else a stream captures: the next that takes the block joins them */
+  vc_block_put(&block->pool->free, block);
+}
+
+void *vc_pool_block_of(const vc_gpumat *mat) { return mat->refcount; }
+
+vc_device vc_pool_device(const vc_gpumat *mat) {
+  return ((const vc_block *)(const void *)mat->refcount)->device;
+}
+
+void vc_pool_give_back(void *context) {
+  vc_block *block = context;
+  if (vc_counter_give_back(&block->count)) put_back(block);
+  atomic_fetch_add(&vc_counters.shares_released, 1);
+}
+
+/* --- the allocator object */
+
+static void destroy(void *self) { (void)self; }
+
+/* OpenCV's own way, through its virtual table; it may throw. */
+static bool allocate_standard(void *standard, vc_gpumat *mat, int rows, int cols,
+                              size_t elem_size) {
+  if (!standard) return false;
+  mat->allocator = standard;
+  return vc_allocator_table_of(standard)->allocate(standard, mat, rows, cols, elem_size);
+}
+
+static bool allocate(void *self, vc_gpumat *mat, int rows, int cols, size_t elem_size) {
+  (void)self;
+  extent wanted;
+  int32_t device;
+  vc_block *block = NULL;
+  use now = read_use();
+  if (!now.pool) return false;
+  if (measure(rows, cols, elem_size, &wanted) && vc_current_device(&device)) {
+    block = obtain(now.pool, device, wanted.bytes, now.streams);
+  }
+  vc_stream_set_drop(now.streams);
+  if (!block) return allocate_standard(now.standard, mat, rows, cols, elem_size);
+  mat->data = block->memory;
+  mat->step = wanted.step;
+  mat->refcount = &block->count;
+  return true;
+}
+
+/* The count reached zero. OpenCV clears the header after this returns. */
+static void free_mat(void *self, vc_gpumat *mat) {
+  (void)self;
+  put_back(vc_pool_block_of(mat));
+}
+
+static const vc_allocator_table allocator_table = {
+    .complete_destructor = destroy,
+    .deleting_destructor = destroy,
+    .allocate = allocate,
+    .free = free_mat,
+};
+static struct {
+  const void *table;
+} allocator = {&allocator_table.complete_destructor};
+
+void *vc_pool_allocator(void) { return &allocator; }
+
+/* --- the calls */
+
+vc_status vc_pool_new(const vc_pool_backend *backend, vc_pool **out, vc_error *error) {
+  vc_pool *pool = calloc(1, sizeof *pool);
+  if (!pool) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a pool");
+  pool->backend = *backend;
+  pool->next = atomic_load(&pools);
+  while (!atomic_compare_exchange_weak(&pools, &pool->next, pool)) {
+  }
+  *out = pool;
+  return VC_OK;
+}
+
+static vc_status check_opencv(const vc_gpumat_abi *abi, vc_error *error) {
+  if (abi && abi->counting == VC_COUNTS_AND_FREES) return VC_OK;
+  return vc_fail(error, VC_ERROR_ABI,
+                 "the loaded OpenCV is built without CUDA: its GpuMat allocates and frees nothing, "
+                 "so it can't use a pool; install an OpenCV built with CUDA");
+}
+
+static vc_status check_use(const vc_pool *pool, const vc_gpumat_abi *abi, vc_error *error) {
+  if (abi && abi->standard_allocator == &allocator) {
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "the ABI names viewcast's pool allocator as OpenCV's own; call "
+                   "vc_gpumat_abi_init before the default allocator is changed");
+  }
+  if (atomic_load(&pool->closed)) {
+    return vc_fail(error, VC_ERROR_VALUE, "the pool was closed; make another");
+  }
+  return check_opencv(abi, error);
+}
+
+vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_stream *streams,
+                      size_t number, vc_owner *owner, vc_error *error) {
+  use next = {.pool = pool};
+  if (pool) {
+    vc_status status = check_use(pool, abi, error);
+    if (status == VC_OK) status = vc_stream_set_new(streams, number, NULL, &next.streams, error);
+    if (status != VC_OK) return status;
+    next.standard = (void *)(uintptr_t)abi->standard_allocator;
+  }
+  vc_stream_set_keep(next.streams, NULL, owner);
+  vc_block_lock();
+  use before = in_use;
+  in_use = next;
+  vc_block_unlock();
+  vc_stream_set_drop(before.streams);
+  return VC_OK;
+}
+
+/* The header as OpenCV's create() leaves it. */
+static void write_header(vc_block *block, const extent *size, int32_t rows, int32_t cols,
+                         int32_t type, size_t row, vc_gpumat *mat) {
+  mat->flags = VC_GPUMAT_MAGIC | type | (size->step == row ? VC_GPUMAT_CONTINUOUS : 0);
+  mat->rows = rows;
+  mat->cols = cols;
+  mat->step = size->step;
+  mat->data = block->memory;
+  mat->refcount = &block->count;
+  mat->datastart = mat->data;
+  mat->dataend = mat->data + size->step * (size_t)(rows - 1) + row;
+  mat->allocator = &allocator;
+}
+
+static vc_status check_shape(const vc_gpumat_abi *abi, int32_t rows, int32_t cols, int32_t type,
+                             size_t *elem_size, vc_error *error) {
+  vc_dtype dtype;
+  int32_t channels;
+  if (rows < 0 || cols < 0) {
+    return vc_fail(error, VC_ERROR_VALUE, "a GpuMat of %d rows and %d cols can't be", (int)rows,
+                   (int)cols);
+  }
+  if ((type & VC_GPUMAT_TYPE_MASK) != type) {
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "type is %d, needs a type number of OpenCV's (CV_8UC3, …)", (int)type);
+  }
+  vc_status status = vc_gpumat_unpack(abi, type, &dtype, &channels, error);
+  if (status == VC_OK) *elem_size = vc_dtype_size(dtype) * (size_t)channels;
+  return status;
+}
+
+static vc_status check_empty(const vc_gpumat *mat, vc_error *error) {
+  if (!mat->data && !mat->refcount) return VC_OK;
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "the GpuMat already has memory (%d x %d); release() it first", (int)mat->rows,
+                 (int)mat->cols);
+}
+
+static vc_status fail_to_serve(int32_t rows, int32_t cols, size_t bytes, int32_t device,
+                               vc_error *error) {
+  return vc_fail(error, VC_ERROR_MEMORY,
+                 "the pool has no %zu bytes for a GpuMat of %d x %d on device %d, and its backend "
+                 "gives none; release images, or what other libraries keep "
+                 "(torch.cuda.empty_cache(), CuPy's free_all_blocks())",
+                 bytes, (int)rows, (int)cols, (int)device);
+}
+
+/* A block for one GpuMat, on its own stream and those named for its pool. */
+static vc_status obtain_for(vc_pool *pool, int32_t device, size_t bytes, vc_stream stream,
+                            vc_owner *owner, vc_block **out, vc_error *error) {
+  use now = read_use();
+  vc_stream_set *base = now.pool == pool ? now.streams : NULL;
+  vc_stream_set *streams;
+  vc_status status = vc_stream_set_new(&stream, 1, base, &streams, error);
+  if (status == VC_OK) {
+    *out = obtain(pool, device, bytes, streams);
+    if (*out) vc_stream_set_keep(streams, base, owner);
+    vc_stream_set_drop(streams);
+  }
+  vc_stream_set_drop(now.streams);
+  return status;
+}
+
+vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, int32_t cols,
+                         int32_t type, vc_stream stream, vc_owner *owner, vc_gpumat *mat,
+                         vc_error *error) {
+  size_t elem_size = 0;
+  extent size = {0, 0};
+  int32_t device = 0; /* what CUDA takes where no device is current */
+  vc_block *block = NULL;
+  vc_status status = check_opencv(abi, error);
+  if (status == VC_OK) status = check_shape(abi, rows, cols, type, &elem_size, error);
+  if (status == VC_OK) status = check_empty(mat, error);
+  if (status != VC_OK) return status;
+  if (rows == 0 || cols == 0) {
+    *mat = (vc_gpumat){.flags = VC_GPUMAT_MAGIC | type, .rows = rows, .cols = cols,
+                       .allocator = mat->allocator};
+    vc_owner_release(owner);
+    return VC_OK;
+  }
+  vc_current_device(&device);
+  device = vc_stream_device(stream, device);
+  if (measure(rows, cols, elem_size, &size)) {
+    status = obtain_for(pool, device, size.bytes, stream, owner, &block, error);
+  }
+  if (status != VC_OK) return status;
+  if (!block) return fail_to_serve(rows, cols, size.bytes, device, error);
+  write_header(block, &size, rows, cols, type, (size_t)cols * elem_size, mat);
+  return VC_OK;
+}
+
+size_t vc_pool_trim(vc_pool *pool) {
+  size_t bytes = 0;
+  for (int32_t device = 0; device < VC_BLOCK_DEVICES; device++) {
+    bytes += pool ? trim_device(pool, device) : trim_all_pools(device);
+  }
+  return bytes;
+}
+
+void vc_pool_close(vc_pool *pool) { atomic_store(&pool->closed, true); }

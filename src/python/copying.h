@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* copy= and device=: a conversion that moves pixels to memory of its own. */
+#ifndef VP_COPYING_H
+#define VP_COPYING_H
+
+#include "adapters/adapter.h"
+
+/* Reads copy= (False, None, True) and device= (None, an ordinal, "cpu", "cuda",
+ * "cuda:1", a torch or CuPy device). */
+int vp_copying_read(PyObject *copy, PyObject *device, vp_options *options);
+
+/* 1 if the options ask for a copy of this source, 0 if not; -1 with DeviceError
+ * where only a copy would do and none is allowed. */
+int vp_copying_needed(const vp_options *options, const vp_source *source);
+
+/* A fresh object of the target library with the source's pixels, ready on the
+ * consumer's stream. New reference. */
+PyObject *vp_copying_make(const vp_adapter *from, const vp_options *options, vp_source *source);
+
+#endif

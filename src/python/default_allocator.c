@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "default_allocator.h"
+
+#include <string.h>
+
+#include "adapters/adapter.h"
+#include "errors.h"
+
+static int mismatch(const char *what) {
+  PyObject *cv2 = vp_imported("cv2"); /* borrowed */
+  PyObject *version = cv2 ? PyObject_GetAttrString(cv2, "__version__") : NULL;
+  if (!version) PyErr_Clear();
+  vp_fail(VC_ERROR_ABI,
+          "OpenCV %S: %s, so viewcast can't change its default allocator; use "
+          "viewcast.empty_gpumat() for results (dst=), and report this version",
+          version ? version : Py_None, what);
+  Py_XDECREF(version);
+  return -1;
+}
+
+int vp_default_allocator_read(const vp_opencv *opencv, void **out) {
+  PyObject *mat = PyObject_CallNoArgs((PyObject *)opencv->gpumat);
+  vc_gpumat *header = mat ? vp_gpumat_header(mat) : NULL;
+  if (header) *out = header->allocator;
+  Py_XDECREF(mat);
+  return header ? 0 : -1;
+}
+
+/* cv2's class of allocator objects: a Python head, then a cv::Ptr. */
+static PyTypeObject *find_class(const vp_opencv *opencv) {
+  PyObject *type = PyObject_GetAttrString((PyObject *)opencv->gpumat, "Allocator");
+  if (type && PyType_Check(type) && ((PyTypeObject *)type)->tp_new &&
+      ((PyTypeObject *)type)->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + 2 * sizeof(void *))) {
+    return (PyTypeObject *)type;
+  }
+  Py_XDECREF(type);
+  mismatch("GpuMat.Allocator is not the class that is expected");
+  return NULL;
+}
+
+/* An object of that class whose cv::Ptr points at the allocator without owning
+ * it: its control block stays null, so that no destructor would ever run. */
+static PyObject *make_object(const vp_opencv *opencv, void *allocator) {
+  vc_error error;
+  void *pointers[2] = {NULL, NULL};
+  PyTypeObject *type = find_class(opencv);
+  PyObject *nothing = type ? PyTuple_New(0) : NULL;
+  PyObject *object = nothing ? type->tp_new(type, nothing, NULL) : NULL;
+  Py_XDECREF(nothing);
+  Py_XDECREF(type);
+  if (!object) return NULL;
+  char *place = (char *)object + sizeof(PyObject);
+  if (vc_memory_read(place, pointers, sizeof pointers, &error) != VC_OK || pointers[0] ||
+      pointers[1]) {
+    mismatch("a new GpuMat.Allocator is not empty"); /* and not to be touched: kept */
+    return NULL;
+  }
+  memcpy(place, &allocator, sizeof allocator);
+  return object;
+}
+
+/* The object for an allocator. Kept for ever: OpenCV takes the bare pointer out
+ * of it, and what its end does is another version's to decide. */
+static PyObject *object_for(const vp_opencv *opencv, void *allocator) {
+  static PyObject *objects; /* by address */
+  if (!objects) objects = PyDict_New();
+  PyObject *key = objects ? PyLong_FromVoidPtr(allocator) : NULL;
+  if (!key) return NULL;
+  PyObject *object = PyDict_GetItemWithError(objects, key); /* borrowed */
+  if (!object && !PyErr_Occurred()) {
+    object = make_object(opencv, allocator);
+    if (object && PyDict_SetItem(objects, key, object) < 0) object = NULL;
+  }
+  Py_DECREF(key);
+  return object;
+}
+
+int vp_default_allocator_set(const vp_opencv *opencv, void *allocator) {
+  void *found = NULL;
+  PyObject *object = object_for(opencv, allocator); /* borrowed */
+  if (!object) return -1;
+  PyObject *done =
+      PyObject_CallMethod((PyObject *)opencv->gpumat, "setDefaultAllocator", "O", object);
+  if (!done) return vp_raise_from("OpenCV does not take a default allocator");
+  Py_DECREF(done);
+  if (vp_default_allocator_read(opencv, &found) < 0) return -1;
+  return found == allocator ? 0 : mismatch("new GpuMats do not carry the allocator that was set");
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hand_over.h"
+
+#include "errors.h"
+#include "way_back.h"
+
+vc_stream vp_consumer_stream(const vp_options *options, int32_t device) {
+  if (options->consumer.given) return options->consumer.handle;
+  return options->target->current ? options->target->current(device) : VC_STREAM_LEGACY;
+}
+
+vc_stream vp_producer_stream(const vp_adapter *from, const vp_options *options,
+                             const vp_source *source) {
+  if (options->producer.given) return options->producer.handle;
+  if (source->has_producer) return source->producer;
+  return from->current ? from->current(source->view.device.id) : VC_STREAM_LEGACY;
+}
+
+/* The host reads as soon as it has the array: it waits, if the GPU may still be
+ * writing. torch and NumPy call pinned memory host memory: the driver knows. */
+static int wait_on_host(const vp_adapter *from, const vp_options *options, vp_source *source) {
+  vc_error error;
+  vc_device device = source->view.device;
+  if (device.type == VC_CPU &&
+      vc_cuda_pointer_device(source->view.data, &device, &error) != VC_OK) {
+    return vp_raise(&error);
+  }
+  bool known = options->producer.given || source->has_producer || from->current;
+  if (device.type == VC_CPU || !known) return 0;
+  /* Pinned memory is no device's: its library's current stream counts. */
+  if (device.type == VC_CUDA_HOST) source->view.device.id = -1;
+  vc_stream producer = vp_producer_stream(from, options, source);
+  vc_status status = vc_stream_synchronize(source->view.device.id, producer, &error);
+  source->view.device = device;
+  return status == VC_OK ? 0 : vp_raise(&error);
+}
+
+/* The object behind the consumer's stream, which must live until the view's
+ * memory has gone back: an event on a destroyed stream crashes the driver.
+ * torch's own streams live for ever; an int, and a foreign handle that torch was
+ * given (ExternalStream), are their owner's to keep. New reference, or NULL. */
+static PyObject *consumer_object(const vp_options *options, int32_t device, vc_stream consumer) {
+  const vp_stream *in_use = vp_stream_in_use();
+  if (options->consumer.given) return Py_XNewRef(options->consumer.object);
+  if (in_use && in_use->handle == consumer) return Py_XNewRef(in_use->object);
+  return options->target == &vp_cupy_adapter ? vp_cupy_stream_object(device, consumer) : NULL;
+}
+
+static int see_to_way_back(const vp_options *options, vc_stream producer, vc_stream consumer,
+                           vp_source *source) {
+  /* A producer that orders itself still gets its memory back. */
+  bool itself = producer == VC_STREAM_NONE || source->orders_itself;
+  bool same = !itself && vc_stream_same(producer, consumer);
+  if (same || consumer == VC_STREAM_NONE || source->freed_in_order) return 0;
+  PyObject *kept = consumer_object(options, source->view.device.id, consumer);
+  int result = vp_way_back(source, consumer, kept);
+  Py_XDECREF(kept);
+  return result;
+}
+
+static bool is_host_target(const vp_options *options) {
+  return options->target == &vp_numpy_adapter;
+}
+
+int vp_hand_over(const vp_adapter *from, const vp_options *options, vp_source *source) {
+  vc_error error;
+  int32_t type = source->view.device.type;
+  if (vc_view_is_empty(&source->view) || vc_cuda_device_count() == 0) return 0;
+  if (is_host_target(options)) return wait_on_host(from, options, source);
+  if (type != VC_CUDA && type != VC_CUDA_MANAGED) return 0;
+  vc_stream producer = vp_producer_stream(from, options, source);
+  vc_stream consumer = producer;
+  if (options->consumer.given || options->target->current) {
+    consumer = vp_consumer_stream(options, source->view.device.id);
+  }
+  if (vc_stream_order(source->view.device.id, producer, consumer, &error) != VC_OK) {
+    return vp_raise(&error);
+  }
+  if (see_to_way_back(options, producer, consumer, source) < 0) return -1;
+  source->has_producer = true;
+  source->producer = consumer == VC_STREAM_NONE ? producer : consumer;
+  return 0;
+}

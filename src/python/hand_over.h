@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the producer's stream to the consumer's, and the way back. */
+#ifndef VP_HAND_OVER_H
+#define VP_HAND_OVER_H
+
+#include "adapters/adapter.h"
+
+/* The stream on which the result of a conversion will be used: stream=, else
+ * the target library's current one. */
+vc_stream vp_consumer_stream(const vp_options *options, int32_t device);
+
+/* The stream on which the image was written: producer_stream=, what the image
+ * itself tells, or its library's current one. */
+vc_stream vp_producer_stream(const vp_adapter *from, const vp_options *options,
+                             const vp_source *source);
+
+/* Orders the consumer's stream after the producer's and sees to the way back.
+ * Called between import and export; sets source->producer to the stream on
+ * which the image is ready. */
+int vp_hand_over(const vp_adapter *from, const vp_options *options, vp_source *source);
+
+#endif

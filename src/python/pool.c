@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenCV's GpuMats out of a caching pool of torch, CuPy or the CUDA driver. */
+#include "pool.h"
+
+#include "arguments.h"
+#include "default_allocator.h"
+#include "errors.h"
+#include "pool_backends.h"
+#include "streams.h"
+
+static vc_pool *driver_pool(void) {
+  vc_error error;
+  vc_pool *pool;
+  if (vc_pool_driver(&pool, &error) == VC_OK) return pool;
+  vp_raise(&error);
+  return NULL;
+}
+
+/* The pools by name, each made at its first use and kept. */
+static struct {
+  const char *name;
+  vc_pool *(*make)(void);
+  vc_pool *pool;
+} pools[] = {
+    {"torch", vp_torch_pool, NULL}, {"cupy", vp_cupy_pool, NULL}, {"cuda", driver_pool, NULL}};
+
+enum { POOLS = 3, DRIVER = 2, NONE = -1 };
+
+static int current = NONE; /* index of the pool in use */
+static void *replaced;     /* OpenCV's default allocator before ours; NULL: ours is not set */
+
+static vc_pool *pool_at(int index) {
+  if (!pools[index].pool) pools[index].pool = pools[index].make();
+  return pools[index].pool;
+}
+
+/* --- no pool any more */
+
+/* A default allocator that somebody else set meanwhile stays. */
+static int restore_default(void) {
+  void *now = NULL;
+  if (!replaced) return 0;
+  const vp_opencv *opencv = vp_opencv_load();
+  if (!opencv || vp_default_allocator_read(opencv, &now) < 0) return -1;
+  if (now == vc_pool_allocator() && vp_default_allocator_set(opencv, replaced) < 0) return -1;
+  replaced = NULL;
+  return 0;
+}
+
+static int stop_using(void) {
+  if (restore_default() < 0) return -1;
+  vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL); /* can't fail */
+  current = NONE;
+  return 0;
+}
+
+/* At interpreter exit, while OpenCV can still be called and before the GIL must
+ * not be asked for any more. */
+static PyObject *close_pools(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  if (stop_using() < 0) PyErr_Clear(); /* closed pools leave all to OpenCV's own */
+  for (int i = 0; i < POOLS; i++) {
+    if (pools[i].pool && i != DRIVER) vc_pool_close(pools[i].pool);
+  }
+  Py_RETURN_NONE;
+}
+
+static int close_at_exit(void) {
+  static PyMethodDef method = {"close_pools", close_pools, METH_NOARGS, NULL};
+  static bool registered;
+  if (registered) return 0;
+  PyObject *atexit = PyImport_ImportModule("atexit");
+  PyObject *function = atexit ? PyCFunction_New(&method, NULL) : NULL;
+  PyObject *done = function ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
+  registered = done != NULL;
+  Py_XDECREF(done);
+  Py_XDECREF(function);
+  Py_XDECREF(atexit);
+  return registered ? 0 : -1;
+}
+
+/* --- use_pool */
+
+static int find_pool(PyObject *name, int *out) {
+  *out = NONE;
+  if (name == Py_None) return 0;
+  for (int i = 0; i < POOLS; i++) {
+    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, pools[i].name) == 0) {
+      *out = i;
+      return 0;
+    }
+  }
+  PyErr_Format(PyExc_ValueError, "the pool is %R, needs \"torch\", \"cupy\", \"cuda\" or None",
+               name);
+  return -1;
+}
+
+/* The streams that are named: handles in a new array, their objects in a tuple. */
+static int read_streams(PyObject *value, vc_stream **out, PyObject **objects) {
+  *out = NULL;
+  *objects = value ? PySequence_Tuple(value) : PyTuple_New(0);
+  if (!*objects) {
+    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+      PyErr_Format(PyExc_TypeError, "streams is a %.100s, needs a sequence of streams",
+                   Py_TYPE(value)->tp_name);
+    }
+    return -1;
+  }
+  Py_ssize_t count = PyTuple_GET_SIZE(*objects);
+  *out = PyMem_New(vc_stream, count ? count : 1);
+  int result = *out ? 0 : -1;
+  if (!*out) PyErr_NoMemory();
+  for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
+    vp_stream stream;
+    result = vp_stream_read(PyTuple_GET_ITEM(*objects, i), "streams", &stream);
+    (*out)[i] = stream.given ? stream.handle : VC_STREAM_LEGACY;
+  }
+  if (result < 0) {
+    PyMem_Free(*out);
+    Py_CLEAR(*objects);
+  }
+  return result;
+}
+
+/* OpenCV with CUDA, or an exception. */
+static const vp_opencv *load_opencv(const char *function) {
+  const vp_opencv *opencv = vp_opencv_load();
+  if (!opencv || opencv->abi.counting == VC_COUNTS_AND_FREES) return opencv;
+  vp_fail(VC_ERROR_ABI,
+          "%s() needs an OpenCV built with CUDA: this one allocates no GpuMat at all; install "
+          "one, or lend memory of torch or CuPy with as_gpumat()",
+          function);
+  return NULL;
+}
+
+static int set_default(const vp_opencv *opencv) {
+  void *before = NULL;
+  if (vp_default_allocator_read(opencv, &before) < 0) return -1;
+  if (before == vc_pool_allocator()) return 0;
+  /* OpenCV's, or one that the program set: it comes back with use_pool(None). */
+  int result = vp_default_allocator_set(opencv, vc_pool_allocator());
+  if (result == 0) {
+    replaced = before;
+    return 0;
+  }
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  vp_default_allocator_set(opencv, before);
+  vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL);
+  current = NONE;
+  PyErr_Restore(type, value, traceback);
+  return -1;
+}
+
+static int use(int index, PyObject *named) {
+  vc_error error;
+  vc_stream *streams;
+  PyObject *objects;
+  const vp_opencv *opencv = load_opencv("use_pool"); /* before our allocator is seen anywhere */
+  vc_pool *pool = opencv && close_at_exit() == 0 ? pool_at(index) : NULL;
+  if (!pool || read_streams(named, &streams, &objects) < 0) return -1;
+  vc_owner owner = vp_own(objects);
+  vc_status status = vc_pool_use(pool, &opencv->abi, streams,
+                                 (size_t)PyTuple_GET_SIZE(objects), &owner, &error);
+  vc_owner_release(&owner);
+  Py_DECREF(objects);
+  PyMem_Free(streams);
+  if (status != VC_OK) return vp_raise(&error);
+  if (set_default(opencv) < 0) return -1;
+  current = index;
+  return 0;
+}
+
+static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t count,
+                          PyObject *kwnames) {
+  (void)module;
+  static const vp_signature signature = {"use_pool", 1, {"name", "streams", NULL}};
+  PyObject *values[VP_MAX_PARAMETERS];
+  int index;
+  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  if (find_pool(values[0], &index) < 0) return NULL;
+  int result = index == NONE ? stop_using() : use(index, values[1]);
+  vp_drain(); /* streams that are not named any more */
+  if (result < 0) return NULL;
+  Py_RETURN_NONE;
+}
+
+static PyObject *pool(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  if (current == NONE) Py_RETURN_NONE;
+  return PyUnicode_FromString(pools[current].name);
+}
+
+/* --- empty_gpumat */
+
+static int read_int(PyObject *value, const char *name, int32_t *out) {
+  int overflow;
+  long number = PyLong_AsLongAndOverflow(value, &overflow);
+  if (number == -1 && PyErr_Occurred()) return -1;
+  if (overflow || number != (int32_t)number) {
+    PyErr_Format(PyExc_OverflowError, "%s is %R, which is no C int", name, value);
+    return -1;
+  }
+  *out = (int32_t)number;
+  return 0;
+}
+
+static int fill_empty(const vp_opencv *opencv, PyObject *const *values, vc_gpumat *header) {
+  vc_error error;
+  vp_stream stream;
+  int32_t rows, cols, type;
+  if (read_int(values[0], "rows", &rows) < 0 || read_int(values[1], "cols", &cols) < 0 ||
+      read_int(values[2], "type", &type) < 0 || vp_stream_read(values[3], "stream", &stream) < 0) {
+    return -1;
+  }
+  vc_pool *from = pool_at(current == NONE ? DRIVER : current);
+  if (!from) return -1;
+  if (!stream.given && vp_stream_in_use()) stream = *vp_stream_in_use();
+  vc_stream handle = stream.given ? stream.handle : VC_STREAM_LEGACY;
+  vc_owner owner = {0};
+  if (stream.object) owner = vp_own(stream.object);
+  vc_status status =
+      vc_pool_gpumat(from, &opencv->abi, rows, cols, type, handle, &owner, header, &error);
+  vc_owner_release(&owner);
+  return status == VC_OK ? 0 : vp_raise(&error);
+}
+
+static PyObject *empty_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t count,
+                              PyObject *kwnames) {
+  (void)module;
+  static const vp_signature signature = {
+      "empty_gpumat", 3, {"rows", "cols", "type", "stream", NULL}};
+  PyObject *values[VP_MAX_PARAMETERS];
+  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  vp_drain();
+  const vp_opencv *opencv = load_opencv("empty_gpumat");
+  PyObject *mat = opencv ? PyObject_CallNoArgs((PyObject *)opencv->gpumat) : NULL;
+  vc_gpumat *header = mat ? vp_gpumat_header(mat) : NULL;
+  if (!header || fill_empty(opencv, values, header) < 0) Py_CLEAR(mat);
+  return mat;
+}
+
+static PyObject *pool_trim(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  size_t bytes;
+  Py_BEGIN_ALLOW_THREADS
+  bytes = vc_pool_trim(NULL);
+  Py_END_ALLOW_THREADS
+  vp_drain();
+  return PyLong_FromSize_t(bytes);
+}
+
+#define METHOD(name, doc) \
+  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
+
+PyMethodDef vp_pool_methods[] = {
+    METHOD(use_pool,
+           "use_pool($module, /, name, *, streams=())\n--\n\n"
+           "Let OpenCV take the memory of new GpuMats (every cv2.cuda result) out of a pool.\n\n"
+           "name: \"torch\" or \"cupy\", out of that library's caching pool; \"cuda\", out of\n"
+           "viewcast's own over the CUDA driver; None gives OpenCV its own allocator back.\n"
+           "GpuMats that are alive go back to where they came from. In host mode all\n"
+           "three take host memory.\n"
+           "streams: the non-blocking streams on which such GpuMats are used (torch's and\n"
+           "CuPy's side streams, cv2.cuda.Stream(1)). Memory is reused in the order of the\n"
+           "default stream, which blocking streams follow by themselves. Kept alive while\n"
+           "GpuMats made meanwhile are; an int handle is yours to keep as long.\n\n"
+           "Memory that no GpuMat uses stays in the pool: see pool_trim(). Where the pool\n"
+           "has none, OpenCV's own allocator is used. Keep GpuMats that a CUDA graph uses\n"
+           "as long as the graph. ABIError for an OpenCV built without CUDA."),
+    {"pool", pool, METH_NOARGS,
+     "pool($module, /)\n--\n\n"
+     "The name of the pool that use_pool() set; None for OpenCV's own allocator."},
+    METHOD(empty_gpumat,
+           "empty_gpumat($module, /, rows, cols, type, *, stream=None)\n--\n\n"
+           "A cv2.cuda.GpuMat whose memory comes from the pool in use (else \"cuda\").\n\n"
+           "Its pixels are not initialised. Rows lie on a pitch of 512 bytes. OpenCV's\n"
+           "default allocator is not changed.\n"
+           "stream: a stream on which it will be used, blocking or not: its memory is taken\n"
+           "and goes back in that stream's order. It is on that stream's device, else on\n"
+           "the current one.\n\n"
+           "MemoryError where the pool has no memory; ViewError for negative sizes and\n"
+           "unknown types; ABIError for an OpenCV built without CUDA."),
+    {"pool_trim", pool_trim, METH_NOARGS,
+     "pool_trim($module, /)\n--\n\n"
+     "Give memory that no GpuMat uses back to torch, CuPy and the driver; returns bytes.\n\n"
+     "What torch and CuPy keep themselves is theirs to free (torch.cuda.empty_cache(),\n"
+     "cupy.get_default_memory_pool().free_all_blocks())."},
+    {NULL, NULL, 0, NULL},
+};

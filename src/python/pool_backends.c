@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenCV asks for memory without the GIL, on any thread: it is taken here, on a
+ * miss of our own pool only. Everything is under the legacy default stream. */
+#include "pool_backends.h"
+
+#include <stdlib.h>
+
+#include "adapters/adapter.h"
+#include "errors.h"
+
+#define HOST_ALIGNMENT 512
+
+/* A library's functions, called with the GIL held. They may leave an exception. */
+typedef struct {
+  void *(*allocate)(int32_t device, size_t bytes);
+  void (*free)(void *memory);
+} library;
+
+/* --- torch */
+
+static struct {
+  PyObject *allocate, *free; /* torch.cuda.caching_allocator_alloc, …_delete */
+} torch;
+
+static void *torch_allocate(int32_t device, size_t bytes) {
+  PyObject *address =
+      PyObject_CallFunction(torch.allocate, "nii", (Py_ssize_t)bytes, (int)device, 0);
+  void *memory = address ? PyLong_AsVoidPtr(address) : NULL;
+  Py_XDECREF(address);
+  return memory;
+}
+
+static void torch_free(void *memory) {
+  PyObject *done =
+      PyObject_CallFunction(torch.free, "K", (unsigned long long)(uintptr_t)memory);
+  Py_XDECREF(done);
+}
+
+/* --- CuPy */
+
+static struct {
+  PyObject *allocate;      /* cupy.cuda.alloc */
+  PyObject *device;        /* cupy.cuda.Device */
+  PyObject *legacy_stream; /* cupy.cuda.Stream.null */
+  PyObject *blocks;        /* by address, what keeps each block */
+} cupy;
+
+static PyObject *enter(PyObject *manager) {
+  return manager ? PyObject_CallMethod(manager, "__enter__", NULL) : NULL;
+}
+
+/* Leaves a context that was entered; an exception that is set stays so. */
+static void leave(PyObject *manager) {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *done =
+      PyObject_CallMethod(manager, "__exit__", "OOO", Py_None, Py_None, Py_None);
+  Py_XDECREF(done);
+  PyErr_Restore(type, value, traceback);
+}
+
+/* with Device(device), Stream.null: alloc(bytes) */
+static PyObject *allocate_in_order(int32_t device, size_t bytes) {
+  PyObject *where = PyObject_CallFunction(cupy.device, "i", (int)device);
+  PyObject *there = enter(where);
+  PyObject *ordered = there ? enter(cupy.legacy_stream) : NULL;
+  PyObject *block =
+      ordered ? PyObject_CallFunction(cupy.allocate, "n", (Py_ssize_t)bytes) : NULL;
+  if (ordered) leave(cupy.legacy_stream);
+  if (there) leave(where);
+  Py_XDECREF(ordered);
+  Py_XDECREF(there);
+  Py_XDECREF(where);
+  return block;
+}
+
+static void *cupy_allocate(int32_t device, size_t bytes) {
+  PyObject *block = allocate_in_order(device, bytes);
+  PyObject *address = block ? PyObject_GetAttrString(block, "ptr") : NULL;
+  void *memory = address ? PyLong_AsVoidPtr(address) : NULL;
+  if (memory && PyDict_SetItem(cupy.blocks, address, block) < 0) memory = NULL;
+  Py_XDECREF(address);
+  Py_XDECREF(block);
+  return memory;
+}
+
+/* The block goes back to the stream that it was allocated on. */
+static void cupy_free(void *memory) {
+  PyObject *address = PyLong_FromVoidPtr(memory);
+  if (address) PyDict_DelItem(cupy.blocks, address);
+  Py_XDECREF(address);
+}
+
+/* --- what our pool calls */
+
+static bool is_host_mode(void) {
+  vc_mode mode;
+  return vc_cuda_mode(&mode, NULL) == VC_OK && mode == VC_MODE_HOST;
+}
+
+static void *allocate(void *context, int32_t device, size_t bytes) {
+  const library *from = context;
+  PyObject *type, *value, *traceback;
+  if (bytes > PY_SSIZE_T_MAX) return NULL;
+  PyGILState_STATE state = PyGILState_Ensure();
+  PyErr_Fetch(&type, &value, &traceback);
+  void *memory =
+      is_host_mode() ? aligned_alloc(HOST_ALIGNMENT, bytes) : from->allocate(device, bytes);
+  PyErr_Restore(type, value, traceback); /* no memory is no error: OpenCV has its own */
+  PyGILState_Release(state);
+  return memory;
+}
+
+static void give_back(void *context, int32_t device, void *memory, size_t bytes) {
+  (void)device, (void)bytes;
+  const library *from = context;
+  PyObject *type, *value, *traceback;
+  PyGILState_STATE state = PyGILState_Ensure();
+  PyErr_Fetch(&type, &value, &traceback);
+  if (is_host_mode()) {
+    free(memory);
+  } else {
+    from->free(memory);
+  }
+  PyErr_Restore(type, value, traceback);
+  PyGILState_Release(state);
+}
+
+static vc_pool *make_pool(const library *from) {
+  vc_error error;
+  vc_pool *pool;
+  const vc_pool_backend backend = {(void *)(uintptr_t)from, allocate, give_back};
+  if (vc_pool_new(&backend, &pool, &error) == VC_OK) return pool;
+  vp_raise(&error);
+  return NULL;
+}
+
+/* --- loading */
+
+/* A pool of a library without CUDA would serve nothing and say nothing. */
+static int check_cuda(PyObject *answer, const char *name, const char *install) {
+  int available = answer ? PyObject_IsTrue(answer) : -1;
+  Py_XDECREF(answer);
+  if (available > 0) return 0;
+  if (available < 0) return -1;
+  return vp_fail(VC_ERROR_DEVICE,
+                 "%s sees no CUDA device, so OpenCV can't have memory of its pool; %s, or use "
+                 "use_pool(\"cuda\")",
+                 name, install);
+}
+
+static int load_torch(void) {
+  PyObject *module = vp_import("torch", "pip install torch");
+  PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
+  int result = -1;
+  if (cuda && check_cuda(PyObject_CallMethod(cuda, "is_available", NULL), "torch",
+                         "install a build of torch with CUDA") == 0) {
+    torch.allocate = PyObject_GetAttrString(cuda, "caching_allocator_alloc");
+    torch.free = PyObject_GetAttrString(cuda, "caching_allocator_delete");
+    result = torch.allocate && torch.free ? 0 : -1;
+  }
+  Py_XDECREF(cuda);
+  Py_XDECREF(module);
+  return result;
+}
+
+static int load_cupy(void) {
+  PyObject *module = vp_import("cupy", "pip install cupy-cuda13x (or the package for your CUDA)");
+  PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
+  PyObject *stream = cuda ? PyObject_GetAttrString(cuda, "Stream") : NULL;
+  int result = -1;
+  if (stream && check_cuda(PyObject_CallMethod(module, "is_available", NULL), "CuPy",
+                           "install the package of CuPy for your CUDA") == 0) {
+    cupy.allocate = PyObject_GetAttrString(cuda, "alloc");
+    cupy.device = PyObject_GetAttrString(cuda, "Device");
+    cupy.legacy_stream = PyObject_GetAttrString(stream, "null");
+    cupy.blocks = PyDict_New();
+    result = cupy.allocate && cupy.device && cupy.legacy_stream && cupy.blocks ? 0 : -1;
+  }
+  Py_XDECREF(stream);
+  Py_XDECREF(cuda);
+  Py_XDECREF(module);
+  return result;
+}
+
+vc_pool *vp_torch_pool(void) {
+  static const library functions = {torch_allocate, torch_free};
+  if (!is_host_mode() && load_torch() < 0) return NULL;
+  return make_pool(&functions);
+}
+
+vc_pool *vp_cupy_pool(void) {
+  static const library functions = {cupy_allocate, cupy_free};
+  if (!is_host_mode() && load_cupy() < 0) return NULL;
+  return make_pool(&functions);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "streams.h"
+
+#include <string.h>
+
+#include "adapters/adapter.h"
+#include "errors.h"
+
+/* --- a stream that the caller names */
+
+static vc_stream normalised(long long handle) {
+  return handle == 0 ? VC_STREAM_LEGACY : (vc_stream)handle;
+}
+
+static int read_handle(PyObject *number, const char *argument, vp_stream *out) {
+  long long handle = PyLong_AsLongLong(number);
+  if (handle == -1 && PyErr_Occurred()) return -1;
+  if (handle < -1) {
+    PyErr_Format(PyExc_ValueError,
+                 "%s is %lld, needs a stream handle, 0 or 1 (legacy default), 2 (per-thread "
+                 "default) or -1 (no ordering)",
+                 argument, handle);
+    return -1;
+  }
+  out->handle = normalised(handle);
+  return 0;
+}
+
+static bool is_cv2_stream(PyObject *value) {
+  const char *name = Py_TYPE(value)->tp_name;
+  return strcmp(name, "cv2.cuda.Stream") == 0 &&
+         Py_TYPE(value)->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + 2 * sizeof(void *));
+}
+
+/* OpenCV itself crashes on a Stream that was made by __new__ alone. */
+static PyObject *cv2_handle(PyObject *value, const char *argument) {
+  void *stream;
+  memcpy(&stream, (char *)value + sizeof(PyObject), sizeof stream);
+  if (stream) return PyObject_CallMethod(value, "cudaPtr", NULL);
+  PyErr_Format(PyExc_ValueError,
+               "%s is a cv2.cuda.Stream that was made by __new__ alone; call cv2.cuda.Stream()",
+               argument);
+  return NULL;
+}
+
+/* The second item of what __cuda_stream__ (a method, or a property in older
+ * libraries) gives: (version, handle). */
+static PyObject *protocol_handle(PyObject *value, const char *argument) {
+  PyObject *pair = PyObject_GetAttrString(value, "__cuda_stream__");
+  if (pair && PyCallable_Check(pair)) Py_SETREF(pair, PyObject_CallNoArgs(pair));
+  if (!pair) return NULL;
+  PyObject *handle = NULL;
+  if (PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2) {
+    handle = Py_NewRef(PyTuple_GET_ITEM(pair, 1));
+  } else {
+    PyErr_Format(PyExc_TypeError, "%s: __cuda_stream__ needs to give (version, handle)", argument);
+  }
+  Py_DECREF(pair);
+  return handle;
+}
+
+static PyObject *object_handle(PyObject *value, const char *argument) {
+  static const char *const names[] = {"cuda_stream", "ptr"}; /* torch, CuPy */
+  if (is_cv2_stream(value)) return cv2_handle(value, argument);
+  PyObject *handle = protocol_handle(value, argument);
+  for (size_t i = 0; !handle && i < 2 && PyErr_ExceptionMatches(PyExc_AttributeError); i++) {
+    PyErr_Clear();
+    handle = PyObject_GetAttrString(value, names[i]);
+  }
+  if (!handle && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+    PyErr_Format(PyExc_TypeError,
+                 "%s is a %.100s, needs an int handle, a torch.cuda.Stream, cupy.cuda.Stream, "
+                 "cv2.cuda.Stream or an object with __cuda_stream__",
+                 argument, Py_TYPE(value)->tp_name);
+  }
+  return handle;
+}
+
+int vp_stream_read(PyObject *value, const char *argument, vp_stream *out) {
+  *out = (vp_stream){0};
+  if (!value || value == Py_None) return 0;
+  out->given = true;
+  if (PyLong_CheckExact(value)) return read_handle(value, argument, out);
+  PyObject *handle = object_handle(value, argument);
+  if (!handle) return -1;
+  int result = read_handle(handle, argument, out);
+  Py_DECREF(handle);
+  out->object = value;
+  return result;
+}
+
+/* --- use_stream: the default of our own calls, a thread */
+
+static _Thread_local vp_stream in_use; /* its object is strong */
+
+const vp_stream *vp_stream_in_use(void) { return in_use.given ? &in_use : NULL; }
+
+/* set_stream(stream or None) -> what was set before. */
+static PyObject *set_stream(PyObject *module, PyObject *value) {
+  (void)module;
+  vp_stream next;
+  if (vp_stream_read(value, "stream", &next) < 0) return NULL;
+  PyObject *before = in_use.object ? in_use.object : Py_NewRef(Py_None);
+  in_use = next;
+  in_use.object = next.given ? Py_NewRef(value) : NULL;
+  return before;
+}
+
+static PyObject *stream_handle(PyObject *module, PyObject *value) {
+  (void)module;
+  vp_stream stream;
+  if (vp_stream_read(value, "stream", &stream) < 0) return NULL;
+  return PyLong_FromSsize_t(stream.given ? stream.handle : VC_STREAM_LEGACY);
+}
+
+/* --- each library's current stream */
+
+vc_stream vp_opencv_stream(int32_t device) {
+  (void)device;
+  return in_use.given ? in_use.handle : VC_STREAM_LEGACY;
+}
+
+/* An int that a chain of attributes and calls gives; legacy on any failure. */
+static vc_stream handle_of(PyObject *stream, const char *attribute) {
+  PyObject *handle = stream ? PyObject_GetAttrString(stream, attribute) : NULL;
+  long long value = handle ? PyLong_AsLongLong(handle) : 0;
+  Py_XDECREF(handle);
+  Py_XDECREF(stream);
+  PyErr_Clear();
+  return value < 0 ? VC_STREAM_LEGACY : normalised(value);
+}
+
+vc_stream vp_torch_stream(int32_t device) {
+  PyObject *torch = vp_imported("torch");
+  PyObject *cuda = torch ? PyObject_GetAttrString(torch, "cuda") : NULL;
+  PyObject *stream = NULL;
+  if (cuda && device < 0) stream = PyObject_CallMethod(cuda, "current_stream", NULL);
+  if (cuda && device >= 0) stream = PyObject_CallMethod(cuda, "current_stream", "i", (int)device);
+  Py_XDECREF(cuda);
+  return handle_of(stream, "cuda_stream");
+}
+
+/* CuPy publishes the C function behind get_current_stream(device).ptr with its
+ * signature as the capsule's name: that is checked, not assumed. */
+typedef intptr_t get_stream_ptr(int device);
+
+static get_stream_ptr *find_cupy_function(void) {
+  get_stream_ptr *function = NULL;
+  PyObject *module = PyImport_ImportModule("cupy_backends.cuda.stream");
+  PyObject *table = module ? PyObject_GetAttrString(module, "__pyx_capi__") : NULL;
+  PyObject *capsule = table && PyDict_Check(table) ? PyDict_GetItemString(table, "get_stream_ptr") : NULL;
+  if (capsule && PyCapsule_IsValid(capsule, "intptr_t (int)")) {
+    void *pointer = PyCapsule_GetPointer(capsule, "intptr_t (int)");
+    memcpy(&function, &pointer, sizeof function);
+  }
+  Py_XDECREF(table);
+  Py_XDECREF(module);
+  PyErr_Clear();
+  return function;
+}
+
+vc_stream vp_cupy_stream(int32_t device) {
+  static get_stream_ptr *function;
+  static bool looked;
+  if (!looked) {
+    function = find_cupy_function();
+    looked = true;
+  }
+  if (function) return normalised(function(device));
+  PyObject *cuda = PyImport_ImportModule("cupy.cuda");
+  PyObject *stream = cuda ? PyObject_CallMethod(cuda, "get_current_stream", "i", (int)device) : NULL;
+  Py_XDECREF(cuda);
+  return handle_of(stream, "ptr");
+}
+
+static PyObject *current_cupy_object(int32_t device) {
+  PyObject *cuda = PyImport_ImportModule("cupy.cuda");
+  PyObject *stream = cuda ? PyObject_CallMethod(cuda, "get_current_stream", "i", (int)device) : NULL;
+  Py_XDECREF(cuda);
+  PyErr_Clear();
+  return stream;
+}
+
+/* The last one is remembered: as long as it is held, no other stream can have
+ * its handle. */
+PyObject *vp_cupy_stream_object(int32_t device, vc_stream stream) {
+  static vc_stream last;
+  static PyObject *object; /* strong */
+  if (stream >= 0 && stream <= VC_STREAM_PER_THREAD) return NULL;
+  if (stream != last || !object) {
+    Py_XSETREF(object, current_cupy_object(device));
+    last = stream;
+  }
+  return Py_XNewRef(object);
+}
+
+/* --- module functions */
+
+static PyObject *order(PyObject *module, PyObject *args) {
+  (void)module;
+  PyObject *producer, *consumer;
+  int device;
+  vp_stream from, to;
+  vc_error error;
+  if (!PyArg_ParseTuple(args, "iOO", &device, &producer, &consumer)) return NULL;
+  if (vp_stream_read(producer, "producer_stream", &from) < 0) return NULL;
+  if (vp_stream_read(consumer, "stream", &to) < 0) return NULL;
+  vc_stream first = from.given ? from.handle : VC_STREAM_LEGACY;
+  vc_stream then = to.given ? to.handle : VC_STREAM_LEGACY;
+  if (vc_stream_order(device, first, then, &error) != VC_OK) {
+    vp_raise(&error);
+    return NULL;
+  }
+  Py_RETURN_NONE;
+}
+
+static PyObject *warmup(PyObject *module, PyObject *args) {
+  (void)module;
+  int device = 0;
+  vc_error error;
+  if (!PyArg_ParseTuple(args, "|i:warmup", &device)) return NULL;
+  if (vc_cuda_warmup(device, &error) != VC_OK) {
+    vp_raise(&error);
+    return NULL;
+  }
+  vp_torch_stream(device); /* finds each library's functions */
+  if (vp_imported("cupy")) vp_cupy_stream(device);
+  Py_RETURN_NONE;
+}
+
+PyMethodDef vp_stream_methods[] = {
+    {"warmup", warmup, METH_VARARGS,
+     "warmup(device=0, /)\n--\n\n"
+     "Create a device's context and pooled events now, so that a later conversion inside\n"
+     "a CUDA graph capture creates nothing. Does nothing in host mode."},
+    {"_set_stream", set_stream, METH_O, "Sets use_stream's stream for this thread."},
+    {"_stream_handle", stream_handle, METH_O, "The handle of any stream object."},
+    {"_order", order, METH_VARARGS, "_order(device, producer, consumer): vc_stream_order."},
+    {NULL, NULL, 0, NULL},
+};
