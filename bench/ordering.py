@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it costs to keep streams in order, beside an event record and wait.
+
+Each conversion is timed three ways, in interleaved rounds of one process: without any
+ordering (stream=-1), with producer and consumer on the same stream, and with streams
+that differ. The floor is the same record and wait in a C loop. Where streams differ,
+the end of the view is timed too: its memory waits for the consumer.
+"""
+
+import argparse
+import ctypes
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import viewcast as vc
+
+
+def event_floor() -> ctypes.CDLL:
+    """The C loop, compiled for this machine."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        sys.exit("bench/ordering.py needs a C compiler for its floor")
+    library = pathlib.Path(tempfile.mkdtemp()) / "event_floor.so"
+    source = pathlib.Path(__file__).with_name("event_floor.c")
+    subprocess.run([compiler, "-O2", "-shared", "-fPIC", source, "-o", library, "-ldl"], check=True)
+    floor = ctypes.CDLL(str(library))
+    floor.record_and_wait.restype = ctypes.c_double
+    floor.record_and_wait.argtypes = [ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int]
+    return floor
+
+
+def nanoseconds(call, calls: int) -> tuple[float, float]:
+    """Of making one view, and of ending it."""
+    views = [None] * calls
+    start = time.perf_counter_ns()
+    for index in range(calls):
+        views[index] = call()
+    made = time.perf_counter_ns()
+    views.clear()
+    vc.collect()
+    return (made - start) / calls, (time.perf_counter_ns() - made) / calls
+
+
+def ways(cupy, torch, side) -> dict[str, tuple]:
+    """For each conversion: no ordering, the same stream, a stream that differs (its
+    handle), and the same by its stream object."""
+    tensor = torch.zeros((1080, 1920, 3), dtype=torch.uint8, device="cuda")
+    array = cupy.zeros((1080, 1920, 3), cupy.uint8)
+    mat = vc.as_gpumat(tensor)
+    images = {"torch → GpuMat": (vc.as_gpumat, tensor), "GpuMat → torch": (vc.as_tensor, mat),
+              "CuPy → GpuMat": (vc.as_gpumat, array), "GpuMat → CuPy": (vc.as_cupy, mat),
+              "CuPy → torch": (vc.as_tensor, array), "torch → CuPy": (vc.as_cupy, tensor)}
+    return {name: (lambda c=convert, i=image: c(i, stream=-1),
+                   lambda c=convert, i=image: c(i, stream=1),
+                   lambda c=convert, i=image: c(i, stream=side.ptr),
+                   lambda c=convert, i=image: c(i, stream=side))
+            for name, (convert, image) in images.items()}
+
+
+def measure(rounds: int, calls: int) -> dict:
+    import cupy
+    import torch
+
+    side = cupy.cuda.Stream(non_blocking=True)
+    floor, every = event_floor(), ways(cupy, torch, side)
+    times = {name: tuple({"made": [], "ended": []} for _ in ways) for name, ways in every.items()}
+    floors = []
+    vc.warmup(0)
+    for _ in range(rounds):
+        floors.append(floor.record_and_wait(1, side.ptr, calls))
+        for name, each in every.items():
+            for slot, call in zip(times[name], each, strict=True):
+                made, ended = nanoseconds(call, calls)
+                slot["made"].append(made)
+                slot["ended"].append(ended)
+                torch.cuda.synchronize()
+                vc.collect()
+    return {"floor": floors, "conversions": times}
+
+
+def report(result: dict) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    floor = min(result["floor"])
+    table = Table(title=f"ns a call, minimum; event record + wait: {floor:.0f} ns "
+                        f"(median {statistics.median(result['floor']):.0f})")
+    for column in ("conversion", "none", "same", "same/none", "differ", "added/floor", "by object",
+                   "end: same", "differ"):
+        table.add_column(column, justify="left" if column == "conversion" else "right")
+    for name, measured in result["conversions"].items():
+        none, same, differ, named = (min(each["made"]) for each in measured)
+        ends = [min(each["ended"]) for each in measured]
+        table.add_row(name, f"{none:.0f}", f"{same:.0f}", f"{same / none:.2f}", f"{differ:.0f}",
+                      f"{(differ - same) / floor:.2f}", f"{named:.0f}", f"{ends[1]:.0f}",
+                      f"{ends[2]:.0f}")
+    Console().print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--calls", type=int, default=5000)
+    parser.add_argument("--json", metavar="FILE")
+    options = parser.parse_args()
+    if vc.host_mode():
+        print(f"nothing to measure: {vc.mode_reason()}")
+        return 0
+    result = measure(options.rounds, options.calls)
+    report(result)
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(result, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

