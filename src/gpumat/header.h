@@ -16,9 +16,4 @@
 vc_status vc_gpumat_unpack(const vc_gpumat_abi *abi, int32_t flags, vc_dtype *dtype,
                            int32_t *channels, vc_error *error);
 
-/* OpenCV's counter operations, atomic as CV_XADD is. */
-bool vc_counter_take(int32_t *counter);      /* +1 unless it is 0; false if 0 */
-bool vc_counter_give_back(int32_t *counter); /* -1; true if that made it 0 */
-int32_t vc_counter_read(const int32_t *counter);
-
 #endif

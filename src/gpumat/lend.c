@@ -2,6 +2,7 @@
 /* Co-ownership with OpenCV: a lent header's refcount lies in our record, and
  * its allocator is an object of ours, so that OpenCV itself tells us when the
  * last copy and the last ROI are gone. */
+#include "gpumat/counter.h"
 #include "gpumat/lend.h"
 
 #include <pthread.h>

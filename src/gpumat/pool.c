@@ -4,6 +4,7 @@
  *
  * Compiled with -fexceptions: OpenCV's standard allocator, which is called where
  * a pool can't serve, throws through allocate(). */
+#include "gpumat/counter.h"
 #include "gpumat/pool.h"
 
 #include <limits.h>

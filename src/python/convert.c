@@ -128,17 +128,20 @@ PyMethodDef vp_convert_methods[] = {
            "A cv2.cuda.GpuMat that views the image: no pixel moves.\n\n"
            "image: (H, W) or (H, W, C), interleaved, rows packed or pitched; of any\n"
            "library. It lives until the last GpuMat that views it is gone.\n"
-           "layout: \"HWC\" accepts a packed array that looks planar.\n" COPY_OPTIONS STREAM_OPTIONS "\n"
+           "layout: \"HWC\" accepts a packed array that looks planar.\n" COPY_OPTIONS STREAM_OPTIONS
+           "\n"
            "Raises LayoutError, DTypeError, DeviceError, ABIError, CUDAError (all\n"
            "ViewError), or TypeError for what is no image."),
     METHOD(as_tensor, "as_tensor($module, /, image, *, keepdim=False, owner=None, copy=False, "
            "device=None, stream=None, "
            "producer_stream=None)\n--\n\n"
-                      "A torch.Tensor that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
+           "A torch.Tensor that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
+           COPY_OPTIONS),
     METHOD(as_cupy, "as_cupy($module, /, image, *, keepdim=False, owner=None, copy=False, "
            "device=None, stream=None, "
            "producer_stream=None)\n--\n\n"
-                    "A cupy.ndarray that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
+           "A cupy.ndarray that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
+           COPY_OPTIONS),
     METHOD(as_numpy, "as_numpy($module, /, image, *, keepdim=False, owner=None, copy=False, "
            "device=None, stream=None, "
            "producer_stream=None)\n--\n\n"

@@ -22,14 +22,16 @@ static int parse_device_text(const char *text, vc_device *out) {
     out->id = id;
     return 0;
   }
-  PyErr_Format(PyExc_ValueError, "device is \"%.40s\", needs \"cpu\", \"cuda\" or \"cuda:N\"", text);
+  PyErr_Format(PyExc_ValueError, "device is \"%.40s\", needs \"cpu\", \"cuda\" or \"cuda:N\"",
+               text);
   return -1;
 }
 
 /* An ordinal; or what a device object says of itself: str(torch.device) is
  * "cuda:1", and CuPy's has an id. */
 static int read_device(PyObject *device, vc_device *out) {
-  PyObject *number = PyLong_Check(device) ? Py_NewRef(device) : PyObject_GetAttrString(device, "id");
+  PyObject *number =
+      PyLong_Check(device) ? Py_NewRef(device) : PyObject_GetAttrString(device, "id");
   if (number) {
     long id = PyLong_AsLong(number);
     Py_DECREF(number);
@@ -48,8 +50,8 @@ static int read_device(PyObject *device, vc_device *out) {
 static int check_exists(vc_device device) {
   int32_t count = vc_cuda_device_count();
   if (device.type == VC_CPU || (device.id >= 0 && device.id < count)) return 0;
-  return vp_fail(VC_ERROR_DEVICE, "there is no CUDA device %d: this process sees %d", (int)device.id,
-                 (int)count);
+  return vp_fail(VC_ERROR_DEVICE, "there is no CUDA device %d: this process sees %d",
+                 (int)device.id, (int)count);
 }
 
 int vp_copying_read(PyObject *copy, PyObject *device, vp_options *options) {

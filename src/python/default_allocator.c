@@ -5,6 +5,7 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "imports.h"
 
 static int mismatch(const char *what) {
   PyObject *cv2 = vp_imported("cv2"); /* borrowed */

@@ -7,6 +7,7 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "imports.h"
 
 #define HOST_ALIGNMENT 512
 

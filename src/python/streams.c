@@ -5,6 +5,7 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "imports.h"
 
 /* --- a stream that the caller names */
 
@@ -148,7 +149,8 @@ static get_stream_ptr *find_cupy_function(void) {
   get_stream_ptr *function = NULL;
   PyObject *module = PyImport_ImportModule("cupy_backends.cuda.stream");
   PyObject *table = module ? PyObject_GetAttrString(module, "__pyx_capi__") : NULL;
-  PyObject *capsule = table && PyDict_Check(table) ? PyDict_GetItemString(table, "get_stream_ptr") : NULL;
+  PyObject *capsule = NULL; /* borrowed */
+  if (table && PyDict_Check(table)) capsule = PyDict_GetItemString(table, "get_stream_ptr");
   if (capsule && PyCapsule_IsValid(capsule, "intptr_t (int)")) {
     void *pointer = PyCapsule_GetPointer(capsule, "intptr_t (int)");
     memcpy(&function, &pointer, sizeof function);
@@ -159,6 +161,15 @@ static get_stream_ptr *find_cupy_function(void) {
   return function;
 }
 
+static PyObject *current_cupy_object(int32_t device) {
+  PyObject *stream = NULL;
+  PyObject *cuda = PyImport_ImportModule("cupy.cuda");
+  if (cuda) stream = PyObject_CallMethod(cuda, "get_current_stream", "i", (int)device);
+  Py_XDECREF(cuda);
+  PyErr_Clear();
+  return stream;
+}
+
 vc_stream vp_cupy_stream(int32_t device) {
   static get_stream_ptr *function;
   static bool looked;
@@ -167,18 +178,7 @@ vc_stream vp_cupy_stream(int32_t device) {
     looked = true;
   }
   if (function) return normalised(function(device));
-  PyObject *cuda = PyImport_ImportModule("cupy.cuda");
-  PyObject *stream = cuda ? PyObject_CallMethod(cuda, "get_current_stream", "i", (int)device) : NULL;
-  Py_XDECREF(cuda);
-  return handle_of(stream, "ptr");
-}
-
-static PyObject *current_cupy_object(int32_t device) {
-  PyObject *cuda = PyImport_ImportModule("cupy.cuda");
-  PyObject *stream = cuda ? PyObject_CallMethod(cuda, "get_current_stream", "i", (int)device) : NULL;
-  Py_XDECREF(cuda);
-  PyErr_Clear();
-  return stream;
+  return handle_of(current_cupy_object(device), "ptr");
 }
 
 /* The last one is remembered: as long as it is held, no other stream can have

@@ -28,11 +28,4 @@ extern const vp_adapter vp_generic_adapter; /* anything with a protocol */
  * tried for types that no other knows. */
 const vp_adapter *vp_adapter_of(PyObject *image);
 
-/* A module that is already imported (borrowed), or NULL without an exception.
- * An object of a library whose module is not imported cannot exist. */
-PyObject *vp_imported(const char *module);
-
-/* Imports a module; ImportError says what to install. New reference. */
-PyObject *vp_import(const char *module, const char *install);
-
 #endif

@@ -5,12 +5,17 @@
 
 #include "errors.h"
 
+static const char *by_width(vc_dtype dtype, const char *of_8, const char *of_16, const char *of_32,
+                            const char *of_64) {
+  return dtype.bits == 8 ? of_8 : dtype.bits == 16 ? of_16 : dtype.bits == 32 ? of_32 : of_64;
+}
+
 const char *vp_buffer_format(vc_dtype dtype) {
   switch (dtype.code) {
     case VC_BOOL: return "?";
-    case VC_UINT: return dtype.bits == 8 ? "B" : dtype.bits == 16 ? "H" : dtype.bits == 32 ? "I" : "L";
-    case VC_INT: return dtype.bits == 8 ? "b" : dtype.bits == 16 ? "h" : dtype.bits == 32 ? "i" : "l";
-    case VC_FLOAT: return dtype.bits == 16 ? "e" : dtype.bits == 32 ? "f" : "d";
+    case VC_UINT: return by_width(dtype, "B", "H", "I", "L");
+    case VC_INT: return by_width(dtype, "b", "h", "i", "l");
+    case VC_FLOAT: return by_width(dtype, NULL, "e", "f", "d");
     default: return NULL;
   }
 }

@@ -48,7 +48,8 @@ static int read_rest(PyObject *dictionary, vc_cuda_array *out) {
   const char *text = typestr && PyUnicode_Check(typestr) ? PyUnicode_AsUTF8(typestr) : NULL;
   if (!text) return missing("typestr", "a string such as \"|u1\"");
   if (strlen(text) >= sizeof out->typestr) {
-    return vp_fail(VC_ERROR_DTYPE, "typestr \"%.40s\" is no single bool, integer or float type", text);
+    return vp_fail(VC_ERROR_DTYPE,
+                   "typestr \"%.40s\" is no single bool, integer or float type", text);
   }
   strcpy(out->typestr, text);
   out->has_mask = mask && mask != Py_None;
@@ -98,8 +99,9 @@ int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out)
     return -1;
   }
   if (vc_view_from_cuda_array(&array, device, &out->view, &error) != VC_OK) return vp_raise(&error);
+  if (read_stream(dictionary, out) < 0) return -1;
   out->owner = vp_own(object);
-  return read_stream(dictionary, out);
+  return 0;
 }
 
 PyObject *vp_export_cuda_array(const vc_view *view, vc_stream stream) {
@@ -110,7 +112,8 @@ PyObject *vp_export_cuda_array(const vc_view *view, vc_stream stream) {
     return NULL;
   }
   PyObject *shape = vp_axes_tuple(array.shape, array.ndim);
-  PyObject *strides = array.has_strides ? vp_axes_tuple(array.strides, array.ndim) : Py_NewRef(Py_None);
+  PyObject *strides =
+      array.has_strides ? vp_axes_tuple(array.strides, array.ndim) : Py_NewRef(Py_None);
   PyObject *result = NULL;
   PyObject *ready = stream == VC_STREAM_NONE ? Py_NewRef(Py_None) : PyLong_FromSsize_t(stream);
   if (shape && strides && ready) {

@@ -5,6 +5,7 @@
 #include "adapters/axes.h"
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
+#include "imports.h"
 
 #define INSTALL_CUPY "pip install cupy-cuda13x (or the package for your CUDA)"
 
@@ -68,7 +69,8 @@ static int read_memory(PyObject *array, vc_view *view) {
   if (vc_cuda_mode(&mode, &error) != VC_OK) return vp_raise(&error);
   view->data = (void *)(uintptr_t)address;
   /* Without a GPU, a CuPy array can only lie over host memory. */
-  view->device = mode == VC_MODE_HOST ? (vc_device){VC_CPU, 0} : (vc_device){VC_CUDA, (int32_t)device};
+  bool on_host = mode == VC_MODE_HOST;
+  view->device = on_host ? (vc_device){VC_CPU, 0} : (vc_device){VC_CUDA, (int32_t)device};
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "adapters/buffer.h"
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
+#include "imports.h"
 #include "view_object.h"
 
 #define INSTALL_NUMPY "pip install numpy"

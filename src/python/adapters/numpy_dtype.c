@@ -3,6 +3,7 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "imports.h"
 
 /* dtype objects of the built-in types are singletons: most look-ups end at the
  * first comparison. */

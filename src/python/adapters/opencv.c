@@ -6,6 +6,7 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "imports.h"
 
 #define INSTALL_CV2                                                                    \
   "pip install opencv-python-headless (headers only), or an OpenCV built with CUDA to " \

@@ -29,7 +29,8 @@ static int mismatch(const probe_state *state, const char *what) {
 }
 
 static int mismatch_error(const probe_state *state, const vc_error *error) {
-  return vp_fail(VC_ERROR_ABI, "OpenCV %s: %s; use a build of OpenCV 4.8 to 5.x, and report this version",
+  return vp_fail(VC_ERROR_ABI,
+                 "OpenCV %s: %s; use a build of OpenCV 4.8 to 5.x, and report this version",
                  state->version, error->message);
 }
 
@@ -87,7 +88,8 @@ static int check_depths(PyObject *cv2, const probe_state *state, const vc_gpumat
       PyErr_Clear();
       continue;
     }
-    vc_dtype known = number >= 0 && number < VC_GPUMAT_DEPTHS ? abi->depths[number] : (vc_dtype){0, 0};
+    bool in_table = number >= 0 && number < VC_GPUMAT_DEPTHS;
+    vc_dtype known = in_table ? abi->depths[number] : (vc_dtype){0, 0};
     if (known.code != depths[i].dtype.code || known.bits != depths[i].dtype.bits) {
       return mismatch(state, "a depth constant has an unknown number");
     }
@@ -239,7 +241,7 @@ static int check_table(const probe_state *state) {
   vc_gpumat_probe_end(header, state->allocator);
   Py_DECREF(mat);
   if (!frees) return mismatch(state, "release() does not call the allocator's free as expected");
-  return allocates ? 0 : mismatch(state, "create() does not call the allocator's allocate as expected");
+  return allocates ? 0 : mismatch(state, "create() does not call the allocator as expected");
 }
 
 static int run_steps(PyObject *cv2, probe_state *state, vc_gpumat_abi *out) {

@@ -5,27 +5,8 @@
 
 #include "adapters/adapter.h"
 #include "adapters/opencv.h"
-#include "errors.h"
+#include "imports.h"
 #include "view_object.h"
-
-PyObject *vp_imported(const char *module) {
-  PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
-  return modules ? PyDict_GetItemString(modules, module) : NULL;
-}
-
-PyObject *vp_import(const char *module, const char *install) {
-  PyObject *imported = PyImport_ImportModule(module);
-  if (imported || !PyErr_ExceptionMatches(PyExc_ImportError)) return imported;
-  PyObject *type, *value, *traceback;
-  PyErr_Fetch(&type, &value, &traceback);
-  PyErr_NormalizeException(&type, &value, &traceback);
-  PyErr_Format(PyExc_ImportError, "viewcast needs %s for this conversion: %s (%S)", module, install,
-               value);
-  Py_XDECREF(type);
-  Py_XDECREF(value);
-  Py_XDECREF(traceback);
-  return NULL;
-}
 
 /* A class that the object may be an instance of, once its module is there. */
 typedef struct {

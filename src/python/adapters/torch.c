@@ -4,6 +4,7 @@
 #include "adapters/adapter.h"
 #include "adapters/dlpack_python.h"
 #include "errors.h"
+#include "imports.h"
 
 #define INSTALL_TORCH "pip install torch"
 
