@@ -33,7 +33,7 @@ as_strided = np.lib.stride_tricks.as_strided
 examples = settings(max_examples=400, deadline=None)
 
 
-# --- the rules once more, as DESIGN's words have them
+# --- the rules once more, written from their description alone
 
 
 def alignment(channels, itemsize):
@@ -417,6 +417,12 @@ def test_overlapping_rows_are_refused(step):
     array = as_strided(Image((6, 5, 3)).array, (6, 5, 3), (step, 3, 1))
     with pytest.raises(vc.LayoutError, match="overlap"):
         vc.as_gpumat(array)
+
+
+def test_rows_that_are_not_aligned_to_their_elements_are_refused():
+    image = Image((4, 5), "float32", strides=(22, 4))
+    with pytest.raises(vc.LayoutError, match="multiple of the itemsize 4"):
+        vc.as_gpumat(image.array)
 
 
 # --- limits

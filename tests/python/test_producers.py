@@ -4,6 +4,7 @@
 import array
 import collections
 import ctypes
+import gc
 import mmap
 import weakref
 
@@ -17,9 +18,11 @@ from dlpack_structs import (
     CPU,
     CUDA,
     FLOAT,
+    FROM_OBJECT,
     OPAQUE,
     OPENCL,
     READ_ONLY,
+    ExchangeAPI,
     Producer,
     managed_tensor,
     name_of,
@@ -31,6 +34,7 @@ from hypothesis import strategies as st
 from images import CONVERT, CudaArray, Image, make_cupy, make_torch, ml_dtypes, pixels_at
 
 import viewcast as vc
+from viewcast._viewcast import cuda_array_as_opencv_gpu_mat
 
 TARGETS = list(CONVERT)
 for_all_targets = pytest.mark.parametrize("target", TARGETS)
@@ -546,19 +550,102 @@ def test_an_attribute_that_raises_is_chained():
 # --- the exchange table
 
 
-def test_a_producer_with_the_exchange_table_is_a_view():
-    """Every torch.Tensor is one, also under another name."""
-    table = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
-    assert table is not None
+@FROM_OBJECT
+def describe(producer, out):
+    tensor = producer.managed.dl_tensor
+    ctypes.memmove(out, ctypes.addressof(tensor), ctypes.sizeof(tensor))
+    return 0
+
+
+@FROM_OBJECT
+def give(producer, out):
+    ctypes.c_void_p.from_address(out).value = ctypes.addressof(producer.managed)
+    return 0
+
+
+@FROM_OBJECT
+def fail(producer, out):
+    return -1
+
+
+def with_table(tensor=None, managed=give, major=1, previous=None):
+    """A Producer class whose instances are read through a table of C functions."""
+    table = ExchangeAPI(major=major, minor=1)
+    table.prev_api = ctypes.addressof(previous) if previous else None
+    table.managed_tensor_from_py_object_no_sync = ctypes.cast(managed, ctypes.c_void_p)
+    table.dltensor_from_py_object_no_sync = ctypes.cast(tensor, ctypes.c_void_p)
+    capsule = new_capsule(ctypes.addressof(table), b"dlpack_exchange_api")
+    names = {"__dlpack_c_exchange_api__": capsule, "table": table, "before": previous}
+    return type("Tabled", (Producer,), names)
+
+
+def test_a_table_describes_an_object_that_is_then_kept():
     image = Image((7, 5, 3))
-    sees(make_torch(image), image)
+    producer = with_table(tensor=describe)(image.array)
+    view = sees(producer, image)
+    alive = weakref.ref(producer)
+    assert producer.asked == []
+    del producer
+    gc.collect()
+    assert alive() is not None
+    del view
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_table_that_only_gives_managed_tensors_has_them_deleted_once():
+    image = Image((7, 5, 3))
+    producer = with_table()(image.array)
+    view = sees(producer, image)
+    assert (producer.asked, producer.deleted) == ([], 0)
+    del view
+    assert producer.deleted == 1
+
+
+def test_a_managed_tensor_of_a_table_is_deleted_once_if_it_is_refused():
+    producer = with_table()(Image((7, 5)).array, lanes=4)
+    refuses(producer, "vector of 4 lanes", vc.DTypeError)
+    assert producer.deleted == 1
+
+
+@pytest.mark.parametrize("keywords", [{"tensor": fail}, {"managed": fail}], ids=str)
+def test_a_table_that_fails_is_an_error(keywords):
+    producer = with_table(**keywords)(Image((7, 5)).array)
+    refuses(producer, "Tabled can't be described through DLPack")
+    assert producer.asked == []
+
+
+def test_an_older_table_of_a_chain_is_found():
+    image = Image((7, 5, 3))
+    older = with_table(tensor=describe).table
+    producer = with_table(tensor=fail, major=2, previous=older)(image.array)
+    sees(producer, image)
+    assert producer.asked == []
+
+
+def test_a_table_of_an_unknown_version_is_passed_over():
+    image = Image((7, 5, 3))
+    producer = with_table(tensor=fail, major=2)(image.array)
+    sees(producer, image)
+    assert len(producer.asked) == 1
 
 
 @pytest.mark.parametrize("table", [None, 3, "x", new_capsule(1, b"other")], ids=str)
-def test_a_wrong_exchange_table_is_passed_over(table):
+def test_a_wrong_table_is_passed_over(table):
     image = Image((7, 5, 3))
     pretender = type("Pretender", (Wrapping,), {"__dlpack_c_exchange_api__": table})
     sees(pretender(image.array), image)
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"),
+    reason="torch has a table since 2.10",
+)
+def test_an_object_that_pretends_to_have_torchs_table_is_refused():
+    table = torch.Tensor.__dlpack_c_exchange_api__
+    pretender = type("Pretender", (), {"__dlpack_c_exchange_api__": table})
+    caught = refuses(pretender(), "Pretender can't be described through DLPack")
+    assert isinstance(caught.__cause__, RuntimeError)
 
 
 # --- the CUDA Array Interface, over host memory in host mode
@@ -663,6 +750,8 @@ WRONG_CUDA_ARRAYS = {
     "address huge": ({"data": (2**64, False)}, '"data" as a tuple', vc.ViewError),
     "address 0": ({"data": (0, False)}, "data is NULL", vc.ViewError),
     "address None": ({"data": (None, False)}, "data is NULL", vc.ViewError),
+    "stream 0": ({"stream": 0}, '"stream" as None', vc.ViewError),
+    "stream a string": ({"stream": "1"}, '"stream" as None', vc.ViewError),
     "address at the end": ({"data": (2**64 - 9, False)}, "outside the address", vc.ViewError),
 }
 
@@ -670,8 +759,15 @@ WRONG_CUDA_ARRAYS = {
 @pytest.mark.parametrize(
     ("changes", "message", "error"), WRONG_CUDA_ARRAYS.values(), ids=WRONG_CUDA_ARRAYS
 )
-def test_wrong_cuda_arrays_are_refused(changes, message, error):
-    refuses(CudaArray(Image((7, 5)), **changes), message, error)
+def test_wrong_cuda_arrays_are_refused_and_not_kept(changes, message, error):
+    producer = CudaArray(Image((7, 5)), **changes)
+    alive = weakref.ref(producer)
+    for convert in (vc.view, cuda_array_as_opencv_gpu_mat):
+        with pytest.raises(error, match=message):
+            convert(producer)
+    del producer
+    gc.collect()
+    assert alive() is None
 
 
 @pytest.mark.parametrize("interface", [None, [], "x", 3, ()], ids=repr)
