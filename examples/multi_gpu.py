@@ -108,7 +108,9 @@ def report(machine: Gpu | Host, world: int, rows: torch.Tensor, sums: list[torch
     print(f"{world} ranks on {machine.device.type}, backend {dist.get_backend()}")
     print(f"{len(rows)} frames, mean colour of the first and the last (R, G, B):")
     for row in (rows[0], rows[-1]):
-        print(f"  frame {int(row[0]):4}: " + ", ".join(f"{value:6.2f}" for value in row[1:].tolist()))
+        print(
+            f"  frame {int(row[0]):4}: " + ", ".join(f"{value:6.2f}" for value in row[1:].tolist())
+        )
     print(f"rank 0's GpuMat reached every rank: {[int(each) for each in sums]}")
 
 

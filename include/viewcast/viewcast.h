@@ -257,7 +257,7 @@ VC_API vc_status vc_image_from_view(const vc_view *view, vc_image *out,
 VC_API void vc_view_from_image(const vc_image *image, vc_device device,
                                bool keepdim, vc_view *out);
 
-/* True for a packed rank-3 view whose first axis is 1, 3 or 4 and whose last
+/* True for a packed rank-3 view, not empty, whose first axis is 1, 3 or 4 and whose last
  * is more than 4 long: most likely planar (CHW), which its strides can't tell. */
 VC_API bool vc_view_looks_planar(const vc_view *view);
 

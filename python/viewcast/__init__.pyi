@@ -67,11 +67,15 @@ class View(Buffer):
 # A stream is a torch.cuda.Stream, cupy.cuda.Stream, cv2.cuda.Stream, an object
 # with __cuda_stream__, or a handle; -1 is for no ordering, None for the current
 # stream of the library (OpenCV: the legacy default stream).
+# `copy` is the Array API's: False never, None where `device` asks for it, True always.
+# `device` is an ordinal, "cpu", "cuda", "cuda:1", or a torch or CuPy device.
 
 def as_gpumat(
     image: Any,
     *,
     layout: Literal["HWC"] | None = None,
+    copy: bool | None = False,
+    device: Any = None,
     stream: Any = None,
     producer_stream: Any = None,
 ) -> GpuMat: ...
@@ -80,6 +84,8 @@ def as_tensor(
     *,
     keepdim: bool = False,
     owner: object = None,
+    copy: bool | None = False,
+    device: Any = None,
     stream: Any = None,
     producer_stream: Any = None,
 ) -> torch.Tensor: ...
@@ -88,6 +94,8 @@ def as_cupy(
     *,
     keepdim: bool = False,
     owner: object = None,
+    copy: bool | None = False,
+    device: Any = None,
     stream: Any = None,
     producer_stream: Any = None,
 ) -> cupy.ndarray: ...
@@ -96,6 +104,8 @@ def as_numpy(
     *,
     keepdim: bool = False,
     owner: object = None,
+    copy: bool | None = False,
+    device: Any = None,
     stream: Any = None,
     producer_stream: Any = None,
 ) -> numpy.ndarray[Any, numpy.dtype[Any]]: ...
@@ -114,9 +124,7 @@ def collect(*, force: bool = False) -> int:
     forgotten; the caller promises that no GpuMat looks at it any more.
     """
 
-def use_pool(
-    name: Literal["torch", "cupy", "cuda"] | None, *, streams: Iterable[Any] = ()
-) -> None:
+def use_pool(name: Literal["torch", "cupy", "cuda"] | None, *, streams: Iterable[Any] = ()) -> None:
     """Lets OpenCV take the memory of new GpuMats out of a caching pool.
 
     None gives OpenCV its own allocator back. `streams` are the non-blocking

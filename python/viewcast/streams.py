@@ -75,9 +75,7 @@ class Stream:
             return self._owner
         if self._handle in (_LEGACY, _PER_THREAD):
             if self._handle == _PER_THREAD:
-                raise DeviceError(
-                    "torch has no per-thread default stream; use a stream of its own"
-                )
+                raise DeviceError("torch has no per-thread default stream; use a stream of its own")
             return torch.cuda.default_stream(self._device)
         return torch.cuda.ExternalStream(self._handle, device=self._device)
 
@@ -106,7 +104,7 @@ class Stream:
         if isinstance(self._owner, cv2.cuda.Stream):
             return self._owner
         if self._handle == _LEGACY:
-            return cv2.cuda.Stream_Null()
+            return cv2.cuda.Stream_Null()  # type: ignore[attr-defined]  # not in its stubs
         if self._handle not in _wrapped_for_cv2:
             _wrapped_for_cv2[self._handle] = cv2.cuda.wrapStream(self._handle)
         return _wrapped_for_cv2[self._handle]

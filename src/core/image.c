@@ -134,7 +134,7 @@ void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, v
 }
 
 bool vc_view_looks_planar(const vc_view *view) {
-  if (view->ndim != 3 || view->shape[2] <= 4)
+  if (view->ndim != 3 || view->shape[2] <= 4 || vc_view_is_empty(view))
     return false;
   int64_t first = view->shape[0];
   return (first == 1 || first == 3 || first == 4) && vc_view_is_packed(view);

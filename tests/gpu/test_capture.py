@@ -52,8 +52,10 @@ def test_the_same_capturing_stream_needs_nothing():
     graph = torch.cuda.CUDAGraph()
     torch.cuda.synchronize()
     with torch.cuda.graph(graph):
-        view = vc.as_tensor(vc.as_gpumat(tensor, stream=torch.cuda.current_stream()),
-                            producer_stream=torch.cuda.current_stream())
+        view = vc.as_tensor(
+            vc.as_gpumat(tensor, stream=torch.cuda.current_stream()),
+            producer_stream=torch.cuda.current_stream(),
+        )
         out.copy_(view)
     graph.replay()
     torch.cuda.synchronize()

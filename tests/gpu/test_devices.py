@@ -93,8 +93,13 @@ def test_streams_of_two_gpus_are_ordered(two_gpus):
 def test_managed_and_pinned_memory_are_told_apart():
     managed = cupy.ndarray((4, 6, 3), cupy.uint8, cupy.cuda.malloc_managed(72))
     managed.fill(7)
-    view = vc.view(type("Managed", (), {
-        "__cuda_array_interface__": managed.__cuda_array_interface__, "keep": managed})())
+    view = vc.view(
+        type(
+            "Managed",
+            (),
+            {"__cuda_array_interface__": managed.__cuda_array_interface__, "keep": managed},
+        )()
+    )
     assert view.device.startswith("cuda_managed")
     assert vc.as_gpumat(view).cudaPtr() == managed.data.ptr
     assert (vc.as_numpy(view) == 7).all()
@@ -107,9 +112,19 @@ def test_managed_and_pinned_memory_are_told_apart():
 
 def test_a_cuda_array_that_lies_about_its_memory():
     array = np.zeros((4, 6, 3), np.uint8)
-    liar = type("Liar", (), {"__cuda_array_interface__": {
-        "version": 3, "shape": array.shape, "typestr": "|u1", "strides": None,
-        "data": (array.ctypes.data, False)}})()
+    liar = type(
+        "Liar",
+        (),
+        {
+            "__cuda_array_interface__": {
+                "version": 3,
+                "shape": array.shape,
+                "typestr": "|u1",
+                "strides": None,
+                "data": (array.ctypes.data, False),
+            }
+        },
+    )()
     with pytest.raises(vc.DeviceError, match="no CUDA memory"):
         vc.as_gpumat(liar)
 

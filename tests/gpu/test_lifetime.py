@@ -125,9 +125,7 @@ def test_whole_roi_and_copy_end_in_any_order(order, frees, ledger):
         for view in views:
             if view is not None:
                 rows = pixels(view).shape[0]
-                np.testing.assert_array_equal(
-                    pixels(view), array if rows == 8 else array[2:6]
-                )
+                np.testing.assert_array_equal(pixels(view), array if rows == 8 else array[2:6])
         view = views[index] = None
     assert ledger.balanced()["lends"] == 1
     assert used_by_torch() == before
@@ -215,9 +213,7 @@ def test_resize_of_a_lent_gpumat(cuda_cv2):
     lent = cv2.cuda.resize(vc.as_gpumat(torch.from_numpy(array).cuda()), (48, 32))
     own = cv2.cuda.GpuMat()
     own.upload(array)
-    np.testing.assert_array_equal(
-        lent.download(), cv2.cuda.resize(own, (48, 32)).download()
-    )
+    np.testing.assert_array_equal(lent.download(), cv2.cuda.resize(own, (48, 32)).download())
 
 
 @pytest.mark.parametrize("target", [vc.as_tensor, vc.as_cupy])

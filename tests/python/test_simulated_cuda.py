@@ -26,9 +26,9 @@ import weakref
 import cv2
 import numpy
 import pytest
+from dlpack_structs import CPU, CUDA, Producer, consume, managed_tensor
 
 import viewcast as vc
-from dlpack_structs import CPU, CUDA, Producer, consume, managed_tensor
 
 SOURCE = pathlib.Path(__file__).parents[1] / "c" / "simulated_cuda.c"
 CUDA_HOST, CUDA_MANAGED = 3, 13
@@ -354,7 +354,7 @@ def test_host_memory_is_refused():
     with raises(vc.DeviceError, "CUDA device 0", "NumPy needs host memory"):
         vc.as_numpy(new_array())
     with raises(AttributeError, "host memory"):
-        vc.view(plain).__cuda_array_interface__
+        _ = vc.view(plain).__cuda_array_interface__
     assert sim.work() == ""
 
 
@@ -812,9 +812,8 @@ def test_way_back_keeps_the_streams_object():
 @simulated()
 def test_way_back_keeps_the_stream_of_use_stream():
     a, b = sim.stream(), sim.stream()
-    with vc.use_stream(b) as stream:
+    with vc.use_stream(b):
         kept, producer = hand_over(ready_on=a)
-        stream = None
     sim.busy(b)
     assert end(kept).startswith("record B@0, query@0")
     assert producer() is not None

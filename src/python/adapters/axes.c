@@ -10,7 +10,7 @@ int vp_axes_read(PyObject *tuple, int64_t *out, int32_t *ndim) {
   }
   Py_ssize_t count = PyTuple_GET_SIZE(tuple);
   if (count > VC_MAX_NDIM) {
-    return vp_fail(VC_ERROR_LAYOUT, "the array has %zd axes, needs 2 to %d; index or reshape it",
+    return vp_fail(VC_ERROR_LAYOUT, "the array has %zd axes, needs 1 to %d; index or reshape it",
                    count, VC_MAX_NDIM);
   }
   for (Py_ssize_t i = 0; i < count; i++) {

@@ -47,7 +47,7 @@ static int read_buffer(const Py_buffer *buffer, vc_view *view) {
   vc_error error;
   *view = (vc_view){.data = buffer->buf, .device = {VC_CPU, 0}, .readonly = buffer->readonly != 0};
   if (buffer->ndim > VC_MAX_NDIM) {
-    return vp_fail(VC_ERROR_LAYOUT, "the array has %d axes, needs 2 to %d; index or reshape it",
+    return vp_fail(VC_ERROR_LAYOUT, "the array has %d axes, needs 1 to %d; index or reshape it",
                    buffer->ndim, VC_MAX_NDIM);
   }
   if (buffer->suboffsets) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* numpy.ndarray, and so cv2.Mat: host memory, through the buffer protocol. */
+#include <string.h>
+
 #include "adapters/adapter.h"
 #include "adapters/buffer.h"
 #include "adapters/numpy_dtype.h"
@@ -8,6 +10,10 @@
 #include "view_object.h"
 
 #define INSTALL_NUMPY "pip install numpy"
+
+static bool is_plain_array(PyObject *array) {
+  return strcmp(Py_TYPE(array)->tp_name, "numpy.ndarray") == 0;
+}
 
 /* bfloat16 has no buffer format: its arrays travel as 16-bit integers. */
 static int import_reinterpreted(PyObject *array, vc_dtype dtype, vp_source *out) {
@@ -19,9 +25,20 @@ static int import_reinterpreted(PyObject *array, vc_dtype dtype, vp_source *out)
   return result;
 }
 
+/* numpy.ma's arrays show the values under their mask too. Only a subclass can
+ * have one. */
+static int refuse_mask(PyObject *array) {
+  if (!PyObject_HasAttrString(array, "mask")) return 0;
+  return vp_fail(VC_ERROR_VALUE,
+                 "%.200s has a mask, which a view would not see; fill it first (.filled(value)), "
+                 "or take .data",
+                 Py_TYPE(array)->tp_name);
+}
+
 static int import_array(PyObject *array, const vp_options *options, vp_source *out) {
   (void)options;
   vc_dtype dtype;
+  if (!is_plain_array(array) && refuse_mask(array) < 0) return -1;
   PyObject *object = PyObject_GetAttrString(array, "dtype");
   int known = object ? vp_dtype_from_numpy(object, &dtype) : -1;
   Py_XDECREF(object);
