@@ -866,5 +866,4 @@ def test_a_masked_array_is_refused():
 
 
 def test_other_subclasses_of_ndarray_are_arrays():
-    assert vc.view(np.asmatrix(np.zeros((4, 6), np.uint8))).shape == (4, 6)
     assert vc.view(np.zeros((4, 6), np.uint8).view(np.recarray)).shape == (4, 6)
