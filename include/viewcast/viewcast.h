@@ -102,6 +102,11 @@ typedef struct vc_device {
   int32_t id;   /* CUDA ordinal; 0 for host memory */
 } vc_device;
 
+/* Memory that a GPU's kernels may use: device or managed memory. */
+static inline bool vc_device_is_gpu(vc_device device) {
+  return device.type == VC_CUDA || device.type == VC_CUDA_MANAGED;
+}
+
 /* Whether a GpuMat of this process holds device memory or, for lack of a GPU,
  * host memory. */
 typedef enum vc_mode { VC_MODE_CUDA = 1, VC_MODE_HOST = 2 } vc_mode;

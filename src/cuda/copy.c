@@ -32,10 +32,6 @@ static vc_status read_rows(const vc_view *view, rows *out, vc_error *error) {
   return VC_OK;
 }
 
-static bool is_on_gpu(const vc_view *view) {
-  return view->device.type == VC_CUDA || view->device.type == VC_CUDA_MANAGED;
-}
-
 static vc_status check_alike(const vc_view *to, const vc_view *from, vc_error *error) {
   bool alike = to->ndim == from->ndim && to->dtype.code == from->dtype.code &&
                to->dtype.bits == from->dtype.bits && !to->readonly;
@@ -55,11 +51,11 @@ static vc_status describe(const vc_view *to, const vc_view *from, CUDA_MEMCPY2D 
   if (status == VC_OK) status = read_rows(to, &target, error);
   if (status != VC_OK) return status;
   *out = (CUDA_MEMCPY2D){
-      .srcMemoryType = is_on_gpu(from) ? MEMORY_UNIFIED : MEMORY_HOST,
+      .srcMemoryType = vc_device_is_gpu(from->device) ? MEMORY_UNIFIED : MEMORY_HOST,
       .srcHost = from->data,
       .srcDevice = (CUdeviceptr)from->data,
       .srcPitch = source.pitch,
-      .dstMemoryType = is_on_gpu(to) ? MEMORY_UNIFIED : MEMORY_HOST,
+      .dstMemoryType = vc_device_is_gpu(to->device) ? MEMORY_UNIFIED : MEMORY_HOST,
       .dstHost = to->data,
       .dstDevice = (CUdeviceptr)to->data,
       .dstPitch = target.pitch,
@@ -82,7 +78,7 @@ vc_status vc_copy(const vc_view *to, const vc_view *from, vc_stream stream, vc_e
   if (vc_view_is_empty(from)) return check_alike(to, from, error);
   vc_status status = describe(to, from, &copy, error);
   if (status != VC_OK) return status;
-  if (!is_on_gpu(to) && !is_on_gpu(from)) {
+  if (!vc_device_is_gpu(to->device) && !vc_device_is_gpu(from->device)) {
     copy_on_host(&copy);
     return VC_OK;
   }
@@ -90,16 +86,16 @@ vc_status vc_copy(const vc_view *to, const vc_view *from, vc_stream stream, vc_e
   if (!driver) {
     return vc_fail(error, VC_ERROR_DEVICE, "there is no CUDA device to copy from or to");
   }
-  int32_t device = is_on_gpu(to) ? to->device.id : from->device.id;
-  bool is_default = stream <= VC_STREAM_PER_THREAD;
-  if (is_default && vc_stream_is_capturing(device, stream)) { /* the copy would end the capture */
+  int32_t device = vc_device_is_gpu(to->device) ? to->device.id : from->device.id;
+  if (stream == VC_STREAM_NONE) stream = VC_STREAM_LEGACY; /* a copy needs one */
+  /* The copy would end the capture. */
+  if (vc_stream_is_default(stream) && vc_stream_is_capturing(device, stream)) {
     return vc_fail(error, VC_ERROR_CUDA,
                    "a stream is capturing a graph, and the default stream can't copy beside it; "
                    "name the capturing stream (stream=), or copy outside of the capture");
   }
   vc_entered entered = vc_cuda_enter_stream(device, stream);
-  CUstream on = (CUstream)(stream == 0 || stream == VC_STREAM_NONE ? VC_STREAM_LEGACY : stream);
-  CUresult result = driver->cuMemcpy2DAsync(&copy, on);
+  CUresult result = driver->cuMemcpy2DAsync(&copy, vc_driver_stream(stream));
   vc_cuda_leave(entered);
   return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, "cuMemcpy2DAsync", result);
 }

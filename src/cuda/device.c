@@ -5,19 +5,17 @@
 
 #include "cuda/driver.h"
 
-#define MAX_DEVICES 64
-
 /* CUpointer_attribute and CUmemorytype, as the driver API numbers them. */
 enum { ATTRIBUTE_MEMORY_TYPE = 2, ATTRIBUTE_IS_MANAGED = 8, ATTRIBUTE_ORDINAL = 9 };
 /* CUstreamCaptureMode */
 enum { CAPTURE_MODE_RELAXED = 2 };
 enum { MEMORY_HOST = 1, MEMORY_DEVICE = 2, MEMORY_UNIFIED = 4 };
 
-static _Atomic(CUcontext) primary[MAX_DEVICES];
+static _Atomic(CUcontext) primary[VC_MAX_DEVICES];
 
 /* Retained once per device and kept: a release may come at any time. */
 static CUcontext primary_context(const vc_driver *driver, int32_t device) {
-  if (device < 0 || device >= MAX_DEVICES) return NULL;
+  if (device < 0 || device >= VC_MAX_DEVICES) return NULL;
   CUcontext context = atomic_load(&primary[device]);
   if (context) return context;
   if (driver->cuDevicePrimaryCtxRetain(&context, device) != VC_CUDA_SUCCESS) return NULL;
@@ -52,10 +50,9 @@ vc_entered vc_cuda_enter(int32_t device) {
 vc_entered vc_cuda_enter_stream(int32_t device, vc_stream stream) {
   const vc_driver *driver = vc_driver_get();
   if (!driver) return (vc_entered){.entry = VC_ENTRY_AS_IT_WAS};
-  bool is_default = stream >= 0 && stream <= VC_STREAM_PER_THREAD;
   CUcontext context = NULL;
   vc_entered entered = relax(driver);
-  if (is_default || vc_cuda_device_count() == 1 ||
+  if (vc_stream_is_default(stream) || vc_cuda_device_count() == 1 ||
       driver->cuStreamGetCtx((CUstream)stream, &context) != VC_CUDA_SUCCESS) {
     context = primary_context(driver, device);
   }

@@ -37,6 +37,21 @@ typedef struct CUDA_MEMCPY2D {
   size_t WidthInBytes, Height;
 } CUDA_MEMCPY2D;
 
+#define VC_MAX_DEVICES 64
+
+/* CUevent_flags */
+enum { VC_EVENT_DISABLE_TIMING = 2 };
+
+/* A default stream, or none: a handle that belongs to no one context. */
+static inline bool vc_stream_is_default(vc_stream stream) {
+  return stream >= VC_STREAM_NONE && stream <= VC_STREAM_PER_THREAD;
+}
+
+/* As the driver takes it: 0 would be whatever its caller was compiled for. */
+static inline CUstream vc_driver_stream(vc_stream stream) {
+  return (CUstream)(stream == 0 ? VC_STREAM_LEGACY : stream);
+}
+
 /* The functions that viewcast calls. All set once the driver is loaded. */
 typedef struct vc_driver {
   CUresult (*cuInit)(unsigned flags);

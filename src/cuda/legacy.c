@@ -6,26 +6,19 @@
 #include "cuda/device.h"
 #include "cuda/driver.h"
 
-#define MAX_DEVICES 64
-
-/* CUevent_flags, CUstream_flags, and an answer on a thread that has no context. */
-enum { EVENT_DISABLE_TIMING = 2 };
+/* CUstream_flags, and an answer on a thread that has no context. */
 enum { STREAM_NON_BLOCKING = 1 };
 enum { NO_CONTEXT = 201 };
-
-static bool is_default(vc_stream stream) {
-  return stream >= VC_STREAM_NONE && stream <= VC_STREAM_PER_THREAD;
-}
 
 /* One event a device is enough: a thread that waits for what another has just
  * recorded waits for more, never for less. */
 static bool find_event(const vc_driver *driver, int32_t device, CUevent *out) {
-  static _Atomic(CUevent) events[MAX_DEVICES];
-  if (device < 0 || device >= MAX_DEVICES) return false;
+  static _Atomic(CUevent) events[VC_MAX_DEVICES];
+  if (device < 0 || device >= VC_MAX_DEVICES) return false;
   *out = atomic_load(&events[device]);
   if (*out) return true;
   CUevent made, none = NULL;
-  if (driver->cuEventCreate(&made, EVENT_DISABLE_TIMING) != VC_CUDA_SUCCESS) return false;
+  if (driver->cuEventCreate(&made, VC_EVENT_DISABLE_TIMING) != VC_CUDA_SUCCESS) return false;
   *out = made;
   if (atomic_compare_exchange_strong(&events[device], &none, made)) return true;
   driver->cuEventDestroy(made);
@@ -59,7 +52,7 @@ bool vc_legacy_barrier(int32_t device) {
 bool vc_legacy_reaches(vc_stream stream) {
   const vc_driver *driver = vc_driver_get();
   unsigned flags = 0;
-  if (!driver || is_default(stream)) return true;
+  if (!driver || vc_stream_is_default(stream)) return true;
   vc_entered entered = vc_cuda_enter_stream(0, stream);
   CUresult result = driver->cuStreamGetFlags((CUstream)stream, &flags);
   vc_cuda_leave(entered);
@@ -69,7 +62,7 @@ bool vc_legacy_reaches(vc_stream stream) {
 int32_t vc_stream_device(vc_stream stream, int32_t otherwise) {
   const vc_driver *driver = vc_driver_get();
   CUdevice device = otherwise;
-  if (!driver || is_default(stream)) return otherwise;
+  if (!driver || vc_stream_is_default(stream)) return otherwise;
   vc_entered entered = vc_cuda_enter_stream(otherwise, stream);
   CUresult result = driver->cuCtxGetDevice(&device);
   vc_cuda_leave(entered);

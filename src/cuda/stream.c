@@ -7,8 +7,7 @@
 #include "cuda/device.h"
 #include "cuda/driver.h"
 
-/* CUevent_flags and CUstreamCaptureStatus. */
-enum { EVENT_DISABLE_TIMING = 2 };
+/* CUstreamCaptureStatus */
 enum { CAPTURE_NONE = 0 };
 
 bool vc_stream_same(vc_stream a, vc_stream b) {
@@ -17,17 +16,12 @@ bool vc_stream_same(vc_stream a, vc_stream b) {
   return a == b || a == VC_STREAM_NONE || b == VC_STREAM_NONE;
 }
 
-static CUstream driver_stream(vc_stream stream) {
-  return (CUstream)(stream == 0 ? VC_STREAM_LEGACY : stream);
-}
-
 /* --- pooled events. A slot holds an event that nobody uses; a thread owns the
  * event it took until the wait is enqueued, after which it may be recorded
  * anew (cuStreamWaitEvent remembers what was recorded before it). */
 
-#define MAX_DEVICES 64
 #define POOL_SIZE 16
-static _Atomic(CUevent) pool[MAX_DEVICES][POOL_SIZE];
+static _Atomic(CUevent) pool[VC_MAX_DEVICES][POOL_SIZE];
 
 static CUresult take_event(const vc_driver *driver, int32_t device, CUevent *out) {
   for (int i = 0; i < POOL_SIZE; i++) {
@@ -35,7 +29,7 @@ static CUresult take_event(const vc_driver *driver, int32_t device, CUevent *out
     *out = atomic_exchange(&pool[device][i], NULL);
     if (*out) return VC_CUDA_SUCCESS;
   }
-  return driver->cuEventCreate(out, EVENT_DISABLE_TIMING);
+  return driver->cuEventCreate(out, VC_EVENT_DISABLE_TIMING);
 }
 
 static void give_event_back(const vc_driver *driver, int32_t device, CUevent event) {
@@ -65,11 +59,11 @@ typedef struct {
 static CUresult find_capture(const vc_driver *driver, vc_stream stream, capture *out) {
   int status = CAPTURE_NONE;
   *out = (capture){0};
-  CUresult result = driver->cuStreamIsCapturing(driver_stream(stream), &status);
+  CUresult result = driver->cuStreamIsCapturing(vc_driver_stream(stream), &status);
   out->implicit = result == VC_CUDA_CAPTURE_IMPLICIT;
   out->active = result == VC_CUDA_SUCCESS && status != CAPTURE_NONE;
   if (!out->active) return out->implicit ? VC_CUDA_SUCCESS : result;
-  return driver->cuStreamGetCaptureInfo(driver_stream(stream), &status, &out->id, NULL, NULL,
+  return driver->cuStreamGetCaptureInfo(vc_driver_stream(stream), &status, &out->id, NULL, NULL,
                                         NULL);
 }
 
@@ -108,7 +102,7 @@ static vc_status check_captures(const vc_driver *driver, vc_stream producer, vc_
 
 static bool belongs_to(const vc_driver *driver, vc_stream stream, CUcontext context) {
   CUcontext found = NULL;
-  if (stream >= 0 && stream <= VC_STREAM_PER_THREAD) return true; /* the current context's */
+  if (vc_stream_is_default(stream)) return true; /* the current context's */
   return driver->cuStreamGetCtx((CUstream)stream, &found) == VC_CUDA_SUCCESS && found == context;
 }
 
@@ -123,7 +117,7 @@ static bool on_one_device(const vc_driver *driver, vc_stream producer, vc_stream
 /* --- the calls */
 
 static vc_status check_device(int32_t device, vc_error *error) {
-  if (device >= 0 && device < MAX_DEVICES) return VC_OK;
+  if (device >= 0 && device < VC_MAX_DEVICES) return VC_OK;
   return vc_fail(error, VC_ERROR_DEVICE, "CUDA device %d is out of range", (int)device);
 }
 
@@ -135,10 +129,10 @@ static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_str
   CUresult result = take_event(driver, device, &event);
   if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuEventCreate", result);
   const char *call = "cuEventRecord (producer's stream)";
-  result = driver->cuEventRecord(event, driver_stream(producer));
+  result = driver->cuEventRecord(event, vc_driver_stream(producer));
   if (result == VC_CUDA_SUCCESS) {
     call = "cuStreamWaitEvent (consumer's stream)";
-    result = driver->cuStreamWaitEvent(driver_stream(consumer), event, 0);
+    result = driver->cuStreamWaitEvent(vc_driver_stream(consumer), event, 0);
   }
   give_event_back(driver, device, event);
   return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, call, result);
@@ -153,16 +147,16 @@ static vc_status order_across_devices(const vc_driver *driver, int32_t device, v
   vc_status status = check_captures(driver, producer, consumer, error);
   if (status != VC_OK) return status;
   vc_entered entered = vc_cuda_enter_stream(device, producer);
-  CUresult result = driver->cuEventCreate(&event, EVENT_DISABLE_TIMING);
+  CUresult result = driver->cuEventCreate(&event, VC_EVENT_DISABLE_TIMING);
   if (result == VC_CUDA_SUCCESS) {
     call = "cuEventRecord (producer's stream)";
-    result = driver->cuEventRecord(event, driver_stream(producer));
+    result = driver->cuEventRecord(event, vc_driver_stream(producer));
   }
   vc_cuda_leave(entered);
   if (result == VC_CUDA_SUCCESS) {
     call = "cuStreamWaitEvent (consumer's stream)";
     entered = vc_cuda_enter_stream(device, consumer);
-    result = driver->cuStreamWaitEvent(driver_stream(consumer), event, 0);
+    result = driver->cuStreamWaitEvent(vc_driver_stream(consumer), event, 0);
     vc_cuda_leave(entered);
   }
   if (event) driver->cuEventDestroy(event); /* freed once it has happened */
@@ -193,7 +187,7 @@ vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *erro
   CUresult result = find_capture(driver, stream, &found);
   bool captured = result == VC_CUDA_SUCCESS && (found.active || found.implicit);
   if (result == VC_CUDA_SUCCESS && !captured) {
-    result = driver->cuStreamSynchronize(driver_stream(stream));
+    result = driver->cuStreamSynchronize(vc_driver_stream(stream));
   }
   vc_cuda_leave(entered);
   if (captured) {
@@ -219,9 +213,9 @@ static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream str
   }
   bool pooled = is_current(driver, device);
   CUresult result = pooled ? take_event(driver, device, &event)
-                           : driver->cuEventCreate(&event, EVENT_DISABLE_TIMING);
+                           : driver->cuEventCreate(&event, VC_EVENT_DISABLE_TIMING);
   if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuEventCreate", result);
-  result = driver->cuEventRecord(event, driver_stream(stream));
+  result = driver->cuEventRecord(event, vc_driver_stream(stream));
   if (result != VC_CUDA_SUCCESS) {
     drop_event(driver, device, event, pooled);
     return vc_driver_fail(error, "cuEventRecord", result);

@@ -44,7 +44,7 @@ static void survive_fork(void) {
 bool vc_block_reserve(vc_block_cache *cache, int32_t device) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, survive_fork);
-  if (device < 0 || device >= VC_BLOCK_DEVICES) return false;
+  if (device < 0 || device >= VC_MAX_DEVICES) return false;
   vc_block_lock();
   if (!cache->devices[device]) cache->devices[device] = calloc(1, sizeof(vc_block_lists));
   bool there = cache->devices[device] != NULL;
@@ -53,7 +53,7 @@ bool vc_block_reserve(vc_block_cache *cache, int32_t device) {
 }
 
 vc_block *vc_block_take(vc_block_cache *cache, int32_t device, int32_t size_class) {
-  if (device < 0 || device >= VC_BLOCK_DEVICES) return NULL;
+  if (device < 0 || device >= VC_MAX_DEVICES) return NULL;
   vc_block *block = NULL;
   vc_block_lock();
   if (cache->devices[device]) {

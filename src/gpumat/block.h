@@ -3,9 +3,9 @@
 #ifndef VC_GPUMAT_BLOCK_H
 #define VC_GPUMAT_BLOCK_H
 
+#include "cuda/driver.h"
 #include "gpumat/stream_set.h"
 
-#define VC_BLOCK_DEVICES 64
 #define VC_BLOCK_CLASSES 296
 
 typedef struct vc_block {
@@ -24,7 +24,7 @@ typedef struct vc_block {
 /* Free blocks of one pool. */
 typedef struct vc_block_lists vc_block_lists;
 typedef struct vc_block_cache {
-  vc_block_lists *devices[VC_BLOCK_DEVICES];
+  vc_block_lists *devices[VC_MAX_DEVICES];
 } vc_block_cache;
 
 /* The smallest class that holds `bytes`; -1 if none does. Steps of 512 bytes up

@@ -5,7 +5,7 @@
 #include "core/error.h"
 
 static vc_status check_device(const void *data, vc_device device, vc_error *error) {
-  if (device.type == VC_CUDA || device.type == VC_CUDA_MANAGED) return VC_OK;
+  if (vc_device_is_gpu(device)) return VC_OK;
   vc_mode mode;
   vc_status status = vc_cuda_mode(&mode, error);
   if (status != VC_OK) return status;
@@ -85,4 +85,11 @@ vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpuma
   }
   write_header(&image, type, out);
   return VC_OK;
+}
+
+vc_status vc_gpumat_check_unowned(const vc_gpumat *mat, vc_error *error) {
+  if (!mat->data && !mat->refcount) return VC_OK;
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "the GpuMat already has memory (%d x %d); release() it first", (int)mat->rows,
+                 (int)mat->cols);
 }

@@ -16,4 +16,7 @@
 vc_status vc_gpumat_unpack(const vc_gpumat_abi *abi, int32_t flags, vc_dtype *dtype,
                            int32_t *channels, vc_error *error);
 
+/* VC_ERROR_VALUE if a GpuMat that is about to be given memory has some. */
+vc_status vc_gpumat_check_unowned(const vc_gpumat *mat, vc_error *error);
+
 #endif

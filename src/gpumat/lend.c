@@ -174,16 +174,9 @@ static vc_lend *new_lend(const vc_gpumat_abi *abi, const vc_view *view,
   return lend;
 }
 
-static vc_status check_unowned(const vc_gpumat *mat, vc_error *error) {
-  if (!mat->data && !mat->refcount) return VC_OK;
-  return vc_fail(error, VC_ERROR_VALUE,
-                 "the GpuMat to lend to already has memory (%d x %d); release() it first",
-                 (int)mat->rows, (int)mat->cols);
-}
-
 vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner *owner,
                          const vc_holder *holder, vc_gpumat *mat, vc_error *error) {
-  vc_status status = check_unowned(mat, error);
+  vc_status status = vc_gpumat_check_unowned(mat, error);
   if (status != VC_OK) return status;
   vc_gpumat header = *mat;
   if ((status = vc_gpumat_over(abi, view, &header, error)) != VC_OK) return status;

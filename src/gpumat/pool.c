@@ -339,13 +339,6 @@ static vc_status check_shape(const vc_gpumat_abi *abi, int32_t rows, int32_t col
   return status;
 }
 
-static vc_status check_empty(const vc_gpumat *mat, vc_error *error) {
-  if (!mat->data && !mat->refcount) return VC_OK;
-  return vc_fail(error, VC_ERROR_VALUE,
-                 "the GpuMat already has memory (%d x %d); release() it first", (int)mat->rows,
-                 (int)mat->cols);
-}
-
 static vc_status fail_to_serve(int32_t rows, int32_t cols, size_t bytes, int32_t device,
                                vc_error *error) {
   return vc_fail(error, VC_ERROR_MEMORY,
@@ -380,7 +373,7 @@ vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, 
   vc_block *block = NULL;
   vc_status status = check_opencv(abi, error);
   if (status == VC_OK) status = check_shape(abi, rows, cols, type, &elem_size, error);
-  if (status == VC_OK) status = check_empty(mat, error);
+  if (status == VC_OK) status = vc_gpumat_check_unowned(mat, error);
   if (status != VC_OK) return status;
   if (rows == 0 || cols == 0) {
     *mat = (vc_gpumat){.flags = VC_GPUMAT_MAGIC | type, .rows = rows, .cols = cols,
@@ -401,7 +394,7 @@ vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, 
 
 size_t vc_pool_trim(vc_pool *pool) {
   size_t bytes = 0;
-  for (int32_t device = 0; device < VC_BLOCK_DEVICES; device++) {
+  for (int32_t device = 0; device < VC_MAX_DEVICES; device++) {
     bytes += pool ? trim_device(pool, device) : trim_all_pools(device);
   }
   return bytes;

@@ -127,7 +127,7 @@ vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device, 
 }
 
 static vc_status check_device_memory(const vc_view *view, vc_error *error) {
-  if (view->device.type == VC_CUDA || view->device.type == VC_CUDA_MANAGED)
+  if (vc_device_is_gpu(view->device))
     return VC_OK;
   return vc_fail(error, VC_ERROR_DEVICE,
                  "array is in %s, needs device or managed memory: the CUDA Array Interface "

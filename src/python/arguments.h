@@ -8,6 +8,10 @@
 
 #define VP_MAX_PARAMETERS 8
 
+/* A row of a method table, for a vectorcall function of the same name. */
+#define VP_METHOD(name, doc) \
+  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
+
 typedef struct vp_signature {
   const char *function;
   int positional; /* these may be given by position, and must be given */

@@ -108,8 +108,6 @@ AS_ARRAY(as_cupy, vp_cupy_adapter)
 AS_ARRAY(as_numpy, vp_numpy_adapter)
 AS_ARRAY(view, vp_view_adapter)
 
-#define METHOD(name, doc) \
-  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
 #define STREAM_OPTIONS                                                                     \
   "stream: where the result will be used; None: its library's current stream (OpenCV: the\n" \
   "legacy default stream). A torch, CuPy or cv2 stream, a handle, or -1 for no ordering.\n" \
@@ -122,7 +120,7 @@ AS_ARRAY(view, vp_view_adapter)
   "owner: an object to keep alive with a GpuMat that does not own its memory.\n" STREAM_OPTIONS
 
 PyMethodDef vp_convert_methods[] = {
-    METHOD(as_gpumat,
+    VP_METHOD(as_gpumat,
            "as_gpumat($module, /, image, *, layout=None, copy=False, device=None, stream=None, "
            "producer_stream=None)\n--\n\n"
            "A cv2.cuda.GpuMat that views the image: no pixel moves.\n\n"
@@ -132,22 +130,22 @@ PyMethodDef vp_convert_methods[] = {
            "\n"
            "Raises LayoutError, DTypeError, DeviceError, ABIError, CUDAError (all\n"
            "ViewError), or TypeError for what is no image."),
-    METHOD(as_tensor, "as_tensor($module, /, image, *, keepdim=False, owner=None, copy=False, "
+    VP_METHOD(as_tensor, "as_tensor($module, /, image, *, keepdim=False, owner=None, copy=False, "
            "device=None, stream=None, "
            "producer_stream=None)\n--\n\n"
            "A torch.Tensor that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
            COPY_OPTIONS),
-    METHOD(as_cupy, "as_cupy($module, /, image, *, keepdim=False, owner=None, copy=False, "
+    VP_METHOD(as_cupy, "as_cupy($module, /, image, *, keepdim=False, owner=None, copy=False, "
            "device=None, stream=None, "
            "producer_stream=None)\n--\n\n"
            "A cupy.ndarray that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
            COPY_OPTIONS),
-    METHOD(as_numpy, "as_numpy($module, /, image, *, keepdim=False, owner=None, copy=False, "
+    VP_METHOD(as_numpy, "as_numpy($module, /, image, *, keepdim=False, owner=None, copy=False, "
            "device=None, stream=None, "
            "producer_stream=None)\n--\n\n"
                      "A numpy.ndarray that views an image in host memory: no pixel moves.\n"
                      "Read-only memory gives a read-only array.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
-    METHOD(view, "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
+    VP_METHOD(view, "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
            "producer_stream=None)\n--\n\n"
                  "A viewcast.View of the image.\n\n" ARRAY_OPTIONS),
     {NULL, NULL, 0, NULL},

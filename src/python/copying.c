@@ -70,13 +70,9 @@ int vp_copying_read(PyObject *copy, PyObject *device, vp_options *options) {
 
 /* --- whether */
 
-static bool is_on_gpu(vc_device device) {
-  return device.type == VC_CUDA || device.type == VC_CUDA_MANAGED;
-}
-
 static bool is_elsewhere(vc_device memory, vc_device wanted) {
-  if (wanted.type == VC_CPU) return is_on_gpu(memory);
-  return !is_on_gpu(memory) || memory.id != wanted.id;
+  if (wanted.type == VC_CPU) return vc_device_is_gpu(memory);
+  return !vc_device_is_gpu(memory) || memory.id != wanted.id;
 }
 
 /* Read-only memory can't be a view that its library takes for writable. */
@@ -91,10 +87,10 @@ int vp_copying_needed(const vp_options *options, const vp_source *source) {
   if (!options->has_device || !is_elsewhere(source->view.device, options->device)) return 0;
   if (options->copy == VP_COPY_IF_NEEDED) return 1;
   char from[32] = "host memory", to[32] = "the host";
-  if (is_on_gpu(source->view.device)) {
+  if (vc_device_is_gpu(source->view.device)) {
     PyOS_snprintf(from, sizeof from, "cuda:%d", (int)source->view.device.id);
   }
-  if (is_on_gpu(options->device)) {
+  if (vc_device_is_gpu(options->device)) {
     PyOS_snprintf(to, sizeof to, "cuda:%d", (int)options->device.id);
   }
   return vp_fail(VC_ERROR_DEVICE,
@@ -109,7 +105,7 @@ int vp_copying_needed(const vp_options *options, const vp_source *source) {
 static vc_device destination(const vp_options *options, const vp_source *source) {
   if (options->target == &vp_numpy_adapter) return (vc_device){VC_CPU, 0};
   if (options->has_device) return options->device;
-  return is_on_gpu(source->view.device) ? (vc_device){VC_CUDA, source->view.device.id}
+  return vc_device_is_gpu(source->view.device) ? (vc_device){VC_CUDA, source->view.device.id}
                                         : (vc_device){VC_CPU, 0};
 }
 
@@ -133,10 +129,10 @@ static PyObject *allocate(const vp_options *options, const vc_view *view, vc_dev
 static int prepare_stream(const vp_adapter *from, const vp_options *options,
                           const vp_source *source, const vc_view *to, vc_stream *out) {
   vc_error error;
-  vc_stream producer = is_on_gpu(source->view.device) ? vp_producer_stream(from, options, source)
-                                                      : VC_STREAM_NONE;
+  vc_stream producer = VC_STREAM_NONE;
+  if (vc_device_is_gpu(source->view.device)) producer = vp_producer_stream(from, options, source);
   *out = producer == VC_STREAM_NONE ? VC_STREAM_LEGACY : producer;
-  if (!is_on_gpu(to->device)) return 0;
+  if (!vc_device_is_gpu(to->device)) return 0;
   *out = vp_consumer_stream(options, to->device.id);
   if (*out == VC_STREAM_NONE) *out = VC_STREAM_LEGACY;
   vc_stream current = options->target->current ? options->target->current(to->device.id) : *out;
@@ -150,11 +146,11 @@ static int prepare_stream(const vp_adapter *from, const vp_options *options,
 /* Enqueues the copy. The source lives until it is done. */
 static int copy_pixels(const vc_view *to, vp_source *source, vc_stream stream) {
   vc_error error;
-  bool touches_gpu = is_on_gpu(to->device) || is_on_gpu(source->view.device);
+  bool touches_gpu = vc_device_is_gpu(to->device) || vc_device_is_gpu(source->view.device);
   if (vc_copy(to, &source->view, stream, &error) != VC_OK) return vp_raise(&error);
   if (!touches_gpu) return 0;
-  int32_t device = is_on_gpu(to->device) ? to->device.id : source->view.device.id;
-  if (!is_on_gpu(to->device)) { /* the host reads at once */
+  int32_t device = vc_device_is_gpu(to->device) ? to->device.id : source->view.device.id;
+  if (!vc_device_is_gpu(to->device)) { /* the host reads at once */
     return vc_stream_synchronize(device, stream, &error) == VC_OK ? 0 : vp_raise(&error);
   }
   source->view.device.id = device; /* the device of the stream that is waited for */

@@ -64,10 +64,9 @@ static bool is_host_target(const vp_options *options) {
 
 int vp_hand_over(const vp_adapter *from, const vp_options *options, vp_source *source) {
   vc_error error;
-  int32_t type = source->view.device.type;
   if (vc_view_is_empty(&source->view) || vc_cuda_device_count() == 0) return 0;
   if (is_host_target(options)) return wait_on_host(from, options, source);
-  if (type != VC_CUDA && type != VC_CUDA_MANAGED) return 0;
+  if (!vc_device_is_gpu(source->view.device)) return 0;
   vc_stream producer = vp_producer_stream(from, options, source);
   vc_stream consumer = producer;
   if (options->consumer.given || options->target->current) {

@@ -250,11 +250,8 @@ static PyObject *pool_trim(PyObject *module, PyObject *unused) {
   return PyLong_FromSize_t(bytes);
 }
 
-#define METHOD(name, doc) \
-  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
-
 PyMethodDef vp_pool_methods[] = {
-    METHOD(use_pool,
+    VP_METHOD(use_pool,
            "use_pool($module, /, name, *, streams=())\n--\n\n"
            "Let OpenCV take the memory of new GpuMats (every cv2.cuda result) out of a pool.\n\n"
            "name: \"torch\" or \"cupy\", out of that library's caching pool; \"cuda\", out of\n"
@@ -271,7 +268,7 @@ PyMethodDef vp_pool_methods[] = {
     {"pool", pool, METH_NOARGS,
      "pool($module, /)\n--\n\n"
      "The name of the pool that use_pool() set; None for OpenCV's own allocator."},
-    METHOD(empty_gpumat,
+    VP_METHOD(empty_gpumat,
            "empty_gpumat($module, /, rows, cols, type, *, stream=None)\n--\n\n"
            "A cv2.cuda.GpuMat whose memory comes from the pool in use (else \"cuda\").\n\n"
            "Its pixels are not initialised. Rows lie on a pitch of 512 bytes. OpenCV's\n"

@@ -94,11 +94,6 @@ static void cupy_free(void *memory) {
 
 /* --- what our pool calls */
 
-static bool is_host_mode(void) {
-  vc_mode mode;
-  return vc_cuda_mode(&mode, NULL) == VC_OK && mode == VC_MODE_HOST;
-}
-
 static void *allocate(void *context, int32_t device, size_t bytes) {
   const library *from = context;
   PyObject *type, *value, *traceback;
@@ -106,7 +101,7 @@ static void *allocate(void *context, int32_t device, size_t bytes) {
   PyGILState_STATE state = PyGILState_Ensure();
   PyErr_Fetch(&type, &value, &traceback);
   void *memory =
-      is_host_mode() ? aligned_alloc(HOST_ALIGNMENT, bytes) : from->allocate(device, bytes);
+      vp_is_host_mode() ? aligned_alloc(HOST_ALIGNMENT, bytes) : from->allocate(device, bytes);
   PyErr_Restore(type, value, traceback); /* no memory is no error: OpenCV has its own */
   PyGILState_Release(state);
   return memory;
@@ -118,7 +113,7 @@ static void give_back(void *context, int32_t device, void *memory, size_t bytes)
   PyObject *type, *value, *traceback;
   PyGILState_STATE state = PyGILState_Ensure();
   PyErr_Fetch(&type, &value, &traceback);
-  if (is_host_mode()) {
+  if (vp_is_host_mode()) {
     free(memory);
   } else {
     from->free(memory);
@@ -186,12 +181,12 @@ static int load_cupy(void) {
 
 vc_pool *vp_torch_pool(void) {
   static const library functions = {torch_allocate, torch_free};
-  if (!is_host_mode() && load_torch() < 0) return NULL;
+  if (!vp_is_host_mode() && load_torch() < 0) return NULL;
   return make_pool(&functions);
 }
 
 vc_pool *vp_cupy_pool(void) {
   static const library functions = {cupy_allocate, cupy_free};
-  if (!is_host_mode() && load_cupy() < 0) return NULL;
+  if (!vp_is_host_mode() && load_cupy() < 0) return NULL;
   return make_pool(&functions);
 }

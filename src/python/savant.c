@@ -92,27 +92,25 @@ static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
 FROM_GPUMAT(opencv_gpu_mat_as_cupy_array, vp_cupy_adapter)
 FROM_GPUMAT(opencv_gpu_mat_as_pytorch_tensor, vp_torch_adapter)
 
-#define METHOD(name, doc) \
-  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
 #define TO_DOC                                                                          \
   "2 or 3 axes, HWC, rows packed or pitched; the GpuMat views its memory and keeps it\n" \
   "alive. LayoutError (an AssertionError) where the pixels are not interleaved."
 
 PyMethodDef vp_savant_methods[] = {
-    METHOD(cuda_array_as_opencv_gpu_mat,
+    VP_METHOD(cuda_array_as_opencv_gpu_mat,
            "cuda_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
            "A cv2.cuda.GpuMat that views any CUDA array.\n\n" TO_DOC),
-    METHOD(cupy_array_as_opencv_gpu_mat,
+    VP_METHOD(cupy_array_as_opencv_gpu_mat,
            "cupy_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
            "A cv2.cuda.GpuMat that views a CuPy array.\n\n" TO_DOC),
-    METHOD(pytorch_tensor_as_opencv_gpu_mat,
+    VP_METHOD(pytorch_tensor_as_opencv_gpu_mat,
            "pytorch_tensor_as_opencv_gpu_mat($module, /, tensor)\n--\n\n"
            "A cv2.cuda.GpuMat that views a torch tensor.\n\n" TO_DOC),
-    METHOD(opencv_gpu_mat_as_cupy_array,
+    VP_METHOD(opencv_gpu_mat_as_cupy_array,
            "opencv_gpu_mat_as_cupy_array($module, /, gpu_mat)\n--\n\n"
            "A cupy.ndarray (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
            "keeps its memory alive."),
-    METHOD(opencv_gpu_mat_as_pytorch_tensor,
+    VP_METHOD(opencv_gpu_mat_as_pytorch_tensor,
            "opencv_gpu_mat_as_pytorch_tensor($module, /, gpu_mat)\n--\n\n"
            "A torch.Tensor (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
            "keeps its memory alive."),

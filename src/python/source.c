@@ -4,6 +4,11 @@
 
 #include <stdatomic.h>
 
+bool vp_is_host_mode(void) {
+  vc_mode mode;
+  return vc_cuda_mode(&mode, NULL) == VC_OK && mode == VC_MODE_HOST;
+}
+
 /* --- Python objects as owners */
 
 static void release_object(void *context) { Py_DECREF((PyObject *)context); }

@@ -45,6 +45,9 @@ typedef struct vp_source {
   bool freed_in_order;
 } vp_source;
 
+/* True where the process decided for host mode; no exception where it can't. */
+bool vp_is_host_mode(void);
+
 /* An owner that holds a strong reference to a Python object. It is released in
  * vc_collect, where the GIL is held. */
 vc_owner vp_own(PyObject *object);

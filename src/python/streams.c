@@ -196,24 +196,6 @@ PyObject *vp_cupy_stream_object(int32_t device, vc_stream stream) {
 
 /* --- module functions */
 
-static PyObject *order(PyObject *module, PyObject *args) {
-  (void)module;
-  PyObject *producer, *consumer;
-  int device;
-  vp_stream from, to;
-  vc_error error;
-  if (!PyArg_ParseTuple(args, "iOO", &device, &producer, &consumer)) return NULL;
-  if (vp_stream_read(producer, "producer_stream", &from) < 0) return NULL;
-  if (vp_stream_read(consumer, "stream", &to) < 0) return NULL;
-  vc_stream first = from.given ? from.handle : VC_STREAM_LEGACY;
-  vc_stream then = to.given ? to.handle : VC_STREAM_LEGACY;
-  if (vc_stream_order(device, first, then, &error) != VC_OK) {
-    vp_raise(&error);
-    return NULL;
-  }
-  Py_RETURN_NONE;
-}
-
 static PyObject *warmup(PyObject *module, PyObject *args) {
   (void)module;
   int device = 0;
@@ -235,6 +217,5 @@ PyMethodDef vp_stream_methods[] = {
      "a CUDA graph capture creates nothing. Does nothing in host mode."},
     {"_set_stream", set_stream, METH_O, "Sets use_stream's stream for this thread."},
     {"_stream_handle", stream_handle, METH_O, "The handle of any stream object."},
-    {"_order", order, METH_VARARGS, "_order(device, producer, consumer): vc_stream_order."},
     {NULL, NULL, 0, NULL},
 };

@@ -91,11 +91,6 @@ static PyObject *get_device(View *self, void *unused) {
   }
 }
 
-static bool is_host_mode(void) {
-  vc_mode mode;
-  return vc_cuda_mode(&mode, NULL) == VC_OK && mode == VC_MODE_HOST;
-}
-
 static PyObject *view_repr(View *self) {
   PyObject *shape = get_shape(self, NULL);
   PyObject *device = shape ? get_device(self, NULL) : NULL;
@@ -103,7 +98,7 @@ static PyObject *view_repr(View *self) {
   if (device) {
     text = PyUnicode_FromFormat("<viewcast.View %R %s at %p on %U%s%s>", shape,
                                 vc_dtype_name(self->view.dtype), self->view.data, device,
-                                is_host_mode() ? " (host mode)" : "",
+                                vp_is_host_mode() ? " (host mode)" : "",
                                 self->view.readonly ? ", read-only" : "");
   }
   Py_XDECREF(shape);
@@ -115,7 +110,7 @@ static PyObject *view_repr(View *self) {
 
 static PyObject *get_cuda_array(View *self, void *unused) {
   (void)unused;
-  if (self->view.device.type == VC_CPU || self->view.device.type == VC_CUDA_HOST) {
+  if (!vc_device_is_gpu(self->view.device)) {
     PyErr_SetString(PyExc_AttributeError,
                     "a View of host memory has no __cuda_array_interface__; use its buffer "
                     "(numpy.asarray(view)) or __dlpack__");
@@ -143,7 +138,7 @@ static int wants_versioned(PyObject *version) {
 }
 
 static bool is_on_gpu(const View *self) {
-  return self->view.device.type == VC_CUDA || self->view.device.type == VC_CUDA_MANAGED;
+  return vc_device_is_gpu(self->view.device);
 }
 
 /* DLPack's stream argument: None is the legacy default stream, and 0 is none. */

@@ -109,7 +109,7 @@ static int check_export(const vc_view *view) {
                    "the image is read-only and a CuPy array is writable; copy it first "
                    "(cupy.array(x))");
   }
-  if (view->device.type == VC_CUDA || view->device.type == VC_CUDA_MANAGED) return 0;
+  if (vc_device_is_gpu(view->device)) return 0;
   if (vc_cuda_mode(&mode, &error) != VC_OK) return vp_raise(&error);
   if (mode == VC_MODE_HOST) return 0;
   return vp_fail(VC_ERROR_DEVICE,

@@ -67,7 +67,7 @@ static int import_dlpack(PyObject *object, PyObject *method, const vp_options *o
                          vp_source *out) {
   long device, id = 0;
   if (read_device(object, &device, &id) < 0) return -1;
-  bool on_gpu = device == VC_CUDA || device == VC_CUDA_MANAGED;
+  bool on_gpu = vc_device_is_gpu((vc_device){(int32_t)device, (int32_t)id});
   vc_stream consumer = on_gpu ? vp_consumer_stream(options, (int32_t)id) : VC_STREAM_NONE;
   PyObject *stream = on_gpu ? PyLong_FromSsize_t(consumer) : NULL;
   out->has_producer = true;
