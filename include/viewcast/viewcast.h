@@ -183,6 +183,10 @@ VC_API vc_status vc_mark_set(int32_t device, vc_stream stream, vc_mark *out, vc_
  * the context is lost, and its memory with it. */
 VC_API bool vc_mark_done(vc_mark *mark);
 
+/* Gives a mark back without asking whether it is done: where the caller knows, as
+ * from a later mark on the same stream that is, or wants to know no more. */
+VC_API void vc_mark_drop(vc_mark *mark);
+
 struct vc_view;
 
 /* Copies pixels as they are, on a stream of the destination's device (or of the

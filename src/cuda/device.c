@@ -13,11 +13,15 @@ enum { MEMORY_HOST = 1, MEMORY_DEVICE = 2, MEMORY_UNIFIED = 4 };
 
 static _Atomic(CUcontext) primary[VC_MAX_DEVICES];
 
+static CUcontext known_context(int32_t device) {
+  if (device < 0 || device >= VC_MAX_DEVICES) return NULL;
+  return atomic_load_explicit(&primary[device], memory_order_acquire);
+}
+
 /* Retained once per device and kept: a release may come at any time. */
 static CUcontext primary_context(const vc_driver *driver, int32_t device) {
-  if (device < 0 || device >= VC_MAX_DEVICES) return NULL;
-  CUcontext context = atomic_load(&primary[device]);
-  if (context) return context;
+  CUcontext context = known_context(device);
+  if (context || device < 0 || device >= VC_MAX_DEVICES) return context;
   if (driver->cuDevicePrimaryCtxRetain(&context, device) != VC_CUDA_SUCCESS) return NULL;
   atomic_store(&primary[device], context);
   return context;
@@ -47,17 +51,45 @@ vc_entered vc_cuda_enter(int32_t device) {
   return entered;
 }
 
+/* The stream's own context; NULL where it is the device's. */
+static CUcontext own_context(const vc_driver *driver, vc_stream stream) {
+  CUcontext context = NULL;
+  if (vc_stream_is_default(stream) || vc_cuda_device_count() == 1) return NULL;
+  CUresult result = driver->cuStreamGetCtx((CUstream)stream, &context);
+  return result == VC_CUDA_SUCCESS ? context : NULL;
+}
+
 vc_entered vc_cuda_enter_stream(int32_t device, vc_stream stream) {
   const vc_driver *driver = vc_driver_get();
   if (!driver) return (vc_entered){.entry = VC_ENTRY_AS_IT_WAS};
-  CUcontext context = NULL;
   vc_entered entered = relax(driver);
-  if (vc_stream_is_default(stream) || vc_cuda_device_count() == 1 ||
-      driver->cuStreamGetCtx((CUstream)stream, &context) != VC_CUDA_SUCCESS) {
-    context = primary_context(driver, device);
-  }
-  entered.entry = make_current(driver, context);
+  CUcontext context = own_context(driver, stream);
+  entered.entry = make_current(driver, context ? context : primary_context(driver, device));
   return entered;
+}
+
+vc_entered vc_cuda_enter_unrelaxed(int32_t device, vc_stream stream) {
+  const vc_driver *driver = vc_driver_get();
+  if (!driver) return (vc_entered){.entry = VC_ENTRY_AS_IT_WAS};
+  CUcontext context = own_context(driver, stream);
+  if (!context) context = known_context(device);
+  if (!context) return vc_cuda_enter(device); /* makes it */
+  return (vc_entered){.entry = make_current(driver, context)};
+}
+
+CUresult vc_cuda_create_event(CUevent *out) {
+  const vc_driver *driver = vc_driver_get();
+  vc_entered entered = relax(driver);
+  CUresult result = driver->cuEventCreate(out, VC_EVENT_DISABLE_TIMING);
+  vc_cuda_leave(entered);
+  return result;
+}
+
+void vc_cuda_destroy_event(CUevent event) {
+  const vc_driver *driver = vc_driver_get();
+  vc_entered entered = relax(driver);
+  driver->cuEventDestroy(event);
+  vc_cuda_leave(entered);
 }
 
 void vc_cuda_leave(vc_entered entered) {

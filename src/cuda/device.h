@@ -3,7 +3,7 @@
 #ifndef VC_CUDA_DEVICE_H
 #define VC_CUDA_DEVICE_H
 
-#include "viewcast/viewcast.h"
+#include "cuda/driver.h"
 
 typedef enum vc_entry {
   VC_ENTRY_AS_IT_WAS = 0, /* already current, or host mode */
@@ -26,7 +26,15 @@ vc_entered vc_cuda_enter(int32_t device);
  * another device's. */
 vc_entered vc_cuda_enter_stream(int32_t device, vc_stream stream);
 
-/* Undoes vc_cuda_enter. */
+/* The same for calls that no capture minds: recording and waiting for events,
+ * and asking whether a stream captures. The capture mode stays as it is. */
+vc_entered vc_cuda_enter_unrelaxed(int32_t device, vc_stream stream);
+
+/* cuEventCreate in the current context and cuEventDestroy, relaxed. */
+CUresult vc_cuda_create_event(CUevent *out);
+void vc_cuda_destroy_event(CUevent event);
+
+/* Undoes any of them. */
 void vc_cuda_leave(vc_entered entered);
 
 #endif

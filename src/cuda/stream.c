@@ -16,35 +16,71 @@ bool vc_stream_same(vc_stream a, vc_stream b) {
   return a == b || a == VC_STREAM_NONE || b == VC_STREAM_NONE;
 }
 
-/* --- pooled events. A slot holds an event that nobody uses; a thread owns the
- * event it took until the wait is enqueued, after which it may be recorded
+/* --- pooled events. A slot holds an event that nobody uses, or NULL, or LENT:
+ * its event orders two streams just now, and comes back to this very slot. An
+ * order owns its event until the wait is enqueued, after which it may be recorded
  * anew (cuStreamWaitEvent remembers what was recorded before it). */
 
 #define POOL_SIZE 16
 static _Atomic(CUevent) pool[VC_MAX_DEVICES][POOL_SIZE];
+static char lent_marker;
+#define LENT ((CUevent)(void *)&lent_marker)
 
-static CUresult take_event(const vc_driver *driver, int32_t device, CUevent *out) {
+static bool is_event(CUevent event) { return event && event != LENT; }
+
+/* Takes an event out, for good or until a mark is done. */
+static CUresult take_event(int32_t device, CUevent *out) {
   for (int i = 0; i < POOL_SIZE; i++) {
-    if (!atomic_load_explicit(&pool[device][i], memory_order_relaxed)) continue;
-    *out = atomic_exchange(&pool[device][i], NULL);
-    if (*out) return VC_CUDA_SUCCESS;
+    CUevent found = atomic_load_explicit(&pool[device][i], memory_order_relaxed);
+    if (!is_event(found)) continue;
+    if (atomic_compare_exchange_strong(&pool[device][i], &found, NULL)) {
+      *out = found;
+      return VC_CUDA_SUCCESS;
+    }
   }
-  return driver->cuEventCreate(out, VC_EVENT_DISABLE_TIMING);
+  return vc_cuda_create_event(out);
 }
 
-static void give_event_back(const vc_driver *driver, int32_t device, CUevent event) {
+static void give_event_back(int32_t device, CUevent event) {
   for (int i = 0; i < POOL_SIZE; i++) {
     CUevent empty = NULL;
     if (atomic_compare_exchange_strong(&pool[device][i], &empty, event)) return;
   }
-  driver->cuEventDestroy(event);
+  vc_cuda_destroy_event(event);
 }
 
-static void drop_event(const vc_driver *driver, int32_t device, CUevent event, bool pooled) {
+static void drop_event(int32_t device, CUevent event, bool pooled) {
   if (pooled) {
-    give_event_back(driver, device, event);
+    give_event_back(device, event);
   } else {
-    driver->cuEventDestroy(event);
+    vc_cuda_destroy_event(event);
+  }
+}
+
+typedef struct {
+  CUevent event;
+  _Atomic(CUevent) *slot; /* that it comes back to; NULL: a new one */
+} loan;
+
+/* One locked instruction to borrow, a plain store to return. */
+static CUresult borrow_event(int32_t device, loan *out) {
+  for (int i = 0; i < POOL_SIZE; i++) {
+    CUevent found = atomic_load_explicit(&pool[device][i], memory_order_relaxed);
+    if (!is_event(found)) continue;
+    if (atomic_compare_exchange_strong(&pool[device][i], &found, LENT)) {
+      *out = (loan){found, &pool[device][i]};
+      return VC_CUDA_SUCCESS;
+    }
+  }
+  out->slot = NULL;
+  return vc_cuda_create_event(&out->event);
+}
+
+static void return_event(int32_t device, loan borrowed) {
+  if (borrowed.slot) {
+    atomic_store_explicit(borrowed.slot, borrowed.event, memory_order_release);
+  } else {
+    give_event_back(device, borrowed.event);
   }
 }
 
@@ -125,16 +161,16 @@ static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_str
                                  vc_stream consumer, vc_error *error) {
   vc_status status = check_captures(driver, producer, consumer, error);
   if (status != VC_OK) return status;
-  CUevent event;
-  CUresult result = take_event(driver, device, &event);
+  loan borrowed;
+  CUresult result = borrow_event(device, &borrowed);
   if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuEventCreate", result);
   const char *call = "cuEventRecord (producer's stream)";
-  result = driver->cuEventRecord(event, vc_driver_stream(producer));
+  result = driver->cuEventRecord(borrowed.event, vc_driver_stream(producer));
   if (result == VC_CUDA_SUCCESS) {
     call = "cuStreamWaitEvent (consumer's stream)";
-    result = driver->cuStreamWaitEvent(vc_driver_stream(consumer), event, 0);
+    result = driver->cuStreamWaitEvent(vc_driver_stream(consumer), borrowed.event, 0);
   }
-  give_event_back(driver, device, event);
+  return_event(device, borrowed);
   return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, call, result);
 }
 
@@ -159,7 +195,7 @@ static vc_status order_across_devices(const vc_driver *driver, int32_t device, v
     result = driver->cuStreamWaitEvent(vc_driver_stream(consumer), event, 0);
     vc_cuda_leave(entered);
   }
-  if (event) driver->cuEventDestroy(event); /* freed once it has happened */
+  if (event) vc_cuda_destroy_event(event); /* freed once it has happened */
   return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, call, result);
 }
 
@@ -170,7 +206,7 @@ vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer
   if (!driver) return VC_OK; /* host mode: there are no streams */
   vc_status status = check_device(device, error);
   if (status != VC_OK) return status;
-  vc_entered entered = vc_cuda_enter(device);
+  vc_entered entered = vc_cuda_enter_unrelaxed(device, VC_STREAM_LEGACY);
   if (entered.entry == VC_ENTRY_GONE) return VC_OK;
   status = on_one_device(driver, producer, consumer)
                ? record_and_wait(driver, device, producer, consumer, error)
@@ -212,12 +248,11 @@ static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream str
     return vc_fail(error, VC_ERROR_CUDA, "a stream that is capturing a graph can't be marked");
   }
   bool pooled = is_current(driver, device);
-  CUresult result = pooled ? take_event(driver, device, &event)
-                           : driver->cuEventCreate(&event, VC_EVENT_DISABLE_TIMING);
+  CUresult result = pooled ? take_event(device, &event) : vc_cuda_create_event(&event);
   if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuEventCreate", result);
   result = driver->cuEventRecord(event, vc_driver_stream(stream));
   if (result != VC_CUDA_SUCCESS) {
-    drop_event(driver, device, event, pooled);
+    drop_event(device, event, pooled);
     return vc_driver_fail(error, "cuEventRecord", result);
   }
   *out = (vc_mark){event, device, pooled};
@@ -232,7 +267,7 @@ vc_status vc_mark_set(int32_t device, vc_stream stream, vc_mark *out, vc_error *
   }
   vc_status status = check_device(device, error);
   if (status != VC_OK) return status;
-  vc_entered entered = vc_cuda_enter_stream(device, stream);
+  vc_entered entered = vc_cuda_enter_unrelaxed(device, stream);
   status = set_mark(driver, device, stream, out, error);
   vc_cuda_leave(entered);
   return status;
@@ -245,17 +280,22 @@ bool vc_mark_done(vc_mark *mark) {
   if (entered.entry == VC_ENTRY_GONE) return true;
   bool done = driver->cuEventQuery(mark->event) != VC_CUDA_NOT_READY;
   if (done) {
-    drop_event(driver, mark->device, mark->event, mark->pooled);
+    drop_event(mark->device, mark->event, mark->pooled);
     mark->event = NULL;
   }
   vc_cuda_leave(entered);
   return done;
 }
 
+void vc_mark_drop(vc_mark *mark) {
+  if (mark->event) drop_event(mark->device, mark->event, mark->pooled);
+  mark->event = NULL;
+}
+
 bool vc_stream_is_capturing(int32_t device, vc_stream stream) {
   const vc_driver *driver = vc_driver_get();
   if (!driver || stream == VC_STREAM_NONE) return false;
-  vc_entered entered = vc_cuda_enter_stream(device, stream);
+  vc_entered entered = vc_cuda_enter_unrelaxed(device, stream);
   if (entered.entry == VC_ENTRY_GONE) return false;
   bool captures = is_in_capture(driver, stream);
   vc_cuda_leave(entered);
@@ -276,10 +316,10 @@ vc_status vc_cuda_warmup(int32_t device, vc_error *error) {
   int count = 0;
   vc_entered entered = vc_cuda_enter(device);
   while (count < POOL_SIZE && result == VC_CUDA_SUCCESS) {
-    result = take_event(driver, device, &events[count]);
+    result = take_event(device, &events[count]);
     if (result == VC_CUDA_SUCCESS) count++;
   }
-  while (count) give_event_back(driver, device, events[--count]);
+  while (count) give_event_back(device, events[--count]);
   vc_cuda_leave(entered);
   return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, "cuEventCreate", result);
 }

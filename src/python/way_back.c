@@ -11,89 +11,181 @@ typedef struct hop {
   PyObject *kept; /* strong, or NULL */
   bool marked;
   vc_mark mark;     /* the consumer's work when the view ended */
-  struct hop *next; /* in the list of those that wait */
+  struct hop *next; /* in its lane, or among the unused */
+  /* Of the first hop of a lane only: */
+  struct hop *last, *next_lane;
+  size_t length;
 } hop;
 
-/* Ended, but the consumer is still at work. Looked at from the front. */
-static struct {
-  hop *first, *last;
-  size_t length;
-} waiting;
+/* --- hops that were used before: views come and go at a steady rate */
 
-static void wait_at_the_end(hop *ended) {
+enum { MOST_UNUSED = 1024 };
+static hop *unused;
+static size_t unused_count;
+
+static hop *new_hop(void) {
+  hop *made = unused;
+  if (!made) return malloc(sizeof *made);
+  unused = made->next;
+  unused_count--;
+  return made;
+}
+
+static void free_hop(hop *done) {
+  if (unused_count == MOST_UNUSED) {
+    free(done);
+    return;
+  }
+  done->next = unused;
+  unused = done;
+  unused_count++;
+}
+
+/* --- lanes: hops that have ended while their consumer was still at work, one lane
+ * a stream, in the order of their ends. What is done on a stream, so is all before
+ * it: a lane needs few questions, however long it is. */
+
+static hop *lanes; /* its first hop stands for a lane */
+
+static hop *lane_of(const hop *ended) {
+  hop *lane = lanes;
+  while (lane && (lane->consumer != ended->consumer || lane->device != ended->device)) {
+    lane = lane->next_lane;
+  }
+  return lane;
+}
+
+static void add_lane(hop *first) {
+  hop **end = &lanes;
+  while (*end) end = &(*end)->next_lane;
+  first->next_lane = NULL;
+  *end = first;
+}
+
+static void take_lane(const hop *lane) {
+  hop **link = &lanes;
+  while (*link != lane) link = &(*link)->next_lane;
+  *link = lane->next_lane;
+}
+
+static void start_lane(hop *ended) {
   ended->next = NULL;
-  if (waiting.last) {
-    waiting.last->next = ended;
-  } else {
-    waiting.first = ended;
-  }
-  waiting.last = ended;
-  waiting.length++;
+  ended->last = ended;
+  ended->length = 1;
+  add_lane(ended);
 }
 
-static hop *take_the_first(void) {
-  hop *first = waiting.first;
-  waiting.first = first->next;
-  if (!waiting.first) waiting.last = NULL;
-  waiting.length--;
-  return first;
+static void join_lane(hop *lane, hop *ended) {
+  ended->next = NULL;
+  lane->last->next = ended;
+  lane->last = ended;
+  lane->length++;
 }
 
-/* True if the consumer is done. A stream that is capturing is marked after the
- * capture. One that can't be marked (its owner destroyed it) leaves the host to
- * wait for the device: never memory that is still in use. */
-static bool is_done(hop *ended) {
-  if (!ended->marked) {
-    if (vc_mark_set(ended->device, ended->consumer, &ended->mark, NULL) != VC_OK) {
-      if (vc_stream_is_capturing(ended->device, ended->consumer)) return false;
-      vc_stream_synchronize(ended->device, VC_STREAM_LEGACY, NULL);
-    }
-    ended->marked = true;
-  }
-  return vc_mark_done(&ended->mark);
-}
+/* --- marks */
 
-static bool give_back_if_done(hop *ended) {
-  if (!is_done(ended)) {
-    wait_at_the_end(ended);
-    return false;
+/* False while the consumer's stream is capturing: it is marked after the capture.
+ * One that can't be marked (its owner destroyed it) leaves the host to wait for
+ * the device: never memory that is still in use. */
+static bool set_mark(hop *ended) {
+  if (ended->marked) return true;
+  if (vc_mark_set(ended->device, ended->consumer, &ended->mark, NULL) != VC_OK) {
+    if (vc_stream_is_capturing(ended->device, ended->consumer)) return false;
+    vc_stream_synchronize(ended->device, VC_STREAM_LEGACY, NULL);
+    ended->mark.event = NULL;
   }
-  Py_XDECREF(ended->kept);
-  vc_owner_release(&ended->inner);
-  free(ended);
+  ended->marked = true;
   return true;
 }
 
-static void hop_release(void *context) { give_back_if_done(context); }
+static bool is_done(hop *ended) { return set_mark(ended) && vc_mark_done(&ended->mark); }
 
-/* A release may run Python code that comes here again, so the queue is read
- * anew at each turn. */
-size_t vp_way_back_retry(size_t most_busy) {
-  size_t released = 0, busy = 0;
-  for (size_t turns = waiting.length; turns && waiting.first && busy < most_busy; turns--) {
-    if (give_back_if_done(take_the_first())) {
-      released++;
-    } else {
-      busy++;
+/* The first hop of a lane whose consumer is not done yet: asks for the first, then
+ * for the last, then for those between. */
+static hop *skip_done(hop *lane) {
+  hop *last = lane->last;
+  if (!is_done(lane)) return lane;
+  hop *each = lane->next;
+  if (each && last->marked && vc_mark_done(&last->mark)) {
+    for (; each != last; each = each->next) {
+      if (each->marked) vc_mark_drop(&each->mark);
     }
+    return NULL;
+  }
+  while (each && is_done(each)) each = each->next;
+  return each;
+}
+
+/* --- the end */
+
+static void give_back(hop *done) {
+  vc_owner inner = done->inner;
+  PyObject *kept = done->kept;
+  free_hop(done);
+  Py_XDECREF(kept);
+  vc_owner_release(&inner);
+}
+
+/* Gives back what is done of a lane, and returns how much. A release may run Python
+ * code that comes here again: the rest of the lane is back in its place by then. */
+static size_t shorten(hop *lane) {
+  hop *rest = skip_done(lane), *last = lane->last;
+  size_t released = 0, length = lane->length;
+  take_lane(lane);
+  for (const hop *each = lane; each != rest; each = each->next) released++;
+  if (rest) {
+    rest->last = last;
+    rest->length = length - released;
+    add_lane(rest);
+  }
+  for (hop *each = lane; each != rest;) {
+    hop *next = each->next;
+    give_back(each);
+    each = next;
+  }
+  return released;
+}
+
+/* Behind others of its stream that were not done, a hop is not asked for: the lane
+ * is, now and then, and at the next conversion. */
+static void hop_release(void *context) {
+  enum { LOOK_EVERY = 8 };
+  hop *ended = context, *lane = lane_of(ended);
+  if (lane) {
+    set_mark(ended);
+    join_lane(lane, ended);
+    if (lane->length % LOOK_EVERY == 0) shorten(lane);
+  } else if (is_done(ended)) {
+    give_back(ended);
+  } else {
+    start_lane(ended);
+  }
+}
+
+size_t vp_way_back_retry(size_t most_busy) {
+  size_t released = 0, busy = 0, turns = 0;
+  for (const hop *lane = lanes; lane; lane = lane->next_lane) turns++;
+  while (turns-- && lanes && busy < most_busy) {
+    size_t given_back = shorten(lanes);
+    released += given_back;
+    busy += given_back == 0;
   }
   return released;
 }
 
 int vp_way_back(vp_source *source, vc_stream consumer, PyObject *kept) {
-  hop *begun = malloc(sizeof *begun);
+  hop *begun = new_hop();
   if (!begun) {
     PyErr_NoMemory();
     return -1;
   }
-  *begun = (hop){
-      .inner = source->owner,
-      .device = source->view.device.id,
-      /* The end may come on another thread, whose per-thread stream is another:
-       * the legacy stream waits for all of them. */
-      .consumer = consumer == VC_STREAM_PER_THREAD ? VC_STREAM_LEGACY : consumer,
-      .kept = Py_XNewRef(kept),
-  };
+  begun->inner = source->owner;
+  begun->device = source->view.device.id;
+  /* The end may come on another thread, whose per-thread stream is another: the
+   * legacy stream waits for all of them. */
+  begun->consumer = consumer == VC_STREAM_PER_THREAD ? VC_STREAM_LEGACY : consumer;
+  begun->kept = Py_XNewRef(kept);
+  begun->marked = false;
   source->owner = (vc_owner){begun, hop_release, false};
   return 0;
 }

@@ -750,6 +750,61 @@ def test_way_back_is_looked_at_by_later_conversions():
 
 
 @simulated()
+def test_way_back_of_many_is_asked_for_once():
+    """What is done on a stream, so is all before it: two questions for any number."""
+    a, b = sim.stream(), sim.stream()
+    both = [hand_over(vc.view, ready_on=a, stream=b) for _ in range(10)]
+    views, producers = zip(*both, strict=True)
+    sim.busy(b)
+    for kept in views:
+        kept.clear()
+    work = sim.work().split(", ")
+    assert work.count("record B@0") == 10  # each has its mark
+    assert work.count("query@0") == 2  # for the first, and after the eighth
+    assert all(producer() is not None for producer in producers)
+    sim.busy(b, False)
+    vc.view(new_array())
+    assert sim.work() == "query@0, query@0"  # the first, the last
+    assert not any(producer() for producer in producers)
+    assert sim.library.sim_events() == 16
+
+
+@simulated()
+def test_way_back_of_some_of_many():
+    """The consumer has done the first half: that half goes back."""
+    a, b = sim.stream(), sim.stream()
+    both = [hand_over(vc.view, ready_on=a, stream=b) for _ in range(6)]
+    views, producers = zip(*both, strict=True)
+    for half in (views[:3], views[3:]):
+        sim.busy(b, False)  # what is marked so far is done
+        sim.busy(b)
+        for kept in half:
+            kept.clear()
+    vc.collect()
+    assert [producer() is None for producer in producers] == [True] * 3 + [False] * 3
+    sim.busy(b, False)
+    vc.collect()
+    assert not any(producer() for producer in producers)
+
+
+@simulated()
+def test_way_back_of_one_stream_does_not_wait_for_another():
+    a, b, c = sim.stream(), sim.stream(), sim.stream()
+    first, slow = hand_over(ready_on=a, stream=b)
+    second, quick = hand_over(ready_on=a, stream=c)
+    sim.busy(b)
+    sim.busy(c)
+    end(first)
+    end(second)
+    sim.busy(c, False)
+    vc.view(new_array())
+    assert slow() is not None and quick() is None
+    sim.busy(b, False)
+    vc.view(new_array())
+    assert slow() is None
+
+
+@simulated()
 def test_way_back_of_an_unknown_dlpack_producer():
     b = sim.stream()
     for convert in (vc.as_gpumat, vc.view):
