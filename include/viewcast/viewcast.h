@@ -602,6 +602,80 @@ VC_API size_t vc_pool_trim(vc_pool *pool);
  * serves nothing from now on, and memory that comes back is kept. */
 VC_API void vc_pool_close(vc_pool *pool);
 
+/* -------------------------------------------------------------- transforms */
+
+/* Where the channels of an image are: (H, W, C) and (N, H, W, C), or (C, H, W)
+ * and (N, C, H, W). A view of rank 2 is (H, W), of one channel, in both. */
+typedef enum vc_layout { VC_INTERLEAVED = 0, VC_PLANAR = 1 } vc_layout;
+
+/* The most channels of a transform whose mean or std differ by channel. */
+#define VC_TRANSFORM_CHANNELS 512
+
+/* What happens to pixels on their way. Start from vc_transform_params_init. */
+typedef struct vc_transform_params {
+  vc_layout from; /* how the sources' axes are read */
+  vc_layout to;   /* how the destination's are */
+  /* y = (x * scale - mean[c]) / std[c], c being the destination's channel. */
+  double scale;
+  const double *mean; /* mean_count values; NULL: 0 */
+  const double *std;  /* std_count values, not 0; NULL: 1 */
+  int32_t mean_count; /* 1, or the destination's channel count */
+  int32_t std_count;
+  /* BGR <-> RGB: of 3 or 4 channels the first three change ends, of 1 or 2
+   * none, of more all. */
+  bool reverse_channels;
+  /* What an added alpha channel holds, in the destination's units. NaN: opaque,
+   * the largest value of an integer type, 1 of the others. */
+  double fill;
+  /* CPU only: threads to use at most; 0: vc_transform_set_threads decides. */
+  int32_t threads;
+} vc_transform_params;
+
+/* No change of values: scale 1, opaque fill, both sides interleaved. */
+VC_API void vc_transform_params_init(vc_transform_params *out);
+
+/* Writes every element of `to`, once, from `count` sources: in one kernel launch
+ * on GPU memory, in one pass on host memory.
+ *
+ * Sources are images of one size, dtype and device, with any strides; `to` is
+ * one image, or a batch with one image for each source. A batch may be the
+ * only source of a batch.
+ *
+ * Channels: as many on both sides; or alpha (the last of 2 or 4) is dropped,
+ * added (`fill`), or kept, and one colour is spread to three. Other changes are
+ * VC_ERROR_LAYOUT.
+ *
+ * Arithmetic: a = scale / std and b = -mean / std are formed in double and
+ * rounded once to the working type, which is double if either dtype has 64 bits
+ * or is a 32-bit integer, else float; y = fma(x, a, b), rounded once to the
+ * destination's dtype. To integers: to nearest even, saturated, NaN is 0 (as
+ * OpenCV's saturate_cast, but for what lies outside of the type). To bool: y is
+ * not 0. A NaN that is computed is the positive quiet one. Without scale, mean
+ * and std the same dtype is moved bit by bit, and integers are saturated
+ * without a detour through floating point. A coefficient that is not finite in
+ * the working type is VC_ERROR_VALUE.
+ *
+ * Sources must not overlap with `to` (VC_ERROR_VALUE); `to` must be writable
+ * and no two of its elements may share memory. On a GPU the work is enqueued on
+ * `stream` of the memory's device, and memory must live until it is done. Host
+ * memory is written when the call returns; `stream` is not looked at. */
+VC_API vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
+                              const vc_transform_params *params, vc_stream stream,
+                              vc_error *error);
+
+/* Threads that a transform of host memory uses at most; 0: one for each core
+ * that the process may run on. At first VIEWCAST_THREADS, else 0. Small images
+ * use fewer. Returns what was set before. */
+VC_API int32_t vc_transform_set_threads(int32_t threads);
+
+/* Which code the transform of host memory runs: "avx2", "neon" or "scalar".
+ * VIEWCAST_SIMD=scalar asks for the last. Static text. */
+VC_API const char *vc_transform_simd(void);
+
+/* Architectures of the GPU kernels in this library ("sm_75 ... compute_120"), or
+ * "" where it was built without. Static text. */
+VC_API const char *vc_transform_kernels(void);
+
 /* ----------------------------------------------- verifying OpenCV's layout */
 
 /* Copies `size` bytes of this process from `address`, VC_ERROR_ABI instead of
