@@ -41,7 +41,7 @@ test-gpu:
 	PYTHON=$(PYTHON) tools/test_gpu.sh $(PYTEST_ARGS)
 
 bench: $(VENV)/package.stamp
-	$(BIN)/python bench/conversions.py $(BENCH_ARGS)
+	$(BIN)/python -m viewcast bench $(BENCH_ARGS)
 
 lint: $(VENV)/package.stamp
 	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1

@@ -4,7 +4,10 @@
 import argparse
 import sys
 
-from . import __version__, demo
+from . import __version__, bench, demo
+
+# Each has add_command(commands), and imports what it needs when it is run.
+COMMANDS = (demo, bench)
 
 
 def main():
@@ -14,7 +17,7 @@ def main():
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (demo,):
+    for module in COMMANDS:
         module.add_command(commands)
     options = parser.parse_args()
     return options.run(options)

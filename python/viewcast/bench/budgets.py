@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a conversion may cost, as ratios to what ran beside it in the same process."""
+
+from typing import NamedTuple
+
+
+class Budget(NamedTuple):
+    floor: float  # at most so many times the floor
+    peer: float | None  # the way that most use takes at least so many times as long
+    name: str | None = None  # of that way
+
+
+BUDGETS = {
+    "torch → GpuMat": Budget(2.2, 20, "Savant's way"),
+    "GpuMat → torch": Budget(1.3, 6, "Savant's way"),
+    "CuPy → GpuMat": Budget(4, 5, "Savant's way"),
+    "GpuMat → CuPy": Budget(1.45, 3, "Savant's way"),
+    "CuPy → torch": Budget(1.7, 4.5, "torch.as_tensor"),
+    "torch → CuPy": Budget(1.45, 4, "cupy.asarray"),
+    "DLPack → GpuMat": Budget(1.5, None),
+}
+
+
+def judge(rows):
+    """Adds to each row of one conversion its ratios, and the budget if it has one."""
+    floor = next((row for row in rows if row["kind"] == "floor"), None)
+    own = next((row for row in rows if row["kind"] == "own"), None)
+    for row in rows:
+        row["floors"] = row["minimum"] / floor["minimum"] if floor else None
+        row["owns"] = row["minimum"] / own["minimum"] if own else None
+        row["budget"] = budget_of(row)
+    return rows
+
+
+def budget_of(row):
+    budget = BUDGETS.get(row["conversion"])
+    if budget and row["kind"] == "own" and row["floors"] is not None:
+        return verdict("≤", budget.floor, row["floors"], row["floors"] <= budget.floor)
+    if budget and row["way"] == budget.name and row["owns"] is not None:
+        return verdict("≥", budget.peer, row["owns"], row["owns"] >= budget.peer)
+    return None
+
+
+def verdict(sign, limit, value, met):
+    return {"sign": sign, "limit": limit, "value": value, "met": met}
+
+
+def describe(budget):
+    if budget is None:
+        return ""
+    return f"{budget['sign']} {budget['limit']:g} {'met' if budget['met'] else 'NOT met'}"

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each conversion beside other ways of doing the same, and beside its floor."""
+
+import viewcast as vc
+
+from . import budgets, loop, progress
+from .table import Table
+from .ways import ways_of
+
+TITLE = "Conversions, µs a call"
+
+
+def measure(setup):
+    groups = [ways for _, ways in setup.each(ways_of)]
+    ways = []
+    for group, skipped in groups:
+        ways += group
+        for what, reason in skipped:
+            setup.skip(what, reason)
+    watches = [loop.calls(w.statement, w.names, setup.number(w.share)) for w in ways]
+    with progress.bar("Conversions", len(watches) * (setup.rounds + 1)) as step:
+        times = loop.interleave(watches, setup.rounds, vc.collect, step=step)
+    rows = []
+    for way, column in zip(ways, times, strict=True):
+        row = {"conversion": way.conversion, "way": way.name, "kind": way.kind, "note": way.note}
+        rows.append(row | {"calls": setup.number(way.share)} | loop.summary(column))
+    for name in dict.fromkeys(row["conversion"] for row in rows):
+        budgets.judge([row for row in rows if row["conversion"] == name])
+    return {"title": TITLE, "rows": rows}
+
+
+def table(result, machine):
+    headings = ["", "min", "median", "spread", "×floor", "×ours", "budget"]
+    made = Table(result["title"], headings)
+    before = None
+    for row in result["rows"]:
+        if row["conversion"] != before:
+            made.rows += [None] if before else []
+            made.rows.append([row["conversion"]] + [""] * 6)
+            before = row["conversion"]
+        numbers = [row[key] for key in ("minimum", "median", "spread", "floors", "owns")]
+        made.rows.append([f" {row['way']}", *map(number, numbers), budgets.describe(row["budget"])])
+    made.notes += [f"{row['way']}: {row['note']}" for row in first_noted(result["rows"])]
+    judged = [row["budget"] for row in result["rows"] if row["budget"]]
+    if judged:
+        met = sum(budget["met"] for budget in judged)
+        made.notes.append(f"{met} of {len(judged)} budgets met (of ×floor at most, ×ours at least)")
+    if judged and machine["mode"] == "host":
+        made.notes.append("Host memory: the budgets are those of a machine with a GPU.")
+    return made
+
+
+def number(value):
+    return "" if value is None else f"{value:.2f}"
+
+
+def first_noted(rows):
+    """Notes, each way's once."""
+    seen = {}
+    for row in rows:
+        if row["note"]:
+            seen.setdefault(row["way"], row)
+    return seen.values()

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one timing loop of every benchmark of this project.
+
+A stopwatch is a function without arguments that times one batch and answers the
+microseconds of one call. `interleave()` runs all of them in rounds, each once a round,
+so that what slows the machine down for a while slows all of them; `summary()` gives the
+minimum (what it costs), the median (what it costs usually) and the spread (how quiet
+the machine was). What is compared must have run in one `interleave()`: absolute times
+move with the machine, ratios within one process are what counts.
+
+On the CPU:
+
+    from viewcast.bench import loop
+
+    names = {"f": cv2.dnn.blobFromImage, "x": image}
+    watches = [loop.calls("f(x)", names, 100), loop.calls("g(x)", {"g": ours, "x": image}, 100)]
+    for name, times in zip(("OpenCV", "ours"), loop.interleave(watches, rounds=7)):
+        print(name, loop.summary(times))
+
+On the GPU, by CUDA events around many launches. The launches take turns over so many
+buffers that none of them is still in the L2 cache when its turn comes again:
+
+    sets = loop.rotating(lambda: (make_source(), make_target()), nbytes_of_one_set)
+    watch = loop.launches(lambda pair: kernel(*pair), sets, 200)
+
+Stopwatches: `calls` (a statement), `ends` (the end of what a statement makes),
+`batches` (calls, and one wait at the end of them), `launches` (device time alone),
+`threads` (a statement on several threads at once). Each but `launches` takes another
+`clock` of integer nanoseconds, for tests.
+"""
+
+import itertools
+import statistics
+import threading as threading_module
+import time
+import timeit
+
+CACHE = 256 << 20  # more than the L2 cache of any GPU so far
+
+
+def interleave(stopwatches, rounds, between=None, warm=1, step=None):
+    """For each stopwatch a list of its numbers, one a round.
+
+    `warm` rounds are thrown away first. `between()` runs after each batch, outside of
+    its time; `step()` too, to move a progress bar.
+    """
+    times = [[] for _ in stopwatches]
+    for number in range(-warm, rounds):
+        for stopwatch, column in zip(stopwatches, times, strict=True):
+            microseconds = stopwatch()
+            if number >= 0:
+                column.append(microseconds)
+            for function in (between, step):
+                if function:
+                    function()
+    return times
+
+
+def summary(times):
+    return {
+        "minimum": min(times),
+        "median": statistics.median(times),
+        "spread": max(times) - min(times),
+        "rounds": list(times),
+    }
+
+
+def calls(statement, names, number, clock=time.perf_counter_ns):
+    """A statement `number` times; what it makes is dropped at once, in that time."""
+    timer = timeit.Timer(statement, timer=clock, globals=names)
+    return lambda: timer.timeit(number) / number / 1000
+
+
+def ends(expression, names, number, after=None, clock=time.perf_counter_ns):
+    """The end of what an expression makes: `number` of them are made, and then dropped
+    one after the other, which alone is timed, together with `after()`."""
+    make = eval(f"lambda: {expression}", names)  # the caller's own text
+
+    def stopwatch():
+        made = [make() for _ in range(number)]
+        begin = clock()
+        made.clear()
+        if after:
+            after()
+        return (clock() - begin) / number / 1000
+
+    return stopwatch
+
+
+def batches(function, number, wait, before=None, clock=time.perf_counter_ns):
+    """`number` calls and one `wait()` for the device, over their number. `before()`, a
+    call and a wait go first, outside of the time."""
+
+    def stopwatch():
+        if before:
+            before()
+        function()
+        wait()
+        begin = clock()
+        for _ in range(number):
+            function()
+        wait()
+        return (clock() - begin) / number / 1000
+
+    return stopwatch
+
+
+def threads(statement, names, number, count, clock=time.perf_counter_ns):
+    """A statement `number` times on each of `count` threads at once: the time of all
+    of them over the calls of *one* thread, which is what a thread sees. The rate of all
+    together is `count` over it. An exception of a thread is raised here."""
+
+    def stopwatch():
+        barrier = threading_module.Barrier(count + 1)
+        failed = []
+
+        def work():
+            timer = timeit.Timer(statement, timer=clock, globals=names)
+            barrier.wait()
+            try:
+                timer.timeit(number)
+            except BaseException as error:
+                failed.append(error)
+
+        workers = [threading_module.Thread(target=work) for _ in range(count)]
+        for worker in workers:
+            worker.start()
+        barrier.wait()
+        begin = clock()
+        for worker in workers:
+            worker.join()
+        elapsed = clock() - begin
+        if failed:
+            raise failed[0]
+        return elapsed / number / 1000
+
+    return stopwatch
+
+
+def rotating(make, nbytes, at_least=CACHE):
+    """So many buffers (or sets of them) of `nbytes` that together they do not fit into
+    the GPU's cache; at least two."""
+    return [make() for _ in range(max(2, -(-at_least // max(1, nbytes))))]
+
+
+def launches(launch, buffers, number, events=None):
+    """Device time of one `launch(buffer)`, by CUDA events around `number` launches on
+    the current stream, which go round the buffers. The launches are queued without
+    waiting: where queueing takes longer than the device's work, queueing is measured."""
+    events = events or device_events()
+
+    def stopwatch():
+        turn = itertools.islice(itertools.cycle(buffers), number)
+        begin, end = events.make(), events.make()
+        launch(buffers[-1])
+        events.record(begin)
+        for buffer in turn:
+            launch(buffer)
+        events.record(end)
+        return events.milliseconds(begin, end) / number * 1000
+
+    return stopwatch
+
+
+class TorchEvents:
+    def __init__(self):
+        import torch
+
+        self.cuda = torch.cuda
+
+    def make(self):
+        return self.cuda.Event(enable_timing=True)
+
+    def record(self, event):
+        event.record()
+
+    def milliseconds(self, begin, end):
+        end.synchronize()
+        return begin.elapsed_time(end)
+
+
+class CupyEvents:
+    def __init__(self):
+        import cupy
+
+        self.cuda = cupy.cuda
+
+    def make(self):
+        return self.cuda.Event()
+
+    def record(self, event):
+        event.record()
+
+    def milliseconds(self, begin, end):
+        end.synchronize()
+        return self.cuda.get_elapsed_time(begin, end)
+
+
+def device_events():
+    """Events of torch, else of CuPy: of the library whose current stream is launched on."""
+    try:
+        return TorchEvents()
+    except ImportError:
+        return CupyEvents()

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other ways of doing the same: names, and functions that make them or raise Missing."""
+
+from .images import Missing, load
+
+SAVANTS = {
+    "torch-gpumat": ("Savant's way", "gpumat_from"),
+    "cupy-gpumat": ("Savant's way", "gpumat_from"),
+    "gpumat-torch": ("Savant's way", "tensor_from_gpumat"),
+    "gpumat-cupy": ("Savant's way", "cupy_from_gpumat"),
+    # Savant has no helper of its own for these two.
+    "cupy-torch": ("torch.as_tensor", "tensor_from_cupy"),
+    "torch-cupy": ("cupy.asarray", "cupy_from_tensor"),
+}
+
+
+def of(conversion, images):
+    """Pairs of a name and a function that gives the fields of a Way."""
+    if conversion.slug in SAVANTS:
+        name, function = SAVANTS[conversion.slug]
+        yield name, lambda: savants_way(function, conversion, images)
+    if conversion.target == "gpumat":
+        yield "GpuMat.from_dlpack", lambda: opencv_dlpack(conversion, images)
+    elif conversion.target == "view":
+        yield "StridedMemoryView", lambda: memory_view(conversion, images)
+    else:
+        yield f"{conversion.target}.from_dlpack", lambda: library_dlpack(conversion, images)
+
+
+def savants_way(function, conversion, images):
+    """The array interface, read or offered in Python, and the libraries' own readers."""
+    device_memory(images)
+    for module in ("cupy", "cv2", "torch"):
+        load(module)
+    from . import savant_way
+
+    return {"names": {"f": getattr(savant_way, function), "x": images[conversion.source]}}
+
+
+def library_dlpack(conversion, images):
+    """DLPack, as the target's library imports it."""
+    device_memory(images)
+    if conversion.source == "gpumat":
+        opencv_with_cuda()
+    return {"names": {"f": load(conversion.target).from_dlpack, "x": images[conversion.source]}}
+
+
+def opencv_dlpack(conversion, images):
+    """GpuMat.from_dlpack never gives back what it took: handles of one and the same
+    image leak, so it gets few calls, on an image that nothing else uses."""
+    device_memory(images)
+    function = getattr(opencv_with_cuda().cuda.GpuMat, "from_dlpack", None)
+    if function is None:
+        raise Missing("this OpenCV has no GpuMat.from_dlpack: 4.13 and later have")
+    image = getattr(images, f"make_{conversion.source}")()
+    note = "leaks what it is given: few calls"
+    return {"names": {"f": function, "x": image}, "share": 0.05, "note": note}
+
+
+def memory_view(conversion, images):
+    """cuda.core's counterpart of a View."""
+    try:
+        from cuda.core.utils import StridedMemoryView
+    except Exception as error:
+        raise Missing(f"cuda.core cannot be imported ({error}): pip install cuda-core") from error
+    names = {"f": StridedMemoryView.from_any_interface, "x": images[conversion.source]}
+    return {"names": names, "statement": "f(x, stream_ptr=-1)"}
+
+
+def device_memory(images):
+    if images.host:
+        raise Missing("reads device memory only, and there is no GPU")
+
+
+def opencv_with_cuda():
+    """cv2. Without CUDA, what OpenCV does with DLPack may end the process."""
+    cv2 = load("cv2")
+    if cv2.cuda.getCudaEnabledDeviceCount() <= 0:
+        raise Missing(f"OpenCV {cv2.__version__} here is built without CUDA")
+    return cv2

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A table in plain text of at most 80 columns, or drawn by rich where it is installed and
+stdout is a terminal."""
+
+import shutil
+import sys
+from dataclasses import dataclass, field
+
+WIDTH = 80
+
+
+@dataclass
+class Table:
+    title: str
+    headings: list
+    rows: list = field(default_factory=list)  # of strings; None between groups
+    notes: list = field(default_factory=list)
+
+    def plain(self):
+        """The first column gives way where a line would be too long."""
+        cells = [self.headings] + [row for row in self.rows if row is not None]
+        widths = [max(len(row[n]) for row in cells) for n in range(len(self.headings))]
+        others = sum(widths[1:]) + 2 * (len(widths) - 1)
+        widths[0] = min(widths[0], max(12, WIDTH - others))
+        lines = [self.title, "-" * len(self.title)]
+        lines += [line_of(row, widths) for row in [self.headings, *self.rows]]
+        return "\n".join(lines + self.notes) + "\n"
+
+    def draw(self, console):
+        from rich import box
+        from rich.table import Table as RichTable
+
+        table = RichTable(title=self.title, title_justify="left", box=box.SIMPLE_HEAD)
+        for number, heading in enumerate(self.headings):
+            table.add_column(heading, justify="right" if number else "left")
+        for row in self.rows:
+            if row is None:
+                table.add_section()
+            else:
+                table.add_row(*row)
+        console.print(table)
+        for note in self.notes:
+            console.print(note)
+
+
+def line_of(row, widths):
+    if row is None:
+        return ""
+    first = shorten(row[0], widths[0]).ljust(widths[0])
+    rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+    return "  ".join([first, *rest]).rstrip()
+
+
+def shorten(text, width):
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def show(table):
+    console = rich_console()
+    if console:
+        table.draw(console)
+    else:
+        print(table.plain(), flush=True)
+
+
+def rich_console():
+    """None where plain text is called for."""
+    if not sys.stdout.isatty():
+        return None
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
+    width = max(WIDTH, shutil.get_terminal_size().columns)
+    return Console(highlight=False, width=width, markup=False)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several threads that convert the same image at once: what a call costs each of them,
+and what all of them get done."""
+
+import viewcast as vc
+
+from . import loop, progress
+from .table import Table
+from .ways import CALL, prepare
+
+TITLE = "Threads at once"
+
+
+def measure(setup):
+    pairs = list(setup.each(prepare))
+    number = setup.number(0.25)
+    rows = [
+        {"conversion": conversion.name, "threads": count}
+        for conversion, _ in pairs
+        for count in setup.threads
+    ]
+    watches = [
+        loop.threads(CALL, names, number, count) for _, names in pairs for count in setup.threads
+    ]
+    with progress.bar("Threads", len(watches) * (setup.rounds + 1)) as step:
+        times = loop.interleave(watches, setup.rounds, vc.collect, step=step)
+    for row, column in zip(rows, times, strict=True):
+        row |= loop.summary(column)
+        row["rate"] = row["threads"] / row["minimum"]
+        row["median_rate"] = row["threads"] / row["median"]
+    return {"title": TITLE, "rows": rows}
+
+
+def table(result, machine):
+    headings = ["", "threads", "µs a call, each", "median", "million/s, all", "median"]
+    made = Table(result["title"], headings)
+    before = None
+    for row in result["rows"]:
+        first = row["conversion"] != before
+        made.rows += [None] if before and first else []
+        before = row["conversion"]
+        numbers = [row[key] for key in ("minimum", "median", "rate", "median_rate")]
+        cells = [str(row["threads"]), *(f"{value:.2f}" for value in numbers)]
+        made.rows.append([before if first else "", *cells])
+    gil = "with" if machine["gil"] else "without"
+    made.notes.append(f"Python {machine['python']} {gil} the global interpreter lock")
+    return made
