@@ -3,8 +3,9 @@
 
 Each conversion is timed three ways, in interleaved rounds of one process: without any
 ordering (stream=-1), with producer and consumer on the same stream, and with streams
-that differ. The floor is the same record and wait in a C loop. Where streams differ,
-the end of the view is timed too: its memory waits for the consumer.
+that differ. The floor is a record and wait made by C code after each unordered
+conversion; the same in a loop of nothing else is printed too. Where streams differ, the
+end of the view is timed too: its memory waits for the consumer.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import time
 import viewcast as vc
 
 
-def event_floor() -> ctypes.CDLL:
+def event_floor() -> ctypes.PyDLL:
     """The C loop, compiled for this machine."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
@@ -29,9 +30,12 @@ def event_floor() -> ctypes.CDLL:
     library = pathlib.Path(tempfile.mkdtemp()) / "event_floor.so"
     source = pathlib.Path(__file__).with_name("event_floor.c")
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", source, "-o", library, "-ldl"], check=True)
-    floor = ctypes.CDLL(str(library))
+    floor = ctypes.PyDLL(str(library))
     floor.record_and_wait.restype = ctypes.c_double
-    floor.record_and_wait.argtypes = [ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int]
+    floor.record_and_wait.argtypes = [
+        *(ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int),
+        *(ctypes.c_void_p, ctypes.c_int),
+    ]
     return floor
 
 
@@ -73,6 +77,12 @@ def ways(cupy, torch, side) -> dict[str, tuple]:
     }
 
 
+def floor_beside(floor: ctypes.PyDLL, call, side: int, calls: int) -> float:
+    """Of a record and wait after each call, less the calls."""
+    with_it = floor.record_and_wait(1, side, calls, id(call), 1)
+    return with_it - floor.record_and_wait(1, side, calls, id(call), 0)
+
+
 def measure(rounds: int, calls: int) -> dict:
     import cupy
     import torch
@@ -80,56 +90,44 @@ def measure(rounds: int, calls: int) -> dict:
     side = cupy.cuda.Stream(non_blocking=True)
     floor, every = event_floor(), ways(cupy, torch, side)
     times = {name: tuple({"made": [], "ended": []} for _ in ways) for name, ways in every.items()}
-    floors = []
+    floors, beside = [], {name: [] for name in every}
     vc.warmup(0)
     for _ in range(rounds):
-        floors.append(floor.record_and_wait(1, side.ptr, calls))
+        floors.append(floor.record_and_wait(1, side.ptr, calls, None, 1))
         for name, each in every.items():
+            beside[name].append(floor_beside(floor, each[0], side.ptr, calls))
             for slot, call in zip(times[name], each, strict=True):
                 made, ended = nanoseconds(call, calls)
                 slot["made"].append(made)
                 slot["ended"].append(ended)
                 torch.cuda.synchronize()
                 vc.collect()
-    return {"floor": floors, "conversions": times}
+    return {"floor": floors, "floor_beside": beside, "conversions": times}
+
+
+HEADINGS = ("conversion", "none", "same", "differ", "floor", "ratio", "object", "end", "differ")
+
+
+def rows(result: dict):
+    """Each conversion's nanoseconds, and how many times the floor is added."""
+    for name, measured in result["conversions"].items():
+        none, same, differ, named = (min(each["made"]) for each in measured)
+        floor = min(result["floor_beside"][name])
+        ends = [min(each["ended"]) for each in measured]
+        numbers = [f"{number:.0f}" for number in (none, same, differ, floor)]
+        ratio = f"{(differ - same) / floor:.2f}"
+        yield [name, *numbers, ratio, f"{named:.0f}", f"{ends[1]:.0f}", f"{ends[2]:.0f}"]
 
 
 def report(result: dict) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    floor = min(result["floor"])
-    table = Table(
-        title=f"ns a call, minimum; event record + wait: {floor:.0f} ns "
-        f"(median {statistics.median(result['floor']):.0f})"
-    )
-    for column in (
-        "conversion",
-        "none",
-        "same",
-        "same/none",
-        "differ",
-        "added/floor",
-        "by object",
-        "end: same",
-        "differ",
-    ):
-        table.add_column(column, justify="left" if column == "conversion" else "right")
-    for name, measured in result["conversions"].items():
-        none, same, differ, named = (min(each["made"]) for each in measured)
-        ends = [min(each["ended"]) for each in measured]
-        table.add_row(
-            name,
-            f"{none:.0f}",
-            f"{same:.0f}",
-            f"{same / none:.2f}",
-            f"{differ:.0f}",
-            f"{(differ - same) / floor:.2f}",
-            f"{named:.0f}",
-            f"{ends[1]:.0f}",
-            f"{ends[2]:.0f}",
-        )
-    Console().print(table)
+    floors = result["floor"]
+    print("ns a call, minimum. floor: an event record + wait after each conversion")
+    print(f"(alone in a loop: {min(floors):.0f}, median {statistics.median(floors):.0f}).")
+    print("ratio: (differ - same) / floor. object: differ, the stream given as an object.")
+    print("end: of a view, on the same stream and on another.")
+    print(f"{HEADINGS[0]:16}" + "".join(f"{heading:>8}" for heading in HEADINGS[1:]))
+    for name, *columns in rows(result):
+        print(f"{name:16}" + "".join(f"{column:>8}" for column in columns))
 
 
 def main() -> int:

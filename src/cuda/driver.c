@@ -3,7 +3,6 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@ static struct {
 
 static pthread_mutex_t deciding = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int decided; /* a vc_mode; 0: not yet */
+const vc_driver *_Atomic vc_driver_ready;
 
 static bool find(void *library, const char *name, void *slot) {
   void *symbol = dlsym(library, name);
@@ -127,6 +127,7 @@ static vc_status decide_once(vc_mode *out, vc_error *error) {
   if (!mode) {
     status = decide(&mode, error);
     if (status == VC_OK) atomic_store(&decided, (int)mode);
+    if (status == VC_OK && mode == VC_MODE_CUDA) atomic_store(&vc_driver_ready, &cuda.driver);
   }
   pthread_mutex_unlock(&deciding);
   if (status == VC_OK) *out = mode;
@@ -142,11 +143,7 @@ vc_status vc_cuda_mode(vc_mode *out, vc_error *error) {
   return decide_once(out, error);
 }
 
-int32_t vc_cuda_device_count(void) {
-  vc_mode mode;
-  if (vc_cuda_mode(&mode, NULL) != VC_OK || mode != VC_MODE_CUDA) return 0;
-  return cuda.devices;
-}
+int32_t vc_cuda_device_count(void) { return vc_driver_get() ? cuda.devices : 0; }
 
 const char *vc_cuda_reason(void) {
   vc_mode mode;
@@ -154,7 +151,7 @@ const char *vc_cuda_reason(void) {
   return cuda.reason;
 }
 
-const vc_driver *vc_driver_get(void) {
+const vc_driver *vc_driver_decide(void) {
   vc_mode mode;
   if (vc_cuda_mode(&mode, NULL) != VC_OK || mode != VC_MODE_CUDA) return NULL;
   return &cuda.driver;

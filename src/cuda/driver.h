@@ -3,6 +3,8 @@
 #ifndef VC_CUDA_DRIVER_H
 #define VC_CUDA_DRIVER_H
 
+#include <stdatomic.h>
+
 #include "viewcast/viewcast.h"
 
 typedef int CUresult;
@@ -84,8 +86,17 @@ typedef struct vc_driver {
   CUresult (*cuGetErrorName)(CUresult result, const char **name);
 } vc_driver;
 
-/* The driver of this process, or NULL in host mode or where it failed. */
-const vc_driver *vc_driver_get(void);
+/* Set once the process has decided for CUDA, and never changed again. */
+extern const vc_driver *_Atomic vc_driver_ready;
+/* Decides; NULL in host mode or where the driver failed. */
+const vc_driver *vc_driver_decide(void);
+
+/* The driver of this process, or NULL in host mode or where it failed. Asked for
+ * several times in each conversion: one load. */
+static inline const vc_driver *vc_driver_get(void) {
+  const vc_driver *ready = atomic_load_explicit(&vc_driver_ready, memory_order_acquire);
+  return ready ? ready : vc_driver_decide();
+}
 
 /* Fills `error` with the driver's name of a result; returns VC_ERROR_CUDA. */
 vc_status vc_driver_fail(vc_error *error, const char *call, CUresult result);
