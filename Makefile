@@ -16,7 +16,7 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
-.PHONY: help demo test test-gpu bench lint clean FORCE
+.PHONY: help demo test test-gpu bench instructions record-instructions lint clean FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +24,8 @@ help:
 	@echo 'make test      C tests, and the Python suite once per OpenCV'
 	@echo 'make test-gpu  the same on a GPU, with the torch and CuPy of $$(PYTHON)'
 	@echo 'make bench     each conversion beside the usual way of doing it'
+	@echo 'make instructions  count those of each conversion, under valgrind; part of'
+	@echo '               make test. make record-instructions keeps the new counts'
 	@echo 'make lint      ruff over all Python files'
 	@echo 'make clean     remove .venv and build'
 	@echo
@@ -35,7 +37,14 @@ demo: $(VENV)/package.stamp
 	$(BIN)/python -m viewcast demo --output build/demo.png $(DEMO_ARGS)
 
 test: $(VENV)/package.stamp
+	@tools/get_valgrind.sh
 	$(BIN)/python tools/run_tests.py $(PYTEST_ARGS)
+
+instructions: $(VENV)/package.stamp
+	$(BIN)/python tools/count_instructions.py
+
+record-instructions: $(VENV)/package.stamp
+	$(BIN)/python tools/count_instructions.py --record
 
 test-gpu:
 	PYTHON=$(PYTHON) tools/test_gpu.sh $(PYTEST_ARGS)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was counted, beside what is recorded."""
+
+# Two runs of one build differ by nothing in our own code, and by 0.1 % in all of it.
+TOLERANCE = 0.02
+# Where other versions make the counts of another kind.
+LOOSE = 0.25
+# What our own instructions depend on; all of them depend on every version.
+OWN_KEYS = ("compiler", "cupy", "machine", "opencv", "opencv_cuda", "python", "torch")
+
+
+def without_details(key, version):
+    """3.11 of 3.11.7, 2.13.0 of 2.13.0+cpu: what our own code can notice."""
+    if key == "python":
+        return ".".join(version.split(".")[:2])
+    return version.split("+")[0] if key == "torch" and version else version
+
+
+def differing(recorded, counted):
+    """Versions that differ for our own instructions, and for all of them."""
+    own = [
+        key
+        for key in OWN_KEYS
+        if without_details(key, recorded.get(key)) != without_details(key, counted[key])
+    ]
+    return own, [key for key in sorted(counted) if recorded.get(key) != counted[key]]
+
+
+def compare(recorded, counted):
+    """(failures, remarks): lines."""
+    failures, remarks = [], []
+    tolerances = {}
+    for what, keys in zip(
+        ("own", "total"), differing(recorded["versions"], counted["versions"]), strict=True
+    ):
+        tolerances[what] = LOOSE if keys else TOLERANCE
+        if keys:
+            changes = ", ".join(
+                f"{key} {recorded['versions'].get(key)} → {counted['versions'][key]}"
+                for key in keys
+            )
+            remarks.append(f"{what}: within {LOOSE:.0%} only, for versions differ: {changes}")
+    for slug, before in recorded["counts"].items():
+        if slug not in counted["counts"]:
+            reason = counted["skipped"].get(slug, "no such conversion any more")
+            failures.append(f"{slug}: recorded, and not counted now: {reason}")
+            continue
+        for what, tolerance in tolerances.items():
+            now = counted["counts"][slug][what]
+            change = now / before[what] - 1
+            line = f"{slug}, {what}: {before[what]:,.0f} → {now:,.0f} ({change:+.1%})"
+            if change > tolerance:
+                failures.append(f"{line}, more than {tolerance:.0%}")
+            elif change < -tolerance:
+                remarks.append(f"{line}: fewer; keep it so with make record-instructions")
+    for slug in counted["counts"].keys() - recorded["counts"].keys():
+        remarks.append(f"{slug}: not recorded yet; make record-instructions")
+    return failures, remarks

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What count.py runs under callgrind: each conversion CALLS times, and twice as often,
+so that the difference is CALLS conversions and nothing around them.
+
+One process does it all: importing the libraries is what takes the time, and until the
+counting starts valgrind only translates.
+"""
+
+import ctypes
+import gc
+import json
+import sys
+
+from viewcast.bench import machine
+from viewcast.bench.images import Images, Missing
+from viewcast.bench.ways import CONVERSIONS, prepare
+
+CALLS = 200
+# Python's interpreter adapts, pools and free lists fill, an OpenCV that does not report
+# the end of a lend is swept now and then: all of that comes first.
+WARM = 1000
+
+
+def run(function, image, calls):
+    for _ in range(calls):
+        function(image)
+
+
+def count(requests, slug, function, image):
+    run(function, image, WARM)
+    requests.start()
+    for name, calls in (("not counted", CALLS), ("once", CALLS), ("twice", 2 * CALLS)):
+        run(function, image, calls)
+        requests.dump(f"{slug} {name}".encode())  # and all counts are 0 again
+    requests.stop()
+
+
+def main():
+    library, output = sys.argv[1:]
+    requests = ctypes.CDLL(library)
+    if not requests.inside_valgrind():
+        sys.exit("to be run under valgrind --tool=callgrind")
+    images, skipped = Images((4, 6, 3)), {}
+    gc.disable()
+    for conversion in CONVERSIONS:
+        try:
+            names = prepare(conversion, images)
+        except Missing as reason:
+            skipped[conversion.slug] = str(reason)
+        else:
+            count(requests, conversion.slug, names["f"], names["x"])
+    description = {"machine": machine.describe(), "calls": CALLS, "skipped": skipped}
+    with open(output, "w") as file:
+        json.dump(description, file)
+
+
+main()
