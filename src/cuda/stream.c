@@ -84,6 +84,11 @@ static void return_event(int32_t device, loan borrowed) {
   }
 }
 
+static void discard_event(loan borrowed) {
+  if (borrowed.slot) atomic_store_explicit(borrowed.slot, NULL, memory_order_release);
+  vc_cuda_destroy_event(borrowed.event);
+}
+
 /* --- graph capture */
 
 typedef struct {
@@ -150,6 +155,13 @@ static bool on_one_device(const vc_driver *driver, vc_stream producer, vc_stream
   return belongs_to(driver, producer, current) && belongs_to(driver, consumer, current);
 }
 
+/* Pooled events are of the device's own context. */
+static bool is_current(const vc_driver *driver, int32_t device) {
+  CUdevice found;
+  if (vc_cuda_device_count() == 1) return true;
+  return driver->cuCtxGetDevice(&found) == VC_CUDA_SUCCESS && found == device;
+}
+
 /* --- the calls */
 
 static vc_status check_device(int32_t device, vc_error *error) {
@@ -170,7 +182,13 @@ static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_str
     call = "cuStreamWaitEvent (consumer's stream)";
     result = driver->cuStreamWaitEvent(vc_driver_stream(consumer), borrowed.event, 0);
   }
-  return_event(device, borrowed);
+  /* Where the device's context could not be made current, the event is of another
+   * one: it must not stay in the device's pool. */
+  if (result == VC_CUDA_SUCCESS || is_current(driver, device)) {
+    return_event(device, borrowed);
+  } else {
+    discard_event(borrowed);
+  }
   return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, call, result);
 }
 
@@ -232,13 +250,6 @@ vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *erro
                    "the host after the capture");
   }
   return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, "cuStreamSynchronize", result);
-}
-
-/* Pooled events are of the device's own context. */
-static bool is_current(const vc_driver *driver, int32_t device) {
-  CUdevice found;
-  if (vc_cuda_device_count() == 1) return true;
-  return driver->cuCtxGetDevice(&found) == VC_CUDA_SUCCESS && found == device;
 }
 
 static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream stream, vc_mark *out,
@@ -315,6 +326,11 @@ vc_status vc_cuda_warmup(int32_t device, vc_error *error) {
   CUresult result = VC_CUDA_SUCCESS;
   int count = 0;
   vc_entered entered = vc_cuda_enter(device);
+  if (!is_current(driver, device)) {
+    vc_cuda_leave(entered);
+    return vc_fail(error, VC_ERROR_CUDA, "the context of CUDA device %d can't be made current",
+                   (int)device);
+  }
   while (count < POOL_SIZE && result == VC_CUDA_SUCCESS) {
     result = take_event(device, &events[count]);
     if (result == VC_CUDA_SUCCESS) count++;
