@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "core/allocate.h"
+
 struct vc_block_lists {
   vc_block *first[VC_BLOCK_CLASSES];
 };
@@ -46,7 +48,7 @@ bool vc_block_reserve(vc_block_cache *cache, int32_t device) {
   pthread_once(&once, survive_fork);
   if (device < 0 || device >= VC_MAX_DEVICES) return false;
   vc_block_lock();
-  if (!cache->devices[device]) cache->devices[device] = calloc(1, sizeof(vc_block_lists));
+  if (!cache->devices[device]) cache->devices[device] = vc_calloc(sizeof(vc_block_lists));
   bool there = cache->devices[device] != NULL;
   vc_block_unlock();
   return there;

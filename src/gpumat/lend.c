@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "core/allocate.h"
 #include "core/error.h"
 #include "core/owner.h"
 #include "gpumat/header.h"
@@ -160,7 +161,7 @@ static vc_lend *new_lend(const vc_gpumat_abi *abi, const vc_view *view,
             "this OpenCV never gives references back: a lend needs a holder of the GpuMat");
     return NULL;
   }
-  vc_lend *lend = calloc(1, sizeof *lend);
+  vc_lend *lend = vc_calloc(sizeof *lend);
   if (!lend) {
     vc_fail(error, VC_ERROR_MEMORY, "no memory for a lend record of %zu bytes", sizeof *lend);
     return NULL;

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "core/allocate.h"
 #include "core/error.h"
 #include "cuda/device.h"
 #include "cuda/legacy.h"
@@ -133,7 +134,7 @@ static vc_device memory_device(int32_t device) {
 
 static vc_block *new_block(vc_pool *pool, int32_t device, int32_t size_class) {
   size_t bytes = vc_block_class_bytes(size_class);
-  vc_block *block = malloc(sizeof *block);
+  vc_block *block = vc_malloc(sizeof *block);
   void *memory = NULL;
   if (block && vc_block_reserve(&pool->free, device)) {
     memory = ask_backend(pool, device, bytes);
@@ -261,7 +262,7 @@ void *vc_pool_allocator(void) { return &allocator; }
 /* --- the calls */
 
 vc_status vc_pool_new(const vc_pool_backend *backend, vc_pool **out, vc_error *error) {
-  vc_pool *pool = calloc(1, sizeof *pool);
+  vc_pool *pool = vc_calloc(sizeof *pool);
   if (!pool) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a pool");
   pool->backend = *backend;
   pool->next = atomic_load(&pools);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "core/allocate.h"
 #include "cuda/driver.h"
 
 /* CUdevice_attribute and CUpointer_attribute. */
@@ -23,7 +24,7 @@ static bool has_memory_pools(const vc_driver *driver, int32_t device) {
 static void *allocate(void *context, int32_t device, size_t bytes) {
   (void)context;
   const vc_driver *driver = vc_driver_get();
-  if (!driver) return aligned_alloc(HOST_ALIGNMENT, bytes);
+  if (!driver) return vc_aligned_alloc(HOST_ALIGNMENT, bytes);
   CUdeviceptr address = 0;
   /* While a blocking stream captures, anything on the legacy one would end it. */
   bool in_order =

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "core/allocate.h"
 #include "core/error.h"
 #include "core/owner.h"
 #include "cuda/device.h"
@@ -43,7 +44,7 @@ static vc_status fail_released(vc_error *error) {
 
 static vc_status share_standard(const vc_gpumat *mat, int32_t device, vc_owner *owner,
                                 vc_error *error) {
-  standard_share *share = malloc(sizeof *share);
+  standard_share *share = vc_malloc(sizeof *share);
   if (!share) return vc_fail(error, VC_ERROR_MEMORY, "no memory to share a GpuMat");
   if (!vc_counter_take(mat->refcount)) {
     free(share);

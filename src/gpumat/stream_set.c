@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "core/allocate.h"
 #include "core/error.h"
 #include "cuda/legacy.h"
 
@@ -48,7 +49,7 @@ vc_status vc_stream_set_new(const vc_stream *streams, size_t count, vc_stream_se
   if (count > (SIZE_MAX - sizeof **out) / sizeof(member)) {
     return vc_fail(error, VC_ERROR_VALUE, "%zu streams are too many to name", count);
   }
-  vc_stream_set *set = calloc(1, sizeof *set + count * sizeof(member));
+  vc_stream_set *set = vc_calloc(sizeof *set + count * sizeof(member));
   if (!set) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a list of %zu streams", count);
   atomic_init(&set->references, 1);
   set->record.finish = finish;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/allocate.h"
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/owner.h"
@@ -283,7 +284,7 @@ static vc_status make_export(const vc_view *view, vc_owner *owner, export **out,
   if (status != VC_OK)
     return status;
 
-  export *self = malloc(sizeof *self);
+  export *self = vc_malloc(sizeof *self);
   if (self == NULL)
     return vc_fail(error, VC_ERROR_MEMORY, "no memory for a managed tensor of %zu bytes",
                    sizeof *self);

@@ -482,7 +482,9 @@ static int allocate(uintptr_t *address, size_t bytes, bool in_order) {
 
 static int free_memory(uintptr_t address, bool in_order) {
   range *found = find_range(address);
-  if (!found || !found->owned || found->address != address || found->in_order != in_order) {
+  bool so = found && found->owned && found->address == address;
+  /* cuMemFree takes what cuMemAllocAsync gave, too; not the other way round. */
+  if (!so || (in_order && !found->in_order)) {
     return broken("memory is freed that was not allocated so", SIM_INVALID_VALUE);
   }
   if (current() < 0) return SIM_INVALID_CONTEXT;

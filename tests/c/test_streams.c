@@ -940,6 +940,9 @@ static int run_case(const char *name) {
   return checks_failed != 0;
 }
 
+/* By its own name: under valgrind /proc/self/exe is valgrind. */
+static const char *program;
+
 /* Runs this program anew; `libraries` is where it finds libcuda.so.1. */
 static void start(const char *name, const char *argument, int setting, const char *libraries) {
   int status = -1;
@@ -950,7 +953,7 @@ static void start(const char *name, const char *argument, int setting, const cha
     setenv("SIMULATED_CUDA_DEVICES", setting & TWO_DEVICES ? "2" : "1", 1);
     if (setting & FORBIDDEN) setenv("VIEWCAST_HOST_MODE", "0", 1);
     else unsetenv("VIEWCAST_HOST_MODE");
-    execl("/proc/self/exe", "test_streams", name, argument, (char *)NULL);
+    execl(program, program, name, argument, (char *)NULL);
     _exit(126);
   }
   if (child > 0) waitpid(child, &status, 0);
@@ -1013,6 +1016,7 @@ int main(int count, char **arguments) {
     case_argument = count > 2 ? arguments[2] : "";
     return run_case(arguments[1]);
   }
+  program = arguments[0];
   Dl_info driver;
   char folder[] = "/tmp/test_streams_XXXXXX";
   load_simulation();
