@@ -108,16 +108,21 @@ static vc_status check_header(const vc_cuda_array *array, vc_error *error) {
 vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device, vc_view *out,
                                   vc_error *error) {
   vc_dtype dtype;
-  vc_view view;
+  vc_view view = {.data = (void *)array->data, .device = device, .ndim = array->ndim};
   vc_status status = check_header(array, error);
   if (status == VC_OK)
     status = vc_dtype_from_typestr(array->typestr, &dtype, error);
-  if (status == VC_OK)
-    status = vc_view_packed((void *)array->data, device, dtype, array->ndim, array->shape,
-                            &view, error);
-  if (status == VC_OK && array->has_strides) {
-    memcpy(view.strides, array->strides, (size_t)view.ndim * sizeof view.strides[0]);
+  if (status != VC_OK)
+    return status;
+
+  view.dtype = dtype;
+  if (array->has_strides) {
+    /* Checked by its own strides alone: packed, it might not fit. */
+    memcpy(view.shape, array->shape, sizeof view.shape);
+    memcpy(view.strides, array->strides, sizeof view.strides);
     status = vc_view_check(&view, error);
+  } else {
+    status = vc_view_packed(view.data, device, dtype, array->ndim, array->shape, &view, error);
   }
   if (status != VC_OK)
     return status;
