@@ -16,13 +16,16 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
-.PHONY: help demo test test-gpu bench instructions record-instructions lint clean FORCE
+.PHONY: help demo test test-gpu bench instructions record-instructions lint clean FORCE \
+  test-asan test-valgrind test-tsan fuzz coverage soak test-opencv-versions
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo      build, then convert the frames of a real video every way'
 	@echo 'make test      C tests, and the Python suite once per OpenCV'
 	@echo 'make test-gpu  the same on a GPU, with the torch and CuPy of $$(PYTHON)'
+	@echo 'make test-asan, test-valgrind, test-tsan, fuzz, coverage, soak,'
+	@echo 'make test-opencv-versions: see docs/safety.md'
 	@echo 'make bench     each conversion beside the usual way of doing it'
 	@echo 'make instructions  count those of each conversion, under valgrind; part of'
 	@echo '               make test. make record-instructions keeps the new counts'
@@ -48,6 +51,17 @@ record-instructions: $(VENV)/package.stamp
 
 test-gpu:
 	PYTHON=$(PYTHON) tools/test_gpu.sh $(PYTEST_ARGS)
+
+# The C and C++ compilers of the sanitizers are gcc's: its run time is what
+# tools/sanitize.py loads into Python.
+test-asan: $(VENV)/tools.stamp
+	CC=gcc CXX=g++ $(BIN)/python tools/sanitize.py asan $(PYTEST_ARGS)
+
+test-valgrind test-tsan: $(VENV)/tools.stamp
+	CC=gcc CXX=g++ $(BIN)/python tools/sanitize.py $(@:test-%=%)
+
+fuzz: $(VENV)/tools.stamp
+	$(BIN)/python tools/fuzz.py $(FUZZ_SECONDS)
 
 bench: $(VENV)/package.stamp
 	$(BIN)/python -m viewcast bench $(BENCH_ARGS)

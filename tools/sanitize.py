@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tests under sanitizers: `make test-asan`, `make test-valgrind`, `make test-tsan`.
+
+    python tools/sanitize.py asan|valgrind|tsan [arguments of pytest]
+
+asan: AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer over the C
+tests and the Python suite (stock OpenCV 5, and a few files of it with an OpenCV
+built with CUDA where VIEWCAST_CUDA_CV2 names a folder of wheels). valgrind and
+tsan (ThreadSanitizer): over the C tests.
+"""
+
+import collections
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import run_tests
+from run_tests import ROOT, run, say
+
+MESON = [sys.executable, "-m", "mesonbuild.mesonmain"]
+
+# What LeakSanitizer finds on every exit, in modules that are not ours, and why.
+# A leak with a frame of viewcast on its stack is never excused: a suppression by
+# an interpreter's frame would hide it, as all of our calls come from there.
+NOT_OURS = {
+    "libpython": "CPython keeps some static types' members and objects in module cycles",
+    "python3": "the same, where the interpreter is one file",
+}
+OURS = re.compile(r"_viewcast\.|libviewcast")
+
+# One process a file of pixels is enough; torch's import alone takes 10 s here.
+DESELECT = [
+    "--ignore=tests/python/test_examples.py",  # programs that import torch four times
+    "--ignore=tests/python/test_imports.py",  # what is imported when: a process a case
+    "--deselect=tests/python/test_lifetime.py::test_the_interpreter_ends_quietly_with_views_alive",
+]
+# LeakSanitizer itself crashes at times in a child that was forked from a process
+# with threads, as these tests' are: they run without it.
+FORKING = ["tests/python/test_simulated_cuda.py"]
+# What an OpenCV built with CUDA adds: it calls our allocator object.
+WITH_CUDA_CV2 = ["test_pool.py", "test_gpumat_headers.py", "test_lifetime.py"]
+
+
+def configure(name, *options):
+    build = ROOT / "build" / name
+    if not (build / "build.ninja").is_file():
+        if run(*MESON, "setup", build, "-Dwerror=true", *options, env=tools_env()):
+            sys.exit(f"build/{name} can't be configured")
+    if run(*MESON, "compile", "-C", build, env=tools_env()):
+        sys.exit(f"build/{name} can't be built")
+    return build
+
+
+def tools_env(**more):
+    scripts = pathlib.Path(sys.executable).parent
+    return dict(os.environ, PATH=f"{scripts}{os.pathsep}{os.environ['PATH']}", **more)
+
+
+def library(name):
+    found = subprocess.run(
+        ["gcc", f"-print-file-name={name}"], text=True, stdout=subprocess.PIPE, check=True
+    )
+    return found.stdout.strip()
+
+
+# --- AddressSanitizer
+
+
+def blocks(text):
+    """The leaks of a report: (bytes, objects, frames)."""
+    pattern = r"leak of (\d+) byte\(s\) in (\d+) object\(s\) allocated from:\n((?: +#.*\n)*)"
+    for size, count, frames in re.findall(pattern, text):
+        yield int(size), int(count), frames.splitlines()
+
+
+def module_of(frames):
+    """The file of the first frame that is not the sanitizer's own."""
+    for frame in frames:
+        path = re.search(r"\[(.*)\]$", frame)
+        if path and "libasan" not in path[1] and "libubsan" not in path[1]:
+            return pathlib.Path(path[1]).name
+    return "unknown"
+
+
+def judge(folder):
+    """Reads the reports; True if anything in them is ours."""
+    bad, theirs = 0, collections.Counter()
+    for report in sorted(folder.glob("*")):
+        text = report.read_text(errors="replace")
+        leaks = list(blocks(text))
+        if not leaks or "ERROR: AddressSanitizer" in text or "runtime error" in text:
+            print(text)
+            bad += 1
+        for size, count, frames in leaks:
+            module = module_of(frames)
+            excused = module.startswith(tuple(NOT_OURS))
+            if any(OURS.search(frame) for frame in frames) or not excused:
+                print(f"{report.name}: leak of {size} bytes in {count} objects", *frames, sep="\n")
+                bad += 1
+            else:
+                theirs[module] += size
+    total = ", ".join(f"{name} {size}" for name, size in theirs.most_common())
+    print(f"reports of errors or leaks of ours: {bad}; bytes that others keep at exit: {total}")
+    return bad > 0
+
+
+def suite(title, site, files, logs, *, leaks, paths=()):
+    """pytest with the sanitized extension. Errors abort; leaks are read later."""
+    say(f"Python tests under ASan: {title}")
+    options = {
+        "detect_leaks": int(leaks),
+        "abort_on_error": 1,
+        "exitcode": 0,  # of leaks: they are judged from the reports
+        "malloc_context_size": 30,
+        "allocator_may_return_null": 1,  # tests ask for more memory than there is
+        "stack_trace_format": '"    #%n %p in %f %s:%l [%m]"',
+        "log_path": logs / "report",
+    }
+    path = [*map(str, paths), str(site), str(ROOT / "drop-in")]
+    env = tools_env(
+        LD_PRELOAD=" ".join(library(f"{name}.so") for name in ("libasan", "libubsan", "libstdc++")),
+        ASAN_OPTIONS=":".join(f"{key}={value}" for key, value in options.items()),
+        UBSAN_OPTIONS=f"print_stacktrace=1:log_path={logs / 'undefined'}",
+        PYTHONMALLOC="malloc",  # every object is its own allocation
+        PYTHONPATH=os.pathsep.join(path),
+        OMP_NUM_THREADS="1",
+        VIEWCAST_SANITIZED="1",
+    )
+    # Started by python itself: what runs before, as a shell, needs no sanitizer.
+    return run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, env=env)
+
+
+def put_together(build):
+    """The package as the wheel has it, with the sanitized extension."""
+    site = build / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    shutil.copytree(ROOT / "python" / "viewcast", site / "viewcast")
+    for extension in (build / "src" / "python").glob("_viewcast.*.so"):
+        shutil.copy(extension, site / "viewcast")
+    return site
+
+
+def cuda_opencv():
+    """The folder of an OpenCV 5 built with CUDA; None where there is no wheel."""
+    return dict(run_tests.opencvs()).get("cuda-5")
+
+
+def asan(arguments):
+    build = configure(
+        "asan",
+        "-Dpython=enabled",
+        "-Db_sanitize=address,undefined",
+        "-Db_lundef=false",
+        "-Dc_args=-fno-omit-frame-pointer -fno-sanitize-recover=all",
+        "-Dcpp_args=-fno-omit-frame-pointer -fno-sanitize-recover=all",
+    )
+    say("C tests under ASan, UBSan and LSan")
+    failed = run(*MESON, "test", "-C", build, "--print-errorlogs", env=tools_env()) != 0
+    site = put_together(build)
+    logs = build / "reports"
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir()
+    if arguments:
+        failed |= suite("as asked", site, arguments, logs, leaks=True) != 0
+    else:
+        ignored = [f"--ignore={name}" for name in FORKING]
+        everything = ["tests/python", *DESELECT, *ignored]
+        failed |= suite("stock OpenCV 5", site, everything, logs, leaks=True) != 0
+        failed |= suite("a simulated CUDA driver", site, FORKING, logs, leaks=False) != 0
+        if folder := cuda_opencv():
+            files = [f"tests/python/{name}" for name in WITH_CUDA_CV2] + DESELECT[2:]
+            failed |= suite("with CUDA", site, files, logs, leaks=True, paths=[folder]) != 0
+    return judge(logs) or failed
+
+
+# --- valgrind and ThreadSanitizer
+
+
+def valgrind():
+    if not shutil.which("valgrind"):
+        say("valgrind is not installed (apt-get install valgrind): skipped")
+        return False
+    build = configure("valgrind", "-Dpython=disabled")
+    kinds = "definite,indirect,possible"
+    wrapper = (
+        f"valgrind -q --trace-children=yes --leak-check=full --show-leak-kinds={kinds} "
+        f"--errors-for-leak-kinds={kinds} --error-exitcode=9"
+    )
+    say("C tests under valgrind")
+    test = [*MESON, "test", "-C", build, "--print-errorlogs", "--timeout-multiplier", "20"]
+    return run(*test, f"--wrap={wrapper}", env=tools_env()) != 0
+
+
+def tsan():
+    build = configure("tsan", "-Dpython=disabled", "-Db_sanitize=thread", "-Db_lundef=false")
+    say("C tests under ThreadSanitizer")
+    test = [*MESON, "test", "-C", build, "--print-errorlogs", "--timeout-multiplier", "5"]
+    return run(*test, env=tools_env(TSAN_OPTIONS="halt_on_error=1")) != 0
+
+
+def main():
+    kind, arguments = sys.argv[1], sys.argv[2:]
+    failed = {"asan": lambda: asan(arguments), "valgrind": valgrind, "tsan": tsan}[kind]()
+    if failed:
+        sys.exit(f"{kind}: FAILED")
+    print(f"{kind}: clean")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    main()
