@@ -252,8 +252,9 @@ static bool needs_double(vc_dtype dtype) {
 
 static vc_status check_count(const char *name, const double *values, int32_t count,
                              int32_t channels, vc_error *error) {
-  if (!values || count == 1 || (count == channels && count <= VC_TRANSFORM_CHANNELS)) return VC_OK;
-  if (count == channels) {
+  bool right = count == 1 || (count > 0 && count == channels);
+  if (!values || (right && count <= VC_TRANSFORM_CHANNELS)) return VC_OK;
+  if (right) {
     return vc_fail(error, VC_ERROR_VALUE, "%s has %" PRId32 " values, needs 1 or up to %d", name,
                    count, VC_TRANSFORM_CHANNELS);
   }
@@ -277,7 +278,9 @@ static vc_status form_one(const vc_transform_params *params, int32_t channel, vc
                           vc_error *error) {
   double mean = value_of(params->mean, params->mean_count, channel, 0);
   double std = value_of(params->std, params->std_count, channel, 1);
-  double a = working(plan, params->scale / std), b = working(plan, -mean / std);
+  /* Adding -0 keeps the sign of zeros. */
+  double a = working(plan, params->scale / std);
+  double b = mean != 0 ? working(plan, -mean / std) : -0.0;
   double *stored = plan->storage;
   stored[channel] = a;
   stored[VC_TRANSFORM_CHANNELS + channel] = b;
