@@ -1,67 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Carries a plan out on the CPU: its pixels, in pieces that any number of threads
+ * take one after the other. */
 #include <stdatomic.h>
 
-#include "transform/element.h"
-#include "transform/plan.h"
+#include "transform/float_mode.h"
+#include "transform/settings.h"
+#include "transform/strip.h"
+#include "transform/threads.h"
 
-static atomic_int wanted_threads;
+/* Bytes, read and written, of a piece; and from how many on a further thread is
+ * worth waking. */
+#define PIECE_BYTES (128 << 10)
+#define THREAD_BYTES (512 << 10)
+/* Results larger than this would only push other things out of the caches. */
+#define STREAM_BYTES (8 << 20)
 
-int32_t vc_transform_set_threads(int32_t threads) {
-  return atomic_exchange(&wanted_threads, threads);
+typedef struct pieces {
+  vc_strips strips;
+  int64_t rows;   /* of all images */
+  int64_t chunks; /* of one row */
+  int64_t chunk;  /* columns of one, but the last of a row */
+  int64_t units;  /* rows * chunks */
+  int64_t piece;  /* units that a thread takes at once */
+  atomic_llong next;
+} pieces;
+
+static void write_unit(const pieces *job, int64_t unit) {
+  const vc_plan *plan = job->strips.plan;
+  int64_t row = unit / job->chunks, col = unit % job->chunks * job->chunk;
+  int64_t n = plan->cols - col < job->chunk ? plan->cols - col : job->chunk;
+  vc_strips_write(&job->strips, row / plan->rows, row % plan->rows, col, n);
 }
 
-const char *vc_transform_simd(void) { return "scalar"; }
-
-static uint64_t raw_bits(const char *at, size_t size) {
-  uint64_t bits = 0;
-  for (size_t i = 0; i < size; i++) bits |= (uint64_t)(uint8_t)at[i] << (8 * i);
-  return bits;
-}
-
-static uint64_t convert(const vc_plan *plan, int32_t channel, const char *at) {
-  vc_type from = vc_type_of(plan->from), to = vc_type_of(plan->to);
-  if (plan->work == VC_WORK_MOVE) return raw_bits(at, vc_dtype_size(plan->from));
-  if (plan->work == VC_WORK_INTEGER) return vc_bits_from_integer(to, vc_load_integer(from, at));
-  int64_t which = (int64_t)channel * plan->stride;
-  double x = vc_load_double(from, at), a = plan->a[which], b = plan->b[which];
-  if (plan->work == VC_WORK_DOUBLE) return vc_bits_from_double(to, fma(x, a, b));
-  return vc_bits_from_double(to, fmaf((float)x, (float)a, (float)b));
-}
-
-static int32_t source_of(const vc_plan *plan, int32_t channel) {
-  if (plan->channels <= VC_CHANNELS_MAPPED) return plan->map[channel];
-  return plan->reversed ? plan->channels - 1 - channel : channel;
-}
-
-static void write_channel(const vc_plan *plan, int32_t channel, const char *from, int64_t from_step,
-                          char *to) {
-  size_t size = vc_dtype_size(plan->to);
-  for (int64_t col = 0; col < plan->cols; col++) {
-    uint64_t bits = from ? convert(plan, channel, from + col * from_step) : plan->fill;
-    vc_store_bits(to + col * plan->to_steps.col, size, bits);
+static void work(void *context) {
+  pieces *job = context;
+  vc_float_mode mode = vc_float_mode_default();
+  for (;;) {
+    int64_t unit = atomic_fetch_add(&job->next, job->piece);
+    if (unit >= job->units) break;
+    int64_t end = job->units - unit < job->piece ? job->units : unit + job->piece;
+    for (; unit < end; unit++) write_unit(job, unit);
   }
+  if (job->strips.streams) job->strips.loops->stream_end();
+  vc_float_mode_restore(mode);
 }
 
-static void write_image(const vc_plan *plan, int64_t image) {
-  vc_steps steps = plan->from_steps;
-  const char *from = plan->from_data + image * steps.image;
-  if (plan->sources) {
-    from = plan->sources[image].data;
-    steps = vc_plan_steps(&plan->sources[image], plan->layout);
-  }
-  char *to = plan->to_data + image * plan->to_steps.image;
-  for (int64_t row = 0; row < plan->rows; row++) {
-    for (int32_t c = 0; c < plan->channels; c++) {
-      int32_t source = source_of(plan, c);
-      const char *first = from + row * steps.row + source * steps.channel;
-      write_channel(plan, c, source == VC_CHANNEL_FILL ? NULL : first, steps.col,
-                    to + row * plan->to_steps.row + c * plan->to_steps.channel);
-    }
-  }
+static void divide(pieces *job, int64_t pixel_bytes) {
+  const vc_plan *plan = job->strips.plan;
+  int64_t wanted = PIECE_BYTES / pixel_bytes, length = job->strips.length;
+  job->chunk = wanted <= length ? length : wanted - wanted % length;
+  job->chunks = (plan->cols - 1) / job->chunk + 1;
+  job->rows = plan->images * plan->rows;
+  job->units = job->rows * job->chunks;
+  job->piece = job->chunks > 1 || wanted <= plan->cols ? 1 : wanted / plan->cols;
+}
+
+static int32_t count_threads(const vc_plan *plan, double bytes) {
+  if (bytes < 2.0 * THREAD_BYTES || plan->threads == 1) return 1;
+  int32_t most = vc_settings_threads(plan->threads);
+  double useful = bytes / THREAD_BYTES;
+  return useful < most ? (int32_t)useful : most;
 }
 
 vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error) {
-  (void)error;
-  for (int64_t image = 0; image < plan->images; image++) write_image(plan, image);
+  (void)error; /* nothing can fail: all was checked, and nothing is allocated */
+  pieces job;
+  int64_t written = (int64_t)vc_dtype_size(plan->to) * plan->channels;
+  int64_t read = (int64_t)vc_dtype_size(plan->from) * plan->from_channels;
+  double pixels = (double)plan->images * (double)plan->rows * (double)plan->cols;
+  vc_strips_prepare(plan, vc_loops_best(), pixels * (double)written > STREAM_BYTES, &job.strips);
+  divide(&job, written + read);
+  atomic_init(&job.next, 0);
+  vc_threads_run(count_threads(plan, pixels * (double)(written + read)), work, &job);
   return VC_OK;
 }

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loops over short rows that lie in the first cache: one step of a transform
+ * each. A table for each kind of processor holds the same loops. */
+#ifndef VIEWCAST_TRANSFORM_LOOPS_H
+#define VIEWCAST_TRANSFORM_LOOPS_H
+
+#include <stddef.h>
+
+#include "transform/element.h"
+
+/* Sizes of elements: 1, 2, 4 and 8 bytes are 0 to 3. */
+#define VC_SIZES 4
+/* Interleaved pixels of 2, 3 and 4 channels are 0 to 2. */
+#define VC_INTERLEAVES 3
+
+/* What one pixel of the destination is made of, for loops->shuffle. */
+typedef struct vc_shuffle {
+  size_t from_bytes, to_bytes; /* of a pixel, 16 at most */
+  uint8_t source[16];          /* byte of the source's pixel; 0x80: none */
+  uint8_t fill[16];            /* what it is then, else 0 */
+} vc_shuffle;
+
+/* Rows are packed unless a step (in bytes) is given, need no alignment and don't
+ * overlap. NULL where a type has no such loop. */
+typedef struct vc_loops {
+  const char *name;
+  /* fma(x, a, b), every NaN canonical: to a row of the working type. */
+  void (*float_from[VC_TYPES])(const void *from, float *to, size_t n, float a, float b);
+  void (*double_from[VC_TYPES])(const void *from, double *to, size_t n, double a, double b);
+  /* Rounded and saturated: from a row of the working type. */
+  void (*from_float[VC_TYPES])(const float *from, void *to, size_t n);
+  void (*from_double[VC_TYPES])(const double *from, void *to, size_t n);
+  /* Integers by way of an int32_t, where both types fit one, or an int64_t. */
+  void (*int_from[VC_TYPES])(const void *from, int32_t *to, size_t n);
+  void (*from_int[VC_TYPES])(const int32_t *from, void *to, size_t n);
+  void (*long_from[VC_TYPES])(const void *from, int64_t *to, size_t n);
+  void (*from_long[VC_TYPES])(const int64_t *from, void *to, size_t n);
+
+  /* Interleaved pixels to planes and back. */
+  void (*split[VC_SIZES][VC_INTERLEAVES])(const void *from, void *const *to, size_t n);
+  void (*merge[VC_SIZES][VC_INTERLEAVES])(const void *const *from, void *to, size_t n);
+  void (*gather[VC_SIZES])(const void *from, int64_t step, void *to, size_t n);
+  void (*scatter[VC_SIZES])(const void *from, void *to, int64_t step, size_t n);
+  /* Interleaved pixels to interleaved ones. */
+  void (*shuffle)(const vc_shuffle *shuffle, const void *from, void *to, size_t n);
+
+  /* A copy that leaves no trace in the caches. NULL: no better than memcpy. */
+  void (*stream)(const void *from, void *to, size_t bytes);
+  /* After the last of them. */
+  void (*stream_end)(void);
+} vc_loops;
+
+extern const vc_loops vc_loops_scalar;
+#if defined(__x86_64__)
+extern const vc_loops vc_loops_avx2;
+#elif defined(__aarch64__)
+extern const vc_loops vc_loops_neon;
+#endif
+
+/* The fastest that this processor runs; VIEWCAST_SIMD=scalar asks for the plain
+ * ones. Decided once. */
+const vc_loops *vc_loops_best(void);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loops for x86-64 with AVX2, FMA and F16C. What the compiler vectorises
+ * well is left to it; the rest is here. */
+#if defined(__x86_64__)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
+#pragma GCC target("avx2,fma,f16c")
+#endif
+
+#include <immintrin.h>
+
+#define F32_FROM_F16(x) _cvtsh_ss(x)
+#define F16_FROM_F32(x) _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT)
+#include "transform/loops_common.h"
+
+/* --- u8 pixels of three channels, 32 at a time: lane 0 has the first 16. Of the
+ * three vectors of a lane, byte j of vector k is channel (16 k + j) % 3. */
+
+/* Bytes j with j % 3 == first. */
+static inline __m256i every_third(int first) {
+  int8_t mask[32];
+  for (int j = 0; j < 32; j++) mask[j] = j % 16 % 3 == first ? -1 : 0;
+  return _mm256_loadu_si256((const __m256i *)mask);
+}
+
+/* Pixel i of a channel lies at byte (3 i + channel) % 16, or `back`. */
+static inline __m256i third_order(int channel, bool back) {
+  int8_t order[32];
+  for (int i = 0; i < 32; i++) {
+    int at = (3 * (i % 16) + channel) % 16;
+    order[back ? i / 16 * 16 + at : i] = (int8_t)(back ? i % 16 : at);
+  }
+  return _mm256_loadu_si256((const __m256i *)order);
+}
+
+static inline __m256i two_lanes(const uint8_t *first, const uint8_t *second) {
+  __m128i low = _mm_loadu_si128((const __m128i *)first);
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(low),
+                                 _mm_loadu_si128((const __m128i *)second), 1);
+}
+
+static inline void store_lanes(uint8_t *first, uint8_t *second, __m256i value) {
+  _mm_storeu_si128((__m128i *)first, _mm256_castsi256_si128(value));
+  _mm_storeu_si128((__m128i *)second, _mm256_extracti128_si256(value, 1));
+}
+
+static void split_8_3_wide(const void *restrict from, void *const *to, size_t n) {
+  const __m256i third[3] = {every_third(0), every_third(1), every_third(2)};
+  const __m256i order[3] = {third_order(0, false), third_order(1, false), third_order(2, false)};
+  const uint8_t *in = from;
+  uint8_t *out[3] = {to[0], to[1], to[2]};
+  size_t i = 0;
+  for (; i + 32 <= n; i += 32, in += 96) {
+    __m256i v[3];
+    for (int k = 0; k < 3; k++) v[k] = two_lanes(in + 16 * k, in + 48 + 16 * k);
+    for (int c = 0; c < 3; c++) {
+      __m256i mixed = _mm256_blendv_epi8(v[0], v[1], third[(c + 2) % 3]);
+      mixed = _mm256_blendv_epi8(mixed, v[2], third[(c + 1) % 3]);
+      _mm256_storeu_si256((__m256i *)(out[c] + i), _mm256_shuffle_epi8(mixed, order[c]));
+    }
+  }
+  void *const rest[3] = {out[0] + i, out[1] + i, out[2] + i};
+  split_8_3(in, rest, n - i);
+}
+
+static void merge_8_3_wide(const void *const *from, void *restrict to, size_t n) {
+  const __m256i third[3] = {every_third(0), every_third(1), every_third(2)};
+  const __m256i order[3] = {third_order(0, true), third_order(1, true), third_order(2, true)};
+  const uint8_t *in[3] = {from[0], from[1], from[2]};
+  uint8_t *out = to;
+  size_t i = 0;
+  for (; i + 32 <= n; i += 32, out += 96) {
+    __m256i v[3];
+    for (int c = 0; c < 3; c++) {
+      v[c] = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(in[c] + i)), order[c]);
+    }
+    for (int k = 0; k < 3; k++) { /* channel c is at bytes j with j % 3 == (c - 16 k) % 3 */
+      __m256i mixed = _mm256_blendv_epi8(v[0], v[1], third[(1 + 2 * k) % 3]);
+      mixed = _mm256_blendv_epi8(mixed, v[2], third[(2 + 2 * k) % 3]);
+      store_lanes(out + 16 * k, out + 48 + 16 * k, mixed);
+    }
+  }
+  const void *const rest[3] = {in[0] + i, in[1] + i, in[2] + i};
+  merge_8_3(rest, out, n - i);
+}
+
+/* As many pixels as 16 bytes hold at a time. What is written too much is written
+ * over by the next; the last ones are done byte by byte. */
+static void shuffle_bytes_wide(const vc_shuffle *shuffle, const void *restrict from,
+                               void *restrict to, size_t n) {
+  vc_shuffle_row row = spread_shuffle(shuffle);
+  const __m128i order = _mm_loadu_si128((const __m128i *)row.order);
+  const __m128i fill = _mm_loadu_si128((const __m128i *)row.fill);
+  const uint8_t *in = from;
+  uint8_t *out = to;
+  for (; n >= row.needed; n -= row.pixels, in += row.from_bytes, out += row.to_bytes) {
+    __m128i value = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)in), order);
+    _mm_storeu_si128((__m128i *)out, _mm_or_si128(value, fill));
+  }
+  shuffle_bytes(shuffle, in, out, n);
+}
+
+/* --- f16, eight at a time */
+
+static void float_from_f16_wide(const void *restrict from, float *restrict to, size_t n, float a,
+                                float b) {
+  const uint16_t *in = from;
+  const __m256 va = _mm256_set1_ps(a), vb = _mm256_set1_ps(b);
+  const __m256 nan = _mm256_set1_ps(vc_f32_bits(VC_NAN_F32));
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    __m256 x = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(in + i)));
+    __m256 y = _mm256_fmadd_ps(x, va, vb);
+    y = _mm256_blendv_ps(y, nan, _mm256_cmp_ps(y, y, _CMP_UNORD_Q));
+    _mm256_storeu_ps(to + i, y);
+  }
+  float_from_f16(in + i, to + i, n - i, a, b);
+}
+
+static void f16_from_float_wide(const float *restrict from, void *restrict to, size_t n) {
+  uint16_t *out = to;
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    __m128i half = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128((__m128i *)(out + i), half);
+  }
+  f16_from_float(from + i, out + i, n - i);
+}
+
+/* --- copies past the caches */
+
+static void stream(const void *restrict from, void *restrict to, size_t bytes) {
+  const char *in = from;
+  char *out = to;
+  size_t head = -(uintptr_t)to & 31;
+  if (head > bytes) head = bytes;
+  memcpy(out, in, head);
+  size_t i = head;
+  for (; i + 32 <= bytes; i += 32) {
+    _mm256_stream_si256((__m256i *)(void *)(out + i),
+                        _mm256_loadu_si256((const __m256i *)(const void *)(in + i)));
+  }
+  memcpy(out + i, in + i, bytes - i);
+}
+
+static void stream_end(void) { _mm_sfence(); }
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+/* In place of the common ones. */
+#define split_8_3 split_8_3_wide
+#define merge_8_3 merge_8_3_wide
+#define float_from_f16 float_from_f16_wide
+#define f16_from_float f16_from_float_wide
+
+const vc_loops vc_loops_avx2 = {
+    .name = "avx2",
+    COMMON_LOOPS,
+    .shuffle = shuffle_bytes_wide,
+    .stream = stream,
+    .stream_end = stream_end,
+};
+
+#else
+typedef int vc_not_this_processor;
+#endif

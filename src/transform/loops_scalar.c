@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loops for any processor. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
+#endif
+
+#define F32_FROM_F16(x) vc_f32_from_f16(x)
+#define F16_FROM_F32(x) vc_f16_from_f32(x)
+#include "transform/loops_common.h"
+
+const vc_loops vc_loops_scalar = {
+    .name = "scalar",
+    COMMON_LOOPS,
+    .shuffle = shuffle_bytes,
+};

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "transform/strip.h"
+
+/* Bytes of one plane of a strip, and elements of 4 bytes in it. */
+#define PLANE 4096
+
+typedef struct workspace {
+  _Alignas(64) char in[VC_CHANNELS_MAPPED][PLANE];
+  _Alignas(64) char out[VC_CHANNELS_MAPPED][PLANE];
+  _Alignas(64) char merged[VC_CHANNELS_MAPPED * PLANE];
+  _Alignas(64) char work[PLANE];
+} workspace;
+
+/* One strip on its way. */
+typedef struct strip {
+  const char *from;
+  vc_steps from_steps;
+  char *to;
+  size_t n;
+  char *planes[VC_CHANNELS_MAPPED]; /* the source's channels, where they were split */
+} strip;
+
+/* --- preparing */
+
+static int log_of(size_t size) { return size == 8 ? 3 : size == 4 ? 2 : size == 2; }
+
+static bool is_interleaved(const vc_steps *steps, int32_t channels, size_t size) {
+  return channels >= 2 && channels <= VC_CHANNELS_MAPPED && steps->channel == (int64_t)size &&
+         steps->col == (int64_t)size * channels;
+}
+
+static void prepare_shuffle(const vc_plan *plan, vc_strips *out) {
+  size_t size = out->to_size;
+  out->shuffle = (vc_shuffle){.from_bytes = size * (size_t)plan->from_channels,
+                              .to_bytes = size * (size_t)plan->channels};
+  for (size_t byte = 0; byte < out->shuffle.to_bytes; byte++) {
+    int32_t source = plan->map[byte / size];
+    if (source == VC_CHANNEL_FILL) {
+      out->shuffle.source[byte] = 0x80;
+      out->shuffle.fill[byte] = (uint8_t)(plan->fill >> (8 * (byte % size)));
+    } else {
+      out->shuffle.source[byte] = (uint8_t)((size_t)source * size + byte % size);
+    }
+  }
+}
+
+static bool can_shuffle(const vc_plan *plan, const vc_strips *strips) {
+  int32_t most = plan->channels > plan->from_channels ? plan->channels : plan->from_channels;
+  bool one = plan->from_channels == 1 && plan->from_steps.col == (int64_t)strips->from_size;
+  return plan->work == VC_WORK_MOVE && plan->alike && strips->merges &&
+         strips->to_size * (size_t)most <= sizeof strips->shuffle.source &&
+         (one || is_interleaved(&plan->from_steps, plan->from_channels, strips->from_size));
+}
+
+static int64_t strip_length(const vc_plan *plan, const vc_strips *strips) {
+  size_t widest = plan->work == VC_WORK_MOVE ? 1 : plan->work == VC_WORK_FLOAT ? 4 : 8;
+  if (strips->from_size > widest) widest = strips->from_size;
+  if (strips->to_size > widest) widest = strips->to_size;
+  int64_t length = (int64_t)(PLANE / widest);
+  if (plan->channels <= VC_CHANNELS_MAPPED) return length;
+  /* Each channel goes over the whole strip again. */
+  int64_t pixels = 4 * PLANE / ((int64_t)widest * plan->channels);
+  return pixels < 16 ? 16 : pixels < length ? pixels : length;
+}
+
+void vc_strips_prepare(const vc_plan *plan, const vc_loops *loops, bool streams, vc_strips *out) {
+  *out = (vc_strips){.plan = plan, .loops = loops};
+  out->from = vc_type_of(plan->from);
+  out->to = vc_type_of(plan->to);
+  out->from_size = vc_dtype_size(plan->from);
+  out->to_size = vc_dtype_size(plan->to);
+  out->from_log = log_of(out->from_size);
+  out->to_log = log_of(out->to_size);
+  out->length = strip_length(plan, out);
+  out->merges = is_interleaved(&plan->to_steps, plan->channels, out->to_size);
+  bool planes = plan->to_steps.col == (int64_t)out->to_size;
+  out->streams = streams && loops->stream && (planes || out->merges);
+  out->shuffles = can_shuffle(plan, out);
+  if (out->shuffles) prepare_shuffle(plan, out);
+}
+
+/* --- values */
+
+/* A row of one channel, both sides packed. */
+static void convert(const vc_strips *strips, int32_t channel, const void *from, void *to, size_t n,
+                    void *work) {
+  const vc_loops *loops = strips->loops;
+  const vc_plan *plan = strips->plan;
+  vc_type in = strips->from, out = strips->to;
+  int64_t which = (int64_t)channel * plan->stride;
+  switch (plan->work) {
+  case VC_WORK_MOVE: memcpy(to, from, n * strips->to_size); return;
+  case VC_WORK_INTEGER:
+    if (loops->int_from[in] && loops->from_int[out]) {
+      loops->int_from[in](from, work, n);
+      loops->from_int[out](work, to, n);
+    } else {
+      loops->long_from[in](from, work, n);
+      loops->from_long[out](work, to, n);
+    }
+    return;
+  case VC_WORK_FLOAT:
+    loops->float_from[in](from, out == VC_TYPE_F32 ? to : work, n, (float)plan->a[which],
+                          (float)plan->b[which]);
+    if (out != VC_TYPE_F32) loops->from_float[out](work, to, n);
+    return;
+  case VC_WORK_DOUBLE:
+    loops->double_from[in](from, out == VC_TYPE_F64 ? to : work, n, plan->a[which],
+                           plan->b[which]);
+    if (out != VC_TYPE_F64) loops->from_double[out](work, to, n);
+    return;
+  }
+}
+
+static void fill(const vc_strips *strips, void *to, size_t n) {
+  uint64_t bits = strips->plan->fill;
+  size_t size = strips->to_size;
+  if (size == 1) {
+    memset(to, (int)bits, n);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) vc_store_bits((char *)to + i * size, size, bits);
+}
+
+/* --- channels */
+
+static int32_t source_of(const vc_plan *plan, int32_t channel) {
+  if (plan->channels <= VC_CHANNELS_MAPPED) return plan->map[channel];
+  return plan->reversed ? plan->channels - 1 - channel : channel;
+}
+
+static bool is_strided(const vc_strips *strips, const strip *at) {
+  return at->n > 1 && at->from_steps.col != (int64_t)strips->from_size;
+}
+
+/* Splits interleaved pixels into planes: where nothing else happens to them, in
+ * the destination itself. */
+static bool split(const vc_strips *strips, strip *at, workspace *space) {
+  const vc_plan *plan = strips->plan;
+  if (!is_interleaved(&at->from_steps, plan->from_channels, strips->from_size)) return false;
+  bool direct = plan->work == VC_WORK_MOVE && !strips->streams &&
+                plan->to_steps.col == (int64_t)strips->to_size;
+  for (int32_t c = 0; c < plan->from_channels; c++) at->planes[c] = space->in[c];
+  for (int32_t c = 0; direct && c < plan->channels; c++) {
+    if (plan->map[c] != VC_CHANNEL_FILL) {
+      at->planes[plan->map[c]] = at->to + c * plan->to_steps.channel;
+    }
+  }
+  strips->loops->split[strips->from_log][plan->from_channels - 2](at->from, (void **)at->planes,
+                                                                  at->n);
+  return true;
+}
+
+/* The packed row of one channel of the source. */
+static const char *take(const vc_strips *strips, const strip *at, int32_t source, char *room) {
+  if (at->planes[0]) return at->planes[source];
+  const char *from = at->from + source * at->from_steps.channel;
+  if (!is_strided(strips, at)) return from;
+  strips->loops->gather[strips->from_log](from, at->from_steps.col, room, at->n);
+  return room;
+}
+
+/* Writes a packed row where a channel of the destination is. */
+static void put(const vc_strips *strips, const strip *at, const char *row, char *to) {
+  size_t bytes = at->n * strips->to_size;
+  int64_t step = strips->plan->to_steps.col;
+  if (step != (int64_t)strips->to_size && at->n > 1) {
+    strips->loops->scatter[strips->to_log](row, to, step, at->n);
+  } else if (strips->streams) {
+    strips->loops->stream(row, to, bytes);
+  } else if (row != to) {
+    memcpy(to, row, bytes);
+  }
+}
+
+/* The packed row of one channel of the destination, in `room` or wherever it is
+ * already. */
+static const char *make(const vc_strips *strips, const strip *at, int32_t channel, char *in,
+                        char *room, workspace *space) {
+  int32_t source = source_of(strips->plan, channel);
+  if (source == VC_CHANNEL_FILL) {
+    fill(strips, room, at->n);
+    return room;
+  }
+  bool moves = strips->plan->work == VC_WORK_MOVE;
+  const char *row = take(strips, at, source, moves ? room : in);
+  if (moves) return row;
+  convert(strips, channel, row, room, at->n, space->work);
+  return room;
+}
+
+static void write_planes(const vc_strips *strips, const strip *at, workspace *space) {
+  const vc_plan *plan = strips->plan;
+  bool direct = !strips->streams && plan->to_steps.col == (int64_t)strips->to_size;
+  for (int32_t c = 0; c < plan->channels; c++) {
+    char *to = at->to + c * plan->to_steps.channel;
+    char *room = direct ? to : space->out[0];
+    put(strips, at, make(strips, at, c, space->in[0], room, space), to);
+  }
+}
+
+static void write_interleaved(const vc_strips *strips, const strip *at, workspace *space) {
+  const vc_plan *plan = strips->plan;
+  const void *rows[VC_CHANNELS_MAPPED];
+  for (int32_t c = 0; c < plan->channels; c++) {
+    rows[c] = make(strips, at, c, space->in[0], space->out[c], space);
+  }
+  char *to = strips->streams ? space->merged : at->to;
+  strips->loops->merge[strips->to_log][plan->channels - 2](rows, to, at->n);
+  if (strips->streams) {
+    strips->loops->stream(to, at->to, at->n * (size_t)plan->to_steps.col);
+  }
+}
+
+static void write_strip(const vc_strips *strips, strip *at, workspace *space) {
+  if (strips->shuffles) {
+    char *to = strips->streams ? space->merged : at->to;
+    strips->loops->shuffle(&strips->shuffle, at->from, to, at->n);
+    if (strips->streams) strips->loops->stream(to, at->to, at->n * strips->shuffle.to_bytes);
+    return;
+  }
+  at->planes[0] = NULL;
+  split(strips, at, space);
+  if (strips->merges) {
+    write_interleaved(strips, at, space);
+  } else {
+    write_planes(strips, at, space);
+  }
+}
+
+/* Pixels up to where the destination's first channel reaches a line of the
+ * caches, so that the strips after it start at one. */
+static int64_t first_length(const vc_strips *strips, const char *to) {
+  int64_t size = (int64_t)strips->to_size;
+  int64_t past = (int64_t)((uintptr_t)to & 63) / size;
+  return strips->merges ? strips->length : strips->length - past % strips->length;
+}
+
+void vc_strips_write(const vc_strips *strips, int64_t image, int64_t row, int64_t col, int64_t n) {
+  const vc_plan *plan = strips->plan;
+  workspace space;
+  strip at = {.from_steps = plan->from_steps};
+  at.from = plan->from_data + image * plan->from_steps.image;
+  if (plan->sources) {
+    at.from = plan->sources[image].data;
+    if (!plan->alike) at.from_steps = vc_plan_steps(&plan->sources[image], plan->layout);
+  }
+  at.from += row * at.from_steps.row + col * at.from_steps.col;
+  at.to = plan->to_data + image * plan->to_steps.image + row * plan->to_steps.row +
+          col * plan->to_steps.col;
+  for (int64_t length = first_length(strips, at.to); n > 0; length = strips->length) {
+    int64_t now = n < length ? n : length;
+    at.n = (size_t)now;
+    write_strip(strips, &at, &space);
+    at.from += now * at.from_steps.col;
+    at.to += now * plan->to_steps.col;
+    n -= now;
+  }
+}

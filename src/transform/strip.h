@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A plan, carried out strip by strip: some pixels of one row of one image, few
+ * enough that all steps of their way stay in the first cache. */
+#ifndef VIEWCAST_TRANSFORM_STRIP_H
+#define VIEWCAST_TRANSFORM_STRIP_H
+
+#include "transform/loops.h"
+#include "transform/plan.h"
+
+/* What a plan's pixels pass through. Prepared once, shared by all threads. */
+typedef struct vc_strips {
+  const vc_plan *plan;
+  const vc_loops *loops;
+  vc_type from, to;
+  size_t from_size, to_size;
+  int from_log, to_log; /* sizes as the loops count them */
+  int64_t length;       /* pixels of a strip at most */
+  bool merges;          /* the destination's pixels are interleaved */
+  bool shuffles;        /* both sides are, and values stay: one step */
+  bool streams;         /* the destination is written past the caches */
+  vc_shuffle shuffle;
+} vc_strips;
+
+/* `streams`: wanted, if there is such a loop. */
+void vc_strips_prepare(const vc_plan *plan, const vc_loops *loops, bool streams, vc_strips *out);
+
+/* Writes `n` pixels from `col` on, of one row. Floating point must be in its
+ * default mode. */
+void vc_strips_write(const vc_strips *strips, int64_t image, int64_t row, int64_t col, int64_t n);
+
+#endif

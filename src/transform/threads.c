@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "transform/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#define MOST_HELPERS 127
+
+/* Work that helpers may still join. Lives on the stack of the thread that wants
+ * it done, which leaves only after the last helper. */
+typedef struct task {
+  void (*work)(void *context);
+  void *context;
+  int32_t wanted; /* helpers that may still join */
+  int32_t active; /* helpers at work */
+  pthread_cond_t done;
+  struct task *next;
+} task;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below */
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static task *tasks;
+static int32_t helpers; /* that were started */
+static int32_t idle;
+
+/* --- fork: the child has no helpers, and no tasks but those of lost threads */
+
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork(void) { pthread_mutex_unlock(&lock); }
+
+static void in_child(void) {
+  tasks = NULL;
+  helpers = idle = 0;
+  pthread_cond_init(&wake, NULL); /* the old one counts sleepers that are gone */
+  pthread_mutex_unlock(&lock);
+}
+
+static void watch_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
+
+/* --- helpers */
+
+static void take_off(task *which) {
+  task **at = &tasks;
+  while (*at && *at != which) at = &(*at)->next;
+  if (*at) *at = which->next;
+}
+
+static void help(task *which) {
+  which->active++;
+  if (--which->wanted == 0) take_off(which);
+  pthread_mutex_unlock(&lock);
+  which->work(which->context);
+  pthread_mutex_lock(&lock);
+  if (--which->active == 0) pthread_cond_signal(&which->done);
+}
+
+static void *helper(void *unused) {
+  pthread_mutex_lock(&lock);
+  for (;;) {
+    while (!tasks) {
+      idle++;
+      pthread_cond_wait(&wake, &lock);
+      idle--;
+    }
+    help(tasks);
+  }
+  return unused;
+}
+
+/* The cores of the process, not those of the thread that happens to be here. */
+static void use_all_cores(pthread_attr_t *attributes) {
+  cpu_set_t cores;
+  if (sched_getaffinity(getpid(), sizeof cores, &cores) != 0) return;
+  pthread_attr_setaffinity_np(attributes, sizeof cores, &cores);
+}
+
+/* Without signals: these belong to the program's threads. */
+static bool start_helper(void) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  sigset_t all, before;
+  if (pthread_attr_init(&attributes) != 0) return false;
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  use_all_cores(&attributes);
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  bool started = pthread_create(&thread, &attributes, helper, NULL) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+  return started;
+}
+
+/* Wakes sleeping helpers, and starts those that are missing. */
+static void call_helpers(int32_t wanted) {
+  if (wanted > MOST_HELPERS) wanted = MOST_HELPERS;
+  while (helpers < wanted && start_helper()) helpers++;
+  if (wanted >= idle) {
+    pthread_cond_broadcast(&wake);
+  } else {
+    for (int32_t i = 0; i < wanted; i++) pthread_cond_signal(&wake);
+  }
+}
+
+static void post(task *mine) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, watch_forks);
+  pthread_mutex_lock(&lock);
+  mine->next = tasks;
+  tasks = mine;
+  call_helpers(mine->wanted);
+  pthread_mutex_unlock(&lock);
+}
+
+static void wait_for_helpers(task *mine) {
+  pthread_mutex_lock(&lock);
+  take_off(mine);
+  while (mine->active > 0) pthread_cond_wait(&mine->done, &lock);
+  pthread_mutex_unlock(&lock);
+}
+
+void vc_threads_run(int32_t threads, void (*work)(void *context), void *context) {
+  task mine = {.work = work, .context = context, .wanted = threads - 1};
+  if (threads <= 1) {
+    work(context);
+    return;
+  }
+  pthread_cond_init(&mine.done, NULL);
+  post(&mine);
+  work(context);
+  wait_for_helpers(&mine);
+  pthread_cond_destroy(&mine.done);
+}
