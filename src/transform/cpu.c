@@ -13,7 +13,7 @@
 #define PIECE_BYTES (128 << 10)
 #define THREAD_BYTES (512 << 10)
 /* Results larger than this would only push other things out of the caches. */
-#define STREAM_BYTES (8 << 20)
+#define STREAM_BYTES (4 << 20)
 
 typedef struct pieces {
   vc_strips strips;

@@ -4,6 +4,7 @@
 #ifndef VIEWCAST_TRANSFORM_LOOPS_H
 #define VIEWCAST_TRANSFORM_LOOPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "transform/element.h"
@@ -44,8 +45,12 @@ typedef struct vc_loops {
   /* Interleaved pixels to interleaved ones. */
   void (*shuffle)(const vc_shuffle *shuffle, const void *from, void *to, size_t n);
 
-  /* A copy that leaves no trace in the caches. NULL: no better than memcpy. */
+  /* A copy that leaves no trace in the caches. NULL, as the next two: there is none. */
   void (*stream)(const void *from, void *to, size_t bytes);
+  /* split and merge for u8 and three channels, in the same way; false if addresses
+   * forbid it. */
+  bool (*split_stream)(const void *from, void *const *to, size_t n);
+  bool (*merge_stream)(const void *const *from, void *to, size_t n);
   /* After the last of them. */
   void (*stream_end)(void);
 } vc_loops;

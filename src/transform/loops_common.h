@@ -16,7 +16,7 @@ typedef double any_f64 __attribute__((aligned(1), may_alias));
 
 /* X(name, element, its value x as a number) */
 #define SMALL_INTEGERS(X) \
-  X(bool, uint8_t, (x != 0)) \
+  X(b8, uint8_t, (x != 0)) \
   X(i8, int8_t, x) \
   X(i16, any_i16, x) \
   X(u8, uint8_t, x) \
@@ -33,31 +33,38 @@ typedef double any_f64 __attribute__((aligned(1), may_alias));
 
 /* --- to a working type */
 
-#define FLOAT_FROM(name, type, value) \
+/* Finite factors make no NaN out of an integer. */
+#define IS(y) (y)
+
+#define FLOAT_FROM_AS(name, type, value, canonical) \
   static void float_from_##name(const void *restrict from, float *restrict to, size_t n, \
                                 float a, float b) { \
     const type *restrict in = from; \
     any_f32 *restrict out = to; \
     for (size_t i = 0; i < n; i++) { \
       type x = in[i]; \
-      out[i] = vc_canonical_f32(__builtin_fmaf((float)(value), a, b)); \
+      out[i] = canonical(__builtin_fmaf((float)(value), a, b)); \
     } \
   }
-SMALL_INTEGERS(FLOAT_FROM)
+#define FLOAT_FROM_INTEGER(name, type, value) FLOAT_FROM_AS(name, type, value, IS)
+#define FLOAT_FROM(name, type, value) FLOAT_FROM_AS(name, type, value, vc_canonical_f32)
+SMALL_INTEGERS(FLOAT_FROM_INTEGER)
 FLOATS(FLOAT_FROM)
 
-#define DOUBLE_FROM(name, type, value) \
+#define DOUBLE_FROM_AS(name, type, value, canonical) \
   static void double_from_##name(const void *restrict from, double *restrict to, size_t n, \
                                  double a, double b) { \
     const type *restrict in = from; \
     any_f64 *restrict out = to; \
     for (size_t i = 0; i < n; i++) { \
       type x = in[i]; \
-      out[i] = vc_canonical_f64(__builtin_fma((double)(value), a, b)); \
+      out[i] = canonical(__builtin_fma((double)(value), a, b)); \
     } \
   }
-SMALL_INTEGERS(DOUBLE_FROM)
-LARGE_INTEGERS(DOUBLE_FROM)
+#define DOUBLE_FROM_INTEGER(name, type, value) DOUBLE_FROM_AS(name, type, value, IS)
+#define DOUBLE_FROM(name, type, value) DOUBLE_FROM_AS(name, type, value, vc_canonical_f64)
+SMALL_INTEGERS(DOUBLE_FROM_INTEGER)
+LARGE_INTEGERS(DOUBLE_FROM_INTEGER)
 FLOATS(DOUBLE_FROM)
 DOUBLE_FROM(f64, any_f64, x)
 
@@ -97,8 +104,8 @@ LONG_FROM(u64, any_u64, (x > INT64_MAX ? INT64_MAX : (int64_t)x))
   static void name##_from_float(const float *restrict from, void *restrict to, size_t n) { \
     type *restrict out = to; \
     for (size_t i = 0; i < n; i++) { \
-      float y = from[i] == from[i] ? from[i] : 0; \
-      y = y < (float)(low) ? (float)(low) : y; \
+      float y = (low) == 0 || from[i] == from[i] ? from[i] : 0; \
+      y = y > (float)(low) ? y : (float)(low); /* NaN too */ \
       y = y > (float)(high) ? (float)(high) : y; \
       out[i] = (type)(int32_t)__builtin_nearbyintf(y); \
     } \
@@ -109,8 +116,8 @@ SMALL_LIMITS(FROM_FLOAT)
   static void name##_from_double(const double *restrict from, void *restrict to, size_t n) { \
     type *restrict out = to; \
     for (size_t i = 0; i < n; i++) { \
-      double y = from[i] == from[i] ? from[i] : 0; \
-      y = y < (double)(low) ? (double)(low) : y; \
+      double y = (low) == 0 || from[i] == from[i] ? from[i] : 0; \
+      y = y > (double)(low) ? y : (double)(low); /* NaN too */ \
       y = y > (double)(high) ? (double)(high) : y; \
       out[i] = (type)(int32_t)__builtin_nearbyint(y); \
     } \
@@ -136,10 +143,10 @@ FROM_DOUBLE_SLOWLY(u64, any_u64, VC_TYPE_U64)
       out[i] = value; \
     } \
   }
-FROM(bool, float, float, uint8_t, y != 0)
+FROM(b8, float, float, uint8_t, y != 0)
 FROM(f16, float, float, any_u16, F16_FROM_F32(y))
 FROM(bf16, float, float, any_u16, vc_bf16_from_f32(y))
-FROM(bool, double, double, uint8_t, y != 0)
+FROM(b8, double, double, uint8_t, y != 0)
 FROM(f16, double, double, any_u16, F16_FROM_F32(vc_f32_odd(y)))
 FROM(bf16, double, double, any_u16, vc_bf16_from_f32(vc_f32_odd(y)))
 FROM(f32, double, double, any_f32, vc_canonical_f32((float)y))
@@ -153,8 +160,8 @@ FROM_LONG(i32, any_i32, INT32_MIN, INT32_MAX)
 FROM_LONG(u32, any_u32, 0, UINT32_MAX)
 FROM(i64, long, int64_t, any_i64, y)
 FROM(u64, long, int64_t, any_u64, y < 0 ? 0 : (uint64_t)y)
-FROM(bool, int, int32_t, uint8_t, y != 0)
-FROM(bool, long, int64_t, uint8_t, y != 0)
+FROM(b8, int, int32_t, uint8_t, y != 0)
+FROM(b8, long, int64_t, uint8_t, y != 0)
 
 /* --- layout. X(size in bits, element, channels) */
 
@@ -240,7 +247,7 @@ __attribute__((unused)) static vc_shuffle_row spread_shuffle(const vc_shuffle *s
 #define TYPE_ROW(prefix, suffix) \
   [VC_TYPE_I8] = prefix##i8##suffix, [VC_TYPE_I16] = prefix##i16##suffix, \
   [VC_TYPE_U8] = prefix##u8##suffix, [VC_TYPE_U16] = prefix##u16##suffix, \
-  [VC_TYPE_BOOL] = prefix##bool##suffix
+  [VC_TYPE_BOOL] = prefix##b8##suffix
 #define LARGE_ROW(prefix, suffix) \
   [VC_TYPE_I32] = prefix##i32##suffix, [VC_TYPE_I64] = prefix##i64##suffix, \
   [VC_TYPE_U32] = prefix##u32##suffix, [VC_TYPE_U64] = prefix##u64##suffix

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transform/strip.h"
 
-/* Bytes of one plane of a strip, and elements of 4 bytes in it. */
+/* Bytes of one plane of a strip. They lie a little further apart: reading what is
+ * 4 KiB away from what was just written is slow. */
 #define PLANE 4096
+#define APART (PLANE + 192)
 
 typedef struct workspace {
-  _Alignas(64) char in[VC_CHANNELS_MAPPED][PLANE];
-  _Alignas(64) char out[VC_CHANNELS_MAPPED][PLANE];
-  _Alignas(64) char merged[VC_CHANNELS_MAPPED * PLANE];
+  _Alignas(64) char in[VC_CHANNELS_MAPPED][APART];
+  _Alignas(64) char out[VC_CHANNELS_MAPPED][APART];
+  _Alignas(64) char merged[VC_CHANNELS_MAPPED * PLANE + 192];
   _Alignas(64) char work[PLANE];
 } workspace;
 
@@ -133,22 +135,37 @@ static bool is_strided(const vc_strips *strips, const strip *at) {
   return at->n > 1 && at->from_steps.col != (int64_t)strips->from_size;
 }
 
+/* Splits u8 pixels of three channels past the caches. */
+static bool split_past(const vc_strips *strips, const strip *at) {
+  const vc_plan *plan = strips->plan;
+  void *planes[3];
+  if (!strips->streams || plan->channels != 3 || plan->from_channels != 3 ||
+      strips->to_size != 1) {
+    return false;
+  }
+  for (int32_t c = 0; c < 3; c++) {
+    planes[plan->map[c]] = at->to + c * plan->to_steps.channel;
+  }
+  return strips->loops->split_stream(at->from, planes, at->n);
+}
+
 /* Splits interleaved pixels into planes: where nothing else happens to them, in
- * the destination itself. */
+ * the destination itself. True if there is nothing left to do. */
 static bool split(const vc_strips *strips, strip *at, workspace *space) {
   const vc_plan *plan = strips->plan;
+  at->planes[0] = NULL;
   if (!is_interleaved(&at->from_steps, plan->from_channels, strips->from_size)) return false;
-  bool direct = plan->work == VC_WORK_MOVE && !strips->streams &&
-                plan->to_steps.col == (int64_t)strips->to_size;
+  bool last = plan->work == VC_WORK_MOVE && plan->to_steps.col == (int64_t)strips->to_size;
+  if (last && split_past(strips, at)) return true;
   for (int32_t c = 0; c < plan->from_channels; c++) at->planes[c] = space->in[c];
-  for (int32_t c = 0; direct && c < plan->channels; c++) {
+  for (int32_t c = 0; last && !strips->streams && c < plan->channels; c++) {
     if (plan->map[c] != VC_CHANNEL_FILL) {
       at->planes[plan->map[c]] = at->to + c * plan->to_steps.channel;
     }
   }
   strips->loops->split[strips->from_log][plan->from_channels - 2](at->from, (void **)at->planes,
                                                                   at->n);
-  return true;
+  return false;
 }
 
 /* The packed row of one channel of the source. */
@@ -205,6 +222,8 @@ static void write_interleaved(const vc_strips *strips, const strip *at, workspac
   for (int32_t c = 0; c < plan->channels; c++) {
     rows[c] = make(strips, at, c, space->in[0], space->out[c], space);
   }
+  bool triple = strips->to_size == 1 && plan->channels == 3;
+  if (strips->streams && triple && strips->loops->merge_stream(rows, at->to, at->n)) return;
   char *to = strips->streams ? space->merged : at->to;
   strips->loops->merge[strips->to_log][plan->channels - 2](rows, to, at->n);
   if (strips->streams) {
@@ -219,8 +238,7 @@ static void write_strip(const vc_strips *strips, strip *at, workspace *space) {
     if (strips->streams) strips->loops->stream(to, at->to, at->n * strips->shuffle.to_bytes);
     return;
   }
-  at->planes[0] = NULL;
-  split(strips, at, space);
+  if (split(strips, at, space)) return;
   if (strips->merges) {
     write_interleaved(strips, at, space);
   } else {
@@ -228,12 +246,14 @@ static void write_strip(const vc_strips *strips, strip *at, workspace *space) {
   }
 }
 
-/* Pixels up to where the destination's first channel reaches a line of the
- * caches, so that the strips after it start at one. */
+/* Pixels of the first strip: so many that those after it start at a line of the
+ * caches, if that can be. */
 static int64_t first_length(const vc_strips *strips, const char *to) {
-  int64_t size = (int64_t)strips->to_size;
-  int64_t past = (int64_t)((uintptr_t)to & 63) / size;
-  return strips->merges ? strips->length : strips->length - past % strips->length;
+  int64_t step = strips->plan->to_steps.col;
+  for (int64_t past = 0; past < 64 && past < strips->length; past++) {
+    if ((((uintptr_t)to - (uint64_t)(past * step)) & 63) == 0) return strips->length - past;
+  }
+  return strips->length;
 }
 
 void vc_strips_write(const vc_strips *strips, int64_t image, int64_t row, int64_t col, int64_t n) {
