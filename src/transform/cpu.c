@@ -8,13 +8,6 @@
 #include "transform/strip.h"
 #include "transform/threads.h"
 
-/* Bytes, read and written, of a piece; and from how many on a further thread is
- * worth waking. */
-#define PIECE_BYTES (128 << 10)
-#define THREAD_BYTES (512 << 10)
-/* Results larger than this would only push other things out of the caches. */
-#define STREAM_BYTES (4 << 20)
-
 typedef struct pieces {
   vc_strips strips;
   int64_t rows;   /* of all images */
@@ -47,7 +40,7 @@ static void work(void *context) {
 
 static void divide(pieces *job, int64_t pixel_bytes) {
   const vc_plan *plan = job->strips.plan;
-  int64_t wanted = PIECE_BYTES / pixel_bytes, length = job->strips.length;
+  int64_t wanted = vc_limits.piece_bytes / pixel_bytes, length = job->strips.length;
   job->chunk = wanted <= length ? length : wanted - wanted % length;
   job->chunks = (plan->cols - 1) / job->chunk + 1;
   job->rows = plan->images * plan->rows;
@@ -56,9 +49,9 @@ static void divide(pieces *job, int64_t pixel_bytes) {
 }
 
 static int32_t count_threads(const vc_plan *plan, double bytes) {
-  if (bytes < 2.0 * THREAD_BYTES || plan->threads == 1) return 1;
+  if (bytes < 2.0 * (double)vc_limits.thread_bytes || plan->threads == 1) return 1;
   int32_t most = vc_settings_threads(plan->threads);
-  double useful = bytes / THREAD_BYTES;
+  double useful = bytes / (double)vc_limits.thread_bytes;
   return useful < most ? (int32_t)useful : most;
 }
 
@@ -68,7 +61,8 @@ vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error) {
   int64_t written = (int64_t)vc_dtype_size(plan->to) * plan->channels;
   int64_t read = (int64_t)vc_dtype_size(plan->from) * plan->from_channels;
   double pixels = (double)plan->images * (double)plan->rows * (double)plan->cols;
-  vc_strips_prepare(plan, vc_loops_best(), pixels * (double)written > STREAM_BYTES, &job.strips);
+  bool large = pixels * (double)written > (double)vc_limits.stream_bytes;
+  vc_strips_prepare(plan, vc_loops_best(), large, &job.strips);
   divide(&job, written + read);
   atomic_init(&job.next, 0);
   vc_threads_run(count_threads(plan, pixels * (double)(written + read)), work, &job);

@@ -8,6 +8,12 @@
 #include "transform/loops.h"
 #include "transform/threads.h"
 
+vc_cpu_limits vc_limits = {
+    .piece_bytes = 128 << 10,
+    .thread_bytes = 512 << 10,
+    .stream_bytes = 4 << 20,
+};
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_int threads; /* 0: one for each core */
 static const vc_loops *best;
@@ -36,7 +42,7 @@ static void read_environment(void) {
 
 const vc_loops *vc_loops_best(void) {
   pthread_once(&once, read_environment);
-  return best;
+  return vc_limits.loops ? vc_limits.loops : best;
 }
 
 const char *vc_transform_simd(void) { return vc_loops_best()->name; }

@@ -8,10 +8,16 @@
 /* Threads to use at most for a transform with params.threads `asked`. */
 int32_t vc_settings_threads(int32_t asked);
 
-#ifdef VC_TEST_INTERNALS
 struct vc_loops;
-/* Other loops from now on; NULL: the best. */
-void vc_settings_use_loops(const struct vc_loops *loops);
-#endif
+
+/* Constants but for tests, which want every path with small images. */
+typedef struct vc_cpu_limits {
+  int64_t piece_bytes;  /* read and written, of what a thread takes at once */
+  int64_t thread_bytes; /* from how many on a further thread is worth waking */
+  int64_t stream_bytes; /* results larger than this only push other things out of the caches */
+  const struct vc_loops *loops; /* NULL: the best */
+} vc_cpu_limits;
+
+extern vc_cpu_limits vc_limits;
 
 #endif
