@@ -58,11 +58,15 @@ static const char *load_symbols(void *library, vc_driver *driver) {
       {"cuMemFree_v2", &driver->cuMemFree},
       {"cuMemFreeAsync", &driver->cuMemFreeAsync},
       {"cuMemcpy2DAsync_v2", &driver->cuMemcpy2DAsync},
+      {"cuMemcpyHtoDAsync_v2", &driver->cuMemcpyHtoDAsync},
+      {"cuLaunchKernel", &driver->cuLaunchKernel},
       {"cuGetErrorName", &driver->cuGetErrorName},
   };
   for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
     if (!find(library, symbols[i].name, symbols[i].slot)) return symbols[i].name;
   }
+  find(library, "cuLibraryLoadData", &driver->cuLibraryLoadData);
+  find(library, "cuLibraryGetKernel", &driver->cuLibraryGetKernel);
   return NULL;
 }
 

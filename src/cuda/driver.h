@@ -12,6 +12,8 @@ typedef int CUdevice;
 typedef struct CUctx_st *CUcontext;
 typedef struct CUevent_st *CUevent;
 typedef struct CUstream_st *CUstream;
+typedef struct CUlib_st *CUlibrary;
+typedef struct CUfunc_st *CUfunction; /* or a CUkernel, which launches the same */
 typedef uintptr_t CUdeviceptr;
 
 enum {
@@ -54,7 +56,8 @@ static inline CUstream vc_driver_stream(vc_stream stream) {
   return (CUstream)(stream == 0 ? VC_STREAM_LEGACY : stream);
 }
 
-/* The functions that viewcast calls. All set once the driver is loaded. */
+/* The functions that viewcast calls. All set once the driver is loaded, but for
+ * those that are said to be NULL in older drivers. */
 typedef struct vc_driver {
   CUresult (*cuInit)(unsigned flags);
   CUresult (*cuDeviceGetCount)(int *count);
@@ -83,6 +86,15 @@ typedef struct vc_driver {
   CUresult (*cuMemFree)(CUdeviceptr address);
   CUresult (*cuMemFreeAsync)(CUdeviceptr address, CUstream stream);
   CUresult (*cuMemcpy2DAsync)(const CUDA_MEMCPY2D *copy, CUstream stream);
+  CUresult (*cuMemcpyHtoDAsync)(CUdeviceptr to, const void *from, size_t bytes, CUstream stream);
+  CUresult (*cuLaunchKernel)(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                             unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
+                             CUstream stream, void **parameters, void **extra);
+  /* Since CUDA 12.0: NULL in older drivers. */
+  CUresult (*cuLibraryLoadData)(CUlibrary *library, const void *code, int *jit_options,
+                                void **jit_values, unsigned jit_count, int *options, void **values,
+                                unsigned count);
+  CUresult (*cuLibraryGetKernel)(CUfunction *kernel, CUlibrary library, const char *name);
   CUresult (*cuGetErrorName)(CUresult result, const char **name);
 } vc_driver;
 

@@ -568,6 +568,100 @@ static int copy_rows(const copy_2d *copy, intptr_t handle) {
 SIMULATED(cuMemcpy2DAsync_v2, (const copy_2d *copy, intptr_t handle), handle, 0,
           copy_rows(copy, handle))
 
+static int upload(uintptr_t to, const void *from, size_t bytes, intptr_t handle) {
+  int result = enqueue(handle);
+  const range *found = find_range(to);
+  if (result != SIM_SUCCESS) return result;
+  if (!found || to + bytes > found->address + found->bytes) {
+    return broken("bytes are uploaded to no memory", SIM_INVALID_VALUE);
+  }
+  memcpy((void *)to, from, bytes);
+  return SIM_SUCCESS;
+}
+
+SIMULATED(cuMemcpyHtoDAsync_v2, (uintptr_t to, const void *from, size_t bytes, intptr_t handle),
+          handle, to, upload(to, from, bytes, handle))
+
+/* --- kernels: any name but "missing" is one */
+
+typedef struct kernel {
+  char *name;
+  struct kernel *next;
+} kernel;
+
+static kernel *kernels;
+static const void *loaded; /* its address is the library's handle */
+static sim_runner runner;
+static const char *last_kernel = "none";
+static unsigned last_sizes[6];
+
+static int load_library(void **library, const void *code, unsigned options) {
+  int result = unsafe();
+  if (result != SIM_SUCCESS) return result;
+  if (!code || options) return broken("a library is loaded of nothing", SIM_INVALID_VALUE);
+  loaded = code;
+  *library = &loaded;
+  return SIM_SUCCESS;
+}
+
+static int get_kernel(kernel **out, const void *library, const char *name) {
+  int result = unsafe();
+  if (result != SIM_SUCCESS) return result;
+  if (library != &loaded || !loaded) return broken("a handle is no library", SIM_INVALID_HANDLE);
+  if (strcmp(name, "missing") == 0) return SIM_NOT_FOUND;
+  kernel *made = malloc(sizeof *made);
+  if (!made) return SIM_OUT_OF_MEMORY;
+  *made = (kernel){strdup(name), kernels};
+  *out = kernels = made;
+  return SIM_SUCCESS;
+}
+
+static bool is_kernel(const kernel *each) {
+  const kernel *known = kernels;
+  while (known && known != each) known = known->next;
+  return known != NULL;
+}
+
+static bool is_launchable(const unsigned sizes[6]) {
+  for (int i = 0; i < 6; i++) {
+    if (sizes[i] == 0 || sizes[i] > (i ? 65535u : 2147483647u)) return false;
+  }
+  return sizes[3] * sizes[4] * sizes[5] <= 1024;
+}
+
+static int launch(const kernel *each, const unsigned sizes[6], intptr_t handle, void **parameters) {
+  int result;
+  stream *on = find_stream(handle, &result);
+  if (!is_kernel(each)) return broken("a handle is no kernel", SIM_INVALID_HANDLE);
+  if (!on) return result;
+  if (on->device != current()) {
+    return broken("a kernel is launched on another context's stream", SIM_INVALID_HANDLE);
+  }
+  if (!is_launchable(sizes)) return broken("a launch is too large or empty", SIM_INVALID_VALUE);
+  if (is_implicit(on, true)) return SIM_CAPTURE_IMPLICIT;
+  last_kernel = each->name;
+  memcpy(last_sizes, sizes, sizeof last_sizes);
+  return runner && !on->capture ? runner(each->name, sizes, parameters) : SIM_SUCCESS;
+}
+
+SIMULATED(cuLibraryLoadData,
+          (void **library, const void *code, int *jit_options, void **jit_values,
+           unsigned jit_count, int *options, void **values, unsigned count),
+          0, code,
+          ((void)jit_options, (void)jit_values, (void)options, (void)values,
+           load_library(library, code, jit_count + count)))
+SIMULATED(cuLibraryGetKernel, (kernel **out, const void *library, const char *name), 0, 0,
+          get_kernel(out, library, name))
+SIMULATED(cuLaunchKernel,
+          (const kernel *each, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+           unsigned block_y, unsigned block_z, unsigned shared, intptr_t handle,
+           void **parameters, void **extra),
+          handle, each,
+          shared || extra ? broken("a launch asks for what is not simulated", SIM_INVALID_VALUE)
+                          : launch(each,
+                                   (unsigned[6]){grid_x, grid_y, grid_z, block_x, block_y, block_z},
+                                   handle, parameters))
+
 static const struct {
   int result;
   const char *name;
@@ -576,7 +670,9 @@ static const struct {
     {SIM_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY"},
     {SIM_DEINITIALIZED, "CUDA_ERROR_DEINITIALIZED"},
     {SIM_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT"},
+    {SIM_NO_BINARY, "CUDA_ERROR_NO_BINARY_FOR_GPU"},
     {SIM_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE"},
+    {SIM_NOT_FOUND, "CUDA_ERROR_NOT_FOUND"},
     {SIM_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS"},
     {SIM_UNKNOWN, "CUDA_ERROR_UNKNOWN"},
 };
@@ -705,6 +801,10 @@ size_t sim_used(int device) {
   pthread_mutex_unlock(&mutex);
   return bytes;
 }
+
+void sim_set_runner(sim_runner run) { LOCKED(runner = run); }
+const char *sim_last_kernel(void) { return last_kernel; }
+const unsigned *sim_last_sizes(void) { return last_sizes; }
 
 void sim_shut_down(int value) { LOCKED(down = value != 0); }
 

@@ -17,7 +17,9 @@ enum {
   SIM_DEINITIALIZED = 4,
   SIM_NO_DEVICE = 100,
   SIM_INVALID_CONTEXT = 201,
+  SIM_NO_BINARY = 209,
   SIM_INVALID_HANDLE = 400,
+  SIM_NOT_FOUND = 500,
   SIM_NOT_READY = 600,
   SIM_ILLEGAL_ADDRESS = 700,
   SIM_CAPTURE_UNSUPPORTED = 900,
@@ -44,6 +46,9 @@ typedef struct sim_call {
   int mode;         /* the thread's capture mode */
   int result;
 } sim_call;
+
+/* A kernel launch: `run` gives a CUresult. Grid, then block. */
+typedef int (*sim_runner)(const char *kernel, const unsigned sizes[6], void **parameters);
 
 /* X(type, name, parameters) */
 #define SIM_FUNCTIONS(X)                                                                        \
@@ -73,6 +78,11 @@ typedef struct sim_call {
   X(int, sim_is_after, (intptr_t later, intptr_t earlier, int work))                            \
   /* Bytes of a device that were allocated and not freed. */                                    \
   X(size_t, sim_used, (int device))                                                             \
+  /* Runs kernels; without, launches are noted only, as they are in a capture. */                \
+  X(void, sim_set_runner, (sim_runner run))                                                     \
+  /* The last launch: the kernel's name, and its sizes as a runner is given them. */            \
+  X(const char *, sim_last_kernel, (void))                                                      \
+  X(const unsigned *, sim_last_sizes, (void))                                                   \
   /* From now on every call says that the driver is shutting down. */                           \
   X(void, sim_shut_down, (int down))                                                            \
   X(int, sim_calls, (const char *symbol))                                                       \

@@ -920,7 +920,8 @@ static const char *const symbols[] = {
     "cuStreamSynchronize", "cuStreamGetCtx", "cuStreamIsCapturing", "cuStreamGetCaptureInfo_v2",
     "cuThreadExchangeStreamCaptureMode", "cuStreamGetFlags", "cuCtxGetDevice",
     "cuDeviceGetAttribute", "cuMemAlloc_v2", "cuMemAllocAsync", "cuMemFree_v2",
-    "cuMemFreeAsync", "cuMemcpy2DAsync_v2", "cuGetErrorName",
+    "cuMemFreeAsync", "cuMemcpy2DAsync_v2", "cuMemcpyHtoDAsync_v2", "cuLaunchKernel",
+    "cuGetErrorName",
 };
 
 static int run_case(const char *name) {

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans on a GPU: one launch each. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/error.h"
+#include "cuda/device.h"
+#include "cuda/driver.h"
+#include "cuda/legacy.h"
+#include "transform/binary.h"
+#include "transform/choice.h"
+
+const char *vc_transform_kernels(void) { return vc_kernels_names; }
+
+/* --- kernels, loaded once a process: they belong to no context */
+
+enum { MOST_KERNELS = 256 };
+static _Atomic(CUfunction) kernels[MOST_KERNELS];
+static CUlibrary library;
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+
+/* CUresult of binaries that this GPU or driver can't run. */
+static bool is_unsupported(CUresult result) {
+  enum { INVALID_PTX = 218, UNSUPPORTED_PTX = 222, NO_BINARY = 209, NO_COMPILER = 221 };
+  return result == NO_BINARY || result == UNSUPPORTED_PTX || result == INVALID_PTX ||
+         result == NO_COMPILER;
+}
+
+static vc_status refuse(vc_error *error, const char *call, CUresult result) {
+  vc_status status = vc_driver_fail(error, call, result);
+  if (!is_unsupported(result) || !error) return status;
+  return vc_fail(error, status,
+                 "%s: the kernels of transforms (%s) need a GPU of compute capability 7.5 or later "
+                 "and NVIDIA driver 580 or later",
+                 error->message, vc_kernels_names);
+}
+
+/* Under `loading`. */
+static vc_status load_library(const vc_driver *driver, vc_error *error) {
+  if (library) return VC_OK;
+  CUresult result =
+      driver->cuLibraryLoadData(&library, vc_kernels_binary, NULL, NULL, 0, NULL, NULL, 0);
+  if (result == VC_CUDA_SUCCESS) return VC_OK;
+  library = NULL;
+  return refuse(error, "cuLibraryLoadData", result);
+}
+
+static vc_status load_kernel(const vc_driver *driver, int32_t index, CUfunction *out,
+                             vc_error *error) {
+  pthread_mutex_lock(&loading);
+  vc_status status = load_library(driver, error);
+  if (status == VC_OK) {
+    CUresult result = driver->cuLibraryGetKernel(out, library, vc_kernel_names[index]);
+    if (result != VC_CUDA_SUCCESS) status = refuse(error, "cuLibraryGetKernel", result);
+  }
+  if (status == VC_OK) atomic_store(&kernels[index], *out);
+  pthread_mutex_unlock(&loading);
+  return status;
+}
+
+static vc_status find_kernel(const vc_driver *driver, int32_t index, CUfunction *out,
+                             vc_error *error) {
+  *out = atomic_load_explicit(&kernels[index], memory_order_acquire);
+  return *out ? VC_OK : load_kernel(driver, index, out, error);
+}
+
+/* --- what must be right before anything is enqueued */
+
+static vc_status check_kernels(const vc_driver *driver, vc_error *error) {
+  if (!driver) return vc_fail(error, VC_ERROR_DEVICE, "there is no CUDA device to transform on");
+  if (!vc_kernels_binary) {
+    return vc_fail(error, VC_ERROR_CUDA,
+                   "this viewcast was built without GPU kernels (-Dcuda=disabled): build it with "
+                   "nvcc, or take the pixels to the host first (device=\"cpu\")");
+  }
+  if (driver->cuLibraryLoadData && driver->cuLibraryGetKernel) return VC_OK;
+  return vc_fail(error, VC_ERROR_CUDA,
+                 "libcuda.so.1 has no cuLibraryLoadData; transforms on a GPU need NVIDIA driver 580 "
+                 "or later");
+}
+
+static vc_status check_stream(const vc_driver *driver, int32_t device, vc_stream stream,
+                              vc_error *error) {
+  int status;
+  if (!vc_stream_is_default(stream)) {
+    int32_t other = vc_cuda_device_count() > 1 ? vc_stream_device(stream, device) : device;
+    if (other == device) return VC_OK;
+    return vc_fail(error, VC_ERROR_DEVICE,
+                   "the images are on cuda:%d and the stream is of cuda:%d; name a stream of the "
+                   "images' device (stream=)",
+                   (int)device, (int)other);
+  }
+  if (stream == VC_STREAM_PER_THREAD ||
+      driver->cuStreamIsCapturing(vc_driver_stream(stream), &status) != VC_CUDA_CAPTURE_IMPLICIT) {
+    return VC_OK;
+  }
+  return vc_fail(error, VC_ERROR_CUDA,
+                 "a stream is capturing a graph, and the default stream can't transform beside it; "
+                 "name the capturing stream (stream=), or transform outside of the capture");
+}
+
+/* --- lists that lie in device memory as long as the kernel runs */
+
+static vc_status check_list_capture(const vc_driver *driver, CUstream stream, vc_error *error) {
+  int status = 0;
+  CUresult result = driver->cuStreamIsCapturing(stream, &status);
+  if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuStreamIsCapturing", result);
+  if (status == 0) return VC_OK;
+  return vc_fail(error, VC_ERROR_CUDA,
+                 "a list of so many images can't be captured in a graph: it goes through memory "
+                 "that would be gone at the replay; capture up to %d images of the same strides "
+                 "(%d of different ones) at a time, or give one batch",
+                 VC_TABLE_IMAGES, VC_TABLE_LISTED);
+}
+
+static vc_status upload_list(const vc_driver *driver, vc_launch *launch, CUstream stream,
+                             CUdeviceptr *out, vc_error *error) {
+  vc_status status = check_list_capture(driver, stream, error);
+  if (status != VC_OK) return status;
+  CUresult result = driver->cuMemAllocAsync(out, launch->list_bytes, stream);
+  if (result != VC_CUDA_SUCCESS) {
+    return vc_driver_fail(error, "cuMemAllocAsync (for a long list of images)", result);
+  }
+  result = driver->cuMemcpyHtoDAsync(*out, launch->list, launch->list_bytes, stream);
+  if (result == VC_CUDA_SUCCESS) return VC_OK;
+  driver->cuMemFreeAsync(*out, stream);
+  return vc_driver_fail(error, "cuMemcpyHtoDAsync (of a long list of images)", result);
+}
+
+static void point_at_list(vc_launch *launch, CUdeviceptr list) {
+  if (launch->is_generic) {
+    launch->generic.listed = (const vc_listed *)list;
+  } else {
+    launch->fast.images = (const char *const *)list;
+  }
+}
+
+/* --- the launch */
+
+static vc_status enqueue(const vc_driver *driver, vc_launch *launch, CUfunction kernel,
+                         CUstream stream, vc_error *error) {
+  CUdeviceptr list = 0;
+  if (launch->list) {
+    vc_status status = upload_list(driver, launch, stream, &list, error);
+    if (status != VC_OK) return status;
+    point_at_list(launch, list);
+  }
+  void *parameters[] = {&launch->fast, &launch->more}; /* fast or generic: one place */
+  const uint32_t *grid = launch->grid;
+  CUresult result = driver->cuLaunchKernel(kernel, grid[0], grid[1], grid[2], VC_BLOCK, 1, 1, 0,
+                                           stream, parameters, NULL);
+  if (list) driver->cuMemFreeAsync(list, stream);
+  return result == VC_CUDA_SUCCESS ? VC_OK : refuse(error, "cuLaunchKernel", result);
+}
+
+static vc_status run(const vc_driver *driver, vc_launch *launch, int32_t device, vc_stream stream,
+                     vc_error *error) {
+  CUfunction kernel;
+  vc_entered entered = vc_cuda_enter_stream(device, stream);
+  vc_status status = check_stream(driver, device, stream, error);
+  if (status == VC_OK) status = find_kernel(driver, launch->kernel, &kernel, error);
+  if (status == VC_OK) status = enqueue(driver, launch, kernel, vc_driver_stream(stream), error);
+  vc_cuda_leave(entered);
+  return status;
+}
+
+vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error) {
+  vc_launch launch;
+  const vc_driver *driver = vc_driver_get();
+  if (stream == VC_STREAM_NONE) stream = VC_STREAM_LEGACY; /* a launch needs one */
+  vc_status status = check_kernels(driver, error);
+  if (status == VC_OK) status = vc_choose_kernel(plan, &launch, error);
+  if (status != VC_OK) return status;
+  status = run(driver, &launch, device, stream, error);
+  free(launch.list);
+  return status;
+}

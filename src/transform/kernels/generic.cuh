@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread a pixel, or four channels of it: right for everything. */
+#ifndef VIEWCAST_KERNELS_GENERIC_CUH
+#define VIEWCAST_KERNELS_GENERIC_CUH
+
+#include "kernels/number.cuh"
+
+struct place {
+  int64_t image, row, col;
+  int32_t chunk;
+};
+
+VC_DEVICE uint32_t divide(uint32_t value, const vc_divider &by) {
+  return (__umulhi(value, by.multiplier) + value) >> by.shift;
+}
+
+/* The quotient stays in *value, the remainder is returned. */
+VC_DEVICE int64_t split(int64_t *value, int64_t length, const vc_divider &by, bool small) {
+  int64_t quotient = small ? (int64_t)divide((uint32_t)*value, by) : *value / length;
+  int64_t rest = *value - quotient * length;
+  *value = quotient;
+  return rest;
+}
+
+/* The destination's order, so that what is written lies side by side. */
+VC_DEVICE place locate(const vc_generic &p, int64_t index) {
+  place out;
+  bool small = p.total <= INT32_MAX;
+  out.chunk = 0;
+  if (p.interleaved) out.chunk = (int32_t)split(&index, p.chunks, p.by_chunks, small);
+  out.col = split(&index, p.cols, p.by_cols, small);
+  out.row = split(&index, p.rows, p.by_rows, small);
+  if (!p.interleaved) out.chunk = (int32_t)split(&index, p.chunks, p.by_chunks, small);
+  out.image = index;
+  return out;
+}
+
+VC_DEVICE uint64_t load_bits(const char *at, int32_t size, bool aligned) {
+  uint64_t bits = 0;
+  if (!aligned) {
+    for (int32_t i = 0; i < size; i++) bits |= (uint64_t)(uint8_t)at[i] << (8 * i);
+    return bits;
+  }
+  switch (size) {
+  case 1: return *(const uint8_t *)at;
+  case 2: return *(const uint16_t *)at;
+  case 4: return *(const uint32_t *)at;
+  default: return *(const uint64_t *)at;
+  }
+}
+
+VC_DEVICE void store_bits(char *at, int32_t size, bool aligned, uint64_t bits) {
+  if (!aligned) {
+    for (int32_t i = 0; i < size; i++) at[i] = (char)(bits >> (8 * i));
+    return;
+  }
+  switch (size) {
+  case 1: *(uint8_t *)at = (uint8_t)bits; break;
+  case 2: *(uint16_t *)at = (uint16_t)bits; break;
+  case 4: *(uint32_t *)at = (uint32_t)bits; break;
+  default: *(uint64_t *)at = bits; break;
+  }
+}
+
+template <int Work>
+VC_DEVICE uint64_t convert(const vc_generic &p, uint64_t bits, const double *a, const double *b) {
+  if (Work == VC_WORK_MOVE) return bits;
+  if (Work == VC_WORK_INTEGER) {
+    return bits_from_integer(p.to_type, integer_from_bits(p.from_type, bits));
+  }
+  if (Work == VC_WORK_FLOAT) {
+    float y = fmaf(float_from_bits(p.from_type, bits), (float)*a, (float)*b);
+    return bits_from_float(p.to_type, y);
+  }
+  return bits_from_double(p.to_type, fma(double_from_bits(p.from_type, bits), *a, *b));
+}
+
+VC_DEVICE int32_t source_of(const vc_generic &p, int32_t channel) {
+  if (p.mapped) return p.map[channel];
+  return p.reversed ? p.channels - 1 - channel : channel;
+}
+
+/* An image, and the steps within. */
+VC_DEVICE vc_listed find_image(const vc_generic &p, const vc_listed *table, int64_t image) {
+  if (p.source == VC_SOURCE_TABLE) return table[image];
+  if (p.source == VC_SOURCE_MEMORY) return p.listed[image];
+  const vc_steps &steps = p.from_steps;
+  return vc_listed{p.from + image * steps.image, steps.row, steps.col, steps.channel};
+}
+
+template <int Work>
+VC_DEVICE void write_chunk(const vc_generic &p, const place &at, const vc_listed &image,
+                           const double *a, const double *b) {
+  const vc_steps &steps = p.to_steps;
+  const char *from = image.data + at.row * image.row + at.col * image.col;
+  char *to = p.to + at.image * steps.image + at.row * steps.row + at.col * steps.col;
+  int32_t end = min(p.channels, 4 * at.chunk + 4);
+  for (int32_t c = 4 * at.chunk; c < end; c++) {
+    int32_t source = source_of(p, c);
+    uint64_t bits = p.fill;
+    if (source != VC_CHANNEL_FILL) {
+      bits = load_bits(from + source * image.channel, p.from_size, p.from_aligned);
+      bits = convert<Work>(p, bits, a + c * p.stride, b + c * p.stride);
+    }
+    store_bits(to + c * steps.channel, p.to_size, p.to_aligned, bits);
+  }
+}
+
+template <int Work>
+VC_DEVICE void run_generic(const vc_generic &p, const vc_listed *table, const double *a,
+                           const double *b) {
+  int64_t index = (int64_t)blockIdx.x * VC_BLOCK + threadIdx.x;
+  if (index >= p.total) return;
+  place at = locate(p, index);
+  write_chunk<Work>(p, at, find_image(p, table, at.image), a, b);
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conversions that CUDA C has in headers of their own only, as instructions. */
+#ifndef VIEWCAST_KERNELS_INTRINSICS_CUH
+#define VIEWCAST_KERNELS_INTRINSICS_CUH
+
+#include <stdint.h>
+
+#define VC_DEVICE static __device__ __forceinline__
+
+VC_DEVICE float f32_from_f16(uint16_t bits) {
+  float out;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(out) : "h"(bits));
+  return out;
+}
+
+VC_DEVICE uint16_t f16_from_f32(float value) {
+  uint16_t out;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(out) : "f"(value));
+  return out;
+}
+
+/* Not a NaN. One instruction since sm_80, which rounds the same. */
+VC_DEVICE uint16_t bf16_from_f32(float value) {
+#if __CUDA_ARCH__ >= 800
+  uint16_t out;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(out) : "f"(value));
+  return out;
+#else
+  uint32_t bits = __float_as_uint(value);
+  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+#endif
+}
+
+/* Read once: not kept in the caches for long. */
+template <class Word>
+VC_DEVICE Word load_word(const Word *at) {
+  return __ldg(at);
+}
+
+/* Written once, read by someone else. */
+template <class Word>
+VC_DEVICE void store_word(Word *at, Word value) {
+  __stcs(at, value);
+}
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every kernel by its name, as the host finds it. */
+#include "kernels/intrinsics.cuh"
+#include "kernels/generic.cuh"
+#include "kernels/fast.cuh"
+
+#define KERNEL extern "C" __global__ void __launch_bounds__(VC_BLOCK)
+
+#define GENERIC(name, work)                                                     \
+  KERNEL vc_generic_##name(const __grid_constant__ vc_generic p) {              \
+    run_generic<work>(p, nullptr, p.a, p.b);                                    \
+  }                                                                             \
+  KERNEL vc_generic_##name##_more(const __grid_constant__ vc_generic p,         \
+                                  const __grid_constant__ vc_generic_more m) {  \
+    run_generic<work>(p, m.table.listed, m.a, m.b);                             \
+  }
+VC_GENERIC_KERNELS(GENERIC)
+
+static_assert(sizeof(vc_fast) + sizeof(vc_table) < 4096, "more than every GPU's parameters");
+
+#define FAST(family, from, to, channels)                                                       \
+  typedef family<from, to, channels,                                                           \
+                 VC_UNIT_##family((int)sizeof(from::bits), (int)sizeof(to::bits))>             \
+      family##_##from##_##to##_##channels;                                                     \
+  KERNEL vc_##family##_##from##_##to##_##channels(const __grid_constant__ vc_fast p) {         \
+    run_fast<family##_##from##_##to##_##channels, at_steps>(p, nullptr);                       \
+  }                                                                                            \
+  KERNEL vc_##family##_##from##_##to##_##channels##_list(const __grid_constant__ vc_fast p,    \
+                                                         const __grid_constant__ vc_table t) { \
+    run_fast<family##_##from##_##to##_##channels, listed>(p, &t);                              \
+  }
+VC_FAST_KERNELS(FAST)
