@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a plan refuses. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+#include "transform/plan_parts.h"
+
+static const char *axes_of(const vc_view *view, vc_layout layout) {
+  static const char *const names[2][3] = {{"(H, W)", "(H, W, C)", "(N, H, W, C)"},
+                                          {"(H, W)", "(C, H, W)", "(N, C, H, W)"}};
+  return names[layout == VC_PLANAR][view->ndim - 2];
+}
+
+static vc_status check_view(const vc_view *view, const char *name, vc_error *error) {
+  vc_status status = vc_view_check(view, error);
+  if (status != VC_OK) return status;
+  if (view->ndim >= 2) return VC_OK;
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "%s has rank 1, needs (H, W), (H, W, C) or (C, H, W), or a batch of these; "
+                 "reshape it first",
+                 name);
+}
+
+static bool is_same_place(vc_device a, vc_device b) {
+  bool gpu = vc_device_is_gpu(a);
+  return gpu == vc_device_is_gpu(b) && (!gpu || a.id == b.id);
+}
+
+static vc_status check_place(const vc_view *to, const vc_view *from, vc_error *error) {
+  char names[2][24];
+  if (is_same_place(to->device, from->device)) return VC_OK;
+  const vc_device devices[2] = {from->device, to->device};
+  for (int i = 0; i < 2; i++) {
+    if (vc_device_is_gpu(devices[i])) {
+      snprintf(names[i], sizeof names[i], "cuda:%" PRId32, devices[i].id);
+    } else {
+      snprintf(names[i], sizeof names[i], "host memory");
+    }
+  }
+  return vc_fail(error, VC_ERROR_DEVICE,
+                 "the source is in %s and the destination in %s: a transform works on one device; "
+                 "copy one of them first (device=)",
+                 names[0], names[1]);
+}
+
+static vc_status check_alike(const vc_view *from, size_t count, vc_error *error) {
+  for (size_t i = 1; i < count; i++) {
+    vc_status status = check_view(&from[i], "a source", error);
+    if (status != VC_OK) return status;
+    if (from[i].ndim != from[0].ndim ||
+        memcmp(from[i].shape, from[0].shape, (size_t)from[0].ndim * sizeof from[0].shape[0]) ||
+        from[i].dtype.code != from[0].dtype.code || from[i].dtype.bits != from[0].dtype.bits) {
+      return vc_fail(error, VC_ERROR_LAYOUT,
+                     "source %zu differs from source 0 in shape or dtype (%s): a batch needs images "
+                     "of one size and type; resize or convert them first",
+                     i, vc_dtype_name(from[i].dtype));
+    }
+    if (!is_same_place(from[i].device, from[0].device)) {
+      return vc_fail(error, VC_ERROR_DEVICE,
+                     "source %zu is on another device than source 0: a batch needs images of one "
+                     "device; copy it there first (device=)",
+                     i);
+    }
+  }
+  return VC_OK;
+}
+
+vc_status vc_plan_check_views(const vc_view *to, const vc_view *from, size_t count,
+                              vc_error *error) {
+  if (count == 0) {
+    return vc_fail(error, VC_ERROR_VALUE, "no source was given, needs an image or a list of them");
+  }
+  vc_status status = check_view(to, "the destination", error);
+  if (status == VC_OK) status = check_view(&from[0], "the source", error);
+  if (status == VC_OK) status = check_alike(from, count, error);
+  if (status == VC_OK) status = check_place(to, &from[0], error);
+  return status;
+}
+
+vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_view *from,
+                              const vc_images *in, size_t count,
+                              const vc_transform_params *params, vc_error *error) {
+  int64_t sources = count > 1 ? (int64_t)count : in->count;
+  if (count > 1 && from->ndim == 4 && in->count != 1) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "%zu batches were given, needs one batch or a list of images; join them first",
+                   count);
+  }
+  if (sources != out->count) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "%" PRId64 " images go into a destination of %" PRId64 "; needs as many", sources,
+                   out->count);
+  }
+  if (in->rows == out->rows && in->cols == out->cols) return VC_OK;
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "the source %s has H = %" PRId64 ", W = %" PRId64 " and the destination %s has H = "
+                 "%" PRId64 ", W = %" PRId64 "; needs the same size: say which layout each has, or "
+                 "resize first",
+                 axes_of(from, params->from), in->rows, in->cols, axes_of(to, params->to),
+                 out->rows, out->cols);
+}
+
+/* The axes of the destination, from the shortest step to the longest, must not
+ * reach into each other. (Some rare layouts that would be right are refused.) */
+static vc_status check_destination(const vc_view *to, vc_error *error) {
+  int64_t reach = (int64_t)vc_dtype_size(to->dtype);
+  bool seen[VC_MAX_NDIM] = {false};
+  if (to->readonly) {
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "the destination is read-only, needs memory that may be written");
+  }
+  for (int32_t n = 0; n < to->ndim; n++) {
+    int32_t best = -1;
+    for (int32_t axis = 0; axis < to->ndim; axis++) {
+      if (seen[axis] || to->shape[axis] == 1) continue;
+      if (best < 0 || llabs(to->strides[axis]) < llabs(to->strides[best])) best = axis;
+    }
+    if (best < 0) break;
+    seen[best] = true;
+    int64_t step = llabs(to->strides[best]);
+    if (step < reach) {
+      return vc_fail(error, VC_ERROR_LAYOUT,
+                     "axis %" PRId32 " of the destination has stride %" PRId64 " bytes, needs %" PRId64
+                     " or more: its elements overlap (an expanded or sliding view); write into "
+                     "memory of its own",
+                     best, to->strides[best], reach);
+    }
+    reach += step * (to->shape[best] - 1);
+  }
+  return VC_OK;
+}
+
+/* Sources that overlap with the destination would be read after they were written. */
+static vc_status check_overlap(const vc_view *to, const vc_view *from, size_t count,
+                               vc_error *error) {
+  for (size_t i = 0; i < count; i++) {
+    if (!vc_views_overlap(to, &from[i])) continue;
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "the destination shares memory with source %zu: it would be read after it was "
+                   "written; write into other memory (no out=)",
+                   i);
+  }
+  return VC_OK;
+}
+
+vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
+                               vc_error *error) {
+  vc_status status = check_destination(to, error);
+  return status == VC_OK ? check_overlap(to, from, count, error) : status;
+}
