@@ -94,9 +94,9 @@ static uint32_t key_of(const vc_plan *plan) {
   bool out_pixels = is_interleaved(&plan->to_steps, plan->cols, plan->channels, to_size);
   bool out_planes = is_planar(&plan->to_steps, plan->cols, to_size);
   bool spread = plan->from_channels == 1 && plan->channels > 1;
-  if (in_pixels || (spread && in_planes && moves && out_pixels)) {
+  if (out_pixels && (in_pixels || (spread && in_planes && from == TYPE_raw1))) {
     int code = plan->from_channels * 100 + plan->channels * 10 + (plan->map[0] == 2);
-    if (out_pixels) return KEY(FAMILY_colours, from, to, code);
+    return KEY(FAMILY_colours, from, to, code);
   }
   if (out_planes && (in_pixels || (spread && in_planes))) {
     return KEY(FAMILY_planes, from, to, plan->from_channels);

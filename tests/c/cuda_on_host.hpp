@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* As much of CUDA C as the kernels use, for a C++ compiler: threads run one by
+ * one. Instructions give what the hardware gives, its NaNs included. */
+#ifndef VIEWCAST_TESTS_CUDA_ON_HOST_HPP
+#define VIEWCAST_TESTS_CUDA_ON_HOST_HPP
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#define __device__
+#define __global__
+#define __forceinline__ inline
+#define __grid_constant__
+#define __launch_bounds__(threads)
+
+struct uint2 {
+  uint32_t x, y;
+};
+struct alignas(16) uint4 {
+  uint32_t x, y, z, w;
+};
+struct dim3 {
+  uint32_t x, y, z;
+};
+
+static dim3 blockIdx, threadIdx;
+
+static inline uint2 make_uint2(uint32_t x, uint32_t y) { return {x, y}; }
+static inline uint4 make_uint4(uint32_t x, uint32_t y, uint32_t z, uint32_t w) {
+  return {x, y, z, w};
+}
+
+static inline int32_t min(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int32_t max(int32_t a, int32_t b) { return a > b ? a : b; }
+
+template <class To, class From>
+static inline To same_bits(From from) {
+  static_assert(sizeof(To) == sizeof(From), "");
+  To to;
+  memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+static inline uint32_t __float_as_uint(float value) { return same_bits<uint32_t>(value); }
+static inline float __uint_as_float(uint32_t bits) { return same_bits<float>(bits); }
+static inline int64_t __double_as_longlong(double value) { return same_bits<int64_t>(value); }
+static inline double __longlong_as_double(int64_t bits) { return same_bits<double>(bits); }
+
+static inline float hardware_nan(float value) {
+  return value == value ? value : __uint_as_float(0x7fffffff);
+}
+
+static inline float host_fmaf(float x, float a, float b) { return hardware_nan(fmaf(x, a, b)); }
+#define fmaf host_fmaf
+
+static inline uint32_t __umulhi(uint32_t a, uint32_t b) { return (uint32_t)((uint64_t)a * b >> 32); }
+
+static inline uint32_t __funnelshift_r(uint32_t low, uint32_t high, uint32_t shift) {
+  return (uint32_t)(((uint64_t)high << 32 | low) >> (shift & 31));
+}
+
+static inline int32_t __float2int_rn(float value) {
+  if (value != value) return 0;
+  if (value >= 0x1p31f) return INT32_MAX;
+  return value < -0x1p31f ? INT32_MIN : (int32_t)nearbyintf(value);
+}
+
+static inline int64_t __double2ll_rn(double value) {
+  if (value != value) return INT64_MIN;
+  if (value >= 0x1p63) return INT64_MAX;
+  return value < -0x1p63 ? INT64_MIN : (int64_t)nearbyint(value);
+}
+
+static inline uint64_t __double2ull_rn(double value) {
+  if (value != value) return UINT64_C(1) << 63;
+  double whole = nearbyint(value);
+  return whole <= 0 ? 0 : whole >= 0x1p64 ? UINT64_MAX : (uint64_t)whole;
+}
+
+static inline double __ll2double_rn(int64_t value) { return (double)value; }
+static inline double __ull2double_rn(uint64_t value) { return (double)value; }
+static inline float __double2float_rn(double value) { return hardware_nan((float)value); }
+
+static inline float __double2float_rz(double value) {
+  float near = (float)value;
+  if (near != near) return hardware_nan(near);
+  return fabs((double)near) > fabs(value) ? nextafterf(near, 0) : near;
+}
+
+/* --- in the place of kernels/intrinsics.cuh */
+
+#define VIEWCAST_KERNELS_INTRINSICS_CUH
+#define VC_DEVICE static inline
+
+VC_DEVICE float f32_from_f16(uint16_t bits) {
+  int exponent = bits >> 10 & 31, rest = bits & 1023;
+  float sign = bits >> 15 ? -1.0f : 1.0f;
+  if (exponent == 31) return rest ? hardware_nan(NAN) : sign * INFINITY;
+  if (exponent == 0) return sign * ldexpf((float)rest, -24);
+  return sign * ldexpf((float)(rest + 1024), exponent - 25);
+}
+
+/* To a format of so many bits of fraction and exponent, by its definition. */
+static inline uint16_t small_float(float value, int fraction, int bias) {
+  uint32_t sign = __float_as_uint(value) >> 31 << 15;
+  double size = fabs((double)value), largest = ldexp(2 - ldexp(1, -fraction), bias);
+  if (value != value) return 0x7fff;
+  if (size == 0) return (uint16_t)sign;
+  int exponent = std::isinf(size) ? bias + 1 : ilogb(size);
+  if (exponent < 1 - bias) exponent = 1 - bias;
+  double whole = nearbyint(ldexp(size, fraction - exponent)); /* in units of the last place */
+  if (std::isinf(size) || ldexp(whole, exponent - fraction) > largest) {
+    return (uint16_t)(sign | (uint32_t)(2 * bias + 1) << fraction);
+  }
+  return (uint16_t)(sign + ((uint32_t)(exponent + bias - 1) << fraction) + (uint32_t)whole);
+}
+
+VC_DEVICE uint16_t f16_from_f32(float value) { return small_float(value, 10, 15); }
+VC_DEVICE uint16_t bf16_from_f32(float value) { return small_float(value, 7, 127); }
+
+/* Faults on a GPU, and counts here. */
+static long misaligned;
+
+template <class Word>
+VC_DEVICE Word load_word(const Word *at) {
+  Word word;
+  misaligned += (uintptr_t)at % sizeof word != 0;
+  memcpy(&word, at, sizeof word);
+  return word;
+}
+
+template <class Word>
+VC_DEVICE void store_word(Word *at, Word value) {
+  misaligned += (uintptr_t)at % sizeof value != 0;
+  memcpy(at, &value, sizeof value);
+}
+
+#endif
