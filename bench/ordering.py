@@ -77,12 +77,6 @@ def ways(cupy, torch, side) -> dict[str, tuple]:
     }
 
 
-def floor_beside(floor: ctypes.PyDLL, call, side: int, calls: int) -> float:
-    """Of a record and wait after each call, less the calls."""
-    with_it = floor.record_and_wait(1, side, calls, id(call), 1)
-    return with_it - floor.record_and_wait(1, side, calls, id(call), 0)
-
-
 def measure(rounds: int, calls: int) -> dict:
     import cupy
     import torch
@@ -90,12 +84,14 @@ def measure(rounds: int, calls: int) -> dict:
     side = cupy.cuda.Stream(non_blocking=True)
     floor, every = event_floor(), ways(cupy, torch, side)
     times = {name: tuple({"made": [], "ended": []} for _ in ways) for name, ways in every.items()}
-    floors, beside = [], {name: [] for name in every}
+    floors, beside = [], {name: {"with": [], "without": []} for name in every}
     vc.warmup(0)
     for _ in range(rounds):
         floors.append(floor.record_and_wait(1, side.ptr, calls, None, 1))
         for name, each in every.items():
-            beside[name].append(floor_beside(floor, each[0], side.ptr, calls))
+            for key, orders in (("with", 1), ("without", 0)):
+                taken = floor.record_and_wait(1, side.ptr, calls, id(each[0]), orders)
+                beside[name][key].append(taken)
             for slot, call in zip(times[name], each, strict=True):
                 made, ended = nanoseconds(call, calls)
                 slot["made"].append(made)
@@ -112,7 +108,8 @@ def rows(result: dict):
     """Each conversion's nanoseconds, and how many times the floor is added."""
     for name, measured in result["conversions"].items():
         none, same, differ, named = (min(each["made"]) for each in measured)
-        floor = min(result["floor_beside"][name])
+        beside = result["floor_beside"][name]
+        floor = min(beside["with"]) - min(beside["without"])
         ends = [min(each["ended"]) for each in measured]
         numbers = [f"{number:.0f}" for number in (none, same, differ, floor)]
         ratio = f"{(differ - same) / floor:.2f}"
