@@ -10,30 +10,30 @@ Results are dropped at once, and that is part of the time.
 """
 
 import argparse
+import functools
 import json
 import pathlib
-import statistics
 import sys
-import time
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import viewcast as vc
+from viewcast.bench import loop, machine, progress
+from viewcast.bench.table import Table, show
 
 OWN, EXISTING = "OpenCV's allocator", "existing GpuMat"
 POOLS = ("torch", "cupy", "cuda")
+FLOORS, FASTER = 1.5, 8  # the budget of a resize out of a pool
 
 
-def available_pools(console):
+def available_pools():
     """The pools whose library is here."""
     for name in POOLS:
         try:
             vc.use_pool(name)
         except (ImportError, vc.ViewError) as error:
-            console.print(f"{name}: not possible ({error})")
+            print(f"{name}: not possible ({error})")
         else:
             yield name
     vc.use_pool(None)
@@ -85,26 +85,16 @@ def make_ways(names, size):
     return ways
 
 
-def time_batch(way, calls):
-    """µs a call."""
+def stopwatch(way, number):
     *_, pool, named, call, stream = way
-    vc.use_pool(pool, streams=named)
-    call()
-    stream.waitForCompletion()
-    start = time.perf_counter_ns()
-    for _ in range(calls):
-        call()
-    stream.waitForCompletion()
-    return (time.perf_counter_ns() - start) / calls / 1000
+    use_pool = functools.partial(vc.use_pool, pool, streams=named)
+    return loop.batches(call, number, stream.waitForCompletion, before=use_pool)
 
 
-def measure(ways, rounds, calls):
-    times = [[] for _ in ways]
-    for way in ways:  # blocks, kernels and caches are there
-        time_batch(way, min(calls, 100))
-    for _ in range(rounds):
-        for way, column in zip(ways, times, strict=True):
-            column.append(time_batch(way, calls))
+def measure(ways, rounds, number):
+    watches = [stopwatch(way, number) for way in ways]
+    with progress.bar("Pools", len(ways) * (rounds + 1)) as step:
+        times = loop.interleave(watches, rounds, step=step)
     vc.use_pool(None)
     vc.pool_trim()
     return times
@@ -113,38 +103,39 @@ def measure(ways, rounds, calls):
 def summarise(ways, times):
     rows = []
     for (operation, stream, way, *_), column in zip(ways, times, strict=True):
-        row = {"operation": operation, "stream": stream, "way": way}
-        row["minimum"] = min(column)
-        row["median"] = statistics.median(column)
+        row = {"operation": operation, "stream": stream, "way": way} | loop.summary(column)
         group = [r for r in rows if (r["operation"], r["stream"]) == (operation, stream)] or [row]
         own = next((r for r in group if r["way"] == OWN), None)
         row["floors"] = row["minimum"] / group[0]["minimum"]
         row["faster"] = own["minimum"] / row["minimum"] if own else None
+        row["budget"] = budget_of(row)
         rows.append(row)
     return rows
 
 
-def show(console, rows, title):
-    table = Table(title=title, title_justify="left")
-    for name in ("operation", "stream", "way"):
-        table.add_column(name)
-    for name in ("minimum", "median", "× floor", "× faster"):
-        table.add_column(name, justify="right")
+def budget_of(row):
+    """Whether a pool's resize is near to one into an existing GpuMat, and far from
+    OpenCV's allocator; None for other rows."""
+    if row["operation"] != "resize" or row["way"] in (OWN, EXISTING):
+        return None
+    return row["floors"] <= FLOORS and row["faster"] >= FASTER
+
+
+def table(rows, title):
+    made = Table(title, ["", "minimum", "median", "×floor", "×faster", "budget"])
     before = None
     for row in rows:
-        group = (row["operation"], row["stream"])
-        if before is not None and group != before:
-            table.add_section()
-        table.add_row(
-            *(group if group != before else ("", "")),
-            row["way"],
-            f"{row['minimum']:.2f}",
-            f"{row['median']:.2f}",
-            f"{row['floors']:.2f}",
-            f"{row['faster']:.1f}" if row["faster"] else "",
-        )
-        before = group
-    console.print(table)
+        group = ", ".join(filter(None, (row["operation"], row["stream"])))
+        if group != before:
+            made.rows += [None] if before else []
+            made.rows.append([group] + [""] * 5)
+            before = group
+        numbers = [f"{row[key]:.2f}" for key in ("minimum", "median", "floors")]
+        numbers.append(f"{row['faster']:.1f}" if row["faster"] else "")
+        numbers.append({None: "", True: "met", False: "NOT met"}[row["budget"]])
+        made.rows.append([f" {row['way']}", *numbers])
+    made.notes.append(f"budget: at most {FLOORS} × floor, at least {FASTER} × faster")
+    return made
 
 
 def parse_size(text):
@@ -160,23 +151,24 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
 
-    console = Console(width=110, highlight=False)
     if vc.host_mode() or cv2.cuda.getCudaEnabledDeviceCount() <= 0:
-        sys.exit(
-            "this benchmark computes on a GPU, with an OpenCV built with CUDA; here: "
+        print(
+            "nothing to measure: this computes on a GPU, with an OpenCV built with CUDA; here: "
             f"{vc.mode_reason()}, OpenCV {cv2.__version__}"
         )
-    machine = {"viewcast": vc.__version__, "opencv": cv2.__version__, "mode": vc.mode_reason()}
-    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    ways = make_ways(list(available_pools(console)), options.size)
+        return 0
+    described = machine.describe()
+    print(*machine.lines(described), "", sep="\n")
+    ways = make_ways(list(available_pools()), options.size)
     rows = summarise(ways, measure(ways, options.rounds, options.calls))
     width, height = options.size
     title = f"µs a call, 1080p to {width} x {height}, {options.rounds} rounds of {options.calls:,}"
-    show(console, rows, title)
+    show(table(rows, title))
     if options.json:
-        report = {"machine": machine, "title": title, "ways": rows}
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        report = {"machine": described, "title": title, "ways": rows}
+        options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

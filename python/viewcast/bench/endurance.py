@@ -28,9 +28,13 @@ def device_used():
     if vc.host_mode():
         return None
     try:
-        free, total = load("cupy").cuda.runtime.memGetInfo()
+        torch = load("torch")
     except Missing:
-        free, total = load("torch").cuda.mem_get_info()
+        torch = None
+    if torch is not None and torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+    else:
+        free, total = load("cupy").cuda.runtime.memGetInfo()
     return (total - free) >> 10
 
 

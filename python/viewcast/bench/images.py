@@ -19,16 +19,21 @@ class Missing(Exception):
     """Why a library cannot take part."""
 
 
+def said(error):
+    """The beginning of what it says."""
+    line = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {line if len(line) < 120 else line[:119] + '…'}"
+
+
 def load(name):
     try:
         return importlib.import_module(name)
     except Exception as error:  # a broken installation raises what it likes
-        reason = str(error).partition("\n")[0]
         hint = INSTALL.get(name)
         lacking = isinstance(error, ModuleNotFoundError) and error.name == name
         if lacking and hint:
             raise Missing(f"{name} is not installed: {hint}") from error
-        raise Missing(f"{name} cannot be imported: {reason}") from error
+        raise Missing(f"{name} cannot be imported: {said(error)}") from error
 
 
 class Producer:

@@ -23,15 +23,15 @@ buffers that none of them is still in the L2 cache when its turn comes again:
     sets = loop.rotating(lambda: (make_source(), make_target()), nbytes_of_one_set)
     watch = loop.launches(lambda pair: kernel(*pair), sets, 200)
 
-Stopwatches: `calls` (a statement), `ends` (the end of what a statement makes),
-`batches` (calls, and one wait at the end of them), `launches` (device time alone),
-`threads` (a statement on several threads at once). Each but `launches` takes another
-`clock` of integer nanoseconds, for tests.
+Stopwatches: `calls` (a statement, with the end of what it makes), `makes` (an expression,
+without it), `ends` (the end alone), `batches` (calls, and one wait at the end of them),
+`launches` (device time alone), `threads` (a statement on several threads at once). Each
+but `launches` takes another `clock` of integer nanoseconds, for tests.
 """
 
 import itertools
 import statistics
-import threading as threading_module
+import threading
 import time
 import timeit
 
@@ -69,6 +69,20 @@ def calls(statement, names, number, clock=time.perf_counter_ns):
     """A statement `number` times; what it makes is dropped at once, in that time."""
     timer = timeit.Timer(statement, timer=clock, globals=names)
     return lambda: timer.timeit(number) / number / 1000
+
+
+def makes(expression, names, number, clock=time.perf_counter_ns):
+    """The making alone: `number` results are kept until the clock has stopped."""
+    make = eval(f"lambda: {expression}", names)  # the caller's own text
+
+    def stopwatch():
+        made = [None] * number
+        begin = clock()
+        for index in range(number):
+            made[index] = make()
+        return (clock() - begin) / number / 1000
+
+    return stopwatch
 
 
 def ends(expression, names, number, after=None, clock=time.perf_counter_ns):
@@ -111,7 +125,7 @@ def threads(statement, names, number, count, clock=time.perf_counter_ns):
     together is `count` over it. An exception of a thread is raised here."""
 
     def stopwatch():
-        barrier = threading_module.Barrier(count + 1)
+        barrier = threading.Barrier(count + 1)
         failed = []
 
         def work():
@@ -122,7 +136,7 @@ def threads(statement, names, number, count, clock=time.perf_counter_ns):
             except BaseException as error:
                 failed.append(error)
 
-        workers = [threading_module.Thread(target=work) for _ in range(count)]
+        workers = [threading.Thread(target=work) for _ in range(count)]
         for worker in workers:
             worker.start()
         barrier.wait()

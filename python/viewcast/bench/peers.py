@@ -63,7 +63,9 @@ def memory_view(conversion, images):
         from cuda.core.utils import StridedMemoryView
     except Exception as error:
         raise Missing(f"cuda.core cannot be imported ({error}): pip install cuda-core") from error
-    names = {"f": StridedMemoryView.from_any_interface, "x": images[conversion.source]}
+    # Before 0.4 the class itself took any object.
+    function = getattr(StridedMemoryView, "from_any_interface", StridedMemoryView)
+    names = {"f": function, "x": images[conversion.source]}
     return {"names": names, "statement": "f(x, stream_ptr=-1)"}
 
 

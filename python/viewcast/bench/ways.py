@@ -8,7 +8,7 @@ import viewcast as vc
 from viewcast import savant
 
 from . import peers
-from .images import Missing, load
+from .images import Missing, load, said
 
 OWN, PEER, FLOOR = "own", "peer", "floor"
 
@@ -109,21 +109,17 @@ def ways_of(conversion, images):
     skipped = []
     for name, make in peers.of(conversion, images):
         try:
-            ways.append(possible(Way(conversion.name, name, PEER, **make())))
+            way = Way(conversion.name, name, PEER, **make())
+            exec(way.statement, way.names)
         except Missing as reason:
             skipped.append((f"{conversion.name}, {name}", str(reason)))
+        except Exception as error:  # not ours: it raises what it likes
+            why = f"not possible with these versions: {said(error)}"
+            skipped.append((f"{conversion.name}, {name}", why))
+        else:
+            ways.append(way)
     floor = floor_of(conversion, images)
     return ways + ([floor] if floor else []), skipped
-
-
-def possible(way):
-    """The way, once it has been gone."""
-    try:
-        exec(way.statement, way.names)
-    except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise Missing(f"not possible with these versions: {reason}") from error
-    return way
 
 
 # ---------------------------------------------------------------------- floors

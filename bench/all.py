@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every benchmark, one after the other, into a folder: NAME.json and NAME.txt of each.
+
+    python bench/all.py --output FOLDER
+
+Made for a machine with a GPU that is lent for minutes: takes less than five of them,
+needs neither rich nor matplotlib (plot later: `python -m viewcast bench --from-json
+FOLDER/conversions.json --plot FILE`), and where one benchmark fails the others still run.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+HARNESS = ["-m", "viewcast", "bench"]
+
+# Names, and how they are run; --json FILE is added. The most telling come first. A file
+# of bench/ that is not there (yet) is said and left out.
+RUNS = {
+    "conversions": [*HARNESS, "--only", "conversions", "--only", "release", "--only", "sizes"],
+    "where": ["where.py"],
+    "ordering": ["ordering.py"],
+    "pool": ["pool.py"],
+    "transform_gpu": ["transform_gpu.py"],
+    "transform_cpu": ["transform_cpu.py"],
+    "threads": [*HARNESS, "--only", "threads", "--rounds", "7"],
+    "long": [*HARNESS, "--only", "long", "--long", "10"],
+}
+# Quick, to see that all of it runs.
+QUICK = {
+    "conversions": ["--rounds", "2", "--calls", "200"],
+    "where": ["--rounds", "2", "--calls", "100"],
+    "ordering": ["--rounds", "2", "--calls", "100"],
+    "pool": ["--rounds", "2", "--calls", "20"],
+    "threads": ["--rounds", "2", "--calls", "400"],
+    "long": ["--long", "0.01"],
+}
+
+
+def command(name, output, quick):
+    """None where the script is not there."""
+    words = list(RUNS[name])
+    if words[0].endswith(".py"):
+        script = HERE / words[0]
+        if not script.is_file():
+            return None
+        words[0] = str(script)
+    words += QUICK.get(name, []) if quick else []
+    return [sys.executable, *words, "--json", str(output / f"{name}.json")]
+
+
+def run(words, text, limit):
+    """Writes what is printed to `text`, and here. "passed", or what went wrong."""
+    try:
+        done = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit
+        )
+    except subprocess.TimeoutExpired as late:
+        printed = late.stdout or b""
+        text.write_bytes(printed if isinstance(printed, bytes) else printed.encode())
+        return f"STOPPED after {limit:.0f} s"
+    text.write_text(done.stdout)
+    print(done.stdout, flush=True)
+    return "passed" if done.returncode == 0 else f"FAILED (exit code {done.returncode})"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--output", type=pathlib.Path, required=True, metavar="FOLDER")
+    parser.add_argument("--only", action="append", choices=RUNS, metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="to see that all of it runs")
+    parser.add_argument("--seconds", type=float, default=290, metavar="S", help="for all of it")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    end, summary = time.monotonic() + options.seconds, []
+    for name in options.only or RUNS:
+        words = command(name, options.output, options.quick)
+        left = end - time.monotonic()
+        begin = time.monotonic()
+        if words is None:
+            result = f"skipped: there is no {RUNS[name][0]}"
+        elif left <= 0:
+            result = f"NOT RUN: the {options.seconds:.0f} s are over"
+        else:
+            print(f"==== {name}", flush=True)
+            result = run(words, options.output / f"{name}.txt", left)
+        summary.append(f"{name:<14} {time.monotonic() - begin:5.0f} s  {result}")
+        print(summary[-1], flush=True)
+    text = "\n".join(summary) + "\n"
+    (options.output / "summary.txt").write_text(text)
+    print(f"==== Summary\n{text}", end="")
+    return int(any(word in text for word in ("FAILED", "STOPPED", "NOT RUN")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
