@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every benchmark, one after the other, into a folder: NAME.json and NAME.txt of each.
+"""Every benchmark, one after the other, into a folder: NAME.json and NAME.txt of each, and
+all of their tables in tables.md.
 
     python bench/all.py --output FOLDER
 
@@ -91,6 +92,8 @@ def main():
         print(summary[-1], flush=True)
     text = "\n".join(summary) + "\n"
     (options.output / "summary.txt").write_text(text)
+    with open(options.output / "tables.md", "w") as file:
+        subprocess.run([sys.executable, HERE / "tables.py", options.output], stdout=file)
     print(f"==== Summary\n{text}", end="")
     return int(any(word in text for word in ("FAILED", "STOPPED", "NOT RUN")))
 

@@ -205,6 +205,7 @@ def sums(found):
 
 
 def tables(result):
+    """Of what main() writes as JSON."""
     made = Table("Parts, ns", ["", "min", "median", "spread"])
     for name, times in result["parts"].items():
         numbers = [f"{times[key] * 1000:.0f}" for key in ("minimum", "median", "spread")]

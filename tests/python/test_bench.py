@@ -180,6 +180,20 @@ def test_a_plain_table_is_80_columns_wide_at_most():
     assert lines[5].split() == ["b", "10.50"]
 
 
+def test_a_table_for_the_documentation():
+    made = table.Table("Title", ["", "number"], [["group", ""], [" one", "1"], None], ["Note."])
+    assert made.markdown().splitlines() == [
+        "**Title**",
+        "",
+        "|  | number |",
+        "| --- | --: |",
+        "| **group** |  |",
+        "| one | 1 |",
+        "",
+        "Note.",
+    ]
+
+
 def test_without_rich_a_terminal_gets_plain_text(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setitem(sys.modules, "rich.console", None)
@@ -346,3 +360,6 @@ def test_the_scripts_run_and_write_into_one_folder(tmp_path):
     for name in ("ordering", "pool"):
         assert "nothing to measure" in (tmp_path / f"{name}.txt").read_text()
     assert (tmp_path / "summary.txt").read_text().count("passed") == 3
+    tables = (tmp_path / "tables.md").read_text()
+    assert "**Conversions by their parts, ns**" in tables
+    assert "| torch → GpuMat |" in tables

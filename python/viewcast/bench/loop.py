@@ -158,9 +158,10 @@ def rotating(make, nbytes, at_least=CACHE):
 
 
 def launches(launch, buffers, number, events=None):
-    """Device time of one `launch(buffer)`, by CUDA events around `number` launches on
-    the current stream, which go round the buffers. The launches are queued without
-    waiting: where queueing takes longer than the device's work, queueing is measured."""
+    """Device time of one `launch(buffer)`, by CUDA events around `number` launches on the
+    current stream of the library whose `events` they are. The launches go round the
+    buffers and are queued without waiting: where queueing takes longer than the device's
+    work, queueing is measured."""
     events = events or device_events()
 
     def stopwatch():
@@ -177,13 +178,10 @@ def launches(launch, buffers, number, events=None):
 
 
 class TorchEvents:
-    def __init__(self):
+    def make(self):
         import torch
 
-        self.cuda = torch.cuda
-
-    def make(self):
-        return self.cuda.Event(enable_timing=True)
+        return torch.cuda.Event(enable_timing=True)
 
     def record(self, event):
         event.record()
@@ -194,25 +192,26 @@ class TorchEvents:
 
 
 class CupyEvents:
-    def __init__(self):
+    def make(self):
         import cupy
 
-        self.cuda = cupy.cuda
-
-    def make(self):
-        return self.cuda.Event()
+        return cupy.cuda.Event()
 
     def record(self, event):
         event.record()
 
     def milliseconds(self, begin, end):
+        import cupy
+
         end.synchronize()
-        return self.cuda.get_elapsed_time(begin, end)
+        return cupy.cuda.get_elapsed_time(begin, end)
 
 
 def device_events():
-    """Events of torch, else of CuPy: of the library whose current stream is launched on."""
+    """Events of torch, else of CuPy. They are recorded on that library's current stream:
+    launches of the other one need `events` of its own."""
     try:
-        return TorchEvents()
+        import torch
     except ImportError:
         return CupyEvents()
+    return TorchEvents() if torch.cuda.is_available() else CupyEvents()

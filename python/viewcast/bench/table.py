@@ -26,6 +26,15 @@ class Table:
         lines += [line_of(row, widths) for row in [self.headings, *self.rows]]
         return "\n".join(lines + self.notes) + "\n"
 
+    def markdown(self):
+        """For the documentation. A row of a name alone is the head of a group."""
+        lines = [f"**{self.title}**", "", cells_of(self.headings)]
+        lines.append(cells_of(["---", *["--:"] * (len(self.headings) - 1)]))
+        for row in filter(None, self.rows):
+            group = not any(row[1:])
+            lines.append(cells_of([f"**{row[0]}**" if group else row[0].strip(), *row[1:]]))
+        return "\n".join([*lines, "", *self.notes]) + "\n"
+
     def draw(self, console):
         from rich import box
         from rich.table import Table as RichTable
@@ -49,6 +58,10 @@ def line_of(row, widths):
     first = shorten(row[0], widths[0]).ljust(widths[0])
     rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
     return "  ".join([first, *rest]).rstrip()
+
+
+def cells_of(row):
+    return f"| {' | '.join(row)} |"
 
 
 def shorten(text, width):
