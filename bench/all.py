@@ -91,9 +91,11 @@ def main():
         summary.append(f"{name:<14} {time.monotonic() - begin:5.0f} s  {result}")
         print(summary[-1], flush=True)
     text = "\n".join(summary) + "\n"
-    (options.output / "summary.txt").write_text(text)
     with open(options.output / "tables.md", "w") as file:
-        subprocess.run([sys.executable, HERE / "tables.py", options.output], stdout=file)
+        tables = [sys.executable, HERE / "tables.py", options.output]
+        if subprocess.run(tables, stdout=file).returncode:
+            text += "tables.md FAILED\n"
+    (options.output / "summary.txt").write_text(text)
     print(f"==== Summary\n{text}", end="")
     return int(any(word in text for word in ("FAILED", "STOPPED", "NOT RUN")))
 

@@ -3,7 +3,8 @@
 
 Counts do not depend on how busy a machine is, as times do. `own` are those in our
 extension, `total` all of them: Python's, the libraries', the C library's. More than 2 %
-above the record is a failure, where the versions are the recorded ones; else 25 %.
+of our own above the record is a failure, and 6 % of all, where the versions are the
+recorded ones; else 25 %.
 
     python tools/count_instructions.py            compare
     python tools/count_instructions.py --record   keep what was counted as the record

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was counted, beside what is recorded."""
 
-# Two runs of one build differ by nothing in our own code, and by 0.1 % in all of it.
-TOLERANCE = 0.02
+# Two runs of one build differ by nothing in our own code, and by 0.2 % in all of it. But
+# where a build puts its objects decides which of Python's caches collide: up to 80
+# instructions more or fewer, 4 % of the shortest call.
+TOLERANCES = {"own": 0.02, "total": 0.06}
 # Where other versions make the counts of another kind.
 LOOSE = 0.25
 # What our own instructions depend on; all of them depend on every version.
@@ -33,7 +35,7 @@ def compare(recorded, counted):
     for what, keys in zip(
         ("own", "total"), differing(recorded["versions"], counted["versions"]), strict=True
     ):
-        tolerances[what] = LOOSE if keys else TOLERANCE
+        tolerances[what] = LOOSE if keys else TOLERANCES[what]
         if keys:
             changes = ", ".join(
                 f"{key} {recorded['versions'].get(key)} → {counted['versions'][key]}"
