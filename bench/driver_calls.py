@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C loops of driver_calls.c and torch_table.c, compiled for this machine."""
+"""The C loops of driver_calls.c, between_calls.c and torch_table.c, compiled for this
+machine."""
 
 import ctypes
 import functools
@@ -64,6 +65,19 @@ def exchange_api(tensor_type):
 def driver_stopwatch(name, first, second, number):
     """µs of one round of a loop of driver_calls.c."""
     return stopwatch(getattr(library(), name), [ctypes.c_size_t] * 2, (first, second), number)
+
+
+@functools.cache
+def between():
+    """With the GIL held during calls."""
+    return ctypes.PyDLL(str(build("between_calls.c")))
+
+
+def between_stopwatch(call, producer, consumer, number):
+    """µs of a call of a Python function, and, if the streams differ, of an event record and
+    wait after it."""
+    types = [ctypes.py_object, ctypes.c_size_t, ctypes.c_size_t]
+    return stopwatch(between().call_and_order, types, (call, producer, consumer), number)
 
 
 def torch_stopwatch(name, tensor, number):
