@@ -1,56 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Transforms of any views and parameters. The memory of each side is exactly what
  * its view spans, so that a sanitizer sees any byte too far. */
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <viewcast/viewcast.h>
+
+#include "input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MOST_BYTES (1 << 20)
 #define MOST_SOURCES 3
 
-typedef struct input {
-  const uint8_t *at;
-  size_t left;
-} input;
-
-static uint8_t byte_of(input *in) {
-  if (in->left == 0) return 0;
-  in->left--;
-  return *in->at++;
-}
-
-static double number_of(input *in) {
+static double number_of(fuzz_input *in) {
   static const double known[] = {0, 1, -1, 0.5, 1.0 / 255, 255, 1e30, 1e-30, 1e300};
-  uint8_t choice = byte_of(in);
-  double number = 0;
+  uint8_t choice = take_byte(in);
   if (choice < sizeof known / sizeof known[0]) return known[choice];
-  for (size_t i = 0; i < sizeof number; i++) ((uint8_t *)&number)[i] = byte_of(in);
+  double number;
+  uint64_t bits = take_bytes(in, sizeof bits);
+  memcpy(&number, &bits, sizeof number);
   return number;
 }
 
-static vc_dtype dtype_of(input *in) {
+static vc_dtype dtype_of(fuzz_input *in) {
   static const vc_dtype known[] = {
       {VC_BOOL, 8},  {VC_INT, 8},    {VC_INT, 16},  {VC_INT, 32},   {VC_INT, 64},
       {VC_UINT, 8},  {VC_UINT, 16},  {VC_UINT, 32}, {VC_UINT, 64},  {VC_FLOAT, 16},
       {VC_BFLOAT, 16}, {VC_FLOAT, 32}, {VC_FLOAT, 64}, {VC_COMPLEX, 64}};
-  return known[byte_of(in) % (sizeof known / sizeof known[0])];
+  return known[take_byte(in) % (sizeof known / sizeof known[0])];
 }
 
-static int64_t length_of(input *in) {
-  uint8_t value = byte_of(in);
+static int64_t length_of(fuzz_input *in) {
+  uint8_t value = take_byte(in);
   return value < 200 ? value % 8 : value < 250 ? value : value * 5;
 }
 
 /* Strides from the last axis on: packed, or with a gap, flipped, expanded. */
-static void lay_out(input *in, vc_view *view) {
+static void lay_out(fuzz_input *in, vc_view *view) {
   int64_t stride = (int64_t)vc_dtype_size(view->dtype);
   for (int32_t axis = view->ndim - 1; axis >= 0; axis--) {
-    uint8_t how = byte_of(in);
+    uint8_t how = take_byte(in);
     if (how & 1) stride += how >> 4;
     view->strides[axis] = how % 16 == 14 ? 0 : how & 2 ? -stride : stride;
     if (view->shape[axis] > 1) stride *= view->shape[axis];
@@ -71,10 +61,10 @@ static char *give_memory(vc_view *view) {
   return memory;
 }
 
-static vc_transform_params params_of(input *in, double *means, double *stds) {
+static vc_transform_params params_of(fuzz_input *in, double *means, double *stds) {
   vc_transform_params params;
   vc_transform_params_init(&params);
-  uint8_t flags = byte_of(in);
+  uint8_t flags = take_byte(in);
   params.from = flags & 1 ? VC_PLANAR : VC_INTERLEAVED;
   params.to = flags & 2 ? VC_PLANAR : VC_INTERLEAVED;
   params.reverse_channels = flags & 4;
@@ -82,9 +72,9 @@ static vc_transform_params params_of(input *in, double *means, double *stds) {
   if (flags & 16) params.fill = number_of(in);
   if (flags & 32) params.mean = means;
   if (flags & 64) params.std = stds;
-  params.mean_count = byte_of(in) % 6;
-  params.std_count = byte_of(in) % 6;
-  params.threads = byte_of(in) % 4;
+  params.mean_count = take_byte(in) % 6;
+  params.std_count = take_byte(in) % 6;
+  params.threads = take_byte(in) % 4;
   for (int i = 0; i < 6; i++) {
     means[i] = params.mean ? number_of(in) : 0;
     stds[i] = params.std ? number_of(in) : 0;
@@ -93,7 +83,7 @@ static vc_transform_params params_of(input *in, double *means, double *stds) {
 }
 
 /* The source's size in the destination's layout, with its own channel count. */
-static void follow(input *in, const vc_transform_params *params, size_t count, const vc_view *from,
+static void follow(fuzz_input *in, const vc_transform_params *params, size_t count, const vc_view *from,
                    vc_view *to) {
   bool batch = from->ndim == 4 || count > 1;
   int32_t first = from->ndim == 4, at = 0;
@@ -104,7 +94,7 @@ static void follow(input *in, const vc_transform_params *params, size_t count, c
     rows = from->shape[planar ? first + 1 : first];
     cols = from->shape[planar ? first + 2 : first + 1];
   }
-  uint8_t other = byte_of(in);
+  uint8_t other = take_byte(in);
   if (other & 1) channels = 1 + other % 5;
   if (batch) to->shape[at++] = count > 1 ? (int64_t)count : from->shape[0];
   if (params->to == VC_PLANAR) to->shape[at++] = channels;
@@ -115,17 +105,17 @@ static void follow(input *in, const vc_transform_params *params, size_t count, c
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  input in = {data, size};
+  fuzz_input in = {data, size};
   double means[6], stds[6];
   vc_view from[MOST_SOURCES] = {{0}}, to = {.device = {VC_CPU, 0}};
   char *memory[MOST_SOURCES + 1] = {NULL};
   vc_error error;
   vc_transform_params params = params_of(&in, means, stds);
-  size_t count = 1 + byte_of(&in) % MOST_SOURCES;
+  size_t count = 1 + take_byte(&in) % MOST_SOURCES;
   from[0].device = to.device;
   from[0].dtype = dtype_of(&in);
   to.dtype = dtype_of(&in);
-  from[0].ndim = 2 + byte_of(&in) % 3;
+  from[0].ndim = 2 + take_byte(&in) % 3;
   for (int32_t axis = 0; axis < from[0].ndim; axis++) from[0].shape[axis] = length_of(&in);
   follow(&in, &params, count, &from[0], &to);
   bool ready = true;
@@ -137,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   lay_out(&in, &to);
   memory[MOST_SOURCES] = give_memory(&to);
-  if (byte_of(&in) == 77) to.data = from[0].data; /* shared memory is refused */
+  if (take_byte(&in) == 77) to.data = from[0].data; /* shared memory is refused */
   if (ready && memory[MOST_SOURCES]) vc_transform(&to, from, count, &params, 0, &error);
   for (size_t i = 0; i <= MOST_SOURCES; i++) free(memory[i]);
   return 0;
