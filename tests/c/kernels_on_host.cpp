@@ -41,6 +41,7 @@ extern "C" int run_kernel(const char *name, const unsigned sizes[6], void **para
   step_function step = find(name);
   if (!step) return 500; /* CUDA_ERROR_NOT_FOUND */
   long before = misaligned;
+  blockDim = {sizes[3], sizes[4], sizes[5]};
   for (blockIdx.z = 0; blockIdx.z < sizes[2]; blockIdx.z++) {
     for (blockIdx.y = 0; blockIdx.y < sizes[1]; blockIdx.y++) {
       for (blockIdx.x = 0; blockIdx.x < sizes[0]; blockIdx.x++) {

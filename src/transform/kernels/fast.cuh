@@ -209,7 +209,7 @@ VC_DEVICE void run_elements(const vc_fast &p, const char *from, char *to, uint32
 
 template <class Family, class Source>
 VC_DEVICE void run_fast(const vc_fast &p, const vc_table *table) {
-  uint32_t index = blockIdx.x * VC_BLOCK + threadIdx.x, image = blockIdx.y;
+  uint32_t index = blockIdx.x * blockDim.x + threadIdx.x, image = blockIdx.y;
   uint32_t row = divide(index, p.by), unit = index - row * p.by.divisor;
   if (row >= p.rows) return;
   const char *from = Source::find(p, table, image) + row * p.from_row;

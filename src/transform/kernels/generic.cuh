@@ -10,10 +10,6 @@ struct place {
   int32_t chunk;
 };
 
-VC_DEVICE uint32_t divide(uint32_t value, const vc_divider &by) {
-  return (__umulhi(value, by.multiplier) + value) >> by.shift;
-}
-
 /* The quotient stays in *value, the remainder is returned. */
 VC_DEVICE int64_t split(int64_t *value, int64_t length, const vc_divider &by, bool small) {
   int64_t quotient = small ? (int64_t)divide((uint32_t)*value, by) : *value / length;

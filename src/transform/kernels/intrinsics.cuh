@@ -31,16 +31,36 @@ VC_DEVICE uint16_t bf16_from_f32(float value) {
 #endif
 }
 
-/* Read once: not kept in the caches for long. */
+/* How words are read and written: bench/tune_transform.cu measures the others. */
+#ifndef VC_LOAD_HINT
+#define VC_LOAD_HINT 0
+#endif
+#ifndef VC_STORE_HINT
+#define VC_STORE_HINT 1
+#endif
+
+/* Read once, and never written meanwhile. */
 template <class Word>
 VC_DEVICE Word load_word(const Word *at) {
+#if VC_LOAD_HINT == 0
   return __ldg(at);
+#elif VC_LOAD_HINT == 1
+  return __ldcs(at);
+#else
+  return __ldlu(at);
+#endif
 }
 
-/* Written once, read by someone else. */
+/* Written once, and read by someone else. */
 template <class Word>
 VC_DEVICE void store_word(Word *at, Word value) {
+#if VC_STORE_HINT == 0
+  *at = value;
+#elif VC_STORE_HINT == 1
   __stcs(at, value);
+#else
+  __stcg(at, value);
+#endif
 }
 
 #endif

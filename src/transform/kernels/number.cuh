@@ -6,6 +6,10 @@
 
 #include "transform/launch.h"
 
+VC_DEVICE uint32_t divide(uint32_t value, const vc_divider &by) {
+  return (__umulhi(value, by.multiplier) + value) >> by.shift;
+}
+
 /* --- small floating types, rounded once; every NaN is the positive quiet one */
 
 VC_DEVICE float f32_from_bf16(uint16_t bits) { return __uint_as_float((uint32_t)bits << 16); }

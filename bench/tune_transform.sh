@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Times shapes of the fast GPU kernels, with every way of reading and writing:
+# bench/tune_transform.sh [ROUNDS]. Needs nvcc and a GPU, and nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+folder=${TUNE_FOLDER:-build/tune}
+mkdir -p "$folder"
+include=(-Iinclude -Isrc -Isrc/transform)
+objects=()
+for source in src/core/{dtype,error,view}.c src/transform/{number,plan,choice,choose_fast}.c; do
+  object=$folder/$(basename "$source" .c).o
+  cc -O2 -std=c11 -D_GNU_SOURCE "${include[@]}" -c "$source" -o "$object"
+  objects+=("$object")
+done
+
+hints=("0 1" "0 0" "1 1" "2 1" "0 2")
+for hint in "${hints[@]}"; do
+  read -r load store <<<"$hint"
+  nvcc -O3 -std=c++17 -fmad=false -arch="${TUNE_ARCH:-sm_90}" "${include[@]}" \
+    -DVC_LOAD_HINT="$load" -DVC_STORE_HINT="$store" \
+    bench/tune_transform.cu "${objects[@]}" -lm -o "$folder/tune_${load}_$store" &
+  if [[ -n ${TUNE_ONE_BY_ONE:-} ]]; then wait; fi
+done
+wait
+[[ -n ${TUNE_BUILD_ONLY:-} ]] && exit
+for hint in "${hints[@]}"; do
+  "$folder/tune_${hint/ /_}" "$@"
+done
