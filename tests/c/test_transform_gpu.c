@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "cuda/driver.h"
 #include "kernels_on_host.h"
 #include "simulated_cuda.h"
 #include "transform/binary.h"
@@ -127,11 +128,14 @@ static picture new_picture(vc_dtype dtype, vc_layout layout, bool batch, shape o
     if (flipped) before += step * (lengths[i] - 1);
     step *= lengths[i];
   }
-  enum { MARGIN = 64 };
-  out.bytes = (size_t)(step + how.offset + 2 * MARGIN);
-  out.memory = aligned_alloc(256, (out.bytes + 255) / 256 * 256);
+  /* Poison around it, or nothing at all, which sanitizers watch. */
+  int margin = one_in(2) ? 64 : 0;
+  void *memory = NULL;
+  out.bytes = (size_t)(step + how.offset + 2 * margin);
+  if (posix_memalign(&memory, 256, out.bytes) != 0) abort();
+  out.memory = memory;
   for (size_t i = 0; i < out.bytes; i++) out.memory[i] = (char)draw_bits();
-  view->data = out.memory + MARGIN + how.offset + before;
+  view->data = out.memory + margin + how.offset + before;
   return out;
 }
 
@@ -454,6 +458,22 @@ static vc_status run_scene(scene *each, vc_stream stream) {
   return vc_transform(&each->to.view, &each->from.view, 1, &each->params, stream, &error);
 }
 
+/* As of a driver before CUDA 12. */
+static void test_old_driver(void) {
+  scene each = new_scene(0);
+  vc_driver *driver = (vc_driver *)vc_driver_get();
+  if (!CHECK(driver)) return;
+  vc_driver whole = *driver;
+  driver->cuLibraryLoadData = NULL;
+  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "need NVIDIA driver 580 or later");
+  *driver = whole;
+  driver->cuLibraryGetKernel = NULL;
+  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "need NVIDIA driver 580 or later");
+  *driver = whole;
+  CHECK_INT(sim_calls("cuLaunchKernel"), 0);
+  free_scene(&each);
+}
+
 /* Before anything is loaded. */
 static void test_load_failures(void) {
   scene each = new_scene(0);
@@ -635,6 +655,7 @@ int main(int count, char **arguments) {
   load_simulation();
   sim_set_devices(2);
   CHECK_TEXT(vc_transform_kernels(), "simulated");
+  test_old_driver();
   test_load_failures();
   test_dividers();
   test_choice();
