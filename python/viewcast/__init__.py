@@ -4,7 +4,9 @@
 ``as_gpumat``, ``as_tensor``, ``as_cupy`` and ``as_numpy`` show an image of any
 library as one of another, without moving a pixel; ``view`` makes a ``View`` that
 every consumer of DLPack, of the CUDA Array Interface or of buffers takes. Memory
-lives as long as anything looks at it.
+lives as long as anything looks at it. ``to_gpumat``, ``to_tensor``, ``to_cupy`` and
+``to_numpy`` are for where pixels must move: layout, dtype, values, channels and
+batch in one pass.
 """
 
 from viewcast._viewcast import (
@@ -28,18 +30,28 @@ from viewcast._viewcast import (
     pool,
     pool_trim,
     statistics,
+    to_cupy,
+    to_gpumat,
+    to_numpy,
+    to_tensor,
     use_pool,
     view,
     warmup,
 )
+from viewcast.normalization import CLIP, IMAGENET, SYMMETRIC, UNIT, Normalization
 from viewcast.streams import Stream, stream, use_stream
 
 __all__ = [
+    "CLIP",
+    "IMAGENET",
+    "SYMMETRIC",
+    "UNIT",
     "ABIError",
     "CUDAError",
     "DTypeError",
     "DeviceError",
     "LayoutError",
+    "Normalization",
     "Stream",
     "View",
     "ViewError",
@@ -57,6 +69,10 @@ __all__ = [
     "pool_trim",
     "statistics",
     "stream",
+    "to_cupy",
+    "to_gpumat",
+    "to_numpy",
+    "to_tensor",
     "use_pool",
     "use_stream",
     "view",

@@ -2,7 +2,7 @@
 # cv2, torch, cupy and numpy are optional: where one is not installed, type
 # checkers read its types as unknown.
 from collections.abc import Iterable
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeVar, final, overload
 
 import cupy
 import numpy
@@ -10,7 +10,16 @@ import torch
 from cv2.cuda import GpuMat
 from typing_extensions import Buffer, CapsuleType
 
+from viewcast.normalization import CLIP as CLIP
+from viewcast.normalization import IMAGENET as IMAGENET
+from viewcast.normalization import SYMMETRIC as SYMMETRIC
+from viewcast.normalization import UNIT as UNIT
+from viewcast.normalization import Normalization as Normalization
+
 __version__: str
+
+_Out = TypeVar("_Out")
+_Layout = Literal["HWC", "CHW", "NHWC", "NCHW"]
 
 class ViewError(Exception): ...
 class LayoutError(ViewError, AssertionError): ...
@@ -67,7 +76,7 @@ class View(Buffer):
 # A stream is a torch.cuda.Stream, cupy.cuda.Stream, cv2.cuda.Stream, an object
 # with __cuda_stream__, or a handle; -1 is for no ordering, None for the current
 # stream of the library (OpenCV: the legacy default stream).
-# `copy` is the Array API's: False never, None where `device` asks for it, True always.
+# `copy` is the Array API's: False never, None where a view is impossible, True always.
 # `device` is an ordinal, "cpu", "cuda", "cuda:1", or a torch or CuPy device.
 
 def as_gpumat(
@@ -117,6 +126,195 @@ def view(
     stream: Any = None,
     producer_stream: Any = None,
 ) -> View: ...
+
+# Where pixels must move: one pass over them, in memory of its own or in `out`.
+# y = (x * scale - mean[c]) / std[c], c being the result's channel; see
+# docs/transforms.md. `image` may be a batch or a list, which gives a batch, of
+# to_gpumat a list. `dtype` is a name or any library's dtype.
+
+@overload
+def to_tensor(
+    image: Any,
+    *,
+    layout: _Layout | None = None,
+    from_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: float = 1,
+    mean: Any = None,
+    std: Any = None,
+    normalize: Normalization | None = None,
+    reverse_channels: bool = False,
+    channels: int | None = None,
+    fill: float | None = None,
+    out: None = None,
+    device: Any = None,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> torch.Tensor: ...
+@overload
+def to_tensor(
+    image: Any,
+    *,
+    layout: _Layout | None = None,
+    from_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: float = 1,
+    mean: Any = None,
+    std: Any = None,
+    normalize: Normalization | None = None,
+    reverse_channels: bool = False,
+    channels: int | None = None,
+    fill: float | None = None,
+    out: _Out,
+    device: Any = None,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> _Out: ...
+@overload
+def to_cupy(
+    image: Any,
+    *,
+    layout: _Layout | None = None,
+    from_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: float = 1,
+    mean: Any = None,
+    std: Any = None,
+    normalize: Normalization | None = None,
+    reverse_channels: bool = False,
+    channels: int | None = None,
+    fill: float | None = None,
+    out: None = None,
+    device: Any = None,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> cupy.ndarray: ...
+@overload
+def to_cupy(
+    image: Any,
+    *,
+    layout: _Layout | None = None,
+    from_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: float = 1,
+    mean: Any = None,
+    std: Any = None,
+    normalize: Normalization | None = None,
+    reverse_channels: bool = False,
+    channels: int | None = None,
+    fill: float | None = None,
+    out: _Out,
+    device: Any = None,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> _Out: ...
+@overload
+def to_numpy(
+    image: Any,
+    *,
+    layout: _Layout | None = None,
+    from_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: float = 1,
+    mean: Any = None,
+    std: Any = None,
+    normalize: Normalization | None = None,
+    reverse_channels: bool = False,
+    channels: int | None = None,
+    fill: float | None = None,
+    out: None = None,
+    device: Any = None,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> numpy.ndarray[Any, numpy.dtype[Any]]: ...
+@overload
+def to_numpy(
+    image: Any,
+    *,
+    layout: _Layout | None = None,
+    from_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: float = 1,
+    mean: Any = None,
+    std: Any = None,
+    normalize: Normalization | None = None,
+    reverse_channels: bool = False,
+    channels: int | None = None,
+    fill: float | None = None,
+    out: _Out,
+    device: Any = None,
+    keepdim: bool = False,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> _Out: ...
+@overload
+def to_gpumat(
+    image: list[Any] | tuple[Any, ...],
+    *,
+    layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: float = 1,
+    mean: Any = None,
+    std: Any = None,
+    normalize: Normalization | None = None,
+    reverse_channels: bool = False,
+    channels: int | None = None,
+    fill: float | None = None,
+    out: None = None,
+    device: Any = None,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> list[GpuMat]: ...
+@overload
+def to_gpumat(
+    image: Any,
+    *,
+    layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: float = 1,
+    mean: Any = None,
+    std: Any = None,
+    normalize: Normalization | None = None,
+    reverse_channels: bool = False,
+    channels: int | None = None,
+    fill: float | None = None,
+    out: None = None,
+    device: Any = None,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> GpuMat | list[GpuMat]: ...
+@overload
+def to_gpumat(
+    image: Any,
+    *,
+    layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: float = 1,
+    mean: Any = None,
+    std: Any = None,
+    normalize: Normalization | None = None,
+    reverse_channels: bool = False,
+    channels: int | None = None,
+    fill: float | None = None,
+    out: _Out,
+    device: Any = None,
+    owner: object = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> _Out: ...
 def collect(*, force: bool = False) -> int:
     """Runs the releases that were put off; returns how many.
 

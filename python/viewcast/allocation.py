@@ -1,41 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
-"""New memory, made by the library that a copy is for."""
+"""New memory, made by the library that a copy or a transform is for."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
 from viewcast import _viewcast
 
+_LEGACY, _PER_THREAD = 1, 2
 
-def empty(target: str, shape: tuple[int, ...], dtype: str, device: int) -> Any:
-    """An uninitialised image of `target`, an adapter's name.
 
-    device: CUDA ordinal, or -1 for host memory.
+def empty(
+    target: str, shape: tuple[int, ...], dtype: str, device: int, stream: int | None = None
+) -> Any:
+    """An uninitialised array of `target`, an adapter's name.
+
+    device: CUDA ordinal, or -1 for host memory. stream: the handle of the stream
+    that the memory belongs to, as if it were the library's current one; None: the
+    current one.
     """
-    return _MAKERS[target](shape, dtype, device)
+    return _MAKERS[target](shape, dtype, device, stream)
 
 
-def _torch(shape: tuple[int, ...], dtype: str, device: int) -> Any:
+def block(nbytes: int, device: int, stream: int | None = None) -> Any:
+    """Bytes on a GPU, out of the caching pool that this process uses: an array of
+    torch or CuPy, or a GpuMat of one row out of viewcast's own pool."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return _torch((nbytes,), "uint8", device, stream)
+    if "cupy" in sys.modules:
+        return _cupy((nbytes,), "uint8", device, stream)
+    return _pooled(nbytes, device, stream)
+
+
+def _torch(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -> Any:
     import torch
 
-    place = "cpu" if device < 0 else f"cuda:{device}"
-    return torch.empty(shape, dtype=getattr(torch, dtype), device=place)
+    if device < 0:
+        return torch.empty(shape, dtype=getattr(torch, dtype))
+    with contextlib.ExitStack() as stack:
+        if stream is not None:
+            stack.enter_context(torch.cuda.stream(_torch_stream(torch, device, stream)))
+        return torch.empty(shape, dtype=getattr(torch, dtype), device=f"cuda:{device}")
 
 
-def _cupy(shape: tuple[int, ...], dtype: str, device: int) -> Any:
+def _torch_stream(torch: Any, device: int, stream: int) -> Any:
+    if stream == _LEGACY:
+        return torch.cuda.default_stream(device)
+    return torch.cuda.ExternalStream(stream, device=device)
+
+
+def _cupy(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -> Any:
     import cupy
 
     if device < 0:
         raise _viewcast.DeviceError(
-            "CuPy has no arrays in host memory; use as_numpy, or name a CUDA device"
+            "CuPy has no arrays in host memory; use as_numpy or to_numpy, or name a CUDA "
+            "device (device=0)"
         )
-    with cupy.cuda.Device(device):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(cupy.cuda.Device(device))
+        if stream is not None:
+            stack.enter_context(_cupy_stream(cupy, device, stream))
         return cupy.empty(shape, _numpy_dtype(dtype))
 
 
-def _numpy(shape: tuple[int, ...], dtype: str, device: int) -> Any:
+def _cupy_stream(cupy: Any, device: int, stream: int) -> Any:
+    if stream == _LEGACY:
+        return cupy.cuda.Stream.null
+    if stream == _PER_THREAD:
+        return cupy.cuda.Stream.ptds
+    return cupy.cuda.ExternalStream(stream, device)
+
+
+def _numpy(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -> Any:
     import numpy
 
     return numpy.empty(shape, _numpy_dtype(dtype))
@@ -51,19 +91,20 @@ def _numpy_dtype(name: str) -> Any:
     return numpy.dtype(name)
 
 
-def _gpumat(shape: tuple[int, ...], dtype: str, device: int) -> Any:
-    """Memory of torch or CuPy, whichever is in use; each has a caching pool."""
-    if device < 0:
-        return _viewcast.as_gpumat(_numpy(shape, dtype, device), layout="HWC")
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        return _viewcast.as_gpumat(_torch(shape, dtype, device), layout="HWC")
-    return _viewcast.as_gpumat(_cupy(shape, dtype, device), layout="HWC")
+def _pooled(nbytes: int, device: int, stream: int | None) -> Any:
+    """A GpuMat counts its columns in 32 bits: pixels of 16 bytes reach further."""
+    import cv2
+
+    before = cv2.cuda.getDevice()
+    cv2.cuda.setDevice(device)
+    try:
+        return _viewcast.empty_gpumat(1, -(-nbytes // 16), cv2.CV_64FC2, stream=stream)
+    finally:
+        cv2.cuda.setDevice(before)
 
 
 _MAKERS = {
     "torch.Tensor": _torch,
     "cupy.ndarray": _cupy,
     "numpy.ndarray": _numpy,
-    "cv2.cuda.GpuMat": _gpumat,
 }

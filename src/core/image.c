@@ -7,9 +7,8 @@
 
 #include "core/error.h"
 
-#define PACK_FIRST                                                               \
-  "make a packed HWC copy first (torch: .contiguous(), CuPy: "                   \
-  "cupy.ascontiguousarray(), NumPy: numpy.ascontiguousarray())"
+#define PACK_FIRST \
+  "use vc.to_gpumat(x), or copy=None, for one fused copy (in C: vc_transform)"
 
 /* Axes of an image by number. */
 static const char *const axis_names[] = {"height", "width", "channels"};
@@ -43,7 +42,7 @@ static vc_status check_channels(const vc_view *view, int64_t size, vc_error *err
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image axis 2 (channels) has stride %" PRId64 " bytes, needs %" PRId64 ": the "
                  "channels of a pixel are not adjacent, as in planar (CHW) memory seen as "
-                 "HWC; " PACK_FIRST,
+                 "HWC; " PACK_FIRST ", or vc.to_gpumat(chw, layout=\"CHW\")",
                  view->strides[2], size);
 }
 

@@ -33,15 +33,15 @@ static vc_status check_alignment(const vc_image *image, vc_error *error) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "the first pixel is at an address %lld bytes past a multiple of %lld, and "
                    "OpenCV's kernels need %s pixels of %d channels aligned to %lld bytes; "
-                   "copy the image first (torch: .clone(), CuPy: .copy())",
+                   "use vc.to_gpumat(x), or copy=None, for one fused copy",
                    (long long)off, (long long)needed, vc_dtype_name(image->dtype),
                    (int)image->channels, (long long)needed);
   }
   if (image->step % needed) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "image axis 0 (height) has stride %lld bytes, needs a multiple of %lld for "
-                   "%s pixels of %d channels; make a packed copy first (torch: "
-                   ".contiguous(), CuPy: cupy.ascontiguousarray())",
+                   "%s pixels of %d channels; use vc.to_gpumat(x), or copy=None, for one fused "
+                   "copy",
                    (long long)image->step, (long long)needed, vc_dtype_name(image->dtype),
                    (int)image->channels);
   }

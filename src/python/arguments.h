@@ -6,7 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#define VP_MAX_PARAMETERS 8
+#define VP_MAX_PARAMETERS 20
 
 /* A row of a method table, for a vectorcall function of the same name. */
 #define VP_METHOD(name, doc) \

@@ -47,9 +47,9 @@ static int parse_layout(PyObject *layout, vp_options *options) {
                     PyUnicode_CompareWithASCIIString(layout, "HWC") == 0;
   if (options->is_hwc) return 0;
   PyErr_Format(PyExc_ValueError,
-               "layout is %R, and as_gpumat only sees \"HWC\"; for a planar image make an HWC "
-               "copy first (torch: permute(1, 2, 0).contiguous(), CuPy: "
-               "cupy.ascontiguousarray(x.transpose(1, 2, 0)))",
+               "layout is %R, and as_gpumat only sees \"HWC\"; use vc.to_gpumat(x, layout=%R) for "
+               "one fused copy",
+               layout,
                layout);
   return -1;
 }
@@ -113,8 +113,8 @@ AS_ARRAY(view, vp_view_adapter)
   "legacy default stream). A torch, CuPy or cv2 stream, a handle, or -1 for no ordering.\n" \
   "producer_stream: where the image was written; None: its library's current stream.\n"
 #define COPY_OPTIONS                                                                         \
-  "copy: False never moves a pixel; None copies where device= asks for it; True always\n"    \
-  "gives memory of its own. device: an ordinal, \"cpu\", \"cuda:1\" or a device object.\n"
+  "copy: False never moves a pixel; None copies once where a view is impossible; True\n"      \
+  "always gives memory of its own. device: an ordinal, \"cpu\", \"cuda:1\" or a device object.\n"
 #define ARRAY_OPTIONS                                                                      \
   "keepdim: a one-channel GpuMat as (H, W, 1) instead of (H, W).\n"                         \
   "owner: an object to keep alive with a GpuMat that does not own its memory.\n" STREAM_OPTIONS

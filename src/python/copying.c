@@ -3,10 +3,9 @@
 
 #include <string.h>
 
-#include "adapters/axes.h"
+#include "adapters/opencv.h"
 #include "errors.h"
-#include "hand_over.h"
-#include "way_back.h"
+#include "transform.h"
 
 /* --- arguments */
 
@@ -81,9 +80,24 @@ static bool must_be_writable(const vp_options *options, const vp_source *source)
          options->target != &vp_view_adapter;
 }
 
+/* A GpuMat has adjacent channels and columns; torch has no steps backwards. */
+static bool fits_as_it_is(const vp_options *options, const vc_view *view) {
+  if (options->target == &vp_opencv_adapter) return !vp_opencv_refuses_layout(view);
+  if (options->target != &vp_torch_adapter) return true;
+  int64_t itemsize = (int64_t)vc_dtype_size(view->dtype);
+  for (int axis = 0; axis < view->ndim; axis++) {
+    int64_t stride = view->strides[axis];
+    if (view->shape[axis] > 1 && (stride < 0 || stride % itemsize)) return false;
+  }
+  return true;
+}
+
 int vp_copying_needed(const vp_options *options, const vp_source *source) {
   if (options->copy == VP_COPY_ALWAYS) return 1;
-  if (options->copy == VP_COPY_IF_NEEDED && must_be_writable(options, source)) return 1;
+  if (options->copy == VP_COPY_IF_NEEDED &&
+      (must_be_writable(options, source) || !fits_as_it_is(options, &source->view))) {
+    return 1;
+  }
   if (!options->has_device || !is_elsewhere(source->view.device, options->device)) return 0;
   if (options->copy == VP_COPY_IF_NEEDED) return 1;
   char from[32] = "host memory", to[32] = "the host";
@@ -109,68 +123,17 @@ static vc_device destination(const vp_options *options, const vp_source *source)
                                         : (vc_device){VC_CPU, 0};
 }
 
-/* Memory of the target library: viewcast.allocation knows how each makes it. */
-static PyObject *allocate(const vp_options *options, const vc_view *view, vc_device device) {
-  PyObject *module = PyImport_ImportModule("viewcast.allocation");
-  PyObject *shape = module ? vp_axes_tuple(view->shape, view->ndim) : NULL;
-  PyObject *made = NULL;
-  if (shape) {
-    made = PyObject_CallMethod(module, "empty", "sOsi", options->target->name, shape,
-                               vc_dtype_name(view->dtype),
-                               device.type == VC_CPU ? -1 : (int)device.id);
-  }
-  Py_XDECREF(shape);
-  Py_XDECREF(module);
-  return made;
-}
-
-/* The stream that copies: the consumer's, or the producer's on the way to the
- * host. It waits for the producer, and for what used the new memory before. */
-static int prepare_stream(const vp_adapter *from, const vp_options *options,
-                          const vp_source *source, const vc_view *to, vc_stream *out) {
+/* What no copy makes an image of OpenCV's. */
+static int check_for_gpumat(const vc_view *view, const vp_options *options) {
   vc_error error;
-  vc_stream producer = VC_STREAM_NONE;
-  if (vc_device_is_gpu(source->view.device)) producer = vp_producer_stream(from, options, source);
-  *out = producer == VC_STREAM_NONE ? VC_STREAM_LEGACY : producer;
-  if (!vc_device_is_gpu(to->device)) return 0;
-  *out = vp_consumer_stream(options, to->device.id);
-  if (*out == VC_STREAM_NONE) *out = VC_STREAM_LEGACY;
-  vc_stream current = options->target->current ? options->target->current(to->device.id) : *out;
-  if (vc_stream_order(source->view.device.id, producer, *out, &error) != VC_OK ||
-      vc_stream_order(to->device.id, current, *out, &error) != VC_OK) {
-    return vp_raise(&error);
-  }
-  return 0;
-}
-
-/* Enqueues the copy. The source lives until it is done. */
-static int copy_pixels(const vc_view *to, vp_source *source, vc_stream stream) {
-  vc_error error;
-  bool touches_gpu = vc_device_is_gpu(to->device) || vc_device_is_gpu(source->view.device);
-  if (vc_copy(to, &source->view, stream, &error) != VC_OK) return vp_raise(&error);
-  if (!touches_gpu) return 0;
-  int32_t device = vc_device_is_gpu(to->device) ? to->device.id : source->view.device.id;
-  if (!vc_device_is_gpu(to->device)) { /* the host reads at once */
-    return vc_stream_synchronize(device, stream, &error) == VC_OK ? 0 : vp_raise(&error);
-  }
-  source->view.device.id = device; /* the device of the stream that is waited for */
-  return vp_way_back(source, stream, NULL);
-}
-
-static int copy_into(PyObject *made, const vp_adapter *from, const vp_options *options,
-                     vp_source *source) {
-  vp_source target = {0};
-  vc_stream stream;
-  const vp_options plain = {.target = options->target, .keepdim = source->view.ndim == 3};
-  int result = options->target->import(made, &plain, &target);
-  if (result == 0) result = prepare_stream(from, options, source, &target.view, &stream);
-  if (result == 0) result = copy_pixels(&target.view, source, stream);
-  vp_release(&target.owner);
-  return result;
+  vc_image image;
+  if (view->ndim == 2 || view->ndim == 3) return vp_opencv_check_planar(view, options);
+  return vc_image_from_view(view, &image, &error) == VC_OK ? 0 : vp_raise(&error);
 }
 
 PyObject *vp_copying_make(const vp_adapter *from, const vp_options *options, vp_source *source) {
-  PyObject *made = allocate(options, &source->view, destination(options, source));
-  if (made && copy_into(made, from, options, source) < 0) Py_CLEAR(made);
-  return made;
+  if (options->target == &vp_opencv_adapter && check_for_gpumat(&source->view, options) < 0) {
+    return NULL;
+  }
+  return vp_transform_copy(from, options, source, destination(options, source));
 }

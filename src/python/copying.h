@@ -13,8 +13,8 @@ int vp_copying_read(PyObject *copy, PyObject *device, vp_options *options);
  * where only a copy would do and none is allowed. */
 int vp_copying_needed(const vp_options *options, const vp_source *source);
 
-/* A fresh object of the target library with the source's pixels, ready on the
- * consumer's stream. New reference. */
+/* A fresh object of the target library with the source's pixels, whatever their
+ * layout, ready on the consumer's stream. New reference. */
 PyObject *vp_copying_make(const vp_adapter *from, const vp_options *options, vp_source *source);
 
 #endif

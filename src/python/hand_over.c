@@ -35,11 +35,9 @@ static int wait_on_host(const vp_adapter *from, const vp_options *options, vp_so
   return status == VC_OK ? 0 : vp_raise(&error);
 }
 
-/* The object behind the consumer's stream, which must live until the view's
- * memory has gone back: an event on a destroyed stream crashes the driver.
- * torch's own streams live for ever; an int, and a foreign handle that torch was
- * given (ExternalStream), are their owner's to keep. New reference, or NULL. */
-static PyObject *consumer_object(const vp_options *options, int32_t device, vc_stream consumer) {
+/* torch's own streams live for ever; an int, and a foreign handle that torch was
+ * given (ExternalStream), are their owner's to keep. */
+PyObject *vp_consumer_object(const vp_options *options, int32_t device, vc_stream consumer) {
   const vp_stream *in_use = vp_stream_in_use();
   if (options->consumer.given) return Py_XNewRef(options->consumer.object);
   if (in_use && in_use->handle == consumer) return Py_XNewRef(in_use->object);
@@ -52,7 +50,7 @@ static int see_to_way_back(const vp_options *options, vc_stream producer, vc_str
   bool itself = producer == VC_STREAM_NONE || source->orders_itself;
   bool same = !itself && vc_stream_same(producer, consumer);
   if (same || consumer == VC_STREAM_NONE || source->freed_in_order) return 0;
-  PyObject *kept = consumer_object(options, source->view.device.id, consumer);
+  PyObject *kept = vp_consumer_object(options, source->view.device.id, consumer);
   int result = vp_way_back(source, consumer, kept);
   Py_XDECREF(kept);
   return result;

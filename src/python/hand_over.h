@@ -14,6 +14,11 @@ vc_stream vp_consumer_stream(const vp_options *options, int32_t device);
 vc_stream vp_producer_stream(const vp_adapter *from, const vp_options *options,
                              const vp_source *source);
 
+/* The object behind the consumer's stream, which must live until the view's
+ * memory has gone back: an event on a destroyed stream crashes the driver. New
+ * reference, or NULL without an exception. */
+PyObject *vp_consumer_object(const vp_options *options, int32_t device, vc_stream consumer);
+
 /* Orders the consumer's stream after the producer's and sees to the way back.
  * Called between import and export; sets source->producer to the stream on
  * which the image is ready. */

@@ -11,6 +11,7 @@
 #include "savant.h"
 #include "source.h"
 #include "streams.h"
+#include "transform.h"
 #include "view_object.h"
 #include "way_back.h"
 
@@ -112,6 +113,7 @@ static int execute(PyObject *module) {
   if (check_interpreter() < 0 || vp_errors_init(module) < 0) return -1;
   if (vp_source_init(module) < 0 || vp_view_init(module) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_convert_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, vp_transform_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_savant_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_stream_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_pool_methods) < 0) return -1;

@@ -133,15 +133,25 @@ static int import_gpumat(PyObject *image, const vp_options *options, vp_source *
 static bool holder_is_last(void *object) { return Py_REFCNT((PyObject *)object) == 1; }
 static void holder_release(void *object) { Py_DECREF((PyObject *)object); }
 
-static int check_planar(const vc_view *view, const vp_options *options) {
+int vp_opencv_check_planar(const vc_view *view, const vp_options *options) {
   if (options->is_hwc || !vc_view_looks_planar(view)) return 0;
   return vp_fail(VC_ERROR_LAYOUT,
                  "shape (%lld, %lld, %lld) looks planar (CHW): axis 2 (channels) has length "
-                 "%lld; make it HWC first (torch: permute(1, 2, 0).contiguous(), CuPy: "
-                 "cupy.ascontiguousarray(x.transpose(1, 2, 0))), or say layout=\"HWC\" if it "
-                 "is what it says",
+                 "%lld; use vc.to_gpumat(x, layout=\"CHW\") for one fused copy, or say "
+                 "layout=\"HWC\" if it is what it says",
                  (long long)view->shape[0], (long long)view->shape[1],
                  (long long)view->shape[2], (long long)view->shape[2]);
+}
+
+bool vp_opencv_refuses_layout(const vc_view *view) {
+  vc_error error;
+  vc_gpumat header = {0};
+  if (view->ndim != 2 && view->ndim != 3) return false; /* no copy will help */
+  if (!vp_opencv_load()) {
+    PyErr_Clear();
+    return false;
+  }
+  return vc_gpumat_over(&opencv.abi, view, &header, &error) == VC_ERROR_LAYOUT;
 }
 
 static int lend(vp_source *source, PyObject *mat) {
@@ -158,7 +168,7 @@ static int lend(vp_source *source, PyObject *mat) {
 }
 
 static PyObject *export_gpumat(vp_source *source, const vp_options *options) {
-  if (!vp_opencv_load() || check_planar(&source->view, options) < 0) return NULL;
+  if (!vp_opencv_load() || vp_opencv_check_planar(&source->view, options) < 0) return NULL;
   PyObject *mat = PyObject_CallNoArgs((PyObject *)opencv.gpumat);
   if (mat && lend(source, mat) < 0) Py_CLEAR(mat);
   return mat;

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "transform.h"
+
+#include "arguments.h"
+#include "errors.h"
+#include "transform_run.h"
+
+/* The result, with the images imported and read. */
+static PyObject *carry_out(vp_request *request, const vp_geometry *read, vp_images *from,
+                           vp_result *result) {
+  vp_run run;
+  if (vp_result_plan(request, read, from, result) < 0) return NULL;
+  if (vp_run_begin(request, from, result, &run) < 0) return NULL;
+  if (vp_result_make(request, run.stream, result) < 0 || vp_run_all(&run) < 0) return NULL;
+  return Py_NewRef(result->object);
+}
+
+static PyObject *transform(PyObject *image, vp_request *request) {
+  vp_images from = {.items = NULL};
+  vp_result result;
+  vp_geometry read;
+  PyObject *made = NULL;
+  vp_drain();
+  if (vp_result_begin(request, &result) == 0 &&
+      vp_images_import(image, &request->options, &from) == 0 &&
+      vp_images_read(&from, request, &read) == 0) {
+    made = carry_out(request, &read, &from, &result);
+  }
+  vp_images_release(&from);
+  vp_result_release(&result);
+  return made;
+}
+
+PyObject *vp_transform_copy(const vp_adapter *from, const vp_options *options, vp_source *source,
+                            vc_device device) {
+  vp_request request;
+  vp_images images;
+  vp_result result;
+  vp_geometry read;
+  PyObject *made = NULL;
+  vp_request_init(&request, options->target);
+  request.options = *options;
+  request.options.device = device;
+  request.options.has_device = true;
+  request.is_line = source->view.ndim == 1 && options->target != &vp_opencv_adapter;
+  if (request.is_line) vp_result_lift_line(&source->view);
+  request.from = (vp_layout){true, source->view.ndim == 4, false};
+  vp_images_take(from, source, &images);
+  vp_result_begin(&request, &result);
+  if (vp_images_read(&images, &request, &read) == 0) {
+    made = carry_out(&request, &read, &images, &result);
+  }
+  vp_images_release(&images);
+  vp_result_release(&result);
+  return made;
+}
+
+/* --- the module's functions */
+
+static PyObject *to_target(const char *function, const vp_adapter *target, PyObject *const *args,
+                           Py_ssize_t count, PyObject *kwnames) {
+  vp_request request;
+  PyObject *image;
+  vp_request_init(&request, target);
+  if (vp_request_read(function, target == &vp_opencv_adapter, args, count, kwnames, &request,
+                      &image) < 0) {
+    return NULL;
+  }
+  return transform(image, &request);
+}
+
+#define TO_TARGET(function, adapter)                                                    \
+  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
+                            PyObject *kwnames) {                                         \
+    (void)module;                                                                        \
+    return to_target(#function, &adapter, args, count, kwnames);                         \
+  }
+TO_TARGET(to_tensor, vp_torch_adapter)
+TO_TARGET(to_cupy, vp_cupy_adapter)
+TO_TARGET(to_numpy, vp_numpy_adapter)
+TO_TARGET(to_gpumat, vp_opencv_adapter)
+
+#define ARRAY_SIGNATURE                                                                     \
+  "($module, /, image, *, layout=None, from_layout=None, dtype=None, scale=1, mean=None, "   \
+  "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, out=None, "   \
+  "device=None, keepdim=False, owner=None, stream=None, producer_stream=None)\n--\n\n"
+#define ARRAY_DOC                                                                           \
+  "image: an image of any library, a batch (four axes), or a list of images of one size\n"   \
+  "and type, which gives a batch.\n"                                                         \
+  "layout: of the result, \"HWC\", \"CHW\", \"NHWC\" or \"NCHW\"; None: the source's. One image\n" \
+  "as \"NCHW\" or \"NHWC\" is a batch of 1.\n"                                               \
+  "from_layout: of the source; None: (H, W), (H, W, C) or (N, H, W, C). A packed array\n"    \
+  "that looks planar is refused unless this is said.\n"
+#define VALUE_DOC                                                                           \
+  "dtype: of the result: a name or any library's dtype; None: the source's, or out's.\n"     \
+  "scale, mean, std: y = (x * scale - mean[c]) / std[c], c being the result's channel;\n"    \
+  "numbers, or one number a channel. Rounded to nearest even and saturated for integers.\n"  \
+  "normalize: a Normalization (IMAGENET, CLIP, UNIT, SYMMETRIC) in place of these three.\n"  \
+  "reverse_channels: BGR <-> RGB; alpha stays the last.\n"                                   \
+  "channels: of the result: alpha (the last of 2 or 4) is dropped or added with `fill`\n"    \
+  "(None: opaque), one colour is spread to three.\n"                                         \
+  "out: memory to write to, an array, GpuMat or list of images of any library; it is\n"      \
+  "returned.\n"
+#define PLACE_DOC                                                                           \
+  "owner: an object to keep alive with a GpuMat that does not own its memory.\n"             \
+  "stream: where the result will be used, and where the work runs; None: the current\n"      \
+  "stream of its library. producer_stream: where the image was written; None: its\n"         \
+  "library's current stream. The host does not wait for a GPU.\n\n"                          \
+  "Raises LayoutError, DTypeError, DeviceError, CUDAError (all ViewError), or ValueError\n"  \
+  "and TypeError for arguments that make no sense."
+
+PyMethodDef vp_transform_methods[] = {
+    VP_METHOD(to_tensor,
+              "to_tensor" ARRAY_SIGNATURE
+              "A torch.Tensor of its own with the image's pixels, laid out, converted and scaled\n"
+              "in one pass.\n\n" ARRAY_DOC VALUE_DOC
+              "device: where the result is to be (None: where the image is); from the host the\n"
+              "image is uploaded as it is.\n"
+              "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
+    VP_METHOD(to_cupy,
+              "to_cupy" ARRAY_SIGNATURE
+              "A cupy.ndarray of its own with the image's pixels, laid out, converted and scaled\n"
+              "in one pass.\n\n" ARRAY_DOC VALUE_DOC
+              "device: where the result is to be (None: where the image is); an image in host\n"
+              "memory needs it, and is uploaded as it is.\n"
+              "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
+    VP_METHOD(to_numpy,
+              "to_numpy" ARRAY_SIGNATURE
+              "A numpy.ndarray of its own with the image's pixels, laid out, converted and\n"
+              "scaled in one pass. An image on a GPU is worked on there, and waited for.\n\n" ARRAY_DOC
+              VALUE_DOC
+              "device: None or \"cpu\".\n"
+              "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
+    VP_METHOD(to_gpumat,
+              "to_gpumat($module, /, image, *, layout=None, dtype=None, scale=1, mean=None, "
+              "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, "
+              "out=None, device=None, owner=None, stream=None, producer_stream=None)\n--\n\n"
+              "A cv2.cuda.GpuMat of its own with the image's pixels, interleaved, converted and\n"
+              "scaled in one pass. A batch or a list gives a list of GpuMats over one block.\n\n"
+              "image: an image of any library, a batch (four axes), or a list of images of one\n"
+              "size and type.\n"
+              "layout: of the source, \"HWC\", \"CHW\", \"NHWC\" or \"NCHW\"; None: (H, W), (H, W, C)\n"
+              "or (N, H, W, C). A packed array that looks planar is refused unless this is said.\n"
+              VALUE_DOC
+              "device: where the result is to be (None: where the image is); an image in host\n"
+              "memory needs it, and is uploaded as it is.\n" PLACE_DOC),
+    {NULL, NULL, 0, NULL},
+};

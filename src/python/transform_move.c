@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "transform_move.h"
+
+#include <stdlib.h>
+
+#include "errors.h"
+#include "transform_memory.h"
+
+/* --- the order of the axes in memory */
+
+/* Axes from the longest step to the shortest; those of length 1 where they are. */
+typedef struct {
+  int axes[VC_MAX_NDIM];
+} axis_order;
+
+static axis_order order_of(const vc_view *view) {
+  axis_order order;
+  for (int i = 0; i < view->ndim; i++) {
+    int at = i;
+    while (at > 0 && view->shape[i] > 1 && view->shape[order.axes[at - 1]] > 1 &&
+           view->strides[order.axes[at - 1]] < view->strides[i]) {
+      order.axes[at] = order.axes[at - 1];
+      at--;
+    }
+    order.axes[at] = i;
+  }
+  return order;
+}
+
+static vc_view sorted(const vc_view *view, axis_order order) {
+  vc_view out = *view;
+  for (int i = 0; i < view->ndim; i++) {
+    out.shape[i] = view->shape[order.axes[i]];
+    out.strides[i] = view->strides[order.axes[i]];
+  }
+  return out;
+}
+
+/* vc_copy between views of one shape whose axes lie in the same order. */
+static vc_status copy_sorted(const vc_view *to, const vc_view *from, axis_order order,
+                             vc_stream stream, vc_error *error) {
+  vc_view target = sorted(to, order), source = sorted(from, order);
+  return vc_copy(&target, &source, stream, error);
+}
+
+/* `like` at another place, without gaps. */
+static vc_view packed_like(const vc_view *like, void *data, vc_device device) {
+  vc_view out = *like;
+  axis_order order = order_of(like);
+  int64_t stride = (int64_t)vc_dtype_size(like->dtype);
+  out.data = data;
+  out.device = device;
+  out.readonly = 0;
+  for (int i = like->ndim; i-- > 0;) {
+    out.strides[order.axes[i]] = stride;
+    stride *= like->shape[order.axes[i]];
+  }
+  return out;
+}
+
+int vp_move_room(const vc_view *like, vc_device device, vc_stream stream, vc_view *out,
+                 vp_source *block) {
+  if (vp_memory_block(vc_view_nbytes(like), device, stream, block) < 0) return -1;
+  *out = packed_like(like, block->view.data, device);
+  return 0;
+}
+
+/* --- one after another */
+
+/* Pixels that do not lie in rows: closed up first, where they are. */
+static int close_up(const vc_view *to, const vc_view *from) {
+  vc_error error;
+  vc_transform_params params;
+  vc_transform_params_init(&params);
+  return vc_transform(to, from, 1, &params, VC_STREAM_LEGACY, &error) == VC_OK ? 0
+                                                                               : vp_raise(&error);
+}
+
+static int move_closed_up(const vc_view *to, const vc_view *from, vc_stream stream) {
+  vc_error error;
+  vp_source block = {0};
+  vc_view closed;
+  int result = vp_move_room(to, vp_device_of(from), stream, &closed, &block);
+  if (result == 0) result = close_up(&closed, from);
+  if (result == 0 && copy_sorted(to, &closed, order_of(to), stream, &error) != VC_OK) {
+    result = vp_raise(&error);
+  }
+  /* A copy from pageable memory has read it when it returns. */
+  vp_release(&block.owner);
+  return result;
+}
+
+static int move_one(const vc_view *to, const vc_view *from, vc_stream stream) {
+  vc_error error;
+  vc_status status = copy_sorted(to, from, order_of(from), stream, &error);
+  if (status == VC_OK) return 0;
+  if (status != VC_ERROR_LAYOUT) return vp_raise(&error);
+  if (!vc_device_is_gpu(from->device)) return move_closed_up(to, from, stream);
+  return vp_raise_prefixed("the image can't be copied to another GPU as it is:", &error);
+}
+
+static size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+int vp_move_up(vp_images *images, vc_device device, vc_stream stream, vp_source *block) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < images->count; i++) bytes += rounded(vc_view_nbytes(&images->views[i]));
+  if (vp_memory_block(bytes, device, stream, block) < 0) return -1;
+  char *room = block->view.data;
+  for (size_t i = 0; i < images->count; i++) {
+    vc_view there = packed_like(&images->views[i], room, device);
+    if (move_one(&there, &images->views[i], stream) < 0) return -1;
+    room += rounded(vc_view_nbytes(&there));
+    images->views[i] = there;
+  }
+  return 0;
+}
+
+/* --- to the host */
+
+static int copy_and_wait(const vc_view *to, const vc_view *from, vc_stream stream) {
+  vc_error error;
+  vc_status status;
+  Py_BEGIN_ALLOW_THREADS
+  status = copy_sorted(to, from, order_of(to), stream, &error);
+  if (status == VC_OK) status = vc_stream_synchronize(from->device.id, stream, &error);
+  Py_END_ALLOW_THREADS
+  return status == VC_OK ? 0 : vp_raise(&error);
+}
+
+static bool can_be_copied(const vc_view *view) {
+  vc_image image;
+  vc_view ordered = sorted(view, order_of(view));
+  return vc_view_is_packed(&ordered) || vc_image_from_view(&ordered, &image, NULL) == VC_OK;
+}
+
+int vp_move_down(const vc_view *to, const vc_view *from, vc_stream stream) {
+  vp_source block = {0};
+  vc_view closed;
+  if (can_be_copied(to)) return copy_and_wait(to, from, stream);
+  int result = vp_move_room(to, vp_device_of(to), stream, &closed, &block);
+  if (result == 0) result = copy_and_wait(&closed, from, stream);
+  if (result == 0) result = close_up(to, &closed);
+  vp_release(&block.owner);
+  return result;
+}

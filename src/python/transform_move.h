@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pixels as they are, from one device to another: before a transform or after. */
+#ifndef VP_TRANSFORM_MOVE_H
+#define VP_TRANSFORM_MOVE_H
+
+#include "transform_images.h"
+
+/* A block with room for the pixels of `like`, in the order that they have in its
+ * memory, without gaps: what can be copied in one piece. */
+int vp_move_room(const vc_view *like, vc_device device, vc_stream stream, vc_view *out,
+                 vp_source *block);
+
+/* Moves the pixels of all images to one block on a GPU: their views are there
+ * afterwards, their owners stay as they are. */
+int vp_move_up(vp_images *images, vc_device device, vc_stream stream, vp_source *block);
+
+/* From a GPU to the host, and waits. */
+int vp_move_down(const vc_view *to, const vc_view *from, vc_stream stream);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "transform_run.h"
+
+#include "errors.h"
+#include "hand_over.h"
+#include "transform_keep.h"
+#include "transform_move.h"
+
+static bool on_gpu(vc_device device) { return device.type == VC_CUDA; }
+
+/* --- streams */
+
+/* stream=, else the current stream of the result's library; of work that ends on
+ * the host, the first producer's. */
+static vc_stream choose_stream(const vp_run *run) {
+  const vp_options *options = &run->request->options;
+  const vp_image *first = &run->from->items[0];
+  if (on_gpu(run->target)) return vp_consumer_stream(options, run->target.id);
+  if (!on_gpu(run->source)) return VC_STREAM_LEGACY;
+  if (options->consumer.given) return options->consumer.handle;
+  return vp_producer_stream(first->from, options, &first->source);
+}
+
+int vp_run_begin(const vp_request *request, vp_images *from, vp_result *result, vp_run *out) {
+  *out = (vp_run){.request = request, .from = from, .result = result};
+  out->target = vp_device_of(&result->wanted);
+  if (vp_images_device(from, &out->source) < 0) return -1;
+  out->stream = choose_stream(out);
+  out->ordered = out->stream != VC_STREAM_NONE;
+  if (out->ordered) return 0;
+  const vp_adapter *target = request->options.target; /* it must run somewhere */
+  int32_t device = on_gpu(out->target) ? out->target.id : out->source.id;
+  out->stream = target->current && on_gpu(out->target) ? target->current(device) : VC_STREAM_LEGACY;
+  return 0;
+}
+
+static int order(const vp_run *run, int32_t device, vc_stream before) {
+  vc_error error;
+  return vc_stream_order(device, before, run->stream, &error) == VC_OK ? 0 : vp_raise(&error);
+}
+
+/* Host memory that a GPU may be at work on: pinned or managed. */
+static bool may_be_in_flight(const vp_run *run, const vp_image *image) {
+  vc_device device = image->source.view.device;
+  bool known = run->request->options.producer.given || image->source.has_producer ||
+               image->from->current;
+  if (!known) return false;
+  if (device.type == VC_CPU) vc_cuda_pointer_device(image->source.view.data, &device, NULL);
+  return device.type != VC_CPU;
+}
+
+#define REMEMBERED 8
+
+/* Each producer's stream once. */
+static int order_sources(const vp_run *run) {
+  vc_stream seen[REMEMBERED];
+  int count = 0;
+  for (size_t i = 0; i < run->from->count; i++) {
+    const vp_image *image = &run->from->items[i];
+    if (!on_gpu(run->source) && !may_be_in_flight(run, image)) continue;
+    int32_t device = on_gpu(run->source) ? run->source.id : run->target.id;
+    vc_stream producer = run->request->options.producer.given
+                             ? run->request->options.producer.handle
+                         : image->source.has_producer ? image->source.producer
+                         : image->from->current       ? image->from->current(device)
+                                                      : VC_STREAM_LEGACY;
+    bool known = vc_stream_same(producer, run->stream);
+    for (int n = 0; n < count; n++) known = known || seen[n] == producer;
+    if (known) continue;
+    if (order(run, device, producer) < 0) return -1;
+    if (count < REMEMBERED) seen[count++] = producer;
+  }
+  return 0;
+}
+
+static vc_stream stream_of_out(const vp_image *out, int32_t device) {
+  if (out->source.has_producer) return out->source.producer;
+  return out->from->current ? out->from->current(device) : VC_STREAM_LEGACY;
+}
+
+/* What is at work on the memory of out= comes first. */
+static int order_outs(const vp_run *run) {
+  for (size_t i = 0; i < run->result->outs.count; i++) {
+    if (order(run, run->target.id, stream_of_out(&run->result->outs.items[i], run->target.id)) < 0) {
+      return -1;
+    }
+  }
+  return 0;
+}
+
+static int wait_for(vp_images *images, const vp_options *options) {
+  vp_options on_host = *options;
+  on_host.target = &vp_numpy_adapter;
+  for (size_t i = 0; i < images->count; i++) {
+    if (vp_hand_over(images->items[i].from, &on_host, &images->items[i].source) < 0) return -1;
+  }
+  return 0;
+}
+
+static int prepare(vp_run *run) {
+  if (vc_cuda_device_count() == 0) return 0;
+  const vp_options *options = &run->request->options;
+  const vp_options unnamed = {.target = options->target};
+  if (!on_gpu(run->target) && wait_for(&run->result->outs, &unnamed) < 0) return -1;
+  if (!on_gpu(run->target) && !on_gpu(run->source)) {
+    return run->ordered ? wait_for(run->from, options) : 0;
+  }
+  if (!run->ordered) return 0;
+  if (order_sources(run) < 0) return -1;
+  return on_gpu(run->target) ? order_outs(run) : 0;
+}
+
+/* --- the work */
+
+/* Below this a thread switch costs more than it gives others. */
+#define WORTH_THE_GIL 65536
+
+static int work(const vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
+  vc_error error;
+  vc_status status;
+  if (on_gpu(vp_device_of(to)) || vc_view_nbytes(to) < WORTH_THE_GIL) {
+    status = vc_transform(to, from, count, &run->request->params, run->stream, &error);
+  } else {
+    Py_BEGIN_ALLOW_THREADS
+    status = vc_transform(to, from, count, &run->request->params, run->stream, &error);
+    Py_END_ALLOW_THREADS
+  }
+  return status == VC_OK ? 0 : vp_raise(&error);
+}
+
+/* The driver copies what does not change; it needs no kernels of ours. */
+static bool copies(const vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
+  const vc_transform_params *params = &run->request->params;
+  bool same = count == 1 && to->ndim == from->ndim && params->from == params->to &&
+              to->dtype.code == from->dtype.code && to->dtype.bits == from->dtype.bits;
+  for (int axis = 0; same && axis < to->ndim; axis++) same = to->shape[axis] == from->shape[axis];
+  return same && on_gpu(run->target) && vp_request_is_plain(run->request) &&
+         !vp_views_overlap(to, from) && vc_copy(to, from, run->stream, NULL) == VC_OK;
+}
+
+/* On the GPU into a block, and down. */
+static int work_and_download(const vp_run *run, const vc_view *to, const vc_view *from,
+                             size_t count) {
+  vp_source block = {0};
+  vc_view there;
+  int result = vp_move_room(to, run->source, run->stream, &there, &block);
+  if (result == 0) result = work(run, &there, from, count);
+  if (result == 0) result = vp_move_down(to, &there, run->stream);
+  vp_release(&block.owner);
+  return result;
+}
+
+static int work_on_one(const vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
+  if (on_gpu(run->source) && !on_gpu(run->target)) return work_and_download(run, to, from, count);
+  return copies(run, to, from, count) ? 0 : work(run, to, from, count);
+}
+
+/* The i-th image of the sources: of a list, or of a batch. */
+static vc_view source_at(const vp_images *from, size_t index) {
+  if (from->is_list && from->count > 1) return from->views[index];
+  vc_view view = from->views[0];
+  if (view.ndim < 4) return view;
+  view.data = (char *)view.data + (int64_t)index * view.strides[0];
+  view.shape[0] = 1;
+  return view;
+}
+
+static int work_on_all(const vp_run *run) {
+  const vp_result *result = run->result;
+  if (result->count == 1) {
+    return work_on_one(run, result->views, run->from->views, run->from->count);
+  }
+  for (size_t i = 0; i < result->count; i++) {
+    vc_view from = source_at(run->from, i);
+    if (work_on_one(run, &result->views[i], &from, 1) < 0) return -1;
+  }
+  return 0;
+}
+
+/* --- what must live until it is done */
+
+static bool is_done_before(const vp_run *run, const vp_source *source, vc_stream producer) {
+  if (source->freed_in_order) return true; /* cudaFree waits */
+  return !source->orders_itself && producer == run->stream;
+}
+
+static int keep_sources(const vp_run *run, vp_keep *keep) {
+  const vp_options *options = &run->request->options;
+  bool moved = !vp_device_same(run->source, run->target);
+  for (size_t i = 0; i < run->from->count; i++) {
+    vp_image *image = &run->from->items[i];
+    if (!moved && is_done_before(run, &image->source,
+                                 vp_producer_stream(image->from, options, &image->source))) {
+      continue;
+    }
+    if (vp_keep_add(keep, &image->source.owner) < 0) return -1;
+  }
+  return 0;
+}
+
+static int keep_outs(const vp_run *run, vp_keep *keep) {
+  for (size_t i = 0; i < run->result->outs.count; i++) {
+    vp_image *out = &run->result->outs.items[i];
+    if (is_done_before(run, &out->source, stream_of_out(out, run->target.id))) continue;
+    if (vp_keep_add(keep, &out->source.owner) < 0) return -1;
+  }
+  return 0;
+}
+
+/* Memory goes back to its pool in the order of its own stream: where that is
+ * another, it is held until this one is done. */
+static int keep_until_done(const vp_run *run) {
+  vp_keep keep = {0};
+  int result = keep_sources(run, &keep);
+  if (result == 0) result = keep_outs(run, &keep);
+  if (result == 0) result = vp_keep_until(&keep, &run->request->options, run->target.id, run->stream);
+  if (result < 0) vc_stream_synchronize(run->target.id, run->stream, NULL);
+  vp_keep_release(&keep);
+  return result;
+}
+
+int vp_run_all(vp_run *run) {
+  vp_source block = {0};
+  int result = 0;
+  if (!vc_view_is_empty(run->result->views)) result = prepare(run);
+  if (result == 0 && on_gpu(run->target) && !vp_device_same(run->source, run->target)) {
+    result = vp_move_up(run->from, run->target, run->stream, &block);
+  }
+  if (result == 0) result = work_on_all(run);
+  if (result == 0 && on_gpu(run->target)) {
+    result = keep_until_done(run);
+  } else if (on_gpu(run->target)) { /* some of it may be on its way */
+    vc_stream_synchronize(run->target.id, run->stream, NULL);
+  }
+  vp_release(&block.owner);
+  return result;
+}
