@@ -115,7 +115,7 @@ int vp_move_up(vp_images *images, vc_device device, vc_stream stream, vp_source 
   return 0;
 }
 
-/* --- to the host */
+/* --- what is copied as it is */
 
 static int copy_and_wait(const vc_view *to, const vc_view *from, vc_stream stream) {
   vc_error error;
@@ -127,16 +127,30 @@ static int copy_and_wait(const vc_view *to, const vc_view *from, vc_stream strea
   return status == VC_OK ? 0 : vp_raise(&error);
 }
 
-static bool can_be_copied(const vc_view *view) {
+static bool is_rows(const vc_view *view, axis_order order) {
   vc_image image;
-  vc_view ordered = sorted(view, order_of(view));
+  vc_view ordered = sorted(view, order);
   return vc_view_is_packed(&ordered) || vc_image_from_view(&ordered, &image, NULL) == VC_OK;
 }
+
+bool vp_move_fits(const vc_view *to, const vc_view *from) {
+  axis_order order = order_of(to);
+  return is_rows(to, order) && is_rows(from, order);
+}
+
+int vp_move(const vc_view *to, const vc_view *from, vc_stream stream) {
+  vc_error error;
+  if (!vc_device_is_gpu(to->device)) return copy_and_wait(to, from, stream);
+  vc_status status = copy_sorted(to, from, order_of(to), stream, &error);
+  return status == VC_OK ? 0 : vp_raise(&error);
+}
+
+/* --- to the host */
 
 int vp_move_down(const vc_view *to, const vc_view *from, vc_stream stream) {
   vp_source block = {0};
   vc_view closed;
-  if (can_be_copied(to)) return copy_and_wait(to, from, stream);
+  if (is_rows(to, order_of(to))) return copy_and_wait(to, from, stream);
   int result = vp_move_room(to, vp_device_of(to), stream, &closed, &block);
   if (result == 0) result = copy_and_wait(&closed, from, stream);
   if (result == 0) result = close_up(to, &closed);

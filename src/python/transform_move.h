@@ -14,7 +14,13 @@ int vp_move_room(const vc_view *like, vc_device device, vc_stream stream, vc_vie
  * afterwards, their owners stay as they are. */
 int vp_move_up(vp_images *images, vc_device device, vc_stream stream, vp_source *block);
 
-/* From a GPU to the host, and waits. */
+/* True if views of one shape can be copied in one piece. */
+bool vp_move_fits(const vc_view *to, const vc_view *from);
+
+/* Copies views of one shape that fit; waits if they go from a GPU to the host. */
+int vp_move(const vc_view *to, const vc_view *from, vc_stream stream);
+
+/* From a GPU to the host, without gaps there, to wherever here, and waits. */
 int vp_move_down(const vc_view *to, const vc_view *from, vc_stream stream);
 
 #endif

@@ -128,14 +128,16 @@ static int work(const vp_run *run, const vc_view *to, const vc_view *from, size_
   return status == VC_OK ? 0 : vp_raise(&error);
 }
 
-/* The driver copies what does not change; it needs no kernels of ours. */
-static bool copies(const vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
+/* Pixels that stay as they are: the driver copies them, to wherever, and needs no
+ * kernels of ours. */
+static bool is_a_copy(const vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
   const vc_transform_params *params = &run->request->params;
   bool same = count == 1 && to->ndim == from->ndim && params->from == params->to &&
               to->dtype.code == from->dtype.code && to->dtype.bits == from->dtype.bits;
   for (int axis = 0; same && axis < to->ndim; axis++) same = to->shape[axis] == from->shape[axis];
-  return same && on_gpu(run->target) && vp_request_is_plain(run->request) &&
-         !vp_views_overlap(to, from) && vc_copy(to, from, run->stream, NULL) == VC_OK;
+  return same && (on_gpu(run->target) || on_gpu(run->source)) && !to->readonly &&
+         vp_request_is_plain(run->request) && vp_move_fits(to, from) &&
+         (!vp_device_same(run->source, run->target) || !vp_views_overlap(to, from));
 }
 
 /* On the GPU into a block, and down. */
@@ -151,8 +153,9 @@ static int work_and_download(const vp_run *run, const vc_view *to, const vc_view
 }
 
 static int work_on_one(const vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
+  if (is_a_copy(run, to, from, count)) return vp_move(to, from, run->stream);
   if (on_gpu(run->source) && !on_gpu(run->target)) return work_and_download(run, to, from, count);
-  return copies(run, to, from, count) ? 0 : work(run, to, from, count);
+  return work(run, to, from, count);
 }
 
 /* The i-th image of the sources: of a list, or of a batch. */
@@ -219,11 +222,19 @@ static int keep_until_done(const vp_run *run) {
   return result;
 }
 
+/* What is copied as it is goes straight to where it is to be. */
+static bool must_move_up(const vp_run *run) {
+  const vp_result *result = run->result;
+  if (!on_gpu(run->target) || vp_device_same(run->source, run->target)) return false;
+  return result->count != 1 ||
+         !is_a_copy(run, result->views, run->from->views, run->from->count);
+}
+
 int vp_run_all(vp_run *run) {
   vp_source block = {0};
-  int result = 0;
-  if (!vc_view_is_empty(run->result->views)) result = prepare(run);
-  if (result == 0 && on_gpu(run->target) && !vp_device_same(run->source, run->target)) {
+  if (vc_view_is_empty(run->result->views)) return work_on_all(run);
+  int result = prepare(run);
+  if (result == 0 && must_move_up(run)) {
     result = vp_move_up(run->from, run->target, run->stream, &block);
   }
   if (result == 0) result = work_on_all(run);
