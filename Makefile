@@ -64,6 +64,10 @@ test-valgrind test-tsan: $(VENV)/tools.stamp
 fuzz: $(VENV)/tools.stamp
 	$(BIN)/python tools/fuzz.py $(FUZZ_SECONDS)
 
+coverage: $(VENV)/tools.stamp
+	$(PIP) --quiet gcovr==8.8
+	CC=gcc CXX=g++ $(BIN)/python tools/coverage.py
+
 bench: $(VENV)/package.stamp
 	$(BIN)/python -m viewcast bench $(BENCH_ARGS)
 

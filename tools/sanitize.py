@@ -47,9 +47,9 @@ WITH_CUDA_CV2 = ["test_pool.py", "test_gpumat_headers.py", "test_lifetime.py"]
 
 def configure(name, *options):
     build = ROOT / "build" / name
-    if not (build / "build.ninja").is_file():
-        if run(*MESON, "setup", build, "-Dwerror=true", *options, env=tools_env()):
-            sys.exit(f"build/{name} can't be configured")
+    setup = [*MESON, "setup", build, "-Dwerror=true", *options]
+    if not (build / "build.ninja").is_file() and run(*setup, env=tools_env()):
+        sys.exit(f"build/{name} can't be configured")
     if run(*MESON, "compile", "-C", build, env=tools_env()):
         sys.exit(f"build/{name} can't be built")
     return build

@@ -23,7 +23,9 @@ using standin::standard_allocator;
 
 // ------------------------------------------------------- memory that may fail
 
-static std::set<void *> live; // what the library has asked for and not freed
+// What the library has asked for and not freed. Never destroyed: free() is called
+// until the very end of the process.
+static std::set<void *> &live = *new std::set<void *>;
 static long asked, fail_at;   // the call that fails; 0: none
 static bool fail_later;       // and all calls after it
 

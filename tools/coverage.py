@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make coverage`: which branches of the C library its C tests take.
+
+At least 95 % of src/core, src/protocol, src/gpumat and src/cuda must be taken;
+those that are not are listed. Needs gcov of the compiler, and gcovr.
+"""
+
+import json
+import sys
+
+from run_tests import ROOT, run, say
+from sanitize import MESON, configure, tools_env
+
+ROOMS = ["core", "protocol", "gpumat", "cuda"]
+NEEDED = 95
+
+
+def missed(report):
+    """Lines with branches that were not taken: how many of them, and the text."""
+    for file in json.loads(report.read_text())["files"]:
+        source = (ROOT / file["file"]).read_text().splitlines()
+        for line in file["lines"]:
+            branches = line.get("branches", [])
+            count = sum(branch["count"] == 0 for branch in branches)
+            if count or line["count"] == 0:
+                number = line["line_number"]
+                text = source[number - 1].strip()
+                yield f"{file['file']}:{number}: {count} of {len(branches)}: {text}"
+
+
+def main():
+    build = configure("coverage", "-Dpython=disabled", "-Db_coverage=true", "-Dbuildtype=debug")
+    for old in build.rglob("*.gcda"):
+        old.unlink()
+    if code := run(*MESON, "test", "-C", build, "--print-errorlogs", env=tools_env()):
+        sys.exit(code)
+    say("Branches and lines that no C test takes")
+    report = build / "coverage.json"
+    gcovr = [sys.executable, "-m", "gcovr", "--root", ROOT, "--object-directory", build, build]
+    for room in ROOMS:
+        gcovr += ["--filter", f"{ROOT}/src/{room}/"]
+    gcovr += ["--exclude-throw-branches", "--exclude-unreachable-branches"]
+    code = run(*gcovr, "--json", report, "--txt-summary", f"--fail-under-branch={NEEDED}")
+    print(*missed(report), sep="\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
