@@ -177,7 +177,12 @@ vc_stream vp_cupy_stream(int32_t device) {
     function = find_cupy_function();
     looked = true;
   }
-  if (function) return normalised(function(device));
+  if (function) {
+    intptr_t handle = function(device);
+    if (!PyErr_Occurred()) return normalised(handle);
+    PyErr_Clear(); /* a device that CuPy does not know */
+    return VC_STREAM_LEGACY;
+  }
   return handle_of(current_cupy_object(device), "ptr");
 }
 

@@ -86,14 +86,10 @@ static int read_stream(PyObject *dictionary, vp_source *out) {
   return 0;
 }
 
-int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out) {
+static int read_dictionary(PyObject *object, PyObject *dictionary, vp_source *out) {
   vc_error error;
   vc_cuda_array array = {0};
   vc_device device;
-  if (!PyDict_Check(dictionary)) {
-    return vp_fail(VC_ERROR_VALUE, "__cuda_array_interface__ is a %.100s, needs a dict",
-                   Py_TYPE(dictionary)->tp_name);
-  }
   if (read_shape(dictionary, &array) < 0 || read_data(dictionary, &array) < 0 ||
       read_rest(dictionary, &array) < 0 || find_device(&array, &device) < 0) {
     return -1;
@@ -102,6 +98,19 @@ int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out)
   if (read_stream(dictionary, out) < 0) return -1;
   out->owner = vp_own(object);
   return 0;
+}
+
+int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out) {
+  if (!PyDict_Check(dictionary)) {
+    return vp_fail(VC_ERROR_VALUE, "__cuda_array_interface__ is a %.100s, needs a dict",
+                   Py_TYPE(dictionary)->tp_name);
+  }
+  /* Its numbers may run Python code (__index__), which may change the dictionary:
+   * what is read is a copy that nobody else has. */
+  PyObject *copy = PyDict_Copy(dictionary);
+  int result = copy ? read_dictionary(object, copy, out) : -1;
+  Py_XDECREF(copy);
+  return result;
 }
 
 PyObject *vp_export_cuda_array(const vc_view *view, vc_stream stream) {

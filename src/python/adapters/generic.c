@@ -21,6 +21,15 @@ static PyObject *find_attribute(PyObject *object, const char *name) {
 
 /* --- __dlpack__ */
 
+/* The libraries that are asked for a current stream need a device that is. */
+static int check_exists(PyObject *object, vc_device device) {
+  int32_t count = vc_cuda_device_count();
+  bool exists = device.id >= 0 && device.id < count;
+  if (!vc_device_is_gpu(device) || count == 0 || exists) return 0;
+  return vp_fail(VC_ERROR_DEVICE, "%.200s says that it is on CUDA device %d; this process sees %d",
+                 Py_TYPE(object)->tp_name, (int)device.id, (int)count);
+}
+
 static int read_device(PyObject *object, long *type, long *id) {
   PyObject *device = PyObject_CallMethod(object, "__dlpack_device__", NULL);
   *type = -1;
@@ -28,9 +37,10 @@ static int read_device(PyObject *object, long *type, long *id) {
     *type = PyLong_AsLong(PyTuple_GET_ITEM(device, 0));
     *id = PyLong_AsLong(PyTuple_GET_ITEM(device, 1));
   }
-  int result = device && *type >= 0 && !PyErr_Occurred() ? 0 : -1;
+  bool in_range = *type >= 0 && *type <= INT32_MAX && *id >= INT32_MIN && *id <= INT32_MAX;
+  int result = device && in_range && !PyErr_Occurred() ? 0 : -1;
   Py_XDECREF(device);
-  if (result == 0) return 0;
+  if (result == 0) return check_exists(object, (vc_device){(int32_t)*type, (int32_t)*id});
   return vp_raise_from("%.200s has __dlpack__ and no usable __dlpack_device__",
                        Py_TYPE(object)->tp_name);
 }
