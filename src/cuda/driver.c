@@ -20,6 +20,30 @@ static pthread_mutex_t deciding = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int decided; /* a vc_mode; 0: not yet */
 const vc_driver *_Atomic vc_driver_ready;
 
+/* --- fork(). What a driver was started for, it can't be used for by a child: that
+ * is CUDA's rule, and asking it anyway gives errors that explain nothing. */
+
+static bool forked; /* from a process that used CUDA */
+
+/* A child has one thread. Nothing is locked beforehand: starting a driver may
+ * itself fork, to load a kernel module. */
+static void begin_as_child(void) {
+  static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+  memcpy(&deciding, &unlocked, sizeof deciding);
+  if (atomic_load(&decided) != VC_MODE_CUDA) return;
+  forked = true;
+  atomic_store(&decided, 0);
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, begin_as_child); }
+
+static vc_status fail_forked(vc_error *error) {
+  return vc_fail(error, VC_ERROR_CUDA,
+                 "this process was forked from one that used CUDA, and can't use it; start it "
+                 "anew instead (multiprocessing: the \"spawn\" or \"forkserver\" method), or fork "
+                 "before the first conversion");
+}
+
 static bool find(void *library, const char *name, void *slot) {
   void *symbol = dlsym(library, name);
   /* POSIX lets a function pointer travel as a data pointer; ISO C wants bytes. */
@@ -98,6 +122,7 @@ static vc_status choose_host(const char *reason, vc_mode *out, vc_error *error) 
 }
 
 static vc_status decide(vc_mode *out, vc_error *error) {
+  if (forked) return fail_forked(error);
   void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (!library) return choose_host("libcuda.so.1 is not installed", out, error);
 
@@ -125,6 +150,8 @@ static vc_status decide(vc_mode *out, vc_error *error) {
 }
 
 static vc_status decide_once(vc_mode *out, vc_error *error) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, watch_forks);
   pthread_mutex_lock(&deciding);
   vc_status status = VC_OK;
   vc_mode mode = (vc_mode)atomic_load(&decided);

@@ -138,7 +138,14 @@ static bool something_to_sweep(void) {
   return any;
 }
 
-static void register_sweeper(void) { vc_collect_set_sweeper(sweep, something_to_sweep); }
+static void lock_swept(void) { pthread_mutex_lock(&swept.mutex); }
+static void unlock_swept(void) { pthread_mutex_unlock(&swept.mutex); }
+
+/* A child has only the thread that forked: a lock of another stayed locked. */
+static void register_sweeper(void) {
+  pthread_atfork(lock_swept, unlock_swept, unlock_swept);
+  vc_collect_set_sweeper(sweep, something_to_sweep);
+}
 
 static void add_swept(vc_lend *lend) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;

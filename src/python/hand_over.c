@@ -60,9 +60,19 @@ static bool is_host_target(const vp_options *options) {
   return options->target == &vp_numpy_adapter;
 }
 
+/* Without a device there is nothing to order; but the memory of one can't be used
+ * where the driver can't, as in a child of fork(). */
+static int check_mode(const vp_source *source) {
+  vc_error error;
+  vc_mode mode;
+  if (!vc_device_is_gpu(source->view.device)) return 0;
+  return vc_cuda_mode(&mode, &error) == VC_OK ? 0 : vp_raise(&error);
+}
+
 int vp_hand_over(const vp_adapter *from, const vp_options *options, vp_source *source) {
   vc_error error;
-  if (vc_view_is_empty(&source->view) || vc_cuda_device_count() == 0) return 0;
+  if (vc_view_is_empty(&source->view)) return 0;
+  if (vc_cuda_device_count() == 0) return check_mode(source);
   if (is_host_target(options)) return wait_on_host(from, options, source);
   if (!vc_device_is_gpu(source->view.device)) return 0;
   vc_stream producer = vp_producer_stream(from, options, source);

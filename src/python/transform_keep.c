@@ -62,7 +62,10 @@ static int bundle(vp_keep *keep, vc_owner *out) {
 int vp_keep_until(vp_keep *keep, const vp_options *options, int32_t device, vc_stream stream) {
   vp_source kept = {.view.device = {VC_CUDA, device}};
   if (keep->count == 0) return 0;
-  if (bundle(keep, &kept.owner) < 0) return -1;
+  if (bundle(keep, &kept.owner) < 0) { /* they are let go now */
+    vc_stream_synchronize(device, stream, NULL);
+    return -1;
+  }
   PyObject *object = vp_consumer_object(options, device, stream);
   int result = vp_way_back(&kept, stream, object);
   Py_XDECREF(object);

@@ -198,6 +198,7 @@ static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count
       "__dlpack__", 0, {"stream", "max_version", "dl_device", "copy", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  vp_drain(); /* or a program that only ever exports would let releases pile up */
   int versioned = wants_versioned(values[1]);
   vc_stream consumer;
   if (versioned < 0 || read_stream(self, values[0], &consumer) < 0) return NULL;

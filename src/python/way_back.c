@@ -25,7 +25,7 @@ static size_t unused_count;
 
 static hop *new_hop(void) {
   hop *made = unused;
-  if (!made) return malloc(sizeof *made);
+  if (!made) return PyMem_RawMalloc(sizeof *made);
   unused = made->next;
   unused_count--;
   return made;
@@ -33,7 +33,7 @@ static hop *new_hop(void) {
 
 static void free_hop(hop *done) {
   if (unused_count == MOST_UNUSED) {
-    free(done);
+    PyMem_RawFree(done);
     return;
   }
   done->next = unused;
