@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any object with a protocol: DLPack's exchange table, __dlpack__, the CUDA
  * Array Interface, or a buffer. */
+#include <string.h>
+
 #include "adapters/adapter.h"
 #include "adapters/buffer.h"
 #include "adapters/cuda_array.h"
@@ -71,6 +73,20 @@ static PyObject *get_capsule(PyObject *method, PyObject *stream) {
   return call_dlpack(method, false, stream);
 }
 
+/* JAX's arrays are immutable, which their DLPack does not say. The class is
+ * remembered: a process has one. */
+static bool is_immutable(PyTypeObject *type) {
+  static PyTypeObject *known; /* strong */
+  if (type == known) return true;
+  PyObject *module = PyObject_GetAttrString((PyObject *)type, "__module__");
+  const char *name = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
+  bool is_jax = name && (strncmp(name, "jaxlib.", 7) == 0 || strncmp(name, "jax.", 4) == 0);
+  Py_XDECREF(module);
+  PyErr_Clear();
+  if (is_jax) Py_XSETREF(known, (PyTypeObject *)Py_NewRef(type));
+  return is_jax;
+}
+
 /* A producer that viewcast does not know is given the consumer's stream, and
  * sees to the order itself. */
 static int import_dlpack(PyObject *object, PyObject *method, const vp_options *options,
@@ -91,6 +107,7 @@ static int import_dlpack(PyObject *object, PyObject *method, const vp_options *o
   }
   int result = vp_import_capsule(capsule, out);
   Py_DECREF(capsule);
+  if (result == 0 && is_immutable(Py_TYPE(object))) out->view.readonly = 1;
   return result;
 }
 
