@@ -8,8 +8,8 @@
 #include "errors.h"
 #include "hand_over.h"
 
-/* Whether the image can be its own conversion. cv2's other image classes have
- * GpuMat's adapter, which refuses them. */
+/* Whether the image can be its own conversion. cv2.UMat has GpuMat's adapter,
+ * which refuses it. */
 static bool is_already(PyObject *image, const vp_adapter *from, const vp_adapter *target) {
   if (from != target) return false;
   return target != &vp_opencv_adapter || (vp_is_gpumat(image) && vp_gpumat_header(image));

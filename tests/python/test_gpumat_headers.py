@@ -246,14 +246,9 @@ def test_a_gpumat_without_an_object_is_refused(target):
 
 
 @pytest.mark.parametrize("target", CONVERT)
-@pytest.mark.parametrize(
-    ("make", "way_out"),
-    [(cv2.cuda.GpuMatND, r"download\(\)"), (cv2.UMat, r"umat.get\(\)")],
-    ids=["GpuMatND", "UMat"],
-)
-def test_other_image_classes_of_cv2_are_refused_with_the_way_out(target, make, way_out):
-    with pytest.raises(vc.ViewError, match=way_out):
-        CONVERT[target](make())
+def test_umats_are_refused_with_the_way_out(target):
+    with pytest.raises(vc.ViewError, match=r"umat.get\(\)"):
+        CONVERT[target](cv2.UMat())
 
 
 class Foreign:

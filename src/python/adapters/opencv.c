@@ -57,6 +57,8 @@ bool vp_is_gpumat(PyObject *object) {
   return vp_opencv_is_image_type(Py_TYPE(object)) && Py_TYPE(object) == types.gpumat;
 }
 
+PyObject *vp_opencv_gpumatnd(void) { return (PyObject *)types.gpumat_nd; }
+
 static int load(void) {
   PyObject *cv2 = vp_import("cv2", INSTALL_CV2);
   if (!cv2) return -1;
@@ -90,16 +92,11 @@ vc_gpumat *vp_gpumat_header(PyObject *mat) {
   return header;
 }
 
-static int refuse_other_classes(PyObject *image) {
-  if (Py_TYPE(image) == types.gpumat) return 0;
-  if (Py_TYPE(image) == types.umat) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "cv2.UMat holds OpenCL memory, which no other library here can see; take "
-                   "umat.get() and convert the array");
-  }
+static int refuse_umat(PyObject *image) {
+  if (Py_TYPE(image) != types.umat) return 0;
   return vp_fail(VC_ERROR_VALUE,
-                 "cv2.cuda.GpuMatND is not converted: its layout is not verified; make a "
-                 "cv2.cuda.GpuMat of it (createGpuMatHeader in C++), or download() it");
+                 "cv2.UMat holds OpenCL memory, which no other library here can see; take "
+                 "umat.get() and convert the array");
 }
 
 /* Memory whose end OpenCV does not report is held through the GpuMat itself. */
@@ -121,7 +118,7 @@ static int own(PyObject *image, vc_gpumat *mat, const vp_options *options, vp_so
 
 static int import_gpumat(PyObject *image, const vp_options *options, vp_source *out) {
   vc_error error;
-  if (refuse_other_classes(image) < 0 || !vp_opencv_load()) return -1;
+  if (refuse_umat(image) < 0 || !vp_opencv_load()) return -1;
   vc_gpumat *mat = vp_gpumat_header(image);
   if (!mat) return -1;
   if (vc_view_from_gpumat(&opencv.abi, mat, options->keepdim, &out->view, &error) != VC_OK) {

@@ -20,6 +20,10 @@ const vp_opencv *vp_opencv_load(void);
 /* True if the object is a cv2.cuda.GpuMat, whatever its state. */
 bool vp_is_gpumat(PyObject *object);
 
+/* cv2.cuda.GpuMatND, borrowed; NULL without an exception where cv2 is not loaded
+ * or has none. */
+PyObject *vp_opencv_gpumatnd(void);
+
 /* The C++ object inside a GpuMat, or NULL with an exception for one that was
  * made by __new__ alone. */
 vc_gpumat *vp_gpumat_header(PyObject *mat);

@@ -36,7 +36,10 @@ static PyTypeObject *class_of(known_class *known) {
 }
 
 static const vp_adapter *look_up(PyTypeObject *type) {
-  if (vp_opencv_is_image_type(type)) return &vp_opencv_adapter;
+  if (vp_opencv_is_image_type(type)) {
+    bool is_nd = (PyObject *)type == vp_opencv_gpumatnd();
+    return is_nd ? &vp_gpumatnd_adapter : &vp_opencv_adapter;
+  }
   if (type == vp_view_type) return &vp_view_adapter;
   for (size_t i = 0; i < sizeof known_classes / sizeof *known_classes; i++) {
     PyTypeObject *known = class_of(&known_classes[i]);
