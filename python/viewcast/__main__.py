@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: `python -m viewcast COMMAND`."""
+"""The command line: `viewcast COMMAND`, or `python -m viewcast COMMAND`."""
 
 import argparse
+import pathlib
 import sys
 
-from . import __version__, bench, demo
+from . import __version__, bench, convert, demo, doctor
 
 # Each has add_command(commands), and imports what it needs when it is run.
-COMMANDS = (demo, bench)
+COMMANDS = (doctor, demo, convert, bench)
 
 
 def main():
+    script = pathlib.Path(sys.argv[0]).name
     parser = argparse.ArgumentParser(
-        prog="python -m viewcast",
+        prog=script if script == "viewcast" else "python -m viewcast",
         description="Images in memory as GpuMats, tensors and arrays, without copies.",
     )
     parser.add_argument("--version", action="version", version=__version__)

@@ -75,6 +75,13 @@ static PyObject *statistics(PyObject *module, PyObject *unused) {
   return dict;
 }
 
+/* What the library was built with, for the doctor command. */
+static PyObject *build(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  return Py_BuildValue("{s:s, s:s}", "kernels", vc_transform_kernels(), "simd",
+                       vc_transform_simd());
+}
+
 static PyObject *opencv_layout(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   return vp_opencv_describe();
@@ -97,6 +104,7 @@ static PyMethodDef methods[] = {
      "statistics($module, /)\n--\n\n"
      "Counts of lends, shares, exports and their releases since the import, and of the\n"
      "blocks of memory pools (pool_hits, pool_misses), with how many there are now."},
+    {"_build", build, METH_NOARGS, "_build($module, /)\n--\n\nFor the doctor command."},
     {"opencv_layout", opencv_layout, METH_NOARGS,
      "opencv_layout($module, /)\n--\n\n"
      "What was verified of the loaded OpenCV, as a dict; ABIError if it does not fit."},

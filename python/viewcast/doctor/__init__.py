@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m viewcast doctor`: what is here, what works, and what to install for more.
+
+`examine` finds out, `show` prints.
+"""
+
+
+def add_command(commands):
+    parser = commands.add_parser(
+        "doctor",
+        help="what is installed, what works here, and what to install for more",
+        description="Looks at this machine and its libraries, tries every conversion "
+        "between them on a small image, and says what works and what to do about the "
+        "rest.",
+        epilog="Exit code 0: images go between cv2.cuda.GpuMat and PyTorch or CuPy "
+        "(in host mode: over host memory). 1: they don't; the reason is printed.",
+    )
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options):
+    import json
+
+    from . import examine, show
+
+    report = examine.everything()
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        show.report(report)
+    return 0 if report["ready"] else 1
