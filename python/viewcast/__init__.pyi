@@ -2,7 +2,7 @@
 # cv2, torch, cupy and numpy are optional: where one is not installed, type
 # checkers read its types as unknown.
 from collections.abc import Iterable
-from typing import Any, Literal, TypeVar, final, overload
+from typing import Any, Literal, SupportsIndex, TypeVar, final, overload
 
 import cupy
 import numpy
@@ -318,6 +318,23 @@ def to_gpumat(
     stream: Any = None,
     producer_stream: Any = None,
 ) -> _Out: ...
+def from_pointer(
+    ptr: SupportsIndex,
+    shape: Iterable[SupportsIndex],
+    dtype: Any,
+    *,
+    strides: Iterable[SupportsIndex] | None = None,
+    device: Any = None,
+    owner: object = None,
+    readonly: bool = False,
+    producer_stream: Any = None,
+) -> View:
+    """A View of memory that is known by its address alone.
+
+    `strides` are in bytes. `device` is checked against what the driver knows of the
+    address. `owner` is kept alive as long as anything looks at the memory.
+    """
+
 def collect(*, force: bool = False) -> int:
     """Runs the releases that were put off; returns how many.
 

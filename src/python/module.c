@@ -5,6 +5,7 @@
 
 #include "adapters/gpumatnd.h"
 #include "adapters/opencv.h"
+#include "adapters/pointer.h"
 #include "arguments.h"
 #include "convert.h"
 #include "errors.h"
@@ -124,6 +125,7 @@ static int execute(PyObject *module) {
   if (PyModule_AddFunctions(module, vp_convert_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_transform_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_gpumatnd_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, vp_pointer_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_savant_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_stream_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_pool_methods) < 0) return -1;
