@@ -77,6 +77,7 @@ lint: $(VENV)/package.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy.stubtest viewcast --ignore-missing-stub \
 	  --mypy-config-file pyproject.toml
+	$(BIN)/python -m mypy --strict --follow-imports=silent examples tests/typing
 
 clean:
 	rm -rf $(VENV) build drop-in/build drop-in/*.egg-info

@@ -15,6 +15,7 @@ host memory, header work takes the place of cv2.cuda, and gloo that of NCCL.
 import argparse
 import os
 import sys
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +26,7 @@ import viewcast as vc
 from viewcast.demo import read_frames, sample_clip
 
 WIDTH, HEIGHT = 512, 288  # rows of 1536 bytes: OpenCV's pitch leaves no gap
+cuda: Any = cv2.cuda  # stock OpenCV's stubs lack what only builds with CUDA have
 
 
 class Gpu:
@@ -34,13 +36,13 @@ class Gpu:
         self.device = torch.device("cuda", rank % torch.cuda.device_count())
         torch.cuda.set_device(self.device)
         cv2.cuda.setDevice(self.device.index)
-        self.stream = vc.stream(torch.cuda.Stream())
+        self.stream = vc.stream(torch.cuda.Stream())  # type: ignore[no-untyped-call]
 
     def measure(self, frame: np.ndarray) -> tuple[cv2.cuda.GpuMat, torch.Tensor]:
         with vc.use_stream(self.stream):
             mat = cv2.cuda.GpuMat()
             mat.upload(frame, self.stream.cv2)
-            small = cv2.cuda.resize(mat, (WIDTH, HEIGHT), stream=self.stream.cv2)
+            small: cv2.cuda.GpuMat = cuda.resize(mat, (WIDTH, HEIGHT), stream=self.stream.cv2)
             return small, mean_colour(vc.as_tensor(small))
 
 
@@ -85,13 +87,13 @@ def share_a_frame(mat: cv2.cuda.GpuMat, rank: int) -> torch.Tensor:
 
 def work(options: argparse.Namespace) -> int:
     rank, world = dist.get_rank(), dist.get_world_size()
-    machine = (Host if vc.host_mode() else Gpu)(rank)
-    rows, last = [], None
+    machine: Gpu | Host = (Host if vc.host_mode() else Gpu)(rank)
+    rows, last = [], cv2.cuda.GpuMat()
     for number, frame in enumerate(read_frames(options.video or sample_clip(), options.frames)):
         if number % world == rank:
             last, colour = machine.measure(frame)
             rows.append(torch.cat([torch.tensor([float(number)], device=machine.device), colour]))
-    if not vc.host_mode():
+    if isinstance(machine, Gpu):
         machine.stream.torch.synchronize()
     everything = gather(torch.stack(rows), world)
     shared = share_a_frame(last, rank)

@@ -15,6 +15,9 @@ from viewcast.normalization import IMAGENET as IMAGENET
 from viewcast.normalization import SYMMETRIC as SYMMETRIC
 from viewcast.normalization import UNIT as UNIT
 from viewcast.normalization import Normalization as Normalization
+from viewcast.streams import Stream as Stream
+from viewcast.streams import stream as stream
+from viewcast.streams import use_stream as use_stream
 
 __version__: str
 
@@ -357,6 +360,9 @@ def empty_gpumat(rows: int, cols: int, type: int, *, stream: Any = None) -> GpuM
 
 def pool_trim() -> int:
     """Gives memory that no GpuMat uses back; returns bytes."""
+
+def warmup(device: int = 0, /) -> None:
+    """Makes what graph capture must find made: call it before the capture."""
 
 def host_mode() -> bool:
     """True where, for lack of a GPU, GpuMats are headers over host memory."""

