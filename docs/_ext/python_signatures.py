@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What autodoc lacks for a C extension: types, and parameters as a list.
+
+Types come from the stub (viewcast/__init__.pyi) and replace the signatures that
+the extension gives. In docstrings, a line that begins with the name of a
+parameter and a colon begins the description of that parameter.
+"""
+
+import ast
+import importlib.util
+import inspect
+import pathlib
+import re
+
+
+def read_stub(module):
+    """Functions, methods and properties of the module's .pyi by dotted name."""
+    origin = pathlib.Path(importlib.util.find_spec(module).origin)
+    found = {}
+
+    def visit(body, prefix):
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                visit(node.body, f"{prefix}.{node.name}")
+            elif isinstance(node, ast.FunctionDef):
+                found.setdefault(f"{prefix}.{node.name}", node)
+
+    stub = origin.with_suffix(".pyi")
+    if stub.is_file():
+        visit(ast.parse(stub.read_text()).body, module)
+    return found
+
+
+def signature_of(node):
+    arguments = node.args
+    for group in (arguments.posonlyargs, arguments.args):
+        if group and group[0].arg == "self":
+            del group[0]
+    returns = ast.unparse(node.returns) if node.returns else None
+    return f"({ast.unparse(arguments)})", returns
+
+
+def use_stub(app, what, name, obj, options, signature, return_annotation):
+    node = app.viewcast_stub.get(name)
+    if node is None or what not in ("function", "method"):
+        return None
+    return signature_of(node)
+
+
+def parameters_of(node, obj):
+    if node is None:  # Python's own
+        try:
+            return set(inspect.signature(obj).parameters)
+        except (TypeError, ValueError):
+            return set()
+    arguments = node.args
+    return {each.arg for each in arguments.posonlyargs + arguments.args + arguments.kwonlyargs}
+
+
+def list_parameters(app, what, name, obj, options, lines):
+    if what in ("function", "method"):
+        lines[:] = as_fields(lines, parameters_of(app.viewcast_stub.get(name), obj))
+
+
+def as_fields(lines, names):
+    """Lines with `name: text` and what follows as field lists of reST."""
+    begin = re.compile(rf"(?:^|(?<=[.)] ))({'|'.join(map(re.escape, sorted(names)))}): ")
+    out, inside = [], False
+    for line in lines:
+        found = list(begin.finditer(line)) if names else []
+        if not found:
+            if inside and not line.strip():
+                inside = False
+            out.append(f"    {line.strip()}" if inside else line)
+            continue
+        before = line[: found[0].start()].strip()
+        if before:
+            out.append(f"    {before}" if inside else before)
+        for here, after in zip(found, [*found[1:], None], strict=True):
+            text = line[here.end() : after.start() if after else None].strip()
+            if not inside:
+                out.append("")
+            out.append(f":param {here[1]}: {text}")
+            inside = True
+    return out
+
+
+def setup(app):
+    app.setup_extension("sphinx.ext.autodoc")  # whose events these are
+    app.viewcast_stub = read_stub("viewcast")
+    app.connect("autodoc-process-signature", use_stub)
+    app.connect("autodoc-process-docstring", list_parameters)
+    return {"parallel_read_safe": True}
