@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages' Python on a GPU, with the blocks that need one."""
+
+import pytest
+
+import viewcast as vc
+
+pytest.importorskip("markdown_it", reason="it reads the pages (pip install markdown-it-py)")
+
+import pages  # noqa: E402  (of tests/python)
+
+PYTHON = [
+    page
+    for page in pages.pages()
+    if any(block.language == "python" for block in pages.blocks_of(page))
+]
+
+
+@pytest.mark.parametrize("page", PYTHON, ids=pages.name_of)
+def test_python_of_a_page(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = vc.pool()
+    try:
+        ran, lacking = pages.run(page)
+    finally:
+        if vc.pool() != before:
+            vc.use_pool(before)
+    if not ran:
+        pytest.skip(f"its blocks need: {', '.join(sorted(set(lacking)))}")

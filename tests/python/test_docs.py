@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every block of code in the README and docs/ does what the page says."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sysconfig
+
+import pages
+import pytest
+
+import viewcast as vc
+
+PAGES = pages.pages()
+PYTHON = [page for page in PAGES if any(b.language == "python" for b in pages.blocks_of(page))]
+# What a fence may be. Python in any other dress would be run by nobody.
+LANGUAGES = {"python", "c", "cpp", "sh", "text", "meson", "toml", "diff", "yaml", "cmake"}
+
+
+def blocks(language):
+    return [
+        pytest.param(block, id=f"{pages.name_of(page)}:{block.line}")
+        for page in PAGES
+        for block in pages.blocks_of(page)
+        if block.language == language
+    ]
+
+
+@pytest.mark.parametrize("page", PYTHON, ids=pages.name_of)
+def test_python_of_a_page(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = vc.pool()
+    try:
+        ran, lacking = pages.run(page)
+    finally:
+        if vc.pool() != before:
+            vc.use_pool(before)
+    if not ran:
+        pytest.skip(f"its blocks need: {', '.join(sorted(set(lacking)))}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=pages.name_of)
+def test_every_fence_is_of_a_kind_that_is_checked(page):
+    for block in pages.blocks_of(page):
+        known = block.language in LANGUAGES or block.language.startswith("{")
+        assert known, f"{pages.name_of(page)}:{block.line}: {block.language!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=pages.name_of)
+def test_conditions_are_known(page):
+    for block in pages.blocks_of(page):
+        pages.unmet(block)
+
+
+TARGETS = set(
+    re.findall(r"^([\w-]+):", (pages.ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+)
+
+
+@pytest.mark.parametrize("block", blocks("sh"))
+def test_shell_names_what_exists(block):
+    for line in block.text.splitlines():
+        command = line.partition("#")[0].split()
+        if command[:1] == ["make"]:
+            wanted = [word for word in command[1:] if "=" not in word]
+            # A variable's value may have spaces: TORCH="torch==2.13.0 --extra ...".
+            if '"' not in line:
+                assert set(wanted) <= TARGETS, line
+        for word in command:
+            if re.match(r"(examples|tools|bench|docs)/[\w./-]+$", word):
+                assert (pages.ROOT / word).exists(), line
+        if "-m viewcast" in line:
+            word = command[command.index("viewcast") + 1]
+            assert word.startswith("-") or has_command(word), line
+
+
+def has_command(word):
+    from viewcast.__main__ import COMMANDS
+
+    return word in {module.__name__.rpartition(".")[2] for module in COMMANDS}
+
+
+def compiles(block, compiler, *flags, tmp_path):
+    source = tmp_path / ("program.c" if block.language == "c" else "program.cpp")
+    source.write_text(block.text)
+    command = [compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *flags]
+    command += ["-I", str(pages.ROOT / "include"), str(source)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def dlpack_folder():
+    tvm_ffi = pytest.importorskip("tvm_ffi", reason="ships dlpack/dlpack.h")
+    return pathlib.Path(tvm_ffi.__file__).parent / "include"
+
+
+@pytest.mark.parametrize("block", blocks("c"))
+def test_c_compiles(block, tmp_path):
+    compiler = shutil.which("cc") or pytest.skip("no C compiler")
+    flags = ["-std=c11", "-Wpedantic", "-isystem", str(dlpack_folder())]
+    done = compiles(block, compiler, *flags, tmp_path=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def opencv_headers():
+    for folder in ("/usr/include/opencv4", "/usr/local/include/opencv4", "/usr/include/opencv5"):
+        if pathlib.Path(folder, "opencv2/core/cuda.hpp").is_file():
+            return folder
+    return None
+
+
+@pytest.mark.parametrize("block", blocks("cpp"))
+def test_cpp_compiles(block, tmp_path):
+    compiler = shutil.which("c++") or pytest.skip("no C++ compiler")
+    flags = ["-std=c++20", "-isystem", str(dlpack_folder())]
+    if "<opencv2/" in block.text:
+        folder = opencv_headers() or pytest.skip("OpenCV's headers are not installed")
+        flags += ["-isystem", folder]
+    if "<ATen/" in block.text or "<torch/" in block.text:
+        torch = pytest.importorskip("torch")
+        include = pathlib.Path(torch.__file__).parent / "include"
+        if not (include / "ATen" / "ATen.h").is_file():
+            pytest.skip("torch's headers are not installed")
+        flags += ["-isystem", str(include), "-isystem", sysconfig.get_paths()["include"]]
+    done = compiles(block, compiler, *flags, tmp_path=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_c_reference_has_every_function(monkeypatch):
+    """Counted in another way than the reader of docs/_ext finds them."""
+    header = (pages.ROOT / "include/viewcast/viewcast.h").read_text(encoding="utf-8")
+    header = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
+    declared = set(re.findall(r"\b(vc_\w+)\s*\((?=[^;]*\)\s*;)", header.replace("(*", "")))
+    monkeypatch.syspath_prepend(str(pages.ROOT / "docs" / "_ext"))
+    import c_reader
+
+    text = (pages.ROOT / "include/viewcast/viewcast.h").read_text(encoding="utf-8")
+    documented = {
+        name
+        for _, items in c_reader.read(text)
+        for item in items
+        if item.kind == "function"
+        for name in item.names
+    }
+    assert declared <= documented
+    assert len(declared) > 50
