@@ -18,7 +18,7 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test test-gpu bench instructions record-instructions lint clean FORCE \
-  test-asan test-valgrind test-tsan fuzz coverage soak test-opencv-versions
+  docs docs-images test-asan test-valgrind test-tsan fuzz coverage soak test-opencv-versions
 .DELETE_ON_ERROR:
 
 help:
@@ -30,6 +30,8 @@ help:
 	@echo 'make bench     each conversion beside the usual way of doing it'
 	@echo 'make instructions  count those of each conversion, under valgrind; part of'
 	@echo '               make test. make record-instructions keeps the new counts'
+	@echo 'make docs      the documentation, into build/docs/html'
+	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
 	@echo 'make lint      ruff over all Python files'
 	@echo 'make clean     remove .venv and build'
 	@echo
@@ -70,6 +72,18 @@ coverage: $(VENV)/tools.stamp
 
 bench: $(VENV)/package.stamp
 	$(BIN)/python -m viewcast bench $(BENCH_ARGS)
+
+$(VENV)/docs.stamp: docs/requirements.txt $(VENV)/tools.stamp
+	$(PIP) --quiet -r docs/requirements.txt
+	@touch $@
+
+# -n and -W: a reference that leads nowhere is an error.
+docs: $(VENV)/package.stamp $(VENV)/docs.stamp
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
+	@echo 'Documentation: build/docs/html/index.html'
+
+docs-images: $(VENV)/package.stamp $(VENV)/docs.stamp
+	$(BIN)/python docs/figures/draw.py
 
 lint: $(VENV)/package.stamp
 	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1
