@@ -5,7 +5,6 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sysconfig
 
 import pages
 import pytest
@@ -112,16 +111,10 @@ def opencv_headers():
 @pytest.mark.parametrize("block", blocks("cpp"))
 def test_cpp_compiles(block, tmp_path):
     compiler = shutil.which("c++") or pytest.skip("no C++ compiler")
-    flags = ["-std=c++20", "-isystem", str(dlpack_folder())]
+    flags = ["-std=c++17", "-isystem", str(dlpack_folder())]
     if "<opencv2/" in block.text:
         folder = opencv_headers() or pytest.skip("OpenCV's headers are not installed")
         flags += ["-isystem", folder]
-    if "<ATen/" in block.text or "<torch/" in block.text:
-        torch = pytest.importorskip("torch")
-        include = pathlib.Path(torch.__file__).parent / "include"
-        if not (include / "ATen" / "ATen.h").is_file():
-            pytest.skip("torch's headers are not installed")
-        flags += ["-isystem", str(include), "-isystem", sysconfig.get_paths()["include"]]
     done = compiles(block, compiler, *flags, tmp_path=tmp_path)
     assert done.returncode == 0, done.stderr
 
