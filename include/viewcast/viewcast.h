@@ -303,6 +303,12 @@ VC_API bool vc_collect_pending(void);
  * called soon. NULL for none. */
 VC_API void vc_collect_notify(void (*notify)(void));
 
+/* A function that says whether an owner that is not any_thread may be released on
+ * this thread right now all the same: its release does not wait and runs nothing
+ * but itself. Asked from any thread and without any lock, before the owner is put
+ * on the list. NULL for none. */
+VC_API void vc_collect_here(bool (*can_release)(const vc_owner *owner));
+
 /* Counters since the library was loaded; each is exact when no call is in
  * progress. */
 typedef struct vc_statistics {
@@ -485,6 +491,24 @@ typedef struct vc_holder {
 VC_API vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view,
                                 vc_owner *owner, const vc_holder *holder,
                                 vc_gpumat *mat, vc_error *error);
+
+/* The control block of a std::shared_ptr (which cv::Ptr is) in libstdc++. */
+typedef struct vc_gpumat_control {
+  const void *table; /* address point of a virtual table */
+  int32_t uses;
+  int32_t weak_uses; /* and one for all the uses together */
+} vc_gpumat_control;
+
+/* Makes an empty GpuMat in memory of its own, to be put into the two words of a
+ * cv::Ptr<cv::cuda::GpuMat> that is nobody's yet: the address *out, then *control.
+ * That pointer and its copies then own it. Much cheaper than OpenCV's own. Only
+ * after the control block was verified (vc_gpumat_control_probe), and not under
+ * VC_COUNTS_UP, where OpenCV's destructor does nothing. */
+VC_API vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out,
+                               vc_gpumat_control **control, vc_error *error);
+
+/* Frees such a GpuMat that no pointer was made of. */
+VC_API void vc_gpumat_drop(vc_gpumat_control *control);
 
 /* What a GpuMat's memory hangs on. */
 typedef enum vc_hold {
@@ -705,6 +729,20 @@ typedef struct vc_gpumat_probe {
  * of up to 64 bytes for that header succeeds, in static memory. */
 VC_API void vc_gpumat_probe_begin(vc_gpumat_probe *probe, int32_t count,
                                   vc_gpumat *mat);
+
+/* Watches the end of a shared_ptr: put probe->control behind one, as in
+ * vc_gpumat_new. Must outlive it. */
+typedef struct vc_gpumat_control_probe {
+  vc_gpumat_control control;
+  int32_t calls[5]; /* of the table's slots */
+  int32_t last;
+} vc_gpumat_control_probe;
+
+VC_API void vc_gpumat_control_probe_begin(vc_gpumat_control_probe *probe);
+
+/* True if the last owner has ended the object (slot 2) and then the control block
+ * (slot 3), once each, and called nothing else. */
+VC_API bool vc_gpumat_control_probe_ended(const vc_gpumat_control_probe *probe);
 
 /* Takes the probe off a GpuMat again: refcount and data NULL, allocator as
  * given. */

@@ -38,23 +38,16 @@ const char *vc_dtype_name(vc_dtype dtype) {
   }
 }
 
+/* Asked for several times in each conversion: a table, not a switch. */
 size_t vc_dtype_size(vc_dtype dtype) {
-  switch (TYPE(dtype.code, dtype.bits)) {
-  case TYPE(VC_BOOL, 8):
-  case TYPE(VC_INT, 8):
-  case TYPE(VC_UINT, 8): return 1;
-  case TYPE(VC_INT, 16):
-  case TYPE(VC_UINT, 16):
-  case TYPE(VC_FLOAT, 16):
-  case TYPE(VC_BFLOAT, 16): return 2;
-  case TYPE(VC_INT, 32):
-  case TYPE(VC_UINT, 32):
-  case TYPE(VC_FLOAT, 32): return 4;
-  case TYPE(VC_INT, 64):
-  case TYPE(VC_UINT, 64):
-  case TYPE(VC_FLOAT, 64): return 8;
-  default: return 0;
-  }
+  static const uint8_t sizes[] = {/* of each code, added up: they are powers of two */
+                                  [VC_INT] = 1 | 2 | 4 | 8, [VC_UINT] = 1 | 2 | 4 | 8,
+                                  [VC_FLOAT] = 2 | 4 | 8,   [VC_BFLOAT] = 2,
+                                  [VC_BOOL] = 1};
+  unsigned size = dtype.bits / 8u;
+  bool known = dtype.code < sizeof sizes && dtype.bits % 8u == 0 && (size & (size - 1)) == 0 &&
+               (size & sizes[dtype.code]) != 0;
+  return known ? size : 0;
 }
 
 /* The family of a code, for people. */

@@ -4,6 +4,7 @@
 typedef size_t (*sweep_function)(bool force);
 typedef bool (*pending_function)(void);
 typedef void (*notify_function)(void);
+typedef bool (*here_function)(const vc_owner *owner);
 
 struct vc_counters vc_counters;
 
@@ -12,6 +13,7 @@ struct vc_counters vc_counters;
 static _Atomic(vc_record *) put_off_list;
 
 static _Atomic(notify_function) notify;
+static _Atomic(here_function) can_end_here;
 static _Atomic(sweep_function) sweep;
 static _Atomic(pending_function) sweep_pending;
 
@@ -47,8 +49,15 @@ static void put_off(vc_record *record) {
     call();
 }
 
+static bool may_end_here(const vc_owner *owner) {
+  if (owner->any_thread || owner->release == NULL)
+    return true;
+  here_function ask = atomic_load_explicit(&can_end_here, memory_order_acquire);
+  return ask != NULL && ask(owner);
+}
+
 void vc_retire(vc_record *record) {
-  if (record->owner.any_thread || record->owner.release == NULL)
+  if (may_end_here(&record->owner))
     end_record(record);
   else
     put_off(record);
@@ -113,6 +122,10 @@ bool vc_collect_pending(void) {
 
 void vc_collect_notify(void (*function)(void)) {
   atomic_store_explicit(&notify, function, memory_order_release);
+}
+
+void vc_collect_here(bool (*function)(const vc_owner *owner)) {
+  atomic_store_explicit(&can_end_here, function, memory_order_release);
 }
 
 void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void)) {

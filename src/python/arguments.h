@@ -5,6 +5,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdbool.h>
 
 #define VP_MAX_PARAMETERS 20
 
@@ -17,6 +18,11 @@ typedef struct vp_signature {
   int positional; /* these may be given by position, and must be given */
   const char *names[VP_MAX_PARAMETERS + 1]; /* NULL-terminated */
 } vp_signature;
+
+/* The usual call: one positional argument, and nothing else to look at. */
+static inline bool vp_is_one_argument(Py_ssize_t count, PyObject *kwnames) {
+  return count == 1 && !kwnames;
+}
 
 /* Sorts the arguments into values[], one borrowed reference a name, NULL where
  * one was not given. TypeError as a Python function raises it; returns -1. */

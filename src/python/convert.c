@@ -7,6 +7,7 @@
 #include "copying.h"
 #include "errors.h"
 #include "hand_over.h"
+#include "paths.h"
 
 /* Whether the image can be its own conversion. cv2.UMat has GpuMat's adapter,
  * which refuses it. */
@@ -71,6 +72,7 @@ static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t c
       "as_gpumat", 1, {"image", "layout", "copy", "device", "stream", "producer_stream", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
   vp_options options = {.target = &vp_opencv_adapter};
+  if (vp_is_one_argument(count, kwnames)) return vp_convert(args[0], &options);
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (parse_layout(values[1], &options) < 0) return NULL;
   if (vp_copying_read(values[2], values[3], &options) < 0) return NULL;
@@ -79,34 +81,35 @@ static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t c
 }
 
 /* The functions whose options are those of reading a GpuMat. */
-static PyObject *as_array(const char *function, const vp_adapter *target, PyObject *const *args,
-                          Py_ssize_t count, PyObject *kwnames) {
-  bool copies = target != &vp_view_adapter; /* a View has no memory of its own */
-  vp_signature signature = {
-      function, 1, {"image", "keepdim", "owner", "stream", "producer_stream",
-                    copies ? "copy" : NULL, "device", NULL}};
+static PyObject *as_array(const vp_signature *signature, const vp_adapter *target,
+                          PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
   PyObject *values[VP_MAX_PARAMETERS];
   vp_options options = {.target = target};
-  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  if (vp_is_one_argument(count, kwnames)) return vp_convert(args[0], &options);
+  if (vp_arguments(signature, args, count, kwnames, values) < 0) return NULL;
   int keepdim = vp_argument_bool(values[1], 0);
   if (keepdim < 0) return NULL;
   options.keepdim = keepdim;
   set_owner(values[2], &options);
   if (parse_streams(values[3], values[4], &options) < 0) return NULL;
+  bool copies = target != &vp_view_adapter; /* a View has no memory of its own */
   if (copies && vp_copying_read(values[5], values[6], &options) < 0) return NULL;
   return vp_convert(values[0], &options);
 }
 
-#define AS_ARRAY(function, adapter)                                                     \
+#define AS_ARRAY(function, adapter, ...)                                                 \
   static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
                             PyObject *kwnames) {                                         \
+    static const vp_signature signature = {                                              \
+        #function, 1, {"image", "keepdim", "owner", "stream", "producer_stream",         \
+                       __VA_ARGS__}};                                                    \
     (void)module;                                                                        \
-    return as_array(#function, &adapter, args, count, kwnames);                          \
+    return as_array(&signature, &adapter, args, count, kwnames);                         \
   }
-AS_ARRAY(as_tensor, vp_torch_adapter)
-AS_ARRAY(as_cupy, vp_cupy_adapter)
-AS_ARRAY(as_numpy, vp_numpy_adapter)
-AS_ARRAY(view, vp_view_adapter)
+AS_ARRAY(as_tensor, vp_torch_adapter, "copy", "device", NULL)
+AS_ARRAY(as_cupy, vp_cupy_adapter, "copy", "device", NULL)
+AS_ARRAY(as_numpy, vp_numpy_adapter, "copy", "device", NULL)
+AS_ARRAY(view, vp_view_adapter, NULL)
 
 #define STREAM_OPTIONS                                                                     \
   "stream: where the result will be used; None: its library's current stream (OpenCV: the\n" \
@@ -148,5 +151,7 @@ PyMethodDef vp_convert_methods[] = {
     VP_METHOD(view, "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
            "producer_stream=None)\n--\n\n"
                  "A viewcast.View of the image.\n\n" ARRAY_OPTIONS),
+    {"_paths", vp_paths, METH_NOARGS,
+     "Which way each library is read and made: None for one that was not used yet."},
     {NULL, NULL, 0, NULL},
 };

@@ -10,11 +10,11 @@
 #include "errors.h"
 #include "hand_over.h"
 
-static PyObject *one_argument(const char *function, const char *name, PyObject *const *args,
+static PyObject *one_argument(const vp_signature *signature, PyObject *const *args,
                               Py_ssize_t count, PyObject *kwnames) {
-  vp_signature signature = {function, 1, {name, NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
-  return vp_arguments(&signature, args, count, kwnames, values) < 0 ? NULL : values[0];
+  if (vp_is_one_argument(count, kwnames)) return args[0];
+  return vp_arguments(signature, args, count, kwnames, values) < 0 ? NULL : values[0];
 }
 
 /* --- to a GpuMat */
@@ -55,8 +55,9 @@ static PyObject *to_gpumat(PyObject *array) {
 #define TO_GPUMAT(function, argument)                                                   \
   static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
                             PyObject *kwnames) {                                         \
+    static const vp_signature signature = {#function, 1, {argument, NULL}};              \
     (void)module;                                                                        \
-    PyObject *array = one_argument(#function, argument, args, count, kwnames);           \
+    PyObject *array = one_argument(&signature, args, count, kwnames);                    \
     return array ? to_gpumat(array) : NULL;                                              \
   }
 TO_GPUMAT(cuda_array_as_opencv_gpu_mat, "arr")
@@ -85,8 +86,9 @@ static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
 #define FROM_GPUMAT(function, adapter)                                                  \
   static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
                             PyObject *kwnames) {                                         \
+    static const vp_signature signature = {#function, 1, {"gpu_mat", NULL}};             \
     (void)module;                                                                        \
-    PyObject *mat = one_argument(#function, "gpu_mat", args, count, kwnames);            \
+    PyObject *mat = one_argument(&signature, args, count, kwnames);                      \
     return mat ? from_gpumat(mat, &adapter) : NULL;                                      \
   }
 FROM_GPUMAT(opencv_gpu_mat_as_cupy_array, vp_cupy_adapter)

@@ -162,6 +162,8 @@ static void hop_release(void *context) {
   }
 }
 
+bool vp_way_back_waits(void) { return lanes != NULL; }
+
 size_t vp_way_back_retry(size_t most_busy) {
   size_t released = 0, busy = 0, turns = 0;
   for (const hop *lane = lanes; lane; lane = lane->next_lane) turns++;

@@ -16,6 +16,9 @@
  * be NULL) is the stream's object, kept that long. A failure is MemoryError. */
 int vp_way_back(vp_source *source, vc_stream consumer, PyObject *kept);
 
+/* True if anything waits for a consumer. Needs the GIL. */
+bool vp_way_back_waits(void);
+
 /* Gives back what waited for consumers that are now done, and stops after so
  * many that are not: a drain between conversions must not ask for every frame
  * in flight. Returns how many were given back. Needs the GIL. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/allocate.h"
 #include "transform/choice.h"
 
 #include <stdlib.h>
@@ -147,7 +148,7 @@ static vc_listed listed(const vc_plan *plan, int64_t i) {
 /* Memory for a list that is too long for the table. */
 static vc_status take_list(vc_launch *out, int64_t count, size_t size, vc_error *error) {
   out->list_bytes = (size_t)count * size;
-  out->list = malloc(out->list_bytes);
+  out->list = vc_malloc(out->list_bytes);
   if (out->list) return VC_OK;
   return vc_fail(error, VC_ERROR_MEMORY, "no memory for a list of %lld images", (long long)count);
 }

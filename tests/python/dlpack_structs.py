@@ -86,10 +86,12 @@ def rename(capsule, name):
 
 
 def managed_tensor(capsule):
-    """What is in a capsule that nobody has used yet."""
+    """What is in a capsule that nobody has used yet, which lives as long."""
     name = name_of(capsule)
     kind = {b"dltensor": DLManagedTensor, b"dltensor_versioned": DLManagedTensorVersioned}
-    return kind[name].from_address(_api.PyCapsule_GetPointer(capsule, name))
+    tensor = kind[name].from_address(_api.PyCapsule_GetPointer(capsule, name))
+    tensor.capsule = capsule
+    return tensor
 
 
 def consume(capsule):

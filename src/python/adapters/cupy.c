@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cupy.ndarray: read through its attributes (which answer without a GPU too),
- * made over memory that an object of ours keeps alive. */
+/* cupy.ndarray: read and made in place where its layout could be proved, else read
+ * through its attributes (which answer without a GPU too) and made by its class; over
+ * memory that an object of ours keeps alive. */
 #include "adapters/adapter.h"
 #include "adapters/axes.h"
+#include "adapters/cupy_layout.h"
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
 #include "imports.h"
+#include "paths.h"
 
 #define INSTALL_CUPY "pip install cupy-cuda13x (or the package for your CUDA)"
 
 static struct {
   bool loaded;
-  PyObject *ndarray, *memory, *pointer;                   /* classes */
+  vp_cupy_classes classes;
+  vp_cupy_layout layout;
   PyObject *shape, *strides, *data, *dtype, *ptr, *device_id; /* interned names */
 } cupy;
 
@@ -29,13 +33,15 @@ static int load(void) {
   PyObject *module = vp_import("cupy", INSTALL_CUPY);
   PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
   if (cuda) {
-    cupy.ndarray = PyObject_GetAttrString(module, "ndarray");
-    cupy.memory = PyObject_GetAttrString(cuda, "UnownedMemory");
-    cupy.pointer = PyObject_GetAttrString(cuda, "MemoryPointer");
+    cupy.classes.ndarray = PyObject_GetAttrString(module, "ndarray");
+    cupy.classes.memory = PyObject_GetAttrString(cuda, "UnownedMemory");
+    cupy.classes.pointer = PyObject_GetAttrString(cuda, "MemoryPointer");
   }
   Py_XDECREF(cuda);
   Py_XDECREF(module);
-  cupy.loaded = cupy.ndarray && cupy.memory && cupy.pointer && load_names() == 0;
+  const vp_cupy_classes *classes = &cupy.classes;
+  cupy.loaded = classes->ndarray && classes->memory && classes->pointer && load_names() == 0;
+  if (cupy.loaded && !vp_is_slow()) cupy.layout = vp_cupy_find_layout(classes);
   return cupy.loaded ? 0 : -1;
 }
 
@@ -57,8 +63,6 @@ static int read_axes(PyObject *array, PyObject *name, int64_t *out, int32_t *ndi
 
 static int read_memory(PyObject *array, vc_view *view) {
   unsigned long long address, device = 0;
-  vc_error error;
-  vc_mode mode;
   PyObject *data = PyObject_GetAttr(array, cupy.data);
   int result = data && read_integer(data, cupy.ptr, &address) == 0 &&
                        read_integer(data, cupy.device_id, &device) == 0
@@ -66,27 +70,34 @@ static int read_memory(PyObject *array, vc_view *view) {
                    : -1;
   Py_XDECREF(data);
   if (result < 0) return -1;
-  if (vc_cuda_mode(&mode, &error) != VC_OK) return vp_raise(&error);
   view->data = (void *)(uintptr_t)address;
-  /* Without a GPU, a CuPy array can only lie over host memory. */
-  bool on_host = mode == VC_MODE_HOST;
-  view->device = on_host ? (vc_device){VC_CPU, 0} : (vc_device){VC_CUDA, (int32_t)device};
+  view->device = (vc_device){VC_CUDA, (int32_t)device};
   return 0;
 }
 
-static int read_dtype(PyObject *array, vc_dtype *out) {
-  PyObject *dtype = PyObject_GetAttr(array, cupy.dtype);
-  int result = dtype ? vp_dtype_from_numpy(dtype, out) : -1;
-  Py_XDECREF(dtype);
-  return result;
-}
-
-static int read_array(PyObject *array, vc_view *view) {
-  *view = (vc_view){0};
+static int read_publicly(PyObject *array, vc_view *view) {
   int32_t strides;
   if (read_axes(array, cupy.shape, view->shape, &view->ndim) < 0) return -1;
   if (read_axes(array, cupy.strides, view->strides, &strides) < 0) return -1;
-  return read_dtype(array, &view->dtype) < 0 ? -1 : read_memory(array, view);
+  PyObject *dtype = PyObject_GetAttr(array, cupy.dtype);
+  int result = dtype ? vp_dtype_from_numpy(dtype, &view->dtype) : -1;
+  Py_XDECREF(dtype);
+  return result < 0 ? -1 : read_memory(array, view);
+}
+
+static int read_array(PyObject *array, vc_view *view) {
+  vc_error error;
+  vc_mode mode;
+  PyObject *dtype; /* borrowed */
+  *view = (vc_view){0};
+  int result = cupy.layout.reads && vp_cupy_read(array, view, &dtype)
+                   ? vp_dtype_from_numpy(dtype, &view->dtype)
+                   : read_publicly(array, view);
+  if (result < 0) return -1;
+  if (vc_cuda_mode(&mode, &error) != VC_OK) return vp_raise(&error);
+  /* Without a GPU, a CuPy array can only lie over host memory. */
+  if (mode == VC_MODE_HOST) view->device = (vc_device){VC_CPU, 0};
+  return 0;
 }
 
 static int import_array(PyObject *array, const vp_options *options, vp_source *out) {
@@ -123,22 +134,25 @@ static PyObject *make_pointer(const vc_view *view, PyObject *owner) {
   int64_t low, high;
   vc_view_span(view, &low, &high);
   PyObject *memory = PyObject_CallFunction(
-      cupy.memory, "KLOi", (unsigned long long)(uintptr_t)view->data + (unsigned long long)low,
+      cupy.classes.memory, "KLOi", (unsigned long long)(uintptr_t)view->data + (unsigned long long)low,
       (long long)(high - low), owner, (int)view->device.id);
   if (!memory) return NULL;
-  PyObject *pointer = PyObject_CallFunction(cupy.pointer, "OL", memory, (long long)-low);
+  PyObject *pointer = PyObject_CallFunction(cupy.classes.pointer, "OL", memory, (long long)-low);
   Py_DECREF(memory);
   return pointer;
 }
 
 static PyObject *make_array(const vc_view *view, PyObject *owner) {
   PyObject *dtype = vp_dtype_to_numpy(view->dtype); /* borrowed */
+  if (dtype && cupy.layout.makes && vp_cupy_can_make(view)) {
+    return vp_cupy_make(view, dtype, owner);
+  }
   PyObject *pointer = dtype ? make_pointer(view, owner) : NULL;
   PyObject *shape = pointer ? vp_axes_tuple(view->shape, view->ndim) : NULL;
   PyObject *strides = shape ? vp_axes_tuple(view->strides, view->ndim) : NULL;
   PyObject *array = NULL;
   if (strides) {
-    array = PyObject_CallFunctionObjArgs(cupy.ndarray, shape, dtype, pointer, strides, NULL);
+    array = PyObject_CallFunctionObjArgs(cupy.classes.ndarray, shape, dtype, pointer, strides, NULL);
   }
   Py_XDECREF(strides);
   Py_XDECREF(shape);
@@ -156,6 +170,14 @@ static PyObject *export_array(vp_source *source, const vp_options *options) {
   Py_DECREF(owner);
   if (!array) vp_raise_from("CuPy does not take this image");
   return array;
+}
+
+const char *vp_cupy_read_path(void) {
+  return !cupy.loaded ? NULL : cupy.layout.reads ? "in place" : "by its attributes";
+}
+
+const char *vp_cupy_make_path(void) {
+  return !cupy.loaded ? NULL : cupy.layout.makes ? "in place" : "by its class";
 }
 
 const vp_adapter vp_cupy_adapter = {"cupy.ndarray", import_array, export_array, vp_cupy_stream};

@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adapters/dlpack_python.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "errors.h"
+#include "paths.h"
 
 #define CAPSULE "dltensor"
 #define CAPSULE_VERSIONED "dltensor_versioned"
 
 /* --- the C exchange table */
-
-static bool is_hidden(void) {
-  static int hidden = -1;
-  if (hidden < 0) {
-    const char *slow = getenv("VIEWCAST_SLOW");
-    hidden = slow && strcmp(slow, "1") == 0;
-  }
-  return hidden;
-}
 
 /* The newest table of the chain whose major version we know. */
 static const DLPackExchangeAPI *known_version(const DLPackExchangeAPIHeader *header) {
@@ -26,8 +17,17 @@ static const DLPackExchangeAPI *known_version(const DLPackExchangeAPIHeader *hea
   return (const DLPackExchangeAPI *)header;
 }
 
+/* Types that have no table: asking them again would make an exception each time.
+ * They are kept alive, so that their address can't become another's. */
+enum { BARE_TYPES = 16 };
+static PyTypeObject *bare[BARE_TYPES];
+
+static PyTypeObject **bare_slot(PyTypeObject *type) {
+  return &bare[((uintptr_t)type >> 4) % BARE_TYPES];
+}
+
 const DLPackExchangeAPI *vp_exchange_api(PyTypeObject *type) {
-  if (is_hidden()) return NULL;
+  if (vp_is_slow() || *bare_slot(type) == type) return NULL;
   PyObject *capsule = PyObject_GetAttrString((PyObject *)type, "__dlpack_c_exchange_api__");
   const DLPackExchangeAPI *api = NULL;
   if (capsule && PyCapsule_IsValid(capsule, "dlpack_exchange_api")) {
@@ -35,6 +35,7 @@ const DLPackExchangeAPI *vp_exchange_api(PyTypeObject *type) {
   }
   Py_XDECREF(capsule); /* the table is immortal: DLPack 1.3 */
   PyErr_Clear();
+  if (!api) Py_XSETREF(*bare_slot(type), (PyTypeObject *)Py_NewRef(type));
   return api;
 }
 

@@ -14,9 +14,30 @@
   "a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, viewcast.View, or an "   \
   "object with __dlpack__, __cuda_array_interface__ or a buffer"
 
+/* Interned names, and what __dlpack__ is given: made once. */
+static struct {
+  PyObject *dlpack, *device, *cuda_array;
+  PyObject *version;                /* max_version= */
+  PyObject *with_stream, *keywords; /* names, for producers on a GPU and others */
+  PyObject *only_stream;
+} names;
+
+static int load_names(void) {
+  names.dlpack = PyUnicode_InternFromString("__dlpack__");
+  names.device = PyUnicode_InternFromString("__dlpack_device__");
+  names.cuda_array = PyUnicode_InternFromString("__cuda_array_interface__");
+  names.version = Py_BuildValue("(ii)", DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION);
+  names.with_stream = Py_BuildValue("(sss)", "max_version", "copy", "stream");
+  names.keywords = Py_BuildValue("(ss)", "max_version", "copy");
+  names.only_stream = Py_BuildValue("(s)", "stream");
+  bool all = names.dlpack && names.device && names.cuda_array && names.version &&
+             names.with_stream && names.keywords && names.only_stream;
+  return all ? 0 : -1;
+}
+
 /* The attribute, or NULL: without an exception if the object has none. */
-static PyObject *find_attribute(PyObject *object, const char *name) {
-  PyObject *value = PyObject_GetAttrString(object, name);
+static PyObject *find_attribute(PyObject *object, PyObject *name) {
+  PyObject *value = PyObject_GetAttr(object, name);
   if (!value && PyErr_ExceptionMatches(PyExc_AttributeError)) PyErr_Clear();
   return value;
 }
@@ -33,7 +54,7 @@ static int check_exists(PyObject *object, vc_device device) {
 }
 
 static int read_device(PyObject *object, long *type, long *id) {
-  PyObject *device = PyObject_CallMethod(object, "__dlpack_device__", NULL);
+  PyObject *device = PyObject_CallMethodNoArgs(object, names.device);
   *type = -1;
   if (device && PyTuple_Check(device) && PyTuple_GET_SIZE(device) == 2) {
     *type = PyLong_AsLong(PyTuple_GET_ITEM(device, 0));
@@ -47,30 +68,13 @@ static int read_device(PyObject *object, long *type, long *id) {
                        Py_TYPE(object)->tp_name);
 }
 
-/* Calls __dlpack__ with what its version of the protocol takes. */
-static PyObject *call_dlpack(PyObject *method, bool versioned, PyObject *stream) {
-  PyObject *keywords = PyDict_New();
-  PyObject *arguments = PyTuple_New(0);
-  PyObject *capsule = NULL;
-  bool ready = keywords && arguments;
-  if (ready && stream) ready = PyDict_SetItemString(keywords, "stream", stream) == 0;
-  if (ready && versioned) {
-    PyObject *version = Py_BuildValue("(ii)", DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION);
-    ready = version && PyDict_SetItemString(keywords, "max_version", version) == 0 &&
-            PyDict_SetItemString(keywords, "copy", Py_False) == 0;
-    Py_XDECREF(version);
-  }
-  if (ready) capsule = PyObject_Call(method, arguments, keywords);
-  Py_XDECREF(keywords);
-  Py_XDECREF(arguments);
-  return capsule;
-}
-
 static PyObject *get_capsule(PyObject *method, PyObject *stream) {
-  PyObject *capsule = call_dlpack(method, true, stream);
+  PyObject *const arguments[] = {names.version, Py_False, stream};
+  PyObject *capsule = PyObject_Vectorcall(method, arguments, 0,
+                                          stream ? names.with_stream : names.keywords);
   if (capsule || !PyErr_ExceptionMatches(PyExc_TypeError)) return capsule;
   PyErr_Clear(); /* a producer from before DLPack 1.0 */
-  return call_dlpack(method, false, stream);
+  return PyObject_Vectorcall(method, &stream, 0, stream ? names.only_stream : NULL);
 }
 
 /* JAX's arrays are immutable, which their DLPack does not say. The class is
@@ -117,7 +121,7 @@ static int import_dlpack(PyObject *object, PyObject *method, const vp_options *o
 static int try_dlpack(PyObject *object, const vp_options *options, vp_source *out) {
   const DLPackExchangeAPI *api = vp_exchange_api(Py_TYPE(object));
   if (api) return vp_import_exchange(api, object, out) < 0 ? -1 : 1;
-  PyObject *method = find_attribute(object, "__dlpack__");
+  PyObject *method = find_attribute(object, names.dlpack);
   if (!method) return PyErr_Occurred() ? -1 : 0;
   int result = import_dlpack(object, method, options, out) < 0 ? -1 : 1;
   Py_DECREF(method);
@@ -125,7 +129,7 @@ static int try_dlpack(PyObject *object, const vp_options *options, vp_source *ou
 }
 
 static int try_cuda_array(PyObject *object, vp_source *out) {
-  PyObject *dictionary = find_attribute(object, "__cuda_array_interface__");
+  PyObject *dictionary = find_attribute(object, names.cuda_array);
   if (!dictionary) return PyErr_Occurred() ? -1 : 0;
   int result = vp_import_cuda_array(object, dictionary, out) < 0 ? -1 : 1;
   Py_DECREF(dictionary);
@@ -133,6 +137,7 @@ static int try_cuda_array(PyObject *object, vp_source *out) {
 }
 
 static int import_any(PyObject *object, const vp_options *options, vp_source *out) {
+  if (!names.only_stream && load_names() < 0) return -1;
   if (PyType_Check(object) || object == Py_None) return vp_raise_no_image(object, PROTOCOLS);
   int done = try_dlpack(object, options, out);
   if (done == 0) done = try_cuda_array(object, out);

@@ -7,6 +7,7 @@
 #include "adapters/adapter.h"
 #include "errors.h"
 #include "imports.h"
+#include "paths.h"
 
 #define INSTALL_CV2                                                                    \
   "pip install opencv-python-headless (headers only), or an OpenCV built with CUDA to " \
@@ -69,6 +70,7 @@ static int load(void) {
     opencv.gpumat = types.gpumat;
     result = vp_opencv_verify(cv2, types.gpumat, &opencv.abi);
   }
+  if (result == 0) opencv.makes_objects = !vp_is_slow() && vp_opencv_verify_objects(&opencv);
   verified = result == 0;
   Py_DECREF(cv2);
   return result;
@@ -164,15 +166,33 @@ static int lend(vp_source *source, PyObject *mat) {
   return status == VC_OK ? 0 : vp_raise(&error);
 }
 
+static PyObject *make_object(void) {
+  vc_error error;
+  vc_gpumat *mat;
+  vc_gpumat_control *control;
+  if (vc_gpumat_new(&opencv.abi, &mat, &control, &error) != VC_OK) {
+    vp_raise(&error);
+    return NULL;
+  }
+  PyObject *object = vp_gpumat_around(opencv.gpumat, mat, control);
+  if (!object) vc_gpumat_drop(control);
+  return object;
+}
+
 static PyObject *export_gpumat(vp_source *source, const vp_options *options) {
   if (!vp_opencv_load() || vp_opencv_check_planar(&source->view, options) < 0) return NULL;
-  PyObject *mat = PyObject_CallNoArgs((PyObject *)opencv.gpumat);
+  PyObject *mat =
+      opencv.makes_objects ? make_object() : PyObject_CallNoArgs((PyObject *)opencv.gpumat);
   if (mat && lend(source, mat) < 0) Py_CLEAR(mat);
   return mat;
 }
 
 const vp_adapter vp_opencv_adapter = {"cv2.cuda.GpuMat", import_gpumat, export_gpumat,
                                       vp_opencv_stream};
+
+const char *vp_opencv_path(void) {
+  return !verified ? NULL : opencv.makes_objects ? "in place" : "by its class";
+}
 
 static const char *counting_name(vc_counting counting) {
   switch (counting) {

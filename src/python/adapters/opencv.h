@@ -8,6 +8,7 @@
 typedef struct vp_opencv {
   PyTypeObject *gpumat; /* cv2.cuda.GpuMat, strong */
   vc_gpumat_abi abi;
+  bool makes_objects; /* a Python GpuMat can be made around a vc_gpumat_new */
 } vp_opencv;
 
 /* True for cv2's image classes; false without asking where cv2 is not loaded. */
@@ -44,5 +45,12 @@ PyObject *vp_opencv_describe(void);
  * names the OpenCV version. Nothing foreign is written before it was read and
  * compared. */
 int vp_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out);
+
+/* Whether a Python GpuMat may be put together without calling its class, by
+ * vp_gpumat_around. Leaves no exception. */
+bool vp_opencv_verify_objects(const vp_opencv *opencv);
+
+/* A Python GpuMat around an object and its control block, which it then owns. */
+PyObject *vp_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control);
 
 #endif

@@ -267,3 +267,51 @@ int vp_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out) {
   Py_XDECREF(version);
   return result;
 }
+
+/* --- objects put together by us */
+
+PyObject *vp_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control) {
+  PyObject *made = type->tp_alloc(type, 0);
+  if (!made) return NULL;
+  void *const words[] = {mat, control};
+  memcpy((char *)made + sizeof(PyObject), words, sizeof words);
+  return made;
+}
+
+/* The control block of an ordinary GpuMat, as libstdc++ lays it out. */
+static bool has_known_control(PyObject *mat) {
+  const vc_gpumat_control *control = NULL;
+  vc_gpumat_control found;
+  const void *slots[5];
+  const char *words = (char *)mat + sizeof(PyObject);
+  return vc_memory_read(words + sizeof(void *), &control, sizeof control, NULL) == VC_OK &&
+         vc_memory_read(control, &found, sizeof found, NULL) == VC_OK &&
+         vc_memory_read(found.table, slots, sizeof slots, NULL) == VC_OK && found.uses == 1 &&
+         found.weak_uses == 1;
+}
+
+/* An object of ours answers OpenCV's methods, whose use of it is counted up and
+ * down again, and its end comes in the two slots that we know. */
+static bool ends_as_known(const vp_opencv *opencv) {
+  static vc_gpumat_control_probe probe; /* outlives what may still point at it */
+  static vc_gpumat header;
+  vc_gpumat_control_probe_begin(&probe);
+  header = (vc_gpumat){.flags = 0x42FF0000, .rows = 5, .cols = 7, .step = 32,
+                       .data = pixels + 1, .datastart = pixels, .dataend = pixels + 135,
+                       .allocator = (void *)(uintptr_t)opencv->abi.standard_allocator};
+  PyObject *mat = vp_gpumat_around(opencv->gpumat, &header, &probe.control);
+  if (!mat) return false;
+  bool same = answers(mat, "cudaPtr", (unsigned long long)(uintptr_t)(pixels + 1)) &&
+              answers(mat, "step1", 32) && probe.control.uses == 1 && probe.last == -1;
+  Py_DECREF(mat);
+  return same && vc_gpumat_control_probe_ended(&probe);
+}
+
+bool vp_opencv_verify_objects(const vp_opencv *opencv) {
+  if (opencv->abi.counting == VC_COUNTS_UP) return false;
+  PyObject *mat = PyObject_CallNoArgs((PyObject *)opencv->gpumat);
+  bool known = mat && has_known_control(mat) && ends_as_known(opencv);
+  Py_XDECREF(mat);
+  PyErr_Clear();
+  return known;
+}

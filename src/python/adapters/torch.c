@@ -5,6 +5,7 @@
 #include "adapters/dlpack_python.h"
 #include "errors.h"
 #include "imports.h"
+#include "paths.h"
 
 #define INSTALL_TORCH "pip install torch"
 
@@ -212,6 +213,10 @@ static vc_stream current_stream(int32_t device) {
     return VC_STREAM_LEGACY;
   }
   return stream ? (vc_stream)stream : VC_STREAM_LEGACY;
+}
+
+const char *vp_torch_path(void) {
+  return !torch.loaded ? NULL : torch.api ? "exchange table" : "torch.utils.dlpack";
 }
 
 const vp_adapter vp_torch_adapter = {"torch.Tensor", import_tensor, export_tensor, current_stream};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which way each library is read and made: the fast, verified one, or the one that
+ * its documentation names. */
+#ifndef VP_PATHS_H
+#define VP_PATHS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+
+/* True with VIEWCAST_SLOW=1 in the environment, which is read once: every library
+ * is then read and made the public way. */
+bool vp_is_slow(void);
+
+/* Each adapter's words about its own; NULL as long as its library was not used. */
+const char *vp_opencv_path(void);
+const char *vp_torch_path(void);
+const char *vp_cupy_read_path(void);
+const char *vp_cupy_make_path(void);
+
+/* _paths(): METH_NOARGS, a dict of what is in use. */
+PyObject *vp_paths(PyObject *module, PyObject *unused);
+
+#endif

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fast ways and the public ones: what is made in place is what the libraries
+make themselves, and VIEWCAST_SLOW=1 forces the public way everywhere."""
+
+import ast
+import gc
+import os
+import subprocess
+import sys
+import threading
+import weakref
+
+import cupy
+import cv2
+import numpy
+import pytest
+import torch
+
+import viewcast as vc
+from viewcast import _viewcast
+
+USE_EVERYTHING = """
+import torch, viewcast as vc
+from viewcast import _viewcast
+before = _viewcast._paths()
+tensor = torch.arange(72, dtype=torch.uint8).reshape(4, 6, 3)
+array = vc.as_cupy(tensor)
+mat = vc.as_gpumat(array)
+again = vc.as_tensor(vc.as_cupy(mat))
+assert again.data_ptr() == tensor.data_ptr() and again.equal(tensor)
+print([before, _viewcast._paths()])
+"""
+
+
+def paths_with(slow):
+    done = subprocess.run(
+        [sys.executable, "-c", USE_EVERYTHING],
+        env=dict(os.environ, VIEWCAST_SLOW=slow),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ast.literal_eval(done.stdout)
+
+
+def test_the_variable_changes_every_path(counting):
+    before, fast = paths_with("")
+    before_slow, slow = paths_with("1")
+    unused = dict.fromkeys(("GpuMat made", "torch", "CuPy read", "CuPy made"))
+    assert before == {"slow": False, **unused} and before_slow == {"slow": True, **unused}
+    can_make = counting != "counts up only"
+    assert fast["GpuMat made"] == ("in place" if can_make else "by its class")
+    has_table = hasattr(torch.Tensor, "__dlpack_c_exchange_api__")
+    assert fast["torch"] == ("exchange table" if has_table else "torch.utils.dlpack")
+    assert (fast["CuPy read"], fast["CuPy made"]) == ("in place", "in place")
+    assert slow == {
+        "slow": True,
+        "GpuMat made": "by its class",
+        "torch": "torch.utils.dlpack",
+        "CuPy read": "by its attributes",
+        "CuPy made": "by its class",
+    }
+
+
+@pytest.mark.parametrize("value", ["0", "2", "yes"])
+def test_other_values_mean_nothing(value):
+    assert paths_with(value)[1]["slow"] is False
+
+
+# --- CuPy arrays made in place
+
+MEMORY = numpy.zeros(1 << 16, "uint8")
+
+
+def over(shape, strides, dtype):
+    """A View of host memory with exactly these strides."""
+    low = sum(min(0, s * (n - 1)) for s, n in zip(strides, shape, strict=True))
+    array = numpy.ndarray(shape, dtype, MEMORY, -low, strides)
+    return vc.view(array)
+
+
+def theirs(view):
+    """What CuPy makes of the same memory."""
+    low = sum(min(0, s * (n - 1)) for s, n in zip(view.strides, view.shape, strict=True))
+    size = max(1, MEMORY.nbytes)
+    memory = cupy.cuda.UnownedMemory(view.ptr + low, size, MEMORY, device_id=0)
+    pointer = cupy.cuda.MemoryPointer(memory, -low)
+    return cupy.ndarray(view.shape, view.dtype, pointer, view.strides)
+
+
+LAYOUTS = [
+    ((5, 7, 3), (21, 3, 1), "uint8"),  # packed
+    ((5, 7, 3), (64, 3, 1), "uint8"),  # pitched
+    ((5, 7, 4), (128, 16, 4), "float32"),
+    ((7, 5), (2, 14), "int16"),  # Fortran order
+    ((7,), (8,), "float64"),
+    ((1,), (4,), "int32"),
+    ((1, 1, 1), (9, 9, 9), "uint8"),
+    ((4, 1, 3), (3, 50, 1), "bool"),
+    ((4, 1), (2, 30), "float16"),
+    ((3, 4), (0, 1), "uint8"),  # a broadcast
+    ((2, 3, 4, 5), (120, 40, 10, 2), "uint16"),
+    ((2, 3, 4, 5), (2, 4, 12, 48), "int16"),
+    ((4, 3), (-3, 1), "uint8"),  # backwards: the public way
+    ((4, 0, 3), (0, 3, 1), "uint8"),  # empty: the public way
+    ((2, 2, 2), (4, 4, 4), "int32"),  # overlapping
+]
+PLAIN = ("shape", "strides", "dtype", "size", "nbytes", "ndim", "itemsize")
+
+
+@pytest.mark.parametrize(("shape", "strides", "dtype"), LAYOUTS, ids=str)
+def test_arrays_are_what_cupy_makes(shape, strides, dtype):
+    view = over(shape, strides, dtype)
+    ours, needed = vc.as_cupy(view), theirs(view)
+    assert type(ours) is type(needed) is cupy.ndarray
+    for name in PLAIN:
+        assert getattr(ours, name) == getattr(needed, name), name
+    for flag in ("c_contiguous", "f_contiguous", "owndata"):
+        assert getattr(ours.flags, flag) == getattr(needed.flags, flag), flag
+    assert ours.base is needed.base is None
+    assert type(ours.data) is type(needed.data)
+    assert type(ours.data.mem) is type(needed.data.mem)
+    assert (ours.data.device_id, ours.data.mem.device_id) == (0, 0)
+    if ours.size:
+        assert ours.data.ptr == needed.data.ptr == view.ptr
+        assert ours.data.mem.ptr <= ours.data.ptr
+    public = vc.view(ours)  # read in place, or not
+    assert (public.shape, public.strides, public.dtype) == (shape, view.strides, dtype)
+
+
+def test_made_arrays_can_be_used_like_any():
+    source = numpy.arange(120, dtype="int16").reshape(4, 5, 6)
+    array = vc.as_cupy(source)
+    assert array[1:, ::2].strides == source[1:, ::2].strides
+    assert array.T.shape == (6, 5, 4) and array.T.flags.f_contiguous
+    assert array.reshape(20, 6).data.ptr == array.data.ptr
+    assert array.view("uint8").shape == (4, 5, 12)
+    assert array.view().base is array
+    array.shape = (5, 24)
+    assert array.strides == (48, 2)
+    assert weakref.ref(array)() is array
+
+
+def test_made_arrays_keep_and_release_their_source():
+    class Source(numpy.ndarray):
+        pass
+
+    source = numpy.zeros((4, 6, 3), "uint8").view(Source)
+    gone = weakref.ref(source)
+    array = vc.as_cupy(source)
+    part = array[1:]
+    del source, array
+    gc.collect()
+    assert gone() is not None
+    del part
+    vc.collect()
+    gc.collect()
+    assert gone() is None
+
+
+def test_subclasses_are_read_publicly():
+    class Renamed(cupy.ndarray):
+        @property
+        def shape(self):
+            return (72,)
+
+        @property
+        def strides(self):
+            return (1,)
+
+    memory = cupy.cuda.UnownedMemory(MEMORY.ctypes.data, 72, MEMORY, device_id=0)
+    array = Renamed((4, 6, 3), "uint8", cupy.cuda.MemoryPointer(memory, 0))
+    assert vc.view(array).shape == (72,)
+
+
+# --- GpuMats made in place
+
+
+def make(rows=4, cols=6):
+    return vc.as_gpumat(numpy.arange(rows * cols * 3, dtype="uint8").reshape(rows, cols, 3))
+
+
+def test_objects_are_what_opencv_makes():
+    mat, plain = make(), cv2.cuda.GpuMat()
+    assert type(mat) is type(plain) is cv2.cuda.GpuMat
+    assert sys.getsizeof(mat) == sys.getsizeof(plain)
+    assert (mat.size(), mat.channels(), mat.step) == ((6, 4), 3, 18)
+    assert not mat.empty() and make(0).empty()
+
+
+def test_parts_outlive_the_object(counting):
+    """A header that was copied out of an object of ours needs the object no more."""
+    mat = make()
+    part, address = mat.rowRange(1, 3), mat.cudaPtr()
+    copies = [mat.rowRange(0, 4).colRange(0, 6) for _ in range(10)]
+    del mat
+    gc.collect()
+    assert part.cudaPtr() == address + 18
+    assert all(copy.cudaPtr() == address for copy in copies)
+    assert vc.as_numpy(part).tolist() == numpy.arange(72).reshape(4, 6, 3)[1:3].tolist()
+
+
+def references_left(make_one):
+    """By which the references of the class grow with a thousand objects that are gone:
+    OpenCV's abi3 builds do not give them back."""
+    make_one()
+    before = sys.getrefcount(cv2.cuda.GpuMat)
+    mats = [make_one() for _ in range(1000)]
+    del mats
+    vc.collect()
+    return (sys.getrefcount(cv2.cuda.GpuMat) - before + 50) // 1000
+
+
+def test_the_class_counts_its_objects_as_ever():
+    assert references_left(make) == references_left(cv2.cuda.GpuMat)
+
+
+def test_an_object_can_be_initialised_again(ledger):
+    mat = make()
+    mat.__init__()
+    assert mat.empty()
+    mat = vc.as_gpumat(numpy.zeros((4, 6, 3), "uint8"))
+    assert mat.size() == (6, 4)
+
+
+def test_many_threads_make_and_drop():
+    wrong = []
+    images = [numpy.full((8, 8, 3), i, "uint8") for i in range(8)]
+
+    def work(image):
+        for _ in range(300):
+            mat = vc.as_gpumat(image)
+            array = vc.as_cupy(mat)
+            tensor = vc.as_tensor(array)
+            if int(tensor[7, 7, 2]) != image[0, 0, 0] or mat.size() != (8, 8):
+                wrong.append(image[0, 0, 0])
+
+    threads = [threading.Thread(target=work, args=(image,)) for image in images]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_the_introspection_says_what_is_in_use():
+    make(), vc.as_cupy(make()), vc.as_tensor(make())
+    now = _viewcast._paths()
+    assert now["slow"] is (os.environ.get("VIEWCAST_SLOW") == "1")
+    assert None not in now.values()
