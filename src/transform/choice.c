@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/allocate.h"
 #include "transform/choice.h"
 
 #include <stdlib.h>
 
+#include "core/allocate.h"
 #include "core/dtype.h"
 #include "core/error.h"
 
