@@ -8,12 +8,19 @@
 #include "transform/plan.h"
 
 /* Threads of a block, of every kernel. */
-#define VC_BLOCK 256
+#define VC_BLOCK 128
 
 /* n / divisor for n < 2^31, without a division. */
 typedef struct vc_divider {
   uint32_t divisor, multiplier, shift;
 } vc_divider;
+
+/* How a kernel reads words. */
+typedef enum vc_reading {
+  VC_READ_CACHED = 0,
+  VC_READ_STREAMED = 1,
+  VC_READ_LAST = 2 /* last use: best where few bytes become twice as many */
+} vc_reading;
 
 /* Element types as kernels number them. */
 typedef enum vc_element {
@@ -157,9 +164,9 @@ typedef struct vc_fast {
 #define VC_WIDEST(bytes) ((bytes) % 16 == 0 ? 16 : (bytes) % 8 == 0 ? 8 : 4)
 
 /* Pixels that a thread of a fast kernel takes at once, by the bytes of elements:
- * 16 bytes of the widest plane. */
-#define VC_UNIT_planes(from, to) (16 / (to))
-#define VC_UNIT_pixels(from, to) ((from) > 4 ? 2 : 16 / (from))
+ * as bench/tune_transform.cu measured it, 16 bytes of the widest plane or less. */
+#define VC_UNIT_planes(from, to) ((to) == 1 ? 8 : 16 / (to))
+#define VC_UNIT_pixels(from, to) ((from) > 4 ? 2 : (from) == 2 ? 8 : 4)
 #define VC_UNIT_colours(from, to) 16
 #define VC_UNIT_lines(from, to) (16 / ((from) < (to) ? (to) : (from)))
 

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "transform/launch.h"
+
 #define __device__
 #define __global__
 #define __forceinline__ inline
@@ -123,7 +125,7 @@ VC_DEVICE uint16_t bf16_from_f32(float value) { return small_float(value, 7, 127
 /* Faults on a GPU, and counts here. */
 static long misaligned;
 
-template <class Word>
+template <vc_reading Reading = VC_READ_CACHED, class Word>
 VC_DEVICE Word load_word(const Word *at) {
   Word word;
   misaligned += (uintptr_t)at % sizeof word != 0;

@@ -75,11 +75,13 @@ struct planes {
   typedef typename To::bits out;
   static const int PIXELS = Count;
   static const bool SHIFTS = sizeof(in) == 1;
+  static const vc_reading READING =
+      sizeof(in) == 1 && sizeof(out) == 2 ? VC_READ_LAST : VC_READ_CACHED;
 
   template <int Pixels, vc_access Access>
   VC_DEVICE_MEMBER void run(const vc_fast &p, const char *from, char *to, int64_t col, int) {
     in x[Pixels * Channels];
-    load<Access>(x, from + col * (int64_t)sizeof x[0] * Channels);
+    load<Access, READING>(x, from + col * (int64_t)sizeof x[0] * Channels);
     to += col * (int64_t)sizeof(out);
 #pragma unroll
     for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
@@ -208,8 +210,8 @@ VC_DEVICE void run_elements(const vc_fast &p, const char *from, char *to, uint32
 }
 
 template <class Family, class Source>
-VC_DEVICE void run_fast(const vc_fast &p, const vc_table *table) {
-  uint32_t index = blockIdx.x * blockDim.x + threadIdx.x, image = blockIdx.y;
+VC_DEVICE void run_unit(const vc_fast &p, const vc_table *table, uint32_t index) {
+  uint32_t image = blockIdx.y;
   uint32_t row = divide(index, p.by), unit = index - row * p.by.divisor;
   if (row >= p.rows) return;
   const char *from = Source::find(p, table, image) + row * p.from_row;
@@ -219,6 +221,11 @@ VC_DEVICE void run_fast(const vc_fast &p, const vc_table *table) {
   } else {
     run_elements<Family>(p, from, to, unit, (int)blockIdx.z);
   }
+}
+
+template <class Family, class Source>
+VC_DEVICE void run_fast(const vc_fast &p, const vc_table *table) {
+  run_unit<Family, Source>(p, table, blockIdx.x * blockDim.x + threadIdx.x);
 }
 
 #endif

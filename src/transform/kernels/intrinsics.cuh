@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "transform/launch.h"
+
 #define VC_DEVICE static __device__ __forceinline__
 
 VC_DEVICE float f32_from_f16(uint16_t bits) {
@@ -31,24 +33,23 @@ VC_DEVICE uint16_t bf16_from_f32(float value) {
 #endif
 }
 
-/* How words are read and written: bench/tune_transform.cu measures the others. */
-#ifndef VC_LOAD_HINT
-#define VC_LOAD_HINT 0
-#endif
+/* bench/tune_transform.cu asks for other ways of reading and writing by these
+ * macros: streaming stores were the best of all. */
 #ifndef VC_STORE_HINT
 #define VC_STORE_HINT 1
 #endif
 
 /* Read once, and never written meanwhile. */
-template <class Word>
+template <vc_reading Reading = VC_READ_CACHED, class Word>
 VC_DEVICE Word load_word(const Word *at) {
-#if VC_LOAD_HINT == 0
-  return __ldg(at);
-#elif VC_LOAD_HINT == 1
-  return __ldcs(at);
+#ifdef VC_LOAD_HINT
+  const int reading = VC_LOAD_HINT;
 #else
-  return __ldlu(at);
+  const int reading = Reading;
 #endif
+  if constexpr (reading == VC_READ_CACHED) return __ldg(at);
+  if constexpr (reading == VC_READ_STREAMED) return __ldcs(at);
+  return __ldlu(at);
 }
 
 /* Written once, and read by someone else. */

@@ -76,12 +76,12 @@ VC_DEVICE void put(uint32_t *words, int i, uint64_t value) {
 
 /* --- memory */
 
-template <int Bytes>
+template <int Bytes, vc_reading Reading>
 VC_DEVICE void load_words(uint32_t *words, const char *at) {
   typedef typename word_of<VC_WIDEST(Bytes)>::type word;
 #pragma unroll
   for (int i = 0; i < Bytes / (int)sizeof(word); i++) {
-    unpack(load_word((const word *)at + i), words + i * (int)sizeof(word) / 4);
+    unpack(load_word<Reading>((const word *)at + i), words + i * (int)sizeof(word) / 4);
   }
 }
 
@@ -100,7 +100,7 @@ VC_DEVICE void load_shifted(uint32_t *words, const char *at) {
   }
 }
 
-template <vc_access Access, class Element, int Count>
+template <vc_access Access, vc_reading Reading = VC_READ_CACHED, class Element, int Count>
 VC_DEVICE void load(Element (&out)[Count], const char *at) {
   const int bytes = Count * (int)sizeof(Element);
   if constexpr (Access == VC_ACCESS_ELEMENTS) {
@@ -110,7 +110,7 @@ VC_DEVICE void load(Element (&out)[Count], const char *at) {
   } else {
     uint32_t words[bytes / 4];
     if constexpr (Access == VC_ACCESS_WORDS) {
-      load_words<bytes>(words, at);
+      load_words<bytes, Reading>(words, at);
     } else {
       load_shifted<bytes>(words, at);
     }
