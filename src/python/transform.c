@@ -80,6 +80,16 @@ TO_TARGET(to_cupy, vp_cupy_adapter)
 TO_TARGET(to_numpy, vp_numpy_adapter)
 TO_TARGET(to_gpumat, vp_opencv_adapter)
 
+static PyObject *kernels(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  return PyUnicode_FromString(vc_transform_kernels());
+}
+
+static PyObject *simd(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  return PyUnicode_FromString(vc_transform_simd());
+}
+
 #define ARRAY_SIGNATURE                                                                     \
   "($module, /, image, *, layout=None, from_layout=None, dtype=None, scale=1, mean=None, "   \
   "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, out=None, "   \
@@ -144,5 +154,8 @@ PyMethodDef vp_transform_methods[] = {
               VALUE_DOC
               "device: where the result is to be (None: where the image is); an image in host\n"
               "memory needs it, and is uploaded as it is.\n" PLACE_DOC),
+    {"_transform_kernels", kernels, METH_NOARGS,
+     "GPU architectures that transforms have kernels for; \"\" if built without."},
+    {"_transform_simd", simd, METH_NOARGS, "Which code transforms of host memory run."},
     {NULL, NULL, 0, NULL},
 };

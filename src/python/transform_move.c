@@ -18,7 +18,7 @@ static axis_order order_of(const vc_view *view) {
   for (int i = 0; i < view->ndim; i++) {
     int at = i;
     while (at > 0 && view->shape[i] > 1 && view->shape[order.axes[at - 1]] > 1 &&
-           view->strides[order.axes[at - 1]] < view->strides[i]) {
+           llabs(view->strides[order.axes[at - 1]]) < llabs(view->strides[i])) {
       order.axes[at] = order.axes[at - 1];
       at--;
     }

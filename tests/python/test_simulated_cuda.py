@@ -64,11 +64,15 @@ def build(folder):
 def run_program(tmp_path_factory):
     """Runs a test's function in a process: run_program(name, variables) gives its
     exit status and its output."""
+    yield from serving(__file__, tmp_path_factory)
+
+
+def serving(program, tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated_cuda")
     build(folder)
     libraries = [str(folder), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
     server = subprocess.Popen(
-        [sys.executable, __file__],
+        [sys.executable, program],
         env=dict(os.environ, LD_LIBRARY_PATH=os.pathsep.join(libraries)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -83,14 +87,17 @@ def run_program(tmp_path_factory):
         yield run
 
 
-def simulated(devices=1, **variables):
-    """The decorated function runs in a process of its own, with so many devices."""
+def simulated(devices=1, skip=None, **variables):
+    """The decorated function runs in a process of its own, with so many devices.
+    skip: a reason not to."""
 
     def decorate(body):
         name = body.__name__
         bodies[name] = body
 
         def test(run_program):
+            if skip:
+                pytest.skip(skip)
             all_variables = {"SIMULATED_CUDA_DEVICES": str(devices), **variables}
             status, output = run_program(name, all_variables)
             assert status == 0, output
@@ -169,6 +176,7 @@ WORK = {
     b"cuMemFree_v2": "free",
     b"cuMemFreeAsync": "free",
     b"cuMemcpy2DAsync_v2": "copy",
+    b"cuLaunchKernel": "launch",
 }
 
 

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transforms in CUDA mode, against the simulated driver of test_simulated_cuda.py:
+which stream works, what it waits for, what is held until it is done. What needs
+our own kernels is skipped where the package was built without."""
+
+import gc
+import sys
+import weakref
+from unittest import mock
+
+import numpy
+import pytest
+import test_simulated_cuda as simulation
+from test_simulated_cuda import CUDA, LEGACY, dlpack_producer, new_array, raises, simulated
+
+import viewcast as vc
+from viewcast import _viewcast, allocation
+
+NO_KERNELS = None if _viewcast._transform_kernels() else "this package was built without kernels"
+
+
+@pytest.fixture(autouse=True)
+def host_mode_only():
+    """Not needed here: whatever GPU there is, these tests do not see it."""
+
+
+@pytest.fixture(scope="session")
+def run_program(tmp_path_factory):
+    yield from simulation.serving(__file__, tmp_path_factory)
+
+
+def filled(seed=0, **where):
+    """A CUDA array with pixels, and the memory behind it."""
+    array = simulation.sim.memory(**where)
+    array[...] = numpy.random.default_rng(seed).integers(0, 255, array.shape)
+    return array
+
+
+def on_gpu(array, stream=simulation.UNSET):
+    return simulation.CudaArray(array, stream)
+
+
+class Blocks:
+    """Stands in for the pools, none of which is there: remembers who asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, nbytes, device, stream):
+        self.asked.append((nbytes, device, stream))
+        self.last = simulation.sim.memory(shape=(nbytes,), device=device)
+        return on_gpu(self.last)
+
+
+def blocks():
+    return mock.patch.object(allocation, "block", Blocks())
+
+
+# ------------------------------------------------------------------ copied as it is
+
+
+@simulated()
+def test_down_without_a_block():
+    sim = simulation.sim
+    a = sim.stream()
+    array = filled()
+    with blocks() as pool:
+        for layout in (None, "HWC"):
+            result = vc.to_numpy(on_gpu(array, a), layout=layout)
+            assert sim.work() == "copy A@0, synchronize A@0"
+            numpy.testing.assert_array_equal(result, array)
+    assert pool.asked == []
+
+
+@simulated()
+def test_down_into_memory_with_gaps():
+    array = filled()
+    room = numpy.zeros((4, 9, 3), "uint8")
+    out = room[:, :6]
+    assert vc.to_numpy(on_gpu(array), out=out) is out
+    numpy.testing.assert_array_equal(out, array)
+    assert not room[:, 6:].any()
+
+
+@simulated()
+def test_stream_named_for_the_host():
+    sim = simulation.sim
+    a, b = sim.stream(), sim.stream()
+    vc.to_numpy(on_gpu(filled(), a), stream=b)
+    assert sim.work() == "record A@0, wait B@0, copy B@0, synchronize B@0"
+    vc.to_numpy(on_gpu(filled(), a), producer_stream=b)
+    assert sim.work() == "copy B@0, synchronize B@0"
+
+
+@simulated()
+def test_up_into_memory_that_is_there():
+    sim = simulation.sim
+    a = sim.stream()
+    out = sim.memory()
+    image = numpy.arange(72, dtype="uint8").reshape(4, 6, 3)
+    target = on_gpu(out, a)
+    with blocks() as pool:
+        assert vc.to_tensor(image, out=target) is target
+    assert sim.work() == "record A@0, wait 1@0, copy 1@0, record 1@0, query@0"
+    numpy.testing.assert_array_equal(out, image)
+    assert pool.asked == []
+
+
+@simulated()
+def test_out_on_a_stream_of_its_own():
+    sim = simulation.sim
+    a, b = sim.stream(), sim.stream()
+    source, out = filled(), sim.memory()
+    vc.to_tensor(on_gpu(source, a), out=on_gpu(out, a), stream=b)
+    work = sim.work()
+    assert work.startswith("record A@0, wait B@0, ")
+    assert "copy B@0" in work
+    numpy.testing.assert_array_equal(out, source)
+    vc.to_tensor(on_gpu(source, b), out=on_gpu(out, b), stream=b)
+    assert sim.work() == "copy B@0"
+
+
+@simulated()
+def test_no_ordering():
+    sim = simulation.sim
+    a = sim.stream()
+    source, out = filled(), sim.memory()
+    vc.to_tensor(on_gpu(source, a), out=on_gpu(out, a), stream=-1)
+    assert not [each for each in sim.work().split(", ") if "wait" in each]
+
+
+@simulated()
+def test_sources_are_held_until_it_is_done():
+    sim = simulation.sim
+    a, b = sim.stream(), sim.stream()
+    source, out = on_gpu(filled(), a), on_gpu(sim.memory(), b)
+    end = weakref.ref(source)
+    sim.busy(b)
+    vc.to_tensor(source, out=out, stream=b)
+    del source
+    gc.collect()
+    vc.collect()
+    assert end() is not None
+    sim.busy(b, False)
+    vc.collect()
+    assert end() is None
+
+
+@simulated(devices=2)
+def test_between_devices():
+    sim = simulation.sim
+    source, out = filled(device=1), sim.memory(device=0)
+    vc.to_tensor(on_gpu(source), out=on_gpu(out))
+    numpy.testing.assert_array_equal(out, source)
+    work = sim.work()
+    assert "copy 1@0" in work
+    with raises(
+        vc.DeviceError,
+        "image 0 of the list is in cuda:1 and image 1 in cuda:0, needs images of one device",
+    ):
+        vc.to_numpy([on_gpu(source), on_gpu(out)])
+    with raises(vc.DeviceError, "device= asks for cuda:0 and out is in cuda:1"):
+        vc.to_tensor(on_gpu(out), out=on_gpu(source), device=0)
+
+
+@simulated()
+def test_where_results_can_be():
+    image = numpy.zeros((4, 6, 3), "uint8")
+    for function in (vc.to_gpumat, vc.to_cupy):
+        with raises(vc.DeviceError, "the image is in host memory", "device=0", "to_numpy"):
+            function(image)
+    with raises(vc.DeviceError, "a NumPy array lies in host memory"):
+        vc.to_numpy(image, device=0)
+    with raises(vc.DeviceError, "host memory and image 1 in cuda:0"):
+        vc.to_numpy([image, new_array()])
+    assert vc.to_tensor(image).device.type == "cpu"
+    assert vc.to_tensor(on_gpu(filled()), device="cpu").device.type == "cpu"
+
+
+@simulated()
+def test_pinned_sources_are_waited_for():
+    sim = simulation.sim
+    a = sim.stream()
+    pinned = sim.memory(kind=simulation.CUDA_HOST)
+    sim.work()
+    with vc.use_stream(a):
+        pass
+    vc.to_numpy(vc.view(simulation.CudaArray(pinned)), producer_stream=a, scale=2)
+    assert sim.work() == "synchronize A@-1"  # pinned memory is no device's
+
+
+# ----------------------------------------------------------------------- by kernels
+
+
+@simulated(skip=NO_KERNELS)
+def test_each_stream_is_waited_for_once():
+    sim = simulation.sim
+    a, b, c = sim.stream(), sim.stream(), sim.stream()
+    images = [on_gpu(filled(n), stream) for n, stream in enumerate([a, b, a, c, b, c, a])]
+    out = on_gpu(sim.memory(shape=(7, 3, 4, 6), dtype="float32"), c)
+    vc.to_tensor(images, layout="NCHW", out=out, stream=c)
+    work = sim.work().split(", ")
+    assert work[:5] == ["record A@0", "wait C@0", "record B@0", "wait C@0", "launch C@0"]
+    assert work[5:] == ["record C@0", "query@0"]  # one mark for all that is held
+
+
+@simulated(skip=NO_KERNELS)
+def test_the_block_of_an_upload():
+    sim = simulation.sim
+    a = sim.stream()
+    images = [numpy.full((4, 6, 3), n, "uint8") for n in range(5)]
+    out = on_gpu(sim.memory(shape=(5, 3, 4, 6), dtype="float32"), a)
+    with blocks() as pool:
+        vc.to_tensor(images, layout="NCHW", out=out, stream=a)
+    assert pool.asked == [(5 * 128, 0, a)]  # bytes, not floats
+    assert sim.work().startswith(", ".join(["copy A@0"] * 5 + ["launch A@0"]))
+
+
+@simulated(skip=NO_KERNELS)
+def test_what_does_not_lie_in_rows_is_closed_up_first():
+    sim = simulation.sim
+    image = numpy.arange(4 * 12 * 3, dtype="uint8").reshape(4, 12, 3)[::-1, ::2]
+    out = on_gpu(sim.memory(shape=(3, 4, 6), dtype="float32"))
+    with blocks() as pool:
+        vc.to_tensor(image, layout="CHW", out=out)
+    assert pool.asked == [(128, 0, LEGACY)]
+    numpy.testing.assert_array_equal(pool.last[:72].reshape(4, 6, 3), image)
+
+
+@simulated(skip=NO_KERNELS)
+def test_down_by_way_of_a_block():
+    sim = simulation.sim
+    a = sim.stream()
+    with blocks() as pool:
+        result = vc.to_numpy(on_gpu(filled(), a), layout="CHW", dtype="float32")
+    assert result.shape == (3, 4, 6)
+    assert pool.asked == [(4 * 72, 0, a)]
+    assert sim.work() == "launch A@0, copy A@0, synchronize A@0"
+
+
+@simulated(skip=NO_KERNELS)
+def test_capture():
+    sim = simulation.sim
+    a, b = sim.stream(blocking=False), sim.stream(blocking=False)
+    source, out = filled(), sim.memory(shape=(3, 4, 6))
+    sim.begin_capture(a)
+    vc.to_tensor(on_gpu(source, a), layout="CHW", out=on_gpu(out, a), stream=a)
+    assert "launch A@0" in sim.work()
+    with raises(vc.CUDAError, "is capturing a graph"):
+        vc.to_tensor(on_gpu(source, b), layout="CHW", out=on_gpu(out, a), stream=a)
+    assert sim.end_capture(a) == 0
+
+
+@simulated()
+def test_producers_that_order_themselves():
+    sim = simulation.sim
+    a = sim.stream()
+    producer = dlpack_producer(kind=CUDA)
+    out = on_gpu(sim.memory(), a)
+    vc.to_tensor(producer, out=out, stream=a)
+    assert "wait" not in sim.work()
+    assert producer.asked[-1]["stream"] == a
+
+
+if __name__ == "__main__":
+    sys.modules["test_transform_streams"] = sys.modules["__main__"]
+    simulation.serve()
