@@ -20,21 +20,21 @@
 /* --- u8 pixels of three channels, 32 at a time: lane 0 has the first 16. Of the
  * three vectors of a lane, byte j of vector k is channel (16 k + j) % 3. */
 
-/* Bytes j with j % 3 == first. */
-static inline __m256i every_third(int first) {
-  int8_t mask[32];
-  for (int j = 0; j < 32; j++) mask[j] = j % 16 % 3 == first ? -1 : 0;
-  return _mm256_loadu_si256((const __m256i *)mask);
-}
+#define SIXTEEN(X, c) \
+  {X(0, c), X(1, c), X(2, c),  X(3, c),  X(4, c),  X(5, c),  X(6, c),  X(7, c), \
+   X(8, c), X(9, c), X(10, c), X(11, c), X(12, c), X(13, c), X(14, c), X(15, c)}
+#define THREE(X) {SIXTEEN(X, 0), SIXTEEN(X, 1), SIXTEEN(X, 2)}
+#define EVERY_THIRD(j, first) (j % 3 == first ? -1 : 0)
+#define TAKEN_FROM(i, channel) ((3 * i + channel) % 16)
+#define PUT_BY(j, channel) ((j + 16 - channel) * 11 % 16) /* 3 * 11 is 1 modulo 16 */
 
-/* Pixel i of a channel lies at byte (3 i + channel) % 16, or `back`. */
-static inline __m256i third_order(int channel, bool back) {
-  int8_t order[32];
-  for (int i = 0; i < 32; i++) {
-    int at = (3 * (i % 16) + channel) % 16;
-    order[back ? i / 16 * 16 + at : i] = (int8_t)(back ? i % 16 : at);
-  }
-  return _mm256_loadu_si256((const __m256i *)order);
+/* Bytes j with j % 3 == first; where a channel's pixels lie; which lies there. */
+static const int8_t every_third[3][16] = THREE(EVERY_THIRD);
+static const int8_t taken_from[3][16] = THREE(TAKEN_FROM);
+static const int8_t put_by[3][16] = THREE(PUT_BY);
+
+static inline __m256i in_both_lanes(const int8_t *bytes) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes));
 }
 
 static inline __m256i two_lanes(const uint8_t *first, const uint8_t *second) {
@@ -54,8 +54,11 @@ static inline void store(void *to, __m256i value, bool past) {
 
 static inline __attribute__((always_inline)) void split_thirds(const uint8_t *in, void *const *to,
                                                                size_t n, bool past) {
-  const __m256i third[3] = {every_third(0), every_third(1), every_third(2)};
-  const __m256i order[3] = {third_order(0, false), third_order(1, false), third_order(2, false)};
+  __m256i third[3], order[3];
+  for (int c = 0; c < 3; c++) {
+    third[c] = in_both_lanes(every_third[c]);
+    order[c] = in_both_lanes(taken_from[c]);
+  }
   uint8_t *out[3] = {to[0], to[1], to[2]};
   size_t i = 0;
   for (; i + 32 <= n; i += 32, in += 96) {
@@ -89,8 +92,11 @@ static bool split_stream(const void *restrict from, void *const *to, size_t n) {
 
 static inline __attribute__((always_inline)) void merge_thirds(const void *const *from,
                                                                uint8_t *out, size_t n, bool past) {
-  const __m256i third[3] = {every_third(0), every_third(1), every_third(2)};
-  const __m256i order[3] = {third_order(0, true), third_order(1, true), third_order(2, true)};
+  __m256i third[3], order[3];
+  for (int c = 0; c < 3; c++) {
+    third[c] = in_both_lanes(every_third[c]);
+    order[c] = in_both_lanes(put_by[c]);
+  }
   const uint8_t *in[3] = {from[0], from[1], from[2]};
   size_t i = 0;
   for (; i + 32 <= n; i += 32, out += 96) {

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pixels re-laid and converted on the CPU, beside OpenCV and PyTorch.
+
+One process for each number of threads, in which all ways take turns; OpenCV, PyTorch
+and viewcast are told to use as many. The copy moves as many bytes as the transform
+reads and writes, into memory that exists, on as many threads: "of a copy" is its time
+over that of a way. blobFromImage has no std: the pass that divides by it is a way of
+its own.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import viewcast as vc
+from viewcast.bench import loop
+
+OURS = "viewcast"
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def torch_normalise(image, mean, std):
+    return ((image[..., [2, 1, 0]].permute(2, 0, 1).float() / 255 - mean) / std).contiguous()
+
+
+def torch_half(image, mean, std):
+    return torch_normalise(image, mean, std).half()
+
+
+def compiled(function, *inputs):
+    """torch.compile's, or None and why not."""
+    try:
+        fast = torch.compile(function)
+        fast(*inputs)
+    except Exception as error:
+        return None, f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    return fast, None
+
+
+def copy_of(nbytes):
+    """Names for a copy that reads and writes `nbytes` together."""
+    source = torch.zeros(nbytes // 2, dtype=torch.uint8)
+    return {"copied": torch.empty_like(source), "source": source}
+
+
+def make_names(rows, cols):
+    image = np.random.default_rng(0).integers(0, 256, (rows, cols, 3), np.uint8)
+    planar = np.ascontiguousarray(image.transpose(2, 0, 1))
+    names = {
+        "vc": vc, "cv2": cv2, "np": np, "torch": torch, "image": image, "planar": planar,
+        "planes": list(np.empty_like(planar)), "filled": list(planar),
+        "interleaved": np.empty_like(image), "u8": np.empty_like(planar),
+        "f32": np.empty(planar.shape, np.float32), "f16": np.empty(planar.shape, np.float16),
+        "numbers": np.random.default_rng(1).random(planar.shape, np.float32),
+        "timage": torch.from_numpy(image), "tplanar": torch.from_numpy(planar),
+        "mean": torch.tensor(MEAN).view(3, 1, 1), "std": torch.tensor(STD).view(3, 1, 1),
+        "nstd": np.array(STD, np.float32).reshape(1, 3, 1, 1), "size": (cols, rows),
+        "mean255": tuple(255 * value for value in MEAN), "MEAN": MEAN, "STD": STD,
+        "eager": torch_normalise, "eager_half": torch_half,
+    }  # fmt: skip
+    names["tnumbers"] = torch.from_numpy(names["numbers"])
+    return names
+
+
+BLOB = "cv2.dnn.blobFromImage(image, 1 / 255, size, mean255, swapRB=True)"
+NORMALISED = (
+    "vc.to_numpy(image, layout='CHW', dtype='{0}', scale=1 / 255, mean=MEAN, std=STD, "
+    "reverse_channels=True, out={1})"
+)
+
+# Operation: bytes per pixel read and written, and (way, statement).
+OPERATIONS = {
+    "u8 HWC → f32 CHW, normalised": (3 + 12, [
+        (OURS, NORMALISED.format("float32", "f32")),
+        ("blobFromImage, no std", BLOB),
+        ("blobFromImage, then std", f"np.divide(x := {BLOB}, nstd, out=x)"),
+        ("torch.compile", "fast(timage, mean, std)"),
+        ("torch eager", "eager(timage, mean, std)"),
+    ]),
+    "u8 HWC → f16 CHW, normalised": (3 + 6, [
+        (OURS, NORMALISED.format("float16", "f16")),
+        ("torch eager", "eager_half(timage, mean, std)"),
+    ]),
+    "u8 HWC → CHW": (6, [
+        (OURS, "vc.to_numpy(image, layout='CHW', out=u8)"),
+        ("cv2.split, into planes", "cv2.split(image, planes)"),
+        ("cv2.split", "cv2.split(image)"),
+        ("torch eager", "timage.permute(2, 0, 1).contiguous()"),
+    ]),
+    "u8 CHW → HWC": (6, [
+        (OURS, "vc.to_numpy(planar, from_layout='CHW', layout='HWC', out=interleaved)"),
+        ("cv2.merge, into an image", "cv2.merge(filled, interleaved)"),
+        ("torch eager", "tplanar.permute(1, 2, 0).contiguous()"),
+    ]),
+    "u8 HWC → HWC, channels reversed": (6, [
+        (OURS, "vc.to_numpy(image, reverse_channels=True, out=interleaved)"),
+        ("cv2.cvtColor, into an image", "cv2.cvtColor(image, cv2.COLOR_BGR2RGB, interleaved)"),
+    ]),
+    "f32 CHW → u8 HWC, × 255": (15, [
+        (OURS, "vc.to_numpy(numbers, from_layout='CHW', layout='HWC', dtype='uint8', scale=255, "
+               "out=interleaved)"),
+        ("torch eager", "(tnumbers * 255).round().clamp(0, 255).byte().permute(1, 2, 0)"
+                        ".contiguous()"),
+    ]),
+}  # fmt: skip
+
+
+def second(watch):
+    """The second of two calls: the first finds in the caches what the way before left."""
+    return lambda: (watch(), watch())[1]
+
+
+def measure(threads, rounds, rows, cols):
+    """For one number of threads: operation, way, and what loop.summary says."""
+    cv2.setNumThreads(threads)
+    torch.set_num_threads(threads)
+    names = make_names(rows, cols)
+    names["fast"], why_not = compiled(
+        torch_normalise, names["timage"], names["mean"], names["std"]
+    )
+    if why_not:
+        print(f"torch.compile: not possible ({why_not})", file=sys.stderr)
+    check(names)
+    labels, watches = [], []
+    for operation, (pixel, ways) in OPERATIONS.items():
+        for way, statement in ways:
+            if way == "torch.compile" and why_not:
+                continue
+            labels.append((operation, way))
+            watches.append(second(loop.calls(statement, names, 1)))
+        labels.append((operation, "copy of as many bytes"))
+        watch = loop.calls("copied.copy_(source)", copy_of(pixel * rows * cols), 1)
+        watches.append(second(watch))
+    measured = loop.interleave(watches, rounds, warm=2)
+    for (operation, way), times in zip(labels, measured, strict=True):
+        yield {"operation": operation, "way": way, "threads": threads, **loop.summary(times)}
+
+
+def check(names):
+    """What is compared is the same picture."""
+    ours = eval(NORMALISED.format("float32", "f32"), names)
+    assert np.allclose(ours, eval(BLOB, names)[0] / names["nstd"][0], atol=1e-4)
+    assert np.allclose(ours, names["eager"](names["timage"], names["mean"], names["std"]), atol=1e-4)
+    split = vc.to_numpy(names["image"], layout="CHW", out=names["u8"])
+    assert np.array_equal(split, cv2.split(names["image"]))
+
+
+def run_threads(threads, options):
+    """In a process of its own, which reads how many threads to use as it starts."""
+    command = [sys.executable, __file__, "--inner", str(threads)]
+    command += ["--rounds", str(options.rounds), "--size", "{}x{}".format(*options.size)]
+    environment = {**os.environ, "VIEWCAST_THREADS": str(threads)}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def show(console, rows, title):
+    table = Table(title=title, title_justify="left")
+    for name in ("operation", "way"):
+        table.add_column(name)
+    for name in ("minimum", "median", "× viewcast", "of a copy"):
+        table.add_column(name, justify="right")
+    ours = {row["operation"]: row["minimum"] for row in rows if row["way"] == OURS}
+    copies = {row["operation"]: row["minimum"] for row in rows if row["way"].startswith("copy")}
+    before = None
+    for row in rows:
+        operation = row["operation"]
+        if before is not None and operation != before:
+            table.add_section()
+        table.add_row(
+            operation if operation != before else "",
+            row["way"],
+            f"{row['minimum'] / 1000:.2f}",
+            f"{row['median'] / 1000:.2f}",
+            f"{row['minimum'] / ours[operation]:.1f}",
+            f"{copies[operation] / row['minimum']:.0%}",
+        )
+        before = operation
+    console.print(table)
+
+
+def parse_size(text):
+    width, _, height = text.partition("x")
+    return int(width), int(height)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--size", type=parse_size, default=(1920, 1080), metavar="WIDTHxHEIGHT")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--inner", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    cols, rows = options.size
+    if options.inner:
+        print(json.dumps(list(measure(options.inner, options.rounds, rows, cols))))
+        return
+
+    console = Console(width=110, highlight=False)
+    machine = {
+        "viewcast": vc.__version__,
+        "opencv": cv2.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)),
+    }
+    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    report = []
+    for threads in options.threads:
+        measured = run_threads(threads, options)
+        title = f"ms, {cols} x {rows}, threads: {threads}, {options.rounds} rounds"
+        show(console, measured, title)
+        report += measured
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine, "ways": report}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
