@@ -18,7 +18,7 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test test-gpu bench instructions record-instructions lint clean FORCE \
-  docs docs-images test-asan test-valgrind test-tsan fuzz coverage soak test-opencv-versions
+  docs docs-images docs-errors test-asan test-valgrind test-tsan fuzz coverage soak test-opencv-versions
 .DELETE_ON_ERROR:
 
 help:
@@ -32,7 +32,8 @@ help:
 	@echo '               make test. make record-instructions keeps the new counts'
 	@echo 'make docs      the documentation, into build/docs/html'
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
-	@echo 'make lint      ruff over all Python files'
+	@echo 'make docs-errors  docs/errors.md, out of the sources and the tests'
+	@echo 'make lint      ruff over all Python files, the stubs, mypy over the examples'
 	@echo 'make clean     remove .venv and build'
 	@echo
 	@echo 'Variables: PYTHON=$(PYTHON) TORCH="$(TORCH)" CUPY="$(CUPY)"'
@@ -92,6 +93,9 @@ lint: $(VENV)/package.stamp
 	$(BIN)/python -m mypy.stubtest viewcast --ignore-missing-stub \
 	  --mypy-config-file pyproject.toml
 	$(BIN)/python -m mypy --strict --follow-imports=silent examples tests/typing
+
+docs-errors: $(VENV)/package.stamp
+	$(BIN)/python tools/errors/write.py $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) build drop-in/build drop-in/*.egg-info

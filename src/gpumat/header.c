@@ -76,9 +76,8 @@ vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpuma
   if (!vc_view_is_empty(view)) {
     if (view->readonly) {
       return vc_fail(error, VC_ERROR_VALUE,
-                     "the image is read-only and a GpuMat is writable; copy it first "
-                     "(NumPy: .copy(), JAX: jax.numpy.array(x, copy=True) into a writable "
-                     "library)");
+                     "the image is read-only and a GpuMat is writable; allow a copy with "
+                     "copy=None, or copy it first (NumPy: .copy())");
     }
     if ((status = check_device(view->data, view->device, error)) != VC_OK) return status;
     if ((status = check_alignment(&image, error)) != VC_OK) return status;

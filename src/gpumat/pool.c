@@ -328,7 +328,7 @@ static vc_status check_shape(const vc_gpumat_abi *abi, int32_t rows, int32_t col
   vc_dtype dtype;
   int32_t channels;
   if (rows < 0 || cols < 0) {
-    return vc_fail(error, VC_ERROR_VALUE, "a GpuMat of %d rows and %d cols can't be", (int)rows,
+    return vc_fail(error, VC_ERROR_VALUE, "a GpuMat of %d rows and %d cols can't be: needs 0 or more of each", (int)rows,
                    (int)cols);
   }
   if ((type & VC_GPUMAT_TYPE_MASK) != type) {

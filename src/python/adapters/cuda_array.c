@@ -49,7 +49,9 @@ static int read_rest(PyObject *dictionary, vc_cuda_array *out) {
   if (!text) return missing("typestr", "a string such as \"|u1\"");
   if (strlen(text) >= sizeof out->typestr) {
     return vp_fail(VC_ERROR_DTYPE,
-                   "typestr \"%.40s\" is no single bool, integer or float type", text);
+                   "typestr \"%.40s\" is no single bool, integer or float type; pass each field "
+                   "as an array of its own",
+                   text);
   }
   strcpy(out->typestr, text);
   out->has_mask = mask && mask != Py_None;
@@ -68,7 +70,8 @@ static int find_device(const vc_cuda_array *array, vc_device *out) {
   }
   if (out->type == VC_CPU && vc_cuda_device_count() > 0) {
     return vp_fail(VC_ERROR_DEVICE,
-                   "__cuda_array_interface__ gives address 0x%llx, which is no CUDA memory",
+                   "__cuda_array_interface__ gives address 0x%llx, which is no CUDA memory; pass "
+                   "host memory by DLPack or as a buffer",
                    (unsigned long long)array->data);
   }
   return 0;

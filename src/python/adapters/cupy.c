@@ -117,8 +117,8 @@ static int check_export(const vc_view *view) {
   vc_mode mode;
   if (view->readonly) {
     return vp_fail(VC_ERROR_VALUE,
-                   "the image is read-only and a CuPy array is writable; copy it first "
-                   "(cupy.array(x))");
+                   "the image is read-only and a CuPy array is writable; allow a copy with "
+                   "copy=None, or copy it first (cupy.array(x))");
   }
   if (vc_device_is_gpu(view->device)) return 0;
   if (vc_cuda_mode(&mode, &error) != VC_OK) return vp_raise(&error);

@@ -31,7 +31,8 @@ static int read_type(const vc_gpumat_abi *abi, const vp_nd *nd, vc_dtype *dtype,
   *channels = (type >> abi->channel_shift) + 1;
   *dtype = abi->depths[type & ((1 << abi->channel_shift) - 1) & (VC_GPUMAT_DEPTHS - 1)];
   if (dtype->bits) return 0;
-  return vp_fail(VC_ERROR_DTYPE, "the GpuMatND has OpenCV's type %d, whose depth is unknown",
+  return vp_fail(VC_ERROR_DTYPE, "the GpuMatND has OpenCV's type %d, whose depth viewcast does not know; convert it "
+                 "in C++ (GpuMat::convertTo of its planes)",
                  (int)type);
 }
 
@@ -141,7 +142,8 @@ static int describe(const vc_gpumat_abi *abi, const vc_view *view, bool keepdim,
   int32_t leading = view->ndim - (view->ndim > 2 && !keepdim ? 3 : 2);
   if (vc_view_is_empty(view)) {
     return vp_fail(VC_ERROR_LAYOUT,
-                   "the image is empty (an axis has length 0), and OpenCV has no empty GpuMatND");
+                   "the image is empty (an axis has length 0), and a GpuMatND needs pixels; use "
+                   "as_gpumat()");
   }
   if (leading < 0) leading = 0; /* rank 1: refused with the plane */
   if (read_plane(abi, view, leading, 0, &first) < 0) return -1;

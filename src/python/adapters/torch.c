@@ -136,8 +136,8 @@ static int check_export(const vc_view *view) {
   int64_t itemsize = (int64_t)vc_dtype_size(view->dtype);
   if (view->readonly) {
     return vp_fail(VC_ERROR_VALUE,
-                   "the image is read-only and a torch tensor is writable; copy it first "
-                   "(NumPy: .copy())");
+                   "the image is read-only and a torch tensor is writable; allow a copy with "
+                   "copy=None, or copy it first (NumPy: .copy())");
   }
   for (int axis = 0; axis < view->ndim; axis++) {
     int64_t stride = view->strides[axis];
