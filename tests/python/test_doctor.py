@@ -83,6 +83,12 @@ def test_every_conversion_was_tried(here):
     assert here["ready"] is True
 
 
+def test_the_ways_that_are_taken_are_told(here):
+    assert here["slow"] is False
+    assert here["paths"]["torch"] == "exchange table"
+    assert set(here["paths"]) == {"GpuMat made", "torch", "CuPy read", "CuPy made"}
+
+
 def test_an_opencv_that_never_counts_down_is_mentioned(here):
     counts_up = vc.opencv_layout()["counting"] == COUNTS_UP
     assert any("never counts down" in item["what"] for item in here["advice"]) is counts_up
@@ -181,7 +187,7 @@ def test_libraries_without_cuda_on_a_gpu_are_not_ready(on_a_gpu):
         on_a_gpu["libraries"][name]["usable"] = False
     on_a_gpu["conversions"] = {}
     assert not advice.ready(on_a_gpu)
-    assert advised(on_a_gpu)[0] == "neither PyTorch nor CuPy can use the GPU"
+    assert advised(on_a_gpu)[0] == "Neither PyTorch nor CuPy can use the GPU"
 
 
 def test_two_opencvs_in_one_folder_are_mentioned(on_a_gpu):

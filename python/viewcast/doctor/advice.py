@@ -19,14 +19,14 @@ def blockers(report):
     if machine["mode"] == "none":
         yield machine["reason"], "mend the driver, then run doctor again"
     if opencv["problem"] == "not installed":
-        yield "there is no OpenCV", "pip install opencv-python-headless"
+        yield "There is no OpenCV", "pip install opencv-python-headless"
     elif opencv["problem"]:
         yield f"OpenCV: {opencv['problem']}", "use a build of OpenCV 4.8 to 5.x"
     if not torch["version"] and not cupy["version"]:
-        yield "there is neither PyTorch nor CuPy", "pip install torch, or pip install cupy-cuda13x"
+        yield "There is neither PyTorch nor CuPy", "pip install torch, or pip install cupy-cuda13x"
     elif machine["mode"] == "CUDA" and not (torch.get("usable") or cupy.get("usable")):
         yield (
-            "neither PyTorch nor CuPy can use the GPU",
+            "Neither PyTorch nor CuPy can use the GPU",
             "install one that is built for CUDA: pip install torch, or cupy-cuda13x",
         )
 
@@ -41,12 +41,12 @@ def limits(report):
         )
     if machine["mode"] == "CUDA" and opencv.get("has_cuda") is False:
         yield (
-            "this OpenCV is built without CUDA: conversions work, cv2.cuda computes nothing",
+            "This OpenCV is built without CUDA: conversions work, cv2.cuda computes nothing",
             "build one: tools/build_opencv_cuda.sh in viewcast's sources",
         )
     if opencv.get("layout", {}).get("counting") == "counts up only":
         yield (
-            "this OpenCV never counts down: memory that was lent to a GpuMat which was "
+            "This OpenCV never counts down: memory that was lent to a GpuMat which was "
             "copied stays until collect(force=True)",
             "use OpenCV 5, or a build with CUDA",
         )
@@ -70,6 +70,6 @@ def limits(report):
         yield "bfloat16 in NumPy needs ml_dtypes", "pip install ml_dtypes"
     if machine["mode"] == "CUDA" and not report["viewcast"]["kernels"]:
         yield (
-            "viewcast was built without nvcc: to_tensor and its like have no GPU kernels",
+            "This viewcast was built without nvcc: to_tensor and its like have no GPU kernels",
             "build it where nvcc is found: pip install nvidia-cuda-nvcc",
         )

@@ -18,7 +18,8 @@ def everything():
         "libraries": libraries.describe(),
     }
     report["conversions"] = conversions.describe(report["machine"], report["libraries"])
-    report["paths"] = paths()
+    report["paths"] = _viewcast._paths()  # known once each was taken
+    report["slow"] = report["paths"].pop("slow")
     report["ready"] = advice.ready(report)
     report["advice"] = [{"what": what, "do": do} for what, do in advice.what_to_do(report)]
     return report
@@ -38,9 +39,3 @@ def viewcast():
             name: value for name, value in os.environ.items() if name.startswith("VIEWCAST_")
         },
     }
-
-
-def paths():
-    """Which way each library is read and written: the fast ones are verified."""
-    find = getattr(_viewcast, "_paths", dict)
-    return {str(name): value for name, value in find().items()}

@@ -22,7 +22,7 @@ def report(found):
     if found["advice"]:
         print(bold("For more"))
         for item in found["advice"]:
-            row("..", f"{item['what'][0].upper()}{item['what'][1:]}:")
+            row("..", f"{item['what']}:")
             print(f"    {item['do']}")
         print()
     row(*verdict(found))
@@ -90,8 +90,11 @@ def conversions(found):
         for name, path in targets.items():
             if path != "view":
                 yield "..", f"{TITLES[source]} to {TITLES[name]}: {path}"
-    for name, path in found["paths"].items():
-        yield "ok", f"{name}: {path}"
+    ways = [f"{name} {path}" for name, path in found["paths"].items() if path]
+    if ways:
+        yield "ok", f"Ways taken: {', '.join(ways)}"
+    if found["slow"]:
+        yield "..", "VIEWCAST_SLOW=1 asks for the slow ways"
 
 
 def verdict(found):
