@@ -285,6 +285,11 @@ typedef struct vc_owner {
 /* Releases now, on this thread, and zeroes *owner. NULL owners are fine. */
 VC_API void vc_owner_release(vc_owner *owner);
 
+/* Splits *owner (taken) into `parts` equal ones: *out is to be copied that often, and
+ * each copy released once, on any thread. The last release ends what was split, as the
+ * end of a lend does. `parts` is at least 1. */
+VC_API vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error *error);
+
 /* Runs the releases that were put off, on this thread, and returns how many.
  *
  * OpenCV and DLPack consumers give memory back from any thread, in the middle

@@ -94,6 +94,13 @@ def as_gpumat(
 def as_gpumatnd(
     image: Any, *, keepdim: bool = False, stream: Any = None, producer_stream: Any = None
 ) -> GpuMatND: ...
+def as_gpumats(
+    batch: Any,
+    *,
+    layout: Literal["HWC"] | None = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> list[GpuMat]: ...
 def as_tensor(
     image: Any,
     *,
@@ -104,6 +111,13 @@ def as_tensor(
     stream: Any = None,
     producer_stream: Any = None,
 ) -> torch.Tensor: ...
+def as_tensors(
+    images: Iterable[Any],
+    *,
+    keepdim: bool = False,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> list[torch.Tensor]: ...
 def as_cupy(
     image: Any,
     *,

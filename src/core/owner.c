@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/owner.h"
 
+#include <stdlib.h>
+
+#include "core/error.h"
+
 typedef size_t (*sweep_function)(bool force);
 typedef bool (*pending_function)(void);
 typedef void (*notify_function)(void);
@@ -61,6 +65,34 @@ void vc_retire(vc_record *record) {
     end_record(record);
   else
     put_off(record);
+}
+
+typedef struct {
+  vc_record record;
+  _Atomic size_t parts;
+} split;
+
+static void free_split(vc_record *record) {
+  free((char *)record - offsetof(split, record));
+}
+
+static void release_part(void *context) {
+  split *self = context;
+  if (atomic_fetch_sub_explicit(&self->parts, 1, memory_order_acq_rel) == 1)
+    vc_retire(&self->record);
+}
+
+vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error *error) {
+  if (parts == 0)
+    return vc_fail(error, VC_ERROR_VALUE, "an owner can't be split into 0 parts");
+  split *made = malloc(sizeof *made);
+  if (made == NULL)
+    return vc_fail(error, VC_ERROR_MEMORY, "no memory to split an owner");
+  made->record = (vc_record){.owner = *owner, .finish = free_split};
+  atomic_init(&made->parts, parts);
+  *owner = (vc_owner){0};
+  *out = (vc_owner){made, release_part, true};
+  return VC_OK;
 }
 
 /* Takes the whole list, the oldest record first. */

@@ -4,6 +4,7 @@
 
 #include "adapters/opencv.h"
 #include "arguments.h"
+#include "batches.h"
 #include "copying.h"
 #include "errors.h"
 #include "hand_over.h"
@@ -42,13 +43,13 @@ PyObject *vp_convert(PyObject *image, const vp_options *options) {
   return import_and_export(image, from, already, options);
 }
 
-static int parse_layout(PyObject *layout, vp_options *options) {
+int vp_parse_layout(PyObject *layout, vp_options *options) {
   if (!layout || layout == Py_None) return 0;
   options->is_hwc = PyUnicode_Check(layout) &&
                     PyUnicode_CompareWithASCIIString(layout, "HWC") == 0;
   if (options->is_hwc) return 0;
   PyErr_Format(PyExc_ValueError,
-               "layout is %R, and as_gpumat only sees \"HWC\"; use vc.to_gpumat(x, layout=%R) for "
+               "layout is %R, and a GpuMat only sees \"HWC\"; use vc.to_gpumat(x, layout=%R) for "
                "one fused copy",
                layout,
                layout);
@@ -74,7 +75,7 @@ static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t c
   vp_options options = {.target = &vp_opencv_adapter};
   if (vp_is_one_argument(count, kwnames)) return vp_convert(args[0], &options);
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
-  if (parse_layout(values[1], &options) < 0) return NULL;
+  if (vp_parse_layout(values[1], &options) < 0) return NULL;
   if (vp_copying_read(values[2], values[3], &options) < 0) return NULL;
   if (parse_streams(values[4], values[5], &options) < 0) return NULL;
   return vp_convert(values[0], &options);
@@ -151,6 +152,20 @@ PyMethodDef vp_convert_methods[] = {
     VP_METHOD(view, "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
            "producer_stream=None)\n--\n\n"
                  "A viewcast.View of the image.\n\n" ARRAY_OPTIONS),
+    {"as_gpumats", (PyCFunction)(void (*)(void))vp_as_gpumats, METH_FASTCALL | METH_KEYWORDS,
+     "as_gpumats($module, /, batch, *, layout=None, stream=None, producer_stream=None)\n--\n\n"
+     "A list of cv2.cuda.GpuMats, each of which views one image of the batch: no pixel\n"
+     "moves.\n\n"
+     "batch: (N, H, W, C) or (N, H, W), interleaved, rows packed or pitched; of any\n"
+     "library. It is read and ordered once, and lives until the last GpuMat is gone.\n"
+     "layout: \"HWC\" accepts images that look planar.\n" STREAM_OPTIONS},
+    {"as_tensors", (PyCFunction)(void (*)(void))vp_as_tensors, METH_FASTCALL | METH_KEYWORDS,
+     "as_tensors($module, /, images, *, keepdim=False, stream=None, producer_stream=None)"
+     "\n--\n\n"
+     "A list of torch.Tensors, each of which views one of the images: as_tensor() of each,\n"
+     "with streams looked up and ordered once. An exception names the image's index.\n\n"
+     "images: a sequence of GpuMats or images of any library.\n"
+     "keepdim: a one-channel GpuMat as (H, W, 1) instead of (H, W).\n" STREAM_OPTIONS},
     {"_paths", vp_paths, METH_NOARGS,
      "Which way each library is read and made: None for one that was not used yet."},
     {NULL, NULL, 0, NULL},

@@ -117,6 +117,16 @@ int vp_raise_from(const char *format, ...) {
   return -1;
 }
 
+int vp_raise_at(Py_ssize_t index) {
+  if (!PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_TypeError)) return -1;
+  PyObject *cause = take_exception();
+  PyErr_Format((PyObject *)Py_TYPE(cause), "image %zd: %S", index, cause);
+  PyObject *raised = take_exception();
+  PyException_SetCause(raised, cause); /* takes the reference */
+  set_exception(raised);
+  return -1;
+}
+
 int vp_raise_no_image(PyObject *object, const char *needed) {
   PyErr_Format(PyExc_TypeError,
                "%.200s is no image: needs %s", Py_TYPE(object)->tp_name, needed);

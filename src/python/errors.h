@@ -24,6 +24,10 @@ int vp_raise_from(const char *format, ...);
 /* Raises the exception of a status with a formatted message. */
 int vp_fail(vc_status status, const char *format, ...);
 
+/* Puts "image 3: " before the message of the exception that is set, where it is one
+ * of ours or a TypeError. Always returns -1. */
+int vp_raise_at(Py_ssize_t index);
+
 /* TypeError: `object` is no image at all. */
 int vp_raise_no_image(PyObject *object, const char *needed);
 

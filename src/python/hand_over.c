@@ -5,8 +5,39 @@
 #include "way_back.h"
 
 vc_stream vp_consumer_stream(const vp_options *options, int32_t device) {
+  vp_orders *orders = options->orders;
   if (options->consumer.given) return options->consumer.handle;
-  return options->target->current ? options->target->current(device) : VC_STREAM_LEGACY;
+  if (!options->target->current) return VC_STREAM_LEGACY;
+  if (orders && orders->has_consumer && orders->device == device) return orders->consumer;
+  vc_stream stream = options->target->current(device);
+  if (orders) {
+    orders->has_consumer = true;
+    orders->device = device;
+    orders->consumer = stream;
+  }
+  return stream;
+}
+
+static bool was_given(const vp_orders *orders, const struct vp_order *order) {
+  for (size_t i = 0; i < orders->count; i++) {
+    const struct vp_order *each = &orders->given[i];
+    if (each->device == order->device && each->producer == order->producer &&
+        each->consumer == order->consumer) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static int give_order(vp_orders *orders, struct vp_order order) {
+  vc_error error;
+  if (orders && was_given(orders, &order)) return 0;
+  if (vc_stream_order(order.device, order.producer, order.consumer, &error) != VC_OK) {
+    return vp_raise(&error);
+  }
+  bool room = orders && orders->count < sizeof orders->given / sizeof *orders->given;
+  if (room) orders->given[orders->count++] = order;
+  return 0;
 }
 
 vc_stream vp_producer_stream(const vp_adapter *from, const vp_options *options,
@@ -70,7 +101,6 @@ static int check_mode(const vp_source *source) {
 }
 
 int vp_hand_over(const vp_adapter *from, const vp_options *options, vp_source *source) {
-  vc_error error;
   if (vc_view_is_empty(&source->view)) return 0;
   if (vc_cuda_device_count() == 0) return check_mode(source);
   if (is_host_target(options)) return wait_on_host(from, options, source);
@@ -80,9 +110,8 @@ int vp_hand_over(const vp_adapter *from, const vp_options *options, vp_source *s
   if (options->consumer.given || options->target->current) {
     consumer = vp_consumer_stream(options, source->view.device.id);
   }
-  if (vc_stream_order(source->view.device.id, producer, consumer, &error) != VC_OK) {
-    return vp_raise(&error);
-  }
+  struct vp_order order = {source->view.device.id, producer, consumer};
+  if (give_order(options->orders, order) < 0) return -1;
   if (see_to_way_back(options, producer, consumer, source) < 0) return -1;
   source->has_producer = true;
   source->producer = consumer == VC_STREAM_NONE ? producer : consumer;

@@ -5,6 +5,19 @@
 
 #include "adapters/adapter.h"
 
+/* The orders given in the course of one call for many images: each is needed once,
+ * for all of them were written before the call. */
+typedef struct vp_orders {
+  size_t count;
+  struct vp_order {
+    int32_t device;
+    vc_stream producer, consumer;
+  } given[8];
+  bool has_consumer; /* the consumer's stream on `device` was looked up */
+  int32_t device;
+  vc_stream consumer;
+} vp_orders;
+
 /* The stream on which the result of a conversion will be used: stream=, else
  * the target library's current one. */
 vc_stream vp_consumer_stream(const vp_options *options, int32_t device);

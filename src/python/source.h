@@ -14,6 +14,7 @@
 #define VP_SLOT(function) ((void *)(uintptr_t)(function))
 
 struct vp_adapter;
+struct vp_orders;
 
 /* The Array API's three values of copy=. */
 typedef enum vp_copy { VP_COPY_NEVER = 0, VP_COPY_IF_NEEDED, VP_COPY_ALWAYS } vp_copy;
@@ -29,6 +30,7 @@ typedef struct vp_options {
   PyObject *owner; /* borrowed: what really owns an unowned GpuMat; or NULL */
   bool keepdim;    /* one channel as (H, W, 1) */
   bool is_hwc;     /* the caller said layout="HWC" */
+  struct vp_orders *orders; /* of a batch (hand_over.h); or NULL */
 } vp_options;
 
 typedef struct vp_source {

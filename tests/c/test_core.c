@@ -527,6 +527,55 @@ static void test_notify(void) {
   CHECK_INT(count, 4);
 }
 
+static bool may_end_here;
+static bool say_whether(const vc_owner *owner) {
+  return may_end_here && owner->release == count_release;
+}
+
+/* What may be released where its view ends is not put off. */
+static void test_here(void) {
+  _Atomic int count = 0;
+  vc_owner owner = {&count, count_release, false};
+  vc_collect_here(say_whether);
+  may_end_here = true;
+  give_back(export_owner(owner));
+  CHECK_INT(count, 1);
+  CHECK(!vc_collect_pending());
+  may_end_here = false;
+  give_back(export_owner(owner));
+  CHECK_INT(count, 1);
+  CHECK_INT(vc_collect(false), 1);
+  vc_collect_here(NULL);
+  may_end_here = true;
+  give_back(export_owner(owner));
+  CHECK_INT(count, 2);
+  CHECK_INT(vc_collect(false), 1);
+  CHECK_INT(count, 3);
+}
+
+static void test_split(void) {
+  _Atomic int count = 0;
+  for (int any_thread = 0; any_thread <= 1; any_thread++) {
+    enum { PARTS = 3 };
+    vc_owner owner = {&count, count_release, any_thread}, part, parts[PARTS];
+    count = 0;
+    if (!CHECK_OK(vc_owner_split(&owner, PARTS, &part, &error))) return;
+    CHECK(!owner.release && part.any_thread);
+    for (int i = 0; i < PARTS; i++) parts[i] = part;
+    for (int i = 0; i < PARTS; i++) {
+      CHECK_INT(count, 0);
+      vc_owner_release(&parts[i]);
+    }
+    CHECK_INT(count, any_thread);
+    CHECK_INT(vc_collect(false), !any_thread);
+    CHECK_INT(count, 1);
+  }
+  vc_owner nobody = {0}, part;
+  CHECK_FAILS(vc_owner_split(&nobody, 0, &part, &error), VC_ERROR_VALUE, "0 parts");
+  if (CHECK_OK(vc_owner_split(&nobody, 1, &part, &error))) vc_owner_release(&part);
+  CHECK(!vc_collect_pending());
+}
+
 static size_t collected_inside;
 
 static void collect_inside(void *context) {
@@ -749,6 +798,8 @@ int main(void) {
   test_any_thread();
   test_put_off();
   test_notify();
+  test_here();
+  test_split();
   test_collect_inside_release();
   test_chain(false);
   test_chain(true);

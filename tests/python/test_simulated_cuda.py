@@ -962,6 +962,42 @@ def test_failed_conversions_give_the_owner_back():
     assert sim.library.sim_events() == 16
 
 
+# ---------------------------------------------------------------------- batches
+
+
+@simulated()
+def test_a_batch_is_ordered_once():
+    a, b = sim.stream(), sim.stream()
+    batch = new_array(a, shape=(5, 4, 6, 3))
+    producer = weakref.ref(batch)
+    mats = vc.as_gpumats(batch, stream=b)
+    assert sim.work() == "record A@0, wait B@0"
+    sim.busy(b)
+    del batch, mats[1:]
+    vc.collect()
+    assert sim.work() == ""  # an image is left
+    mats.clear()
+    vc.collect()
+    assert sim.work().startswith("record B@0, query@0")
+    assert producer() is not None
+    sim.busy(b, False)
+    vc.collect()
+    assert producer() is None
+
+
+@simulated()
+def test_many_images_are_ordered_once_a_stream():
+    """A torch without CUDA may refuse device memory: then nothing was kept."""
+    a, b, c = sim.stream(), sim.stream(), sim.stream()
+    arrays = [new_array(stream) for stream in (a, b, a, c, b, a)]
+    try:
+        tensors = vc.as_tensors(arrays, stream=c)
+    except (vc.ViewError, RuntimeError):
+        return
+    assert sim.work() == "record A@0, wait C@0, record B@0, wait C@0"
+    del tensors
+
+
 # ------------------------------------------------------------------- graph captures
 
 
