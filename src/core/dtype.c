@@ -38,17 +38,7 @@ const char *vc_dtype_name(vc_dtype dtype) {
   }
 }
 
-/* Asked for several times in each conversion: a table, not a switch. */
-size_t vc_dtype_size(vc_dtype dtype) {
-  static const uint8_t sizes[] = {/* of each code, added up: they are powers of two */
-                                  [VC_INT] = 1 | 2 | 4 | 8, [VC_UINT] = 1 | 2 | 4 | 8,
-                                  [VC_FLOAT] = 2 | 4 | 8,   [VC_BFLOAT] = 2,
-                                  [VC_BOOL] = 1};
-  unsigned size = dtype.bits / 8u;
-  bool known = dtype.code < sizeof sizes && dtype.bits % 8u == 0 && (size & (size - 1)) == 0 &&
-               (size & sizes[dtype.code]) != 0;
-  return known ? size : 0;
-}
+size_t vc_dtype_size(vc_dtype dtype) { return vc_dtype_bytes(dtype); }
 
 /* The family of a code, for people. */
 static const char *family(uint8_t code) {

@@ -5,6 +5,18 @@
 
 #include <viewcast/viewcast.h>
 
+/* vc_dtype_size, where it is asked for several times in each conversion. */
+static inline size_t vc_dtype_bytes(vc_dtype dtype) {
+  static const uint8_t sizes[] = {/* of each code, added up: they are powers of two */
+                                  [VC_INT] = 1 | 2 | 4 | 8, [VC_UINT] = 1 | 2 | 4 | 8,
+                                  [VC_FLOAT] = 2 | 4 | 8,   [VC_BFLOAT] = 2,
+                                  [VC_BOOL] = 1};
+  unsigned size = dtype.bits / 8u;
+  bool known = dtype.code < sizeof sizes && dtype.bits % 8u == 0 && (size & (size - 1)) == 0 &&
+               (size & sizes[dtype.code]) != 0;
+  return known ? size : 0;
+}
+
 /* VC_ERROR_DTYPE with what was found and the nearest way out, unless viewcast
  * converts the type. Codes are DLPack's, those that viewcast does not know
  * included. */

@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "core/error.h"
+#include "core/view.h"
 
 #define PACK_FIRST \
   "use vc.to_gpumat(x), or copy=None, for one fused copy (in C: vc_transform)"
@@ -84,7 +85,8 @@ static vc_status check_strides(const vc_view *view, int64_t size, int64_t pixel,
 }
 
 vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error) {
-  vc_status status = vc_view_check(view, error);
+  bool plain = vc_view_is_plain(view);
+  vc_status status = plain ? VC_OK : vc_view_check(view, error);
   if (status == VC_OK)
     status = check_rank(view, error);
   if (status == VC_OK)
@@ -94,7 +96,7 @@ vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error
 
   /* Only an empty image can get here with a row that does not fit 64 bits. */
   int64_t channels = view->ndim == 3 ? view->shape[2] : 1;
-  int64_t size = (int64_t)vc_dtype_size(view->dtype);
+  int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
   int64_t pixel = channels * size, row;
   if (__builtin_mul_overflow(view->shape[1], pixel, &row))
     return vc_fail(error, VC_ERROR_LAYOUT,
@@ -102,7 +104,7 @@ vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error
                    "the image into parts",
                    view->shape[1], pixel);
 
-  bool empty = vc_view_is_empty(view);
+  bool empty = !plain && vc_view_is_empty(view);
   if (!empty)
     status = check_strides(view, size, pixel, row, error);
   if (status != VC_OK)
@@ -120,7 +122,7 @@ vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error
 }
 
 void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, vc_view *out) {
-  int64_t size = (int64_t)vc_dtype_size(image->dtype);
+  int64_t size = (int64_t)vc_dtype_bytes(image->dtype);
   bool flat = image->channels == 1 && !keepdim;
   *out = (vc_view){
       .data = image->data,

@@ -6,6 +6,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/view.h"
 
 bool vc_view_is_empty(const vc_view *view) {
   for (int32_t axis = 0; axis < view->ndim; axis++)
@@ -134,28 +135,8 @@ static vc_status check_extent(const vc_view *view, vc_error *error) {
   return VC_OK;
 }
 
-/* What nearly every view is: no axis is empty, and none runs backwards. Anything
- * else, and whatever is wrong, is for the checks above. */
-static bool is_plain(const vc_view *view) {
-  int64_t bytes = (int64_t)vc_dtype_size(view->dtype), end = bytes;
-  vc_device device = view->device;
-  bool on_known = device.type == VC_CUDA || device.type == VC_CPU;
-  if (bytes == 0 || !on_known || device.id < 0 || view->data == NULL || view->ndim < 1 ||
-      view->ndim > VC_MAX_NDIM)
-    return false;
-  for (int32_t axis = 0; axis < view->ndim; axis++) {
-    int64_t length = view->shape[axis], stride = view->strides[axis], distance;
-    if (length < 1 || stride < 0 || __builtin_mul_overflow(bytes, length, &bytes) ||
-        __builtin_mul_overflow(length - 1, stride, &distance) ||
-        __builtin_add_overflow(end, distance, &end))
-      return false;
-  }
-  uintptr_t last;
-  return !__builtin_add_overflow((uintptr_t)view->data, (uintptr_t)end, &last);
-}
-
 vc_status vc_view_check(const vc_view *view, vc_error *error) {
-  if (is_plain(view))
+  if (vc_view_is_plain(view))
     return VC_OK;
   vc_status status = vc_dtype_check(view->dtype, error);
   if (status == VC_OK)

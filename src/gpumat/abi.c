@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/dtype.h"
 #include "core/error.h"
 
 #define TYPE_BITS 12 /* depth and channels together, in 4.x and 5.x alike */
@@ -68,7 +69,7 @@ static const char *reinterpretation(vc_dtype dtype) {
 
 vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels,
                          int32_t *out, vc_error *error) {
-  int32_t depth = vc_dtype_size(dtype) ? depth_of(abi, dtype) : -1;
+  int32_t depth = vc_dtype_bytes(dtype) ? depth_of(abi, dtype) : -1;
   if (depth < 0) {
     return vc_fail(error, VC_ERROR_DTYPE,
                    "the loaded OpenCV (%s.x) has no depth for dtype %s; reinterpret the "

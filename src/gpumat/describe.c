@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A GpuMat header read as a view, and what its memory hangs on. */
+#include "core/dtype.h"
 #include "core/error.h"
 #include "gpumat/header.h"
 #include "gpumat/lend.h"
@@ -34,7 +35,7 @@ static vc_status find_device(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_
 
 /* Fields that no OpenCV writes: the header was damaged or is no GpuMat. */
 static vc_status check_header(const vc_gpumat *mat, const vc_image *image, vc_error *error) {
-  int64_t row = image->cols * image->channels * (int64_t)vc_dtype_size(image->dtype);
+  int64_t row = image->cols * image->channels * (int64_t)vc_dtype_bytes(image->dtype);
   if ((mat->flags & VC_GPUMAT_MAGIC_MASK) != VC_GPUMAT_MAGIC || mat->rows < 0 || mat->cols < 0) {
     return vc_fail(error, VC_ERROR_VALUE,
                    "the GpuMat header is damaged (flags 0x%08x, %d rows, %d cols)",
@@ -54,7 +55,7 @@ static void describe_empty(const vc_gpumat *mat, vc_image *image) {
   image->data = NULL;
   image->rows = kept ? mat->rows : 0;
   image->cols = mat->cols > 0 ? mat->cols : 0;
-  image->step = image->cols * image->channels * (int64_t)vc_dtype_size(image->dtype);
+  image->step = image->cols * image->channels * (int64_t)vc_dtype_bytes(image->dtype);
 }
 
 vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi, const vc_gpumat *mat, bool keepdim,

@@ -2,6 +2,7 @@
 /* A GpuMat header written over a view. */
 #include "gpumat/header.h"
 
+#include "core/dtype.h"
 #include "core/error.h"
 
 static vc_status check_device(const void *data, vc_device device, vc_error *error) {
@@ -20,7 +21,7 @@ static vc_status check_device(const void *data, vc_device device, vc_error *erro
 /* What OpenCV's kernels load in one access: CUDA's vector types (uchar2,
  * float4, …) are aligned to their size, up to 16 bytes. */
 static int64_t vector_alignment(const vc_image *image) {
-  int64_t itemsize = (int64_t)vc_dtype_size(image->dtype);
+  int64_t itemsize = (int64_t)vc_dtype_bytes(image->dtype);
   if (image->channels != 2 && image->channels != 4) return itemsize;
   int64_t pixel = itemsize * image->channels;
   return pixel < 16 ? pixel : 16;
@@ -49,7 +50,7 @@ static vc_status check_alignment(const vc_image *image, vc_error *error) {
 }
 
 static void write_header(const vc_image *image, int32_t type, vc_gpumat *out) {
-  int64_t row = image->cols * image->channels * (int64_t)vc_dtype_size(image->dtype);
+  int64_t row = image->cols * image->channels * (int64_t)vc_dtype_bytes(image->dtype);
   bool empty = image->rows == 0 || image->cols == 0;
   /* OpenCV calls nothing continuous whose numbers an int can't count. */
   bool continuous =
@@ -73,7 +74,7 @@ vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpuma
   if (status != VC_OK) return status;
   status = vc_gpumat_type(abi, image.dtype, image.channels, &type, error);
   if (status != VC_OK) return status;
-  if (!vc_view_is_empty(view)) {
+  if (image.rows != 0 && image.cols != 0) {
     if (view->readonly) {
       return vc_fail(error, VC_ERROR_VALUE,
                      "the image is read-only and a GpuMat is writable; allow a copy with "

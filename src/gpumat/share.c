@@ -77,17 +77,25 @@ static vc_status share_pooled(const vc_gpumat *mat, vc_owner *owner, vc_error *e
   return VC_OK;
 }
 
+/* CUDA ordinal of OpenCV's own memory, or -1; with one GPU there is nothing to ask. */
+static vc_status find_device(const vc_gpumat *mat, int32_t *out, vc_error *error) {
+  vc_device device = {VC_CUDA, 0};
+  vc_status status = VC_OK;
+  if (vc_cuda_device_count() != 1) status = vc_cuda_pointer_device(mat->data, &device, error);
+  *out = device.type == VC_CPU ? -1 : device.id;
+  return status;
+}
+
 vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,
                           vc_error *error) {
-  vc_device device;
+  int32_t device;
   vc_status status;
   switch (vc_gpumat_hold(abi, mat)) {
     case VC_HOLD_LENT:
       return share_lent(abi, mat, owner, error);
     case VC_HOLD_STANDARD:
-      status = vc_cuda_pointer_device(mat->data, &device, error);
-      if (status != VC_OK) return status;
-      return share_standard(mat, device.type == VC_CPU ? -1 : device.id, owner, error);
+      status = find_device(mat, &device, error);
+      return status == VC_OK ? share_standard(mat, device, owner, error) : status;
     case VC_HOLD_POOLED:
       return share_pooled(mat, owner, error);
     case VC_HOLD_FOREIGN:

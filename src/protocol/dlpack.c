@@ -12,6 +12,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/owner.h"
+#include "core/view.h"
 
 _Static_assert((int)VC_CPU == (int)kDLCPU && (int)VC_CUDA == (int)kDLCUDA &&
                    (int)VC_CUDA_HOST == (int)kDLCUDAHost &&
@@ -100,7 +101,7 @@ static vc_status read_address(const DLTensor *tensor, bool empty, void **out, vc
 /* Strides in bytes. One that does not fit matters only where it is walked. */
 static vc_status read_strides(const DLTensor *tensor, vc_view *view, vc_error *error) {
   bool empty = vc_view_is_empty(view);
-  int64_t size = (int64_t)vc_dtype_size(view->dtype);
+  int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
   for (int32_t axis = 0; axis < view->ndim; axis++) {
     int64_t elements = tensor->strides[axis];
     if (!__builtin_mul_overflow(elements, size, &view->strides[axis]))
@@ -143,10 +144,36 @@ static bool has_zero_axis(const DLTensor *tensor) {
   return false;
 }
 
+/* What nearly every tensor is. Anything else, and whatever is wrong, is for the
+ * functions above. */
+static bool read_plain(const DLTensor *tensor, vc_view *out) {
+  int64_t size = (int64_t)(tensor->dtype.bits / 8);
+  if (tensor->dtype.lanes != 1 || tensor->ndim < 1 || tensor->ndim > VC_MAX_NDIM ||
+      tensor->shape == NULL || tensor->strides == NULL || tensor->byte_offset != 0)
+    return false;
+  *out = (vc_view){.data = tensor->data,
+                   .device = {(int32_t)tensor->device.device_type, tensor->device.device_id},
+                   .dtype = {tensor->dtype.code, tensor->dtype.bits},
+                   .ndim = tensor->ndim};
+  if (out->device.type == VC_CPU)
+    out->device.id = 0;
+  for (int32_t axis = 0; axis < out->ndim; axis++) {
+    out->shape[axis] = tensor->shape[axis];
+    if (__builtin_mul_overflow(tensor->strides[axis], size, &out->strides[axis]))
+      return false;
+  }
+  return vc_view_is_plain(out);
+}
+
 vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *error) {
   const DLTensor *tensor = dltensor;
   if (tensor == NULL)
     return vc_fail(error, VC_ERROR_VALUE, "DLTensor is NULL, needs a tensor");
+  vc_view plain;
+  if (read_plain(tensor, &plain)) {
+    *out = plain;
+    return VC_OK;
+  }
 
   vc_view view = {0};
   vc_status status = read_dtype(tensor, &view.dtype, error);
@@ -244,7 +271,7 @@ static void delete_versioned_export(DLManagedTensorVersioned *tensor) {
 /* Strides in elements; the remainder of a stride that nobody walks is dropped. */
 static vc_status write_strides(const vc_view *view, int64_t *strides, vc_error *error) {
   bool empty = vc_view_is_empty(view);
-  int64_t size = (int64_t)vc_dtype_size(view->dtype);
+  int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
   for (int32_t axis = 0; axis < view->ndim; axis++) {
     strides[axis] = view->strides[axis] / size;
     if (strides[axis] * size != view->strides[axis] && view->shape[axis] > 1 && !empty)
@@ -278,7 +305,7 @@ static DLTensor describe(const vc_view *view, export *self) {
 static vc_status make_export(const vc_view *view, vc_owner *owner, export **out,
                              vc_error *error) {
   int64_t strides[VC_MAX_NDIM] = {0};
-  vc_status status = vc_view_check(view, error);
+  vc_status status = vc_view_is_plain(view) ? VC_OK : vc_view_check(view, error);
   if (status == VC_OK)
     status = write_strides(view, strides, error);
   if (status != VC_OK)

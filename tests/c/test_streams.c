@@ -907,7 +907,7 @@ static const struct {
     {"copy", test_copy, TWO_DEVICES},
     {"copy_refused", test_copy_refused, 0},
     {"shared_memory", test_shared_memory, TWO_DEVICES},
-    {"share_fails", test_share_fails, 0},
+    {"share_fails", test_share_fails, TWO_DEVICES},
     {"driver_gone", test_driver_gone, 0},
 };
 enum { CASES = sizeof cases / sizeof *cases };

@@ -223,12 +223,13 @@ def test_an_object_can_be_initialised_again(ledger):
     assert mat.size() == (6, 4)
 
 
-def test_many_threads_make_and_drop():
+@pytest.mark.parametrize("count", [1, 4, 16])
+def test_many_threads_make_and_drop(count):
     wrong = []
-    images = [numpy.full((8, 8, 3), i, "uint8") for i in range(8)]
+    images = [numpy.full((8, 8, 3), i, "uint8") for i in range(count)]
 
     def work(image):
-        for _ in range(300):
+        for _ in range(200):
             mat = vc.as_gpumat(image)
             array = vc.as_cupy(mat)
             tensor = vc.as_tensor(array)

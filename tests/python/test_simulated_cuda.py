@@ -962,6 +962,34 @@ def test_failed_conversions_give_the_owner_back():
     assert sim.library.sim_events() == 16
 
 
+@simulated()
+def test_way_back_from_many_threads():
+    streams = [sim.stream() for _ in range(4)]
+    ready, producers = sim.stream(), []
+
+    def work(stream):
+        for _ in range(50):
+            array = new_array(ready, shape=(2, 2))
+            producers.append(weakref.ref(array))
+            mat = vc.as_gpumat(array, stream=stream)
+            del array, mat
+
+    for busy in (True, False):
+        for stream in streams:
+            sim.busy(stream, busy)
+        threads = [threading.Thread(target=work, args=(stream,)) for stream in streams]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        vc.collect()
+        alive = sum(producer() is not None for producer in producers)
+        assert alive == (200 if busy else 0)
+        for array in sim.arrays:  # the simulation has room for so many
+            sim.library.sim_unregister(ctypes.c_void_p(array.ctypes.data))
+    assert sim.library.sim_events() <= 16
+
+
 # ---------------------------------------------------------------------- batches
 
 
