@@ -125,9 +125,7 @@ def measure(threads, rounds, rows, cols):
     cv2.setNumThreads(threads)
     torch.set_num_threads(threads)
     names = make_names(rows, cols)
-    names["fast"], why_not = compiled(
-        torch_normalise, names["timage"], names["mean"], names["std"]
-    )
+    names["fast"], why_not = compiled(torch_normalise, names["timage"], names["mean"], names["std"])
     if why_not:
         print(f"torch.compile: not possible ({why_not})", file=sys.stderr)
     check(names)
@@ -150,7 +148,9 @@ def check(names):
     """What is compared is the same picture."""
     ours = eval(NORMALISED.format("float32", "f32"), names)
     assert np.allclose(ours, eval(BLOB, names)[0] / names["nstd"][0], atol=1e-4)
-    assert np.allclose(ours, names["eager"](names["timage"], names["mean"], names["std"]), atol=1e-4)
+    assert np.allclose(
+        ours, names["eager"](names["timage"], names["mean"], names["std"]), atol=1e-4
+    )
     split = vc.to_numpy(names["image"], layout="CHW", out=names["u8"])
     assert np.array_equal(split, cv2.split(names["image"]))
 

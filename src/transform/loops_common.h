@@ -172,7 +172,8 @@ FROM(b8, long, int64_t, uint8_t, y != 0)
   static void split_##bits##_##channels(const void *restrict from, void *const *to, size_t n) { \
     const type *restrict in = from; \
     type *restrict out0 = to[0], *restrict out1 = to[1]; \
-    type *restrict out2 = channels > 2 ? to[2] : NULL, *restrict out3 = channels > 3 ? to[3] : NULL; \
+    type *restrict out2 = channels > 2 ? to[2] : NULL; \
+    type *restrict out3 = channels > 3 ? to[3] : NULL; \
     for (size_t i = 0; i < n; i++) { \
       out0[i] = in[channels * i]; \
       out1[i] = in[channels * i + 1]; \
@@ -198,12 +199,14 @@ FROM(b8, long, int64_t, uint8_t, y != 0)
 #define LAYOUT(bits, type) \
   INTERLEAVES(SPLIT, bits, type) \
   INTERLEAVES(MERGE, bits, type) \
-  static void gather_##bits(const void *restrict from, int64_t step, void *restrict to, size_t n) { \
+  static void gather_##bits(const void *restrict from, int64_t step, void *restrict to, \
+                            size_t n) { \
     const char *in = from; \
     type *restrict out = to; \
     for (size_t i = 0; i < n; i++, in += step) out[i] = *(const type *)in; \
   } \
-  static void scatter_##bits(const void *restrict from, void *restrict to, int64_t step, size_t n) { \
+  static void scatter_##bits(const void *restrict from, void *restrict to, int64_t step, \
+                             size_t n) { \
     const type *restrict in = from; \
     char *out = to; \
     for (size_t i = 0; i < n; i++, out += step) *(type *)out = in[i]; \
