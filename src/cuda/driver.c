@@ -32,6 +32,7 @@ static void begin_as_child(void) {
   memcpy(&deciding, &unlocked, sizeof deciding);
   if (atomic_load(&decided) != VC_MODE_CUDA) return;
   forked = true;
+  atomic_store(&vc_driver_ready, NULL);
   atomic_store(&decided, 0);
 }
 

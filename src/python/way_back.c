@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "way_back.h"
 
-#include <stdlib.h>
 
 /* Read and written with the GIL held. */
 typedef struct hop {

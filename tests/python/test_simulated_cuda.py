@@ -1182,5 +1182,49 @@ def test_bare_warmup_fails():
     assert sim.library.sim_events() == 16
 
 
+# --------------------------------------------------------------------------- fork
+
+
+@simulated()
+def test_fork_after_use():
+    """A child converts host memory; for the rest it gets an error that says why, and
+    the driver is not asked for anything."""
+    source = new_array()
+    held = [source, vc.as_gpumat(source), vc.view(source)]
+    host = numpy.zeros((4, 6, 3), "uint8")
+    pinned = sim.memory(kind=CUDA_HOST)
+    before = vc.statistics()
+    sim.work()
+    child = os.fork()
+    if child == 0:
+        os._exit(run_child(held, host, pinned, before))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert vc.as_gpumat(source).size() == (6, 4)
+
+
+def run_child(held, host, pinned, before):
+    sim.library.sim_log_clear()
+    for convert in (vc.as_numpy, vc.as_tensor, vc.view):
+        assert vc.view(convert(host)).ptr == host.ctypes.data
+        assert vc.view(convert(pinned)).ptr == pinned.ctypes.data
+    for image in held:
+        for convert in (vc.as_gpumat, vc.as_tensor, vc.as_cupy):
+            if image is held[1] and convert is vc.as_gpumat:
+                continue  # it is one already
+            with raises(vc.CUDAError, "forked", "spawn"):
+                convert(image)
+    for call in (lambda: vc.as_gpumat(host), vc.host_mode, lambda: vc.as_cupy(host)):
+        with raises(vc.CUDAError, "forked", "spawn"):
+            call()
+    del image
+    held.clear()
+    gc.collect()
+    vc.collect()
+    after = vc.statistics()
+    assert after["lends_released"] == before["lends_released"] + 1
+    assert sim.library.sim_log_length() == 0  # the driver was not called
+    return 0
+
+
 if __name__ == "__main__":
     serve()

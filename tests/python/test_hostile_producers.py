@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Producers that change, vanish or call back while they are read, and classes that
+pretend to be another library's. test_producers.py has those that are merely wrong."""
+
+import ctypes
+import gc
+import subprocess
+import sys
+import textwrap
+
+import cupy
+import cv2
+import numpy as np
+import pytest
+import torch
+from dlpack_structs import CUDA, Producer, new_capsule
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from images import CONVERT, CudaArray, Image, pixels_at
+
+import viewcast as vc
+
+for_all_targets = pytest.mark.parametrize("target", list(CONVERT))
+
+
+def pixels_of(view):
+    return pixels_at(view.ptr, view.shape, view.strides, view.itemsize)
+
+
+# --- a dictionary that changes while it is read
+
+
+class Index:
+    """A number whose reading runs something first."""
+
+    def __init__(self, value, action):
+        self.value, self.action = value, action
+
+    def __index__(self):
+        self.action()
+        gc.collect()
+        self.litter = [(object(),) * n for n in range(8) for _ in range(40)]  # takes its memory
+        return self.value
+
+
+@pytest.mark.parametrize("key", ["shape", "strides", "version"])
+def test_a_dictionary_that_is_emptied_while_it_is_read(key):
+    """What was read at the start counts. Under ASan, a borrowed tuple is a crash."""
+    image = Image((7, 5))
+    producer = CudaArray(image)
+    interface = producer.__cuda_array_interface__
+    interface["typestr"] = "".join(["|", "u1"])  # no literal that lives anyway
+    if key == "version":
+        interface[key] = Index(3, interface.clear)
+    else:
+        first, second = interface[key]
+        interface[key] = (Index(first, interface.clear), second)
+    view = vc.view(producer)
+    assert interface == {}
+    assert (view.ptr, view.shape, pixels_of(view)) == (
+        image.address,
+        (7, 5),
+        image.array.tobytes(),
+    )
+
+
+def test_a_number_that_raises_is_chained():
+    def fail():
+        raise ZeroDivisionError("in __index__")
+
+    image = Image((7, 5))
+    with pytest.raises(vc.ViewError, match='"shape"') as caught:
+        vc.view(CudaArray(image, shape=(Index(7, fail), 5)))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+# --- an object that goes, or calls back, while it is asked
+
+
+class Vanishing(Producer):
+    """Gives up everything that it refers to once it has made its capsule."""
+
+    kept = []
+
+    def _delete(self, _):
+        Vanishing.gone += 1
+
+    gone = 0
+
+    def __dlpack__(self, **keywords):
+        capsule = super().__dlpack__(**keywords)
+        self.kept.append(dict(self.__dict__))  # the memory itself is not lied about
+        self.__dict__.clear()
+        return capsule
+
+
+@for_all_targets
+def test_an_object_that_is_emptied_by_being_asked(target):
+    image = Image((7, 5, 3))
+    view = vc.view(CONVERT[target](Vanishing(image.array)))
+    assert (view.ptr, pixels_of(view)) == (image.address, image.array.tobytes())
+
+
+@for_all_targets
+def test_a_producer_that_converts_while_it_is_asked(target, ledger):
+    image = Image((7, 5, 3))
+
+    class Busy(Producer):
+        def __dlpack_device__(self):
+            vc.as_tensor(vc.view(image.array))
+            vc.collect()
+            return super().__dlpack_device__()
+
+        def __dlpack__(self, **keywords):
+            for convert in CONVERT.values():
+                convert(image.array)
+            vc.collect()
+            return super().__dlpack__(**keywords)
+
+    producer = Busy(image.array)
+    result = CONVERT[target](producer)
+    assert vc.view(result).ptr == image.address
+    del result
+    counted = ledger(force=True)
+    assert counted.get("lends") == counted.get("lends_released")
+    assert counted.get("exports") == counted.get("exports_released")
+    assert producer.deleted == 1
+
+
+@for_all_targets
+def test_a_deleter_that_raises_or_converts(target, ledger):
+    """A deleter runs inside of collect(), of a conversion, or of a pending call."""
+    image = Image((7, 5, 3))
+    calls = []
+
+    class Last(Producer):
+        def _delete(self, pointer):
+            super()._delete(pointer)
+            calls.append(vc.view(vc.as_tensor(image.array)).ptr)
+            vc.collect()
+
+    producer = Last(image.array)
+    CONVERT[target](producer)
+    ledger(force=True)
+    assert producer.deleted == 1
+    assert calls == [image.address]
+
+
+def test_methods_that_replace_themselves():
+    image, other = Image((7, 5)), Image((4, 6))
+
+    class Turning(Producer):
+        def __dlpack_device__(self):
+            self.__class__ = Producer
+            return 1, 0
+
+    producer = Turning(image.array)
+    view = vc.view(producer)
+    assert view.ptr == image.address
+    producer.__class__ = Turning
+    producer.managed.dl_tensor.data = other.address  # the view is a value by now
+    assert view.ptr == image.address
+
+
+ANSWERS = [None, (), (1,), (1, 0, 0), [1, 0], "cpu", (None, None), ("1", "0"), 1.5, (1.0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    "device",
+    [*ANSWERS, (2**70, 0), (2, 2**70), (2**32 + 2, 0), (1, 2**40), (-1, 0), (1, -(2**40))],
+    ids=repr,
+)
+def test_no_device_is_guessed(device):
+    producer = Producer(Image((7, 5)).array)
+    producer.device = device
+    with pytest.raises(vc.ViewError, match="no usable __dlpack_device__"):
+        vc.view(producer)
+    assert (producer.asked, producer.deleted) == ([], 0)
+
+
+@for_all_targets
+@pytest.mark.parametrize("device", [(CUDA, 0), (CUDA, -5), (CUDA, 99999), (13, 7)], ids=repr)
+def test_a_device_that_is_not_there_leaves_no_exception_behind(target, device):
+    """Of a library that was asked for its current stream there."""
+    producer = Producer(Image((7, 5, 3)).array)
+    producer.device = device  # the capsule says CPU, and that counts
+    assert vc.view(CONVERT[target](producer)).device == "cpu"
+
+
+@pytest.mark.parametrize("answer", [None, 0, "capsule", b"", object(), [], Exception], ids=repr)
+def test_what_is_given_instead_of_a_capsule(answer):
+    class Wrong(Producer):
+        def __dlpack__(self, **keywords):
+            return answer
+
+    with pytest.raises(vc.ViewError, match="needs an unused capsule"):
+        vc.view(Wrong(Image((7, 5)).array))
+
+
+def test_a_capsule_is_used_once_by_two_views():
+    image = Image((7, 5))
+    producer = Producer(image.array)
+    capsule = new_capsule(ctypes.addressof(producer.managed), producer.name)
+
+    class Same(Producer):
+        def __dlpack__(self, **keywords):
+            return capsule
+
+    first = vc.view(Same(image.array))
+    for _ in range(3):
+        with pytest.raises(vc.ViewError, match="used_dltensor"):
+            vc.view(Same(image.array))
+    del first
+    vc.collect()
+    assert producer.deleted == 1
+
+
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "ndim": st.integers(-3, 6),
+        "code": st.integers(0, 20),
+        "bits": st.sampled_from([0, 1, 4, 7, 8, 16, 32, 64, 128, 255]),
+        "lanes": st.sampled_from([0, 1, 2, 65535]),
+        "device_type": st.integers(-2, 20),
+        "device_id": st.integers(-2, 3),
+        "byte_offset": st.sampled_from([0, 1, 8, 2**63, 2**64 - 1]),
+        "strides": st.none(),
+        "major": st.integers(0, 3),
+        "flags": st.integers(0, 7),
+    },
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(FIELDS, st.booleans(), st.sampled_from(["view", "torch", "numpy", "gpumat"]))
+def test_any_managed_tensor_is_an_image_or_an_exception(fields, versioned, target):
+    """One exception of viewcast's, or a view; and the deleter runs once if it was
+    used, never if it was not."""
+    image = Image((7, 5, 3), "float32")
+    kept = {"major", "flags"} if versioned else set()
+    allowed = {
+        name: value for name, value in fields.items() if name not in {"major", "flags"} - kept
+    }
+    if allowed.get("ndim", 3) > 3:
+        allowed.pop("ndim")  # more axes than there are numbers: nobody could tell
+    producer = Producer(image.array, versioned, **allowed)
+    try:
+        result = CONVERT[target](producer)
+    except (vc.ViewError, TypeError) as error:
+        assert str(error)
+        del error
+        gc.collect()
+        vc.collect(force=True)
+        # Used and then refused by the target: given back.
+        assert producer.deleted in (0, 1)
+        return
+    del result
+    gc.collect()
+    vc.collect(force=True)
+    assert producer.deleted == 1
+
+
+# --- impostors
+
+IMPOSTORS = """
+import sys, types
+import numpy as np
+{setup}
+import viewcast as vc
+array = np.zeros((7, 5, 3), np.uint8)
+for convert in (vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.as_numpy, vc.view):
+    for image in (thing, array):
+        try:
+            print(convert.__name__, type(convert(image)).__name__)
+        except (vc.ViewError, TypeError, ImportError, AttributeError, RuntimeError) as error:
+            print(convert.__name__, type(error).__name__, error)
+vc.collect(force=True)
+print("alive")
+"""
+SETUPS = {
+    "a fake torch": """
+fake = types.ModuleType("torch")
+class Tensor: shape = (7, 5)
+fake.Tensor = Tensor
+sys.modules["torch"] = fake
+thing = Tensor()
+""",
+    "a fake torch with an exchange table of rubbish": """
+import ctypes
+fake = types.ModuleType("torch")
+new = ctypes.pythonapi.PyCapsule_New
+new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+class Tensor:
+    __dlpack_c_exchange_api__ = new(1, b"another name", None)
+fake.Tensor = Tensor
+sys.modules["torch"] = fake
+thing = Tensor()
+""",
+    "a fake cupy": """
+fake = types.ModuleType("cupy")
+class ndarray: pass
+fake.ndarray = ndarray
+sys.modules["cupy"] = fake
+thing = ndarray()
+""",
+    "a fake cv2": """
+fake = types.ModuleType("cv2")
+fake.cuda = types.ModuleType("cv2.cuda")
+class GpuMat:
+    __slots__ = ("a", "b")
+fake.cuda.GpuMat = GpuMat
+fake.__version__ = "4.99"
+sys.modules["cv2"], sys.modules["cv2.cuda"] = fake, fake.cuda
+thing = GpuMat()
+""",
+    "modules that are None": """
+sys.modules["torch"] = sys.modules["cupy"] = sys.modules["cv2"] = None
+thing = object()
+""",
+    "modules that are no modules": """
+class Anything:
+    def __getattr__(self, name): raise RuntimeError("no " + name)
+sys.modules["torch"] = sys.modules["cupy"] = sys.modules["cv2"] = Anything()
+thing = object()
+""",
+}
+
+
+@pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS)
+def test_a_module_that_pretends_to_be_another_is_an_exception(setup):
+    program = textwrap.dedent(IMPOSTORS).format(setup=setup)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("alive\n")
+    assert "as_numpy ndarray" in done.stdout  # what needs none of them works
+
+
+def impostor(name, **attributes):
+    return type(name, (), {"__module__": name.rpartition(".")[0], **attributes})()
+
+
+@for_all_targets
+@pytest.mark.parametrize(
+    "name", ["cv2.cuda.GpuMat", "torch.Tensor", "cupy.ndarray", "numpy.ndarray", "viewcast.View"]
+)
+def test_a_name_alone_makes_no_image(target, name):
+    for thing in (impostor(name), impostor(name, __slots__=("a", "b"))):
+        with pytest.raises(TypeError, match="is no image"):
+            CONVERT[target](thing)
+
+
+def test_a_class_that_is_named_like_a_cv2_stream():
+    """Its first field is no pointer of OpenCV's, and is not followed."""
+
+    fields = {"__slots__": ("a", "b"), "cudaPtr": lambda self: 17}
+    Stream = type("cv2.cuda.Stream", (), fields)
+    stream = Stream.__new__(Stream)
+    array = np.zeros((7, 5, 3), np.uint8)
+    with pytest.raises((ValueError, TypeError)):
+        vc.as_gpumat(array, stream=stream)
+    stream.a = object()
+    assert vc.as_gpumat(array, stream=stream).size() == (5, 7)
+
+
+def test_subclasses_are_read_as_what_they_are():
+    class Tensor(torch.Tensor):
+        pass
+
+    class Array(cupy.ndarray):
+        pass
+
+    tensor = torch.zeros(7, 5, 3, dtype=torch.uint8).as_subclass(Tensor)
+    assert vc.view(tensor).ptr == tensor.data_ptr()
+    image = Image((7, 5, 3))
+    memory = cupy.cuda.UnownedMemory(image.address, image.memory.nbytes, image, 0)
+    array = Array((7, 5, 3), np.uint8, cupy.cuda.MemoryPointer(memory, 0))
+    assert vc.view(array).ptr == image.address
+
+
+def test_a_class_that_says_it_is_another():
+    class Liar:
+        __class__ = torch.Tensor
+
+    class Gpu:
+        __class__ = cv2.cuda.GpuMat
+
+    for thing in (Liar(), Gpu()):
+        for convert in CONVERT.values():
+            with pytest.raises(TypeError, match="is no image"):
+                convert(thing)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="classes have buffers from 3.12 on")
+def test_a_class_whose_buffer_raises():
+    class Raising:
+        def __buffer__(self, flags):
+            raise ZeroDivisionError
+
+    with pytest.raises(vc.ViewError) as caught:
+        vc.view(Raising())
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)

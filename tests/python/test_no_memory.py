@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python has no memory: each allocation of a conversion fails in turn, until the
+conversion passes. MemoryError each time, nothing kept, nothing counted wrong."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
+
+# In a process of its own: another library's cache may not survive it. Only what
+# viewcast itself allocates counts, so the sources and targets are those that call
+# little else: NumPy arrays, buffers, GpuMats and Views.
+PROGRAM = """
+import gc, sys
+import _testcapi
+import cv2, numpy as np
+import viewcast as vc
+
+array = np.zeros((7, 5, 3), np.uint8)
+view = vc.view(array)
+mat = vc.as_gpumat(array)
+block = bytearray(60)
+
+class Array:
+    __cuda_array_interface__ = {
+        "shape": (7, 5, 3), "typestr": "|u1", "data": (array.ctypes.data, False),
+        "version": 3, "strides": (15, 3, 1)}
+
+producer = Array()
+
+def refused():
+    try:
+        vc.as_gpumat(array[:, ::2])
+    except vc.LayoutError:
+        pass
+
+operations = {
+    "view of an array": lambda: vc.view(array),
+    "view of a buffer": lambda: vc.view(block),
+    "view of a View": lambda: vc.view(view),
+    "view of a GpuMat": lambda: vc.view(mat),
+    "view of a CUDA array": lambda: vc.view(producer),
+    "GpuMat of an array": lambda: vc.as_gpumat(array),
+    "GpuMat of a View": lambda: vc.as_gpumat(view),
+    "GpuMat of a CUDA array": lambda: vc.as_gpumat(producer),
+    "array of a View": lambda: vc.as_numpy(view),
+    "capsule": lambda: view.__dlpack__(),
+    "versioned capsule": lambda: view.__dlpack__(max_version=(1, 0)),
+    "attributes": lambda: (view.shape, view.strides, view.dtype, view.device, repr(view)),
+    "buffer": lambda: memoryview(view),
+    "statistics": vc.statistics,
+    "layout": vc.opencv_layout,
+    "refusal": refused,
+    "stream": lambda: vc.as_gpumat(array, stream=1, producer_stream=2),
+}
+for operation in operations.values():
+    operation()  # imports and caches
+
+def balance():
+    gc.collect()
+    vc.collect(force=True)
+    now = vc.statistics()
+    return [now[key + "s"] - now[key + "s_released"] for key in ("lend", "share", "export")]
+
+def attempt(operation, start, stop):
+    # A short function: Python itself needs memory to handle an exception far from a
+    # function's beginning, and without it tries for ever.
+    _testcapi.set_nomemory(start, stop)
+    try:
+        operation()
+    except BaseException as raised:
+        _testcapi.remove_mem_hooks()
+        return type(raised)
+    _testcapi.remove_mem_hooks()
+
+before = balance()
+faults = 0
+for name, operation in operations.items():
+    for start in range(200):
+        for stop in (start + 1, 0):  # this one alone; this one and all later ones
+            error = attempt(operation, start, stop)
+            faults += error is not None
+            allowed = (MemoryError, vc.ViewError)
+            assert error is None or issubclass(error, allowed), (name, start, error)
+            assert balance() == before, (name, start)
+        if error is None:
+            break
+    else:
+        raise AssertionError(f"{name} never passed")
+print(faults, "faults")
+"""
+
+
+def test_every_python_allocation_fails_in_turn():
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(PROGRAM)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout.split()[0]) > 50

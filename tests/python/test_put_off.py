@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Releases that are put off: from threads that Python never saw, drained in each of
+their three ways, and never more of them than were alive at the last conversion."""
+
+import ctypes
+import gc
+import threading
+
+import numpy as np
+import pytest
+import torch
+from dlpack_structs import consume, managed_tensor
+from images import CONVERT, FREES, Image
+
+import viewcast as vc
+
+libc = ctypes.CDLL(None)
+libc.pthread_create.argtypes = [ctypes.c_void_p] * 4
+libc.pthread_join.argtypes = [ctypes.c_ulong, ctypes.c_void_p]
+
+
+def delete_on_a_foreign_thread(capsule):
+    """The deleter of an export, called as a consumer written in C does: by a thread
+    that has no thread state, without the GIL."""
+    tensor = managed_tensor(capsule)
+    consume(capsule)
+    deleter = ctypes.cast(tensor.deleter, ctypes.c_void_p)
+    thread = ctypes.c_ulong()
+    assert libc.pthread_create(ctypes.byref(thread), None, deleter, ctypes.addressof(tensor)) == 0
+    assert libc.pthread_join(thread, None) == 0
+
+
+def put_off():
+    return vc.statistics()["put_off"]
+
+
+def export(image):
+    return vc.view(image.array).__dlpack__()
+
+
+def while_the_main_thread_is_away(work):
+    """Runs work() on a thread while the main thread is inside of a C function, where
+    it runs no pending calls. work() is tried until it says that it saw that."""
+    done = (ctypes.c_char * 64)()  # a sem_t
+    libc.sem_init(ctypes.byref(done), 0, 0)
+    failures = []
+
+    def run():
+        try:
+            while not work():
+                pass
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            libc.sem_post(ctypes.byref(done))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    libc.sem_wait(ctypes.byref(done))  # without the GIL
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+def release_and_see(image):
+    """True if the release is still put off: the main thread is away by now."""
+    delete_on_a_foreign_thread(export(image))
+    return put_off() > 0
+
+
+def test_a_pending_call_of_the_main_thread_drains(ledger):
+    image = Image((7, 5))
+    delete_on_a_foreign_thread(export(image))
+    for _ in range(1000):  # bytecode, in which pending calls are run
+        pass
+    assert put_off() == 0
+    assert ledger() == {"exports": 1, "exports_released": 1}
+
+
+@pytest.mark.parametrize("way", [*CONVERT, "collect", "__dlpack__"])
+def test_the_next_call_drains(way):
+    image, other = Image((7, 5, 3)), Image((4, 6, 3))
+    view = vc.view(other.array)
+
+    def work():
+        if not release_and_see(image):
+            return False
+        calls = {"collect": vc.collect, "__dlpack__": view.__dlpack__}
+        made = calls[way]() if way in calls else CONVERT[way](other.array)
+        assert put_off() == 0
+        del made
+        return True
+
+    while_the_main_thread_is_away(work)
+
+
+def test_a_program_that_only_exports_lets_nothing_pile_up(ledger):
+    """While nobody runs pending calls, the list holds at most what was alive at the
+    last call of viewcast's: each drains it before it makes anything new."""
+    view = vc.view(Image((7, 5)).array)
+    most = []
+
+    def work():
+        if not release_and_see(Image((7, 5))):
+            return False
+        for _ in range(500):
+            delete_on_a_foreign_thread(view.__dlpack__())
+            most.append(put_off())
+        kept = [view.__dlpack__() for _ in range(50)]
+        for capsule in kept:
+            delete_on_a_foreign_thread(capsule)
+        most.append(put_off() - 50)
+        return True
+
+    while_the_main_thread_is_away(work)
+    assert max(most) <= 1
+    ledger()
+    assert put_off() == 0
+
+
+def test_many_foreign_threads_at_once(ledger):
+    images = [Image((7, 5)) for _ in range(64)]
+    capsules = [export(image) for image in images]
+    threads = []
+    for capsule in capsules:
+        tensor = managed_tensor(capsule)
+        consume(capsule)
+        deleter = ctypes.cast(tensor.deleter, ctypes.c_void_p)
+        thread = ctypes.c_ulong()
+        libc.pthread_create(ctypes.byref(thread), None, deleter, ctypes.addressof(tensor))
+        threads.append(thread)
+        np.zeros(10)
+    for thread in threads:
+        libc.pthread_join(thread, None)
+    assert ledger() == {"exports": 64, "exports_released": 64}
+
+
+# --- a destructor that comes back
+
+
+class Returning(np.ndarray):
+    """Converts the GpuMat that it was lent to again, and itself, while it dies."""
+
+    def __del__(self):
+        if self.base is None or not hasattr(self, "action"):
+            return
+        action, self.action = self.action, None
+        if action:
+            action()
+
+
+def test_a_source_that_converts_its_gpumat_again_while_it_dies(ledger, counting):
+    seen = []
+    array = np.zeros(60, np.uint8).view(Returning)
+    image = array.reshape(4, 5, 3)
+    mats = [vc.as_gpumat(image)]
+    region = mats[0].rowRange(0, 2) if counting == FREES else None
+
+    def again():
+        """The memory is still there: this is the object that holds it."""
+        for convert in CONVERT.values():
+            seen.append(np.asarray(convert(np.zeros((4, 5, 3), np.uint8))) is not None)
+        vc.as_tensor(mats[0])  # empty by now, or another lend
+        vc.collect()
+
+    image.action = again
+    del array, image
+    mats[0].release()
+    del region
+    gc.collect()
+    vc.collect()
+    mats.clear()
+    counted = ledger(force=True)
+    assert counted["lends"] == counted["lends_released"]
+    assert counted.get("exports") == counted.get("exports_released")
+
+
+def test_a_release_that_lends_its_own_memory_again(ledger, counting):
+    """The memory goes from one GpuMat to the next for as long as its holder wants."""
+    turns = []
+
+    class Holder:
+        def __init__(self, tensor):
+            self.tensor = tensor
+
+        __dlpack__ = property(lambda self: self.tensor.__dlpack__)
+        __dlpack_device__ = property(lambda self: self.tensor.__dlpack_device__)
+
+        def __del__(self):
+            turns.append(self.tensor.data_ptr())
+            if len(turns) < 5:
+                vc.as_gpumat(Holder(self.tensor))
+
+    tensor = torch.zeros(4, 5, 3)
+    vc.as_gpumat(Holder(tensor))
+    for _ in range(8):
+        gc.collect()
+        vc.collect(force=True)
+    assert turns == [tensor.data_ptr()] * 5
+    counted = ledger(force=True)
+    assert counted["lends"] == counted["lends_released"] == 5
