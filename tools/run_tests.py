@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make test`: the C tests once, the Python suite once per OpenCV, and the
-instructions that conversions take beside those on record.
+"""`make test`: the C tests and those of packaging once, the Python suite once per OpenCV,
+and the instructions that conversions take beside those on record.
 
 Stock OpenCV 5.x (in the running environment) and 4.x always; builds with CUDA
 where VIEWCAST_CUDA_CV2 names a folder that holds their wheels. Arguments go to
@@ -19,6 +19,7 @@ from opencvs import environment, opencvs, say
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
+NO_TESTS = 5  # pytest's exit code
 
 DESCRIBE = """
 import cv2
@@ -101,6 +102,15 @@ def main():
     for title, good, line in count_instructions.check_all(env):
         failed |= good is False
         summary.append((title, line))
+    say("Packaging: the library installed, the wheels, the source distribution")
+    report = REPORTS / "packaging.xml"
+    report.unlink(missing_ok=True)
+    pytest = [sys.executable, "-m", "pytest", "tests/packaging"]
+    code = run(*pytest, f"--junitxml={report}", *sys.argv[1:], env=env)
+    # Arguments may choose tests of which this folder has none.
+    code = 0 if code == NO_TESTS and sys.argv[1:] else code
+    failed |= code != 0
+    summary.append(("Packaging", f"{outcome(code)}: {counts(report)}"))
 
     say("Summary")
     width = max(len(title) for title, _ in summary)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "core/allocate.h"
 #include "core/error.h"
 
 typedef size_t (*sweep_function)(bool force);
@@ -85,7 +86,7 @@ static void release_part(void *context) {
 vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error *error) {
   if (parts == 0)
     return vc_fail(error, VC_ERROR_VALUE, "an owner can't be split into 0 parts");
-  split *made = malloc(sizeof *made);
+  split *made = vc_malloc(sizeof *made);
   if (made == NULL)
     return vc_fail(error, VC_ERROR_MEMORY, "no memory to split an owner");
   made->record = (vc_record){.owner = *owner, .finish = free_split};

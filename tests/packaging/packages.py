@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building, installing and asking: what the tests of this folder do."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(*words, cwd=None, env=None, good=True):
+    done = subprocess.run(
+        [str(word) for word in words],
+        cwd=cwd,
+        env=dict(os.environ, **(env or {})),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if good:
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def version():
+    """The version that meson.build says."""
+    return re.search(r"^  version: '([\d.]+)'", (ROOT / "meson.build").read_text(), re.M)[1]
+
+
+def setup_options():
+    """No CUDA compiler is looked for, or fetched, where this tree can build with one."""
+    options = (ROOT / "meson.options").read_text()
+    return ["-Dcuda=disabled"] if re.search(r"^\s*'cuda',$", options, re.M) else []
+
+
+def pip(python, *words, **more):
+    return run(python, "-m", "pip", "--disable-pip-version-check", *words, **more)
+
+
+class Environment:
+    """A bare virtual environment."""
+
+    def __init__(self, folder):
+        run(sys.executable, "-m", "venv", "--without-pip", folder)
+        self.python = folder / "bin" / "python"
+
+    def install(self, *wheels):
+        self.pip("install", "--no-index", "--no-deps", *wheels)
+
+    def uninstall(self, *names):
+        self.pip("uninstall", "--yes", *names)
+
+    def pip(self, *words):
+        """The running Python's pip, which need not be installed anew each time."""
+        pip(sys.executable, "--python", self.python, *words)
+
+    def run(self, code, good=True):
+        """Away from the tree, whose folders could be taken for packages."""
+        words = [self.python, "-I", "-c", code]
+        return run(*words, cwd=self.python.parent, good=good)
+
+
+def metadata_of_drop_in():
+    return tomllib.loads((ROOT / "drop-in" / "pyproject.toml").read_text())["project"]

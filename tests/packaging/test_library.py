@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C library alone: installed by meson, found by pkg-config, used by programs."""
+
+import ctypes
+import hashlib
+import importlib.metadata
+import pathlib
+import shutil
+import sys
+import sysconfig
+
+import pytest
+from packages import ROOT, run, setup_options, version
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("library")
+    meson = [sys.executable, "-m", "mesonbuild.mesonmain"]
+    prefix = folder / "prefix"
+    options = ["-Dpython=disabled", "-Dtests=false", "-Dlibdir=lib", f"--prefix={prefix}"]
+    run(*meson, "setup", folder / "build", ROOT, *options, *setup_options())
+    run(*meson, "install", "-C", folder / "build")
+    return prefix
+
+
+@pytest.fixture(scope="module")
+def flags(prefix):
+    pkg_config = shutil.which("pkg-config") or pytest.skip("pkg-config is not installed")
+
+    def ask(*words):
+        env = {"PKG_CONFIG_PATH": str(prefix / "lib" / "pkgconfig")}
+        return run(pkg_config, *words, "viewcast", env=env).stdout.split()
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def dlpack():
+    tvm_ffi = pytest.importorskip("tvm_ffi", reason="apache-tvm-ffi ships DLPack's header")
+    return ["-isystem", pathlib.Path(tvm_ffi.__file__).parent / "include"]
+
+
+def test_what_is_installed(prefix):
+    files = {str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir()}
+    assert files == {
+        "include/viewcast/viewcast.h",
+        "lib/libviewcast.a",
+        "lib/libviewcast.so",
+        "lib/libviewcast.so.0",
+        f"lib/libviewcast.so.{version()}",
+        "lib/pkgconfig/viewcast.pc",
+    }
+
+
+def test_versions_agree(prefix, flags):
+    library = ctypes.CDLL(str(prefix / "lib" / "libviewcast.so"))
+    library.vc_version.restype = ctypes.c_char_p
+    assert library.vc_version().decode() == version()
+    assert flags("--modversion") == [version()]
+
+
+def test_it_needs_the_c_library_and_nothing_else(prefix):
+    readelf = shutil.which("readelf") or pytest.skip("binutils are not installed")
+    shown = run(readelf, "-d", prefix / "lib" / "libviewcast.so").stdout
+    needed = [line.split("[")[1].rstrip("]") for line in shown.splitlines() if "NEEDED" in line]
+    assert all(name.startswith(("libc.so", "libm.so", "libgcc_s", "ld-linux")) for name in needed)
+
+
+def test_it_exports_its_interface_and_nothing_else(prefix):
+    nm = shutil.which("nm") or pytest.skip("binutils are not installed")
+    shown = run(nm, "-D", "--defined-only", prefix / "lib" / "libviewcast.so").stdout
+    names = {line.split()[-1].partition("@")[0] for line in shown.splitlines()}
+    assert names and all(name.startswith("vc_") for name in names), sorted(names)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A PPM of 64 x 40 pixels, no two alike."""
+    pixels = bytes(value for y in range(40) for x in range(64) for value in (x * 4, y * 6, x ^ y))
+    path = tmp_path / "in.ppm"
+    path.write_bytes(b"P6\n64 40\n255\n" + pixels)
+    return path, pixels
+
+
+def read_ppm(path):
+    kind, size, most, pixels = path.read_bytes().split(b"\n", 3)
+    assert (kind, most) == (b"P6", b"255")
+    return tuple(map(int, size.split())), pixels
+
+
+@pytest.mark.parametrize("linked", ["shared", "static"])
+def test_a_c_program(linked, prefix, flags, dlpack, picture, tmp_path):
+    compiler = shutil.which("cc") or pytest.skip("no C compiler")
+    program = tmp_path / "c_crop"
+    if linked == "shared":
+        how = [*flags("--cflags", "--libs"), f"-Wl,-rpath,{prefix}/lib"]
+    else:
+        how = ["-DVC_STATIC", *flags("--cflags"), prefix / "lib" / "libviewcast.a"]
+        how += [word for word in flags("--libs", "--static") if word not in ("-lviewcast",)]
+    warn = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    run(compiler, *warn, *dlpack, EXAMPLES / "c_crop.c", "-o", program, *how)
+
+    source, pixels = picture
+    done = run(program, source, tmp_path / "out.ppm")
+    assert "32 x 20 of 64 x 40, rows 192 bytes apart" in done.stdout
+    size, cut = read_ppm(tmp_path / "out.ppm")
+    rows = [pixels[(y * 64 + 16) * 3 : (y * 64 + 48) * 3] for y in range(10, 30)]
+    assert size == (32, 20) and cut == b"".join(rows)
+
+    assert run(program, tmp_path / "none.ppm", tmp_path / "x", good=False).returncode == 1
+    source.write_bytes(source.read_bytes()[:1000])
+    assert run(program, source, tmp_path / "x", good=False).returncode == 1
+
+
+def torch_flags():
+    """Of torch as it is installed, without importing it."""
+    try:
+        root = pathlib.Path(str(importlib.metadata.distribution("torch").locate_file("torch")))
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("torch is not installed")
+    if not (root / "include" / "ATen" / "DLConvertor.h").is_file():
+        pytest.skip("torch's headers are not installed")
+    include = ["-isystem", root / "include", "-isystem", sysconfig.get_paths()["include"]]
+    return include, [f"-L{root}/lib", "-ltorch_cpu", "-lc10", f"-Wl,-rpath,{root}/lib"]
+
+
+def test_a_cpp_program_with_libtorch(prefix, flags, picture, tmp_path):
+    compiler = shutil.which("c++") or pytest.skip("no C++ compiler")
+    include, link = torch_flags()
+    program = tmp_path / "cpp_torch"
+    words = ["-std=c++20", "-Wall", "-Wextra", "-Werror", *include, EXAMPLES / "cpp_torch.cpp"]
+    words += [*flags("--cflags", "--libs"), f"-Wl,-rpath,{prefix}/lib", *link]
+    run(compiler, *words, "-o", program)
+
+    source, pixels = picture
+    done = run(program, source, tmp_path / "out.ppm", good=False)
+    if done.returncode == 77:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stderr
+    _, after = read_ppm(tmp_path / "out.ppm")
+    for y in range(40):
+        for x in range(64):
+            old = pixels[(y * 64 + x) * 3 :][:3]
+            if 16 <= x < 48 and 10 <= y < 30:
+                old = bytes(255 - value for value in old)
+            assert after[(y * 64 + x) * 3 :][:3] == old, (x, y)
+
+
+def test_the_header_is_the_trees(prefix):
+    installed = prefix / "include" / "viewcast" / "viewcast.h"
+    tree = ROOT / "include" / "viewcast" / "viewcast.h"
+    digest = [hashlib.sha256(path.read_bytes()).digest() for path in (installed, tree)]
+    assert digest[0] == digest[1]

