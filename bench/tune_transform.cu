@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include <cuda_runtime.h>
@@ -124,6 +125,7 @@ static job make_job(const workload &w, const size &s, char *from, char *to) {
 /* --- time */
 
 static int rounds = 30;
+static const char *only = ""; /* workloads whose name contains this */
 
 /* Milliseconds, the median; `run(i)` works on the i-th set of buffers. */
 template <class Run>
@@ -161,6 +163,7 @@ static double copy_times[SIZES];
 
 template <class Family>
 static void measure(const workload &w, int block, bool two = false) {
+  if (!strstr(w.name, only)) return;
   printf("%-26s %2d%s%4d", w.name, Family::PIXELS, two ? "x2" : "  ", block);
   for (int s = 0; s < SIZES; s++) {
     size of = sizes[s];
@@ -198,6 +201,7 @@ static void measure_blocks(const workload &w) {
 
 int main(int count, char **arguments) {
   if (count > 1) rounds = atoi(arguments[1]);
+  if (count > 2) only = arguments[2];
   size_t most = bytes_of(F32, sizes[SIZES - 1]);
   for (int i = 0; i < SETS; i++) {
     CHECK(cudaMalloc(&from_memory[i], most));

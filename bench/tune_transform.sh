@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Times shapes of the fast GPU kernels, with every way of reading and writing:
-# bench/tune_transform.sh [ROUNDS]. Needs nvcc and a GPU, and nothing else.
+# bench/tune_transform.sh [ROUNDS [WORKLOADS]]. TUNE_HINTS="0_1" times one way. Needs nvcc and a GPU, and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,9 +15,9 @@ for source in src/core/{dtype,error,view}.c src/transform/{number,plan,plan_chec
   objects+=("$object")
 done
 
-hints=("0 1" "0 0" "2 1" "2 0")
+read -ra hints <<<"${TUNE_HINTS:-0_1 0_0 2_1 2_0}"
 for hint in "${hints[@]}"; do
-  read -r load store <<<"$hint"
+  load=${hint%_*} store=${hint#*_}
   nvcc -O3 -std=c++17 -fmad=false -arch="${TUNE_ARCH:-sm_90}" "${include[@]}" \
     -DVC_LOAD_HINT="$load" -DVC_STORE_HINT="$store" \
     bench/tune_transform.cu "${objects[@]}" -lm -o "$folder/tune_${load}_$store" &
@@ -26,5 +26,5 @@ done
 wait
 [[ -n ${TUNE_BUILD_ONLY:-} ]] && exit
 for hint in "${hints[@]}"; do
-  "$folder/tune_${hint/ /_}" "$@"
+  "$folder/tune_$hint" "$@"
 done
