@@ -73,6 +73,12 @@ coverage: $(VENV)/tools.stamp
 	$(PIP) --quiet gcovr==8.8
 	CC=gcc CXX=g++ $(BIN)/python tools/coverage.py
 
+soak: $(VENV)/package.stamp
+	$(BIN)/python tests/soak/soak.py $(SOAK_ARGS)
+
+test-opencv-versions: $(VENV)/package.stamp
+	$(BIN)/python tools/opencv_versions.py $(VERSIONS)
+
 bench: $(VENV)/package.stamp
 	$(BIN)/python -m viewcast bench $(BENCH_ARGS)
 

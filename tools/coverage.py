@@ -8,8 +8,8 @@ those that are not are listed. Needs gcov of the compiler, and gcovr.
 import json
 import sys
 
-from run_tests import ROOT, run, say
-from sanitize import MESON, configure, tools_env
+from opencvs import say
+from sanitize import MESON, ROOT, configure, run, tools_env
 
 ROOMS = ["core", "protocol", "gpumat", "cuda"]
 NEEDED = 95

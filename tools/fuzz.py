@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 
-from run_tests import ROOT, run, say
-from sanitize import MESON, tools_env
+from opencvs import say
+from sanitize import MESON, ROOT, run, tools_env
 
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 TARGETS = sorted(folder.name for folder in CORPUS.iterdir())

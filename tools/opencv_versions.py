@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make test-opencv-versions`: what is supported of each minor version of OpenCV.
+
+    python tools/opencv_versions.py [4.8 4.9 ...]
+
+Installs the newest opencv-python-headless of each, in a folder of its own, lends
+memory to its GpuMats in every way that a header allows, and prints a table.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from opencvs import environment, install, say
+
+MINORS = ["4.8", "4.9", "4.10", "4.11", "4.12", "4.13", "4.14", "5.0"]
+# Built against NumPy 1, which NumPy 2 does not load.
+OLD = {"4.8": ["numpy==1.26.4"], "4.9": ["numpy==1.26.4"]}
+
+CHECK = """
+import gc, json, weakref
+import numpy as np, cv2
+import viewcast as vc
+
+layout = vc.opencv_layout()
+DEPTHS = "uint8 int8 uint16 int16 int32 float32 float64 float16 bool bfloat16 uint32 int64 uint64"
+dtypes, images = [], 0
+
+class Memory(np.ndarray):
+    pass
+
+def lend(shape, dtype):
+    global images
+    array = np.arange(np.prod(shape)).astype(dtype).reshape(shape).view(Memory)
+    alive = weakref.ref(array)
+    mat = vc.as_gpumat(array)
+    images += 1
+    assert (mat.cudaPtr(), mat.size()) == (array.ctypes.data, shape[1::-1]), shape
+    assert mat.channels() == (shape[2] if len(shape) == 3 else 1)
+    back = vc.as_numpy(mat)
+    assert back.dtype == dtype and (back == array).all() and back.shape == shape
+    return alive, mat, back
+
+for name in DEPTHS.split():
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        continue  # no bfloat16 without ml_dtypes
+    try:
+        for shape in [(7, 5), (7, 5, 3), (1, 9, 4), (64, 48, 2)]:
+            if dtype == bool:  # 8U in a GpuMat
+                vc.as_gpumat(np.zeros(shape, bool))
+            else:
+                lend(shape, dtype)
+        dtypes.append(name)
+    except vc.DTypeError:
+        pass
+
+# Slices and regions are views; a region keeps the memory.
+array = np.arange(7 * 9 * 3, dtype=np.uint8).reshape(7, 9, 3)
+mat = vc.as_gpumat(array[1:6, 2:7])
+assert (vc.as_numpy(mat) == array[1:6, 2:7]).all()
+region = mat.rowRange(1, 3)
+assert vc.view(region).ptr == array[2:, 2:].ctypes.data
+del mat, region, array
+
+# The memory goes with the last GpuMat; where OpenCV never counts down, with force.
+alive, mat, back = lend((7, 5, 3), np.dtype("uint8"))
+del back
+vc.collect()
+assert alive() is not None
+copy = mat.rowRange(0, 2)
+del mat
+gc.collect()
+vc.collect()
+assert alive() is not None
+del copy
+gc.collect()
+vc.collect(force=True)
+assert alive() is None
+
+for _ in range(20000):
+    vc.as_numpy(vc.as_gpumat(np.zeros((4, 5, 3), np.uint8)))
+gc.collect()
+vc.collect(force=True)
+now = vc.statistics()
+for key in ("lends", "shares", "exports"):
+    assert now[key] == now[key + "_released"], now
+print(json.dumps([cv2.__version__, np.__version__, layout["channels_max"], layout["counting"],
+                  len(dtypes), now["lends"]]))
+"""
+
+HEADER = ["OpenCV", "NumPy", "channels at most", "its counter", "dtypes", "lends made and ended"]
+
+
+def check(minor):
+    folder = install(f"minor-{minor}", f"opencv-python-headless=={minor}.*", *OLD.get(minor, []))
+    env = environment(folder, os.environ)
+    done = subprocess.run([sys.executable, "-c", CHECK], env=env, text=True, capture_output=True)
+    if done.returncode != 0:
+        print(done.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main():
+    rows, failed = [], []
+    for minor in sys.argv[1:] or MINORS:
+        say(f"OpenCV {minor}")
+        row = check(minor)
+        rows.append(row or [minor, "", "", "FAILED", "", ""])
+        if not row:
+            failed.append(minor)
+    say("Versions of OpenCV (stock wheels, host mode)")
+    for row in [HEADER, ["---"] * len(HEADER), *rows]:
+        print("|", " | ".join(map(str, row)), "|")
+    sys.exit(f"FAILED: {', '.join(failed)}" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
