@@ -24,12 +24,15 @@ extensions = [
 ]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["requirements.txt", "figures/README.md"]
+exclude_patterns = ["requirements.txt"]
 nitpicky = True
 # What the stubs and the header name and other projects document.
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|cupy|numpy|cv2|collections\.abc|typing)\b.*"),
-    ("py:.*", r"(Any|Buffer|CapsuleType|GpuMat|Iterable|Iterator|Literal|Sequence)"),
+    (
+        "py:.*",
+        r"((Cupy|Cv2|Torch)Stream|Any|Buffer|CapsuleType|GpuMat|Iterable|Iterator|Literal|Sequence)",
+    ),
     ("c:identifier", r"u?int\d+_t|u?intptr_t|size_t|DLManagedTensor(Versioned)?"),
 ]
 

@@ -13,7 +13,6 @@ import pathlib
 import platform
 import subprocess
 import sys
-import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "wheels"
@@ -33,8 +32,10 @@ def environment(interpreter):
     python = folder / "bin" / "python"
     if not python.is_file():
         run(interpreter, "-m", "venv", folder)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["build-system"]["requires"], *TOOLS]
+    # What building needs, said by the build backend, NVIDIA's compiler among it.
+    asked = [python, ROOT / "tools" / "build_backend.py"]
+    needed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    wanted = [*needed, *TOOLS]
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted)
     return folder, python
 

