@@ -27,8 +27,24 @@ def read_stub(module):
 
     stub = origin.with_suffix(".pyi")
     if stub.is_file():
-        visit(ast.parse(stub.read_text()).body, module)
+        visit(WrittenOut(tree := ast.parse(stub.read_text())).visit(tree).body, module)
     return found
+
+
+class WrittenOut(ast.NodeTransformer):
+    """Private names of types (`_Layout = Literal[...]`) give way to what they stand for."""
+
+    def __init__(self, tree):
+        self.meanings = {}
+        for node in tree.body:
+            target = getattr(node, "target", None) or next(iter(getattr(node, "targets", ())), None)
+            private = isinstance(target, ast.Name) and target.id.startswith("_")
+            if private and isinstance(getattr(node, "value", None), ast.Subscript | ast.BinOp):
+                self.meanings[target.id] = node.value
+
+    def visit_Name(self, node):
+        meaning = self.meanings.get(node.id)
+        return node if meaning is None or isinstance(node.ctx, ast.Store) else self.visit(meaning)
 
 
 def signature_of(node):

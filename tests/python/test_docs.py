@@ -137,3 +137,9 @@ def test_the_c_reference_has_every_function(monkeypatch):
     }
     assert declared <= documented
     assert len(declared) > 50
+
+
+def test_the_python_reference_has_every_name():
+    text = (pages.ROOT / "docs/reference/python.rst").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\.\. auto\w+:: (\w+)", text, re.M))
+    assert set(vc.__all__) - {"__version__"} <= documented
