@@ -40,7 +40,8 @@ def quarters(mat: cv2.cuda.GpuMat) -> list[cv2.cuda.GpuMat]:
 def put_by_opencv(frame: np.ndarray, place: cv2.cuda.GpuMat) -> None:
     mat = cv2.cuda.GpuMat()
     mat.upload(frame)
-    cv2.cuda.resize(mat, (WIDTH, HEIGHT), dst=place, interpolation=cv2.INTER_AREA)
+    shrink = cv2.cuda.resize  # type: ignore[attr-defined]  # not in its stubs
+    shrink(mat, (WIDTH, HEIGHT), dst=place, interpolation=cv2.INTER_AREA)
 
 
 def put_by_torch(frame: np.ndarray, place: cv2.cuda.GpuMat) -> None:
