@@ -14,7 +14,7 @@ typedef struct {
 } axis_order;
 
 static axis_order order_of(const vc_view *view) {
-  axis_order order;
+  axis_order order = {{0}};
   for (int i = 0; i < view->ndim; i++) {
     int at = i;
     while (at > 0 && view->shape[i] > 1 && view->shape[order.axes[at - 1]] > 1 &&
