@@ -17,7 +17,7 @@ def describe():
     return {"mode": mode, "reason": reason, **(driver() if mode == "CUDA" else NO_DRIVER)}
 
 
-NO_DRIVER = {"driver_cuda": None, "driver": None, "gpus": []}
+NO_DRIVER: dict[str, object] = {"driver_cuda": None, "driver": None, "gpus": []}
 
 
 def driver():
