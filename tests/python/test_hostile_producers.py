@@ -13,12 +13,24 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from dlpack_structs import CUDA, Producer, new_capsule
+from dlpack_structs import CUDA, new_capsule
+from dlpack_structs import Producer as MortalProducer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from images import CONVERT, CudaArray, Image, pixels_at
 
 import viewcast as vc
+
+
+class Producer(MortalProducer):
+    """Its managed tensor is there as long as a deleter may be called: for ever."""
+
+    every = []
+
+    def __init__(self, *arguments, **fields):
+        super().__init__(*arguments, **fields)
+        self.every.append((self, self.managed, self.shape, self.strides))
+
 
 for_all_targets = pytest.mark.parametrize("target", list(CONVERT))
 
