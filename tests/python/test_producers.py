@@ -6,6 +6,7 @@ import collections
 import ctypes
 import gc
 import mmap
+import os
 import weakref
 
 import cv2
@@ -38,6 +39,10 @@ from viewcast._viewcast import cuda_array_as_opencv_gpu_mat
 
 TARGETS = list(CONVERT)
 for_all_targets = pytest.mark.parametrize("target", TARGETS)
+
+needs_tables = pytest.mark.skipif(
+    os.environ.get("VIEWCAST_SLOW") == "1", reason="VIEWCAST_SLOW=1 uses no C exchange table"
+)
 
 
 def pixels_of(view):
@@ -579,6 +584,7 @@ def with_table(tensor=None, managed=give, major=1, previous=None):
     return type("Tabled", (Producer,), names)
 
 
+@needs_tables
 def test_a_table_describes_an_object_that_is_then_kept():
     image = Image((7, 5, 3))
     producer = with_table(tensor=describe)(image.array)
@@ -593,6 +599,7 @@ def test_a_table_describes_an_object_that_is_then_kept():
     assert alive() is None
 
 
+@needs_tables
 def test_a_table_that_only_gives_managed_tensors_has_them_deleted_once():
     image = Image((7, 5, 3))
     producer = with_table()(image.array)
@@ -602,12 +609,14 @@ def test_a_table_that_only_gives_managed_tensors_has_them_deleted_once():
     assert producer.deleted == 1
 
 
+@needs_tables
 def test_a_managed_tensor_of_a_table_is_deleted_once_if_it_is_refused():
     producer = with_table()(Image((7, 5)).array, lanes=4)
     refuses(producer, "vector of 4 lanes", vc.DTypeError)
     assert producer.deleted == 1
 
 
+@needs_tables
 @pytest.mark.parametrize("keywords", [{"tensor": fail}, {"managed": fail}], ids=str)
 def test_a_table_that_fails_is_an_error(keywords):
     producer = with_table(**keywords)(Image((7, 5)).array)
@@ -615,6 +624,7 @@ def test_a_table_that_fails_is_an_error(keywords):
     assert producer.asked == []
 
 
+@needs_tables
 def test_an_older_table_of_a_chain_is_found():
     image = Image((7, 5, 3))
     older = with_table(tensor=describe).table
@@ -637,6 +647,7 @@ def test_a_wrong_table_is_passed_over(table):
     sees(pretender(image.array), image)
 
 
+@needs_tables
 @pytest.mark.skipif(
     not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"),
     reason="torch has a table since 2.10",
