@@ -98,7 +98,7 @@ typedef struct vc_driver {
   CUresult (*cuGetErrorName)(CUresult result, const char **name);
 } vc_driver;
 
-/* Set once the process has decided for CUDA, and never changed again. */
+/* Set once the process has decided for CUDA; NULL again in a child of fork(). */
 extern const vc_driver *_Atomic vc_driver_ready;
 /* Decides; NULL in host mode or where the driver failed. */
 const vc_driver *vc_driver_decide(void);

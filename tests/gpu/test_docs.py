@@ -3,8 +3,6 @@
 
 import pytest
 
-import viewcast as vc
-
 pytest.importorskip("markdown_it", reason="it reads the pages (pip install markdown-it-py)")
 
 import pages  # noqa: E402  (of tests/python)
@@ -19,11 +17,4 @@ PYTHON = [
 @pytest.mark.parametrize("page", PYTHON, ids=pages.name_of)
 def test_python_of_a_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    before = vc.pool()
-    try:
-        ran, lacking = pages.run(page)
-    finally:
-        if vc.pool() != before:
-            vc.use_pool(before)
-    if not ran:
-        pytest.skip(f"its blocks need: {', '.join(sorted(set(lacking)))}")
+    pages.run_or_skip(page)

@@ -24,6 +24,7 @@ import pathlib
 import re
 
 import cv2
+import pytest
 from markdown_it import MarkdownIt
 
 import viewcast as vc
@@ -151,3 +152,15 @@ def check_output(page: pathlib.Path, block: Block, printed: str) -> None:
     same = doctest.OutputChecker().check_output(block.output, printed, options)
     where = f"{name_of(page)}, the block at line {block.line}"
     assert same, f"{where} printed\n{printed}\nand the page shows\n{block.output}"
+
+
+def run_or_skip(page: pathlib.Path) -> None:
+    """Runs a page as a test, and puts the pool back that was in use."""
+    before = vc.pool()
+    try:
+        ran, lacking = run(page)
+    finally:
+        if vc.pool() != before:
+            vc.use_pool(before)
+    if not ran:
+        pytest.skip(f"its blocks need: {', '.join(sorted(set(lacking)))}")

@@ -29,14 +29,7 @@ def blocks(language):
 @pytest.mark.parametrize("page", PYTHON, ids=pages.name_of)
 def test_python_of_a_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    before = vc.pool()
-    try:
-        ran, lacking = pages.run(page)
-    finally:
-        if vc.pool() != before:
-            vc.use_pool(before)
-    if not ran:
-        pytest.skip(f"its blocks need: {', '.join(sorted(set(lacking)))}")
+    pages.run_or_skip(page)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=pages.name_of)
