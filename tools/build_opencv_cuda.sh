@@ -107,18 +107,25 @@ if [[ ! -e $source/unpacked ]]; then
   mkdir -p "$work/download" "$source"
   if ! compgen -G "$work/download/opencv_contrib_python_headless-$opencv.tar.gz" >/dev/null; then
     "$venv/bin/python" - "$opencv" "$work/download" <<'PY'
-import hashlib, json, pathlib, sys, urllib.request
+import hashlib, json, os, pathlib, sys, urllib.request
 
 version, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-page = f"https://pypi.org/pypi/opencv-contrib-python-headless/{version}/json"
-files = json.load(urllib.request.urlopen(page))["urls"]
-sdist = next((file for file in files if file["packagetype"] == "sdist"), None)
+# The simple index (PEP 691): what every mirror of PyPI serves.
+index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
+asked = urllib.request.Request(
+    f"{index}/opencv-contrib-python-headless/",
+    headers={"Accept": "application/vnd.pypi.simple.v1+json"},
+)
+name = f"opencv_contrib_python_headless-{version}.tar.gz"
+files = json.load(urllib.request.urlopen(asked))["files"]
+# Older ones are spelt with hyphens.
+sdist = next((file for file in files if file["filename"].replace("-", "_") == name.replace("-", "_")), None)
 if sdist is None:
-    sys.exit(f"OpenCV {version} has no source distribution on PyPI")
+    sys.exit(f"OpenCV {version} has no source distribution on {index}")
 data = urllib.request.urlopen(sdist["url"]).read()
-if hashlib.sha256(data).hexdigest() != sdist["digests"]["sha256"]:
+if hashlib.sha256(data).hexdigest() != sdist["hashes"]["sha256"]:
     sys.exit("the source distribution arrived damaged; run again")
-(folder / f"opencv_contrib_python_headless-{version}.tar.gz").write_bytes(data)
+(folder / name).write_bytes(data)
 PY
   fi
   tar -xzf "$work/download/opencv_contrib_python_headless-$opencv.tar.gz" \
