@@ -82,6 +82,15 @@ double query(uintptr_t stream, uintptr_t unused, int calls) {
   TIMED(ask(event));
 }
 
+/* The stream is idle. */
+double stream_query(uintptr_t stream, uintptr_t unused, int calls) {
+  of_handle ask = (of_handle)entry("cuStreamQuery");
+  of_handle synchronize = (of_handle)entry("cuStreamSynchronize");
+  (void)unused;
+  if (!ask || !synchronize || synchronize((handle)stream)) return -1;
+  TIMED(ask((handle)stream));
+}
+
 double is_capturing(uintptr_t stream, uintptr_t unused, int calls) {
   of_stream ask = (of_stream)entry("cuStreamIsCapturing");
   int status = 0;

@@ -96,6 +96,8 @@ def add_torch(parts):
         "see": "torch's table: see a tensor",
         "own": "torch's table: own it, let go",
         "make": "torch's table: make a tensor, end it",
+        "make_pending": "the same, its end with a pending call",
+        "make_with_gil": "the same, its end takes the GIL",
         "stream": "torch's table: current stream",
     }.items():
         parts.add(
@@ -125,6 +127,8 @@ def add_driver(parts):
         ("cuEventRecord, another", "record", side.ptr, 0),
         ("cuStreamWaitEvent", "wait_for", legacy, side.ptr),
         ("cuEventQuery, done", "query", side.ptr, 0),
+        ("cuStreamQuery, legacy, idle", "stream_query", legacy, 0),
+        ("cuStreamQuery, another, idle", "stream_query", side.ptr, 0),
     ):
         parts.add(what, lambda n=name, a=first, b=second: driver_stopwatch(n, a, b, parts.number))
 

@@ -167,6 +167,11 @@ VC_API vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_erro
  * blocking stream captures; false where that can't be asked. */
 VC_API bool vc_stream_is_capturing(int32_t device, vc_stream stream);
 
+/* True if all that was enqueued on the stream is done (the legacy stream: and on all
+ * blocking ones); false where it is not, where the stream is capturing, or where that
+ * can't be asked. Never waits. */
+VC_API bool vc_stream_is_idle(int32_t device, vc_stream stream);
+
 /* A point on a stream: what was enqueued before it. */
 typedef struct vc_mark {
   void *event;

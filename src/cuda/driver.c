@@ -71,6 +71,7 @@ static const char *load_symbols(void *library, vc_driver *driver) {
       {"cuStreamWaitEvent", &driver->cuStreamWaitEvent},
       {"cuEventQuery", &driver->cuEventQuery},
       {"cuStreamSynchronize", &driver->cuStreamSynchronize},
+      {"cuStreamQuery", &driver->cuStreamQuery},
       {"cuStreamGetCtx", &driver->cuStreamGetCtx},
       {"cuStreamIsCapturing", &driver->cuStreamIsCapturing},
       {"cuStreamGetCaptureInfo_v2", &driver->cuStreamGetCaptureInfo},

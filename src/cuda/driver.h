@@ -73,6 +73,7 @@ typedef struct vc_driver {
   CUresult (*cuStreamWaitEvent)(CUstream stream, CUevent event, unsigned flags);
   CUresult (*cuEventQuery)(CUevent event);
   CUresult (*cuStreamSynchronize)(CUstream stream);
+  CUresult (*cuStreamQuery)(CUstream stream);
   CUresult (*cuStreamGetCtx)(CUstream stream, CUcontext *context);
   CUresult (*cuStreamIsCapturing)(CUstream stream, int *status);
   CUresult (*cuStreamGetCaptureInfo)(CUstream stream, int *status, uint64_t *id, void *graph,

@@ -313,6 +313,18 @@ bool vc_stream_is_capturing(int32_t device, vc_stream stream) {
   return captures;
 }
 
+bool vc_stream_is_idle(int32_t device, vc_stream stream) {
+  const vc_driver *driver = vc_driver_get();
+  if (!driver || stream == VC_STREAM_NONE) return true;
+  vc_entered entered = vc_cuda_enter_stream(device, stream);
+  capture found;
+  bool idle = find_capture(driver, stream, &found) == VC_CUDA_SUCCESS && !found.active &&
+              !found.implicit &&
+              driver->cuStreamQuery(vc_driver_stream(stream)) == VC_CUDA_SUCCESS;
+  vc_cuda_leave(entered);
+  return idle;
+}
+
 vc_status vc_cuda_warmup(int32_t device, vc_error *error) {
   const vc_driver *driver = vc_driver_get();
   if (!driver) return VC_OK;

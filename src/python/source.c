@@ -101,6 +101,28 @@ static bool only_counts_down(const vc_owner *owner) {
          Py_REFCNT((PyObject *)owner->context) > 1;
 }
 
+/* The newest thread comes first, so that one look at the list is enough. */
+static bool is_only_thread(PyThreadState *here) {
+  PyInterpreterState *interpreter = PyThreadState_GetInterpreter(here);
+  return PyInterpreterState_ThreadHead(interpreter) == here && !PyThreadState_Next(here);
+}
+
+vp_gil vp_gil_take_if_free(void) {
+#if defined(Py_GIL_DISABLED)
+  return VP_GIL_NOT_TAKEN;
+#else
+  if (!Py_IsInitialized() || is_finalizing() || holds_gil()) return VP_GIL_NOT_TAKEN;
+  PyThreadState *here = PyGILState_GetThisThreadState();
+  if (!here || !is_only_thread(here)) return VP_GIL_NOT_TAKEN;
+  PyEval_RestoreThread(here);
+  return VP_GIL_TAKEN;
+#endif
+}
+
+void vp_gil_leave(vp_gil taken) {
+  if (taken == VP_GIL_TAKEN) PyEval_SaveThread();
+}
+
 static _Atomic bool asked; /* a pending call is on its way */
 
 static int run_pending(void *unused) {

@@ -69,6 +69,12 @@ PyObject *vp_hold(vc_owner *owner);
  * be run soon by the main thread. */
 int vp_source_init(PyObject *module);
 
+/* Takes the GIL where that cannot wait: on a Python thread that let go of it, and that
+ * is the only one. Else does nothing. What it returns is for vp_gil_leave. */
+typedef enum vp_gil { VP_GIL_NOT_TAKEN, VP_GIL_TAKEN } vp_gil;
+vp_gil vp_gil_take_if_free(void);
+void vp_gil_leave(vp_gil taken);
+
 /* Runs releases that were put off, if there are any. Needs the GIL. */
 void vp_drain(void);
 

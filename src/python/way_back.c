@@ -145,8 +145,9 @@ static size_t shorten(hop *lane) {
   return released;
 }
 
-/* Behind others of its stream that were not done, a hop is not asked for: the lane
- * is, now and then, and at the next conversion. */
+/* A stream that has nothing to do needs no event: one question instead of a record and
+ * two more. Behind others of its stream that were not done, a hop is not asked for: the
+ * lane is, now and then, and at the next conversion. */
 static void hop_release(void *context) {
   enum { LOOK_EVERY = 8 };
   hop *ended = context, *lane = lane_of(ended);
@@ -154,7 +155,7 @@ static void hop_release(void *context) {
     set_mark(ended);
     join_lane(lane, ended);
     if (lane->length % LOOK_EVERY == 0) shorten(lane);
-  } else if (is_done(ended)) {
+  } else if (vc_stream_is_idle(ended->device, ended->consumer) || is_done(ended)) {
     give_back(ended);
   } else {
     start_lane(ended);

@@ -300,6 +300,22 @@ static int synchronize(intptr_t handle) {
   return SIM_CAPTURE_UNSUPPORTED;
 }
 
+/* The legacy stream answers for all blocking ones, as events on it do. */
+static bool is_busy(const stream *each, bool legacy) {
+  if (each->busy) return true;
+  for (int i = 2 * MAX_DEVICES; legacy && i < stream_count; i++) {
+    if (streams[i].busy && streams[i].device == each->device && !streams[i].non_blocking) return true;
+  }
+  return false;
+}
+
+static int query_stream(intptr_t handle) {
+  int result = synchronize(handle);
+  if (result != SIM_SUCCESS) return result;
+  bool legacy = handle == 0 || handle == 1;
+  return is_busy(find_stream(handle, &result), legacy) ? SIM_NOT_READY : SIM_SUCCESS;
+}
+
 SIMULATED(cuStreamGetCtx, (intptr_t handle, void **context), handle, 0,
           get_stream_context(handle, context))
 SIMULATED(cuStreamGetFlags, (intptr_t handle, unsigned *flags), handle, 0,
@@ -310,6 +326,7 @@ SIMULATED(cuStreamGetCaptureInfo_v2,
           handle, 0,
           ((void)graph, (void)dependencies, (void)count, get_capture(handle, status, id)))
 SIMULATED(cuStreamSynchronize, (intptr_t handle), handle, 0, synchronize(handle))
+SIMULATED(cuStreamQuery, (intptr_t handle), handle, 0, query_stream(handle))
 
 /* --- what comes before what: a vector clock for each stream */
 

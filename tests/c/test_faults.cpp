@@ -460,7 +460,7 @@ void fail_each_allocation(const operation &each, bool and_later) {
 const char *const symbols[] = {
     "cuDevicePrimaryCtxRetain", "cuCtxGetCurrent", "cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2",
     "cuPointerGetAttributes", "cuEventCreate", "cuEventDestroy_v2", "cuEventRecord",
-    "cuStreamWaitEvent", "cuEventQuery", "cuStreamSynchronize", "cuStreamGetCtx",
+    "cuStreamWaitEvent", "cuEventQuery", "cuStreamSynchronize", "cuStreamQuery", "cuStreamGetCtx",
     "cuStreamIsCapturing", "cuStreamGetCaptureInfo_v2", "cuThreadExchangeStreamCaptureMode",
     "cuStreamGetFlags", "cuCtxGetDevice", "cuDeviceGetAttribute", "cuMemAlloc_v2",
     "cuMemAllocAsync", "cuMemFree_v2", "cuMemFreeAsync", "cuMemcpy2DAsync_v2", "cuGetErrorName",

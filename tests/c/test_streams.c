@@ -472,6 +472,28 @@ static void test_synchronize(void) {
   CHECK_INT(vc_stream_synchronize(0, a, NULL), VC_ERROR_CUDA);
 }
 
+static void test_idle(void) {
+  intptr_t a = new_stream(0, false), b = new_stream(0, true);
+  CHECK(vc_stream_is_idle(0, -1));
+  CHECK_INT(sim_log_length(), 0);
+  CHECK(vc_stream_is_idle(0, a) && vc_stream_is_idle(0, b) && vc_stream_is_idle(0, 1));
+  CHECK_WORK("");
+  sim_busy(a, 0, 1);
+  CHECK(!vc_stream_is_idle(0, a) && vc_stream_is_idle(0, b));
+  CHECK(!vc_stream_is_idle(0, 0) && !vc_stream_is_idle(0, 1)); /* a is blocking */
+  sim_busy(a, 0, 0);
+  sim_busy(b, 0, 1);
+  CHECK(!vc_stream_is_idle(0, b) && vc_stream_is_idle(0, 1));
+  sim_busy(b, 0, 0);
+  sim_begin_capture(a, SIM_GLOBAL);
+  CHECK(!vc_stream_is_idle(0, a) && !vc_stream_is_idle(0, 1) && vc_stream_is_idle(0, b));
+  CHECK_INT(sim_end_capture(a), 0);
+  sim_fail("cuStreamQuery", 0, SIM_ILLEGAL_ADDRESS);
+  CHECK(!vc_stream_is_idle(0, a) && vc_stream_is_idle(0, a));
+  sim_fail("cuStreamIsCapturing", 0, SIM_UNKNOWN);
+  CHECK(!vc_stream_is_idle(0, a) && vc_stream_is_idle(0, a));
+}
+
 /* A capture in the strictest mode, and all that another thread does beside it. */
 static void beside_a_capture(void) {
   intptr_t b = lettered[1], c = lettered[2];
@@ -892,6 +914,7 @@ static const struct {
     {"default_stream_and_capture", test_default_stream_and_capture, 0},
     {"is_capturing", test_is_capturing, 0},
     {"synchronize", test_synchronize, 0},
+    {"idle", test_idle, 0},
     {"beside_a_capture", test_beside_a_capture, 0},
     {"marks", test_marks, 0},
     {"marks_dropped", test_marks_dropped, 0},
@@ -917,8 +940,8 @@ static const char *const symbols[] = {
     "cuInit", "cuDeviceGetCount", "cuDevicePrimaryCtxRetain", "cuCtxGetCurrent",
     "cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuPointerGetAttributes", "cuEventCreate",
     "cuEventDestroy_v2", "cuEventRecord", "cuStreamWaitEvent", "cuEventQuery",
-    "cuStreamSynchronize", "cuStreamGetCtx", "cuStreamIsCapturing", "cuStreamGetCaptureInfo_v2",
-    "cuThreadExchangeStreamCaptureMode", "cuStreamGetFlags", "cuCtxGetDevice",
+    "cuStreamSynchronize", "cuStreamQuery", "cuStreamGetCtx", "cuStreamIsCapturing",
+    "cuStreamGetCaptureInfo_v2", "cuThreadExchangeStreamCaptureMode", "cuStreamGetFlags", "cuCtxGetDevice",
     "cuDeviceGetAttribute", "cuMemAlloc_v2", "cuMemAllocAsync", "cuMemFree_v2",
     "cuMemFreeAsync", "cuMemcpy2DAsync_v2", "cuMemcpyHtoDAsync_v2", "cuLaunchKernel",
     "cuGetErrorName",

@@ -4,6 +4,8 @@ their three ways, and never more of them than were alive at the last conversion.
 
 import ctypes
 import gc
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -199,3 +201,32 @@ def test_a_release_that_lends_its_own_memory_again(ledger, counting):
     assert turns == [tensor.data_ptr()] * 5
     counted = ledger(force=True)
     assert counted["lends"] == counted["lends_released"] == 5
+
+
+# Without a line of bytecode, so that no pending call can run between the two.
+DROP_AND_SEE = """
+import collections, functools, operator, threading
+import numpy as np, torch
+import viewcast as vc
+
+array = vc.as_cupy(np.zeros((4, 6, 3), np.uint8))
+vc.as_tensor(array)
+for _ in range(1000):
+    pass
+drop = functools.partial(collections.deque, map(vc.as_tensor, [array]), maxlen=0)
+waits = threading.Event()
+if {threads}:
+    threading.Thread(target=waits.wait).start()
+_, statistics = map(operator.call, [drop, vc.statistics])
+waits.set()
+print(statistics["put_off"])
+"""
+
+
+@pytest.mark.parametrize("threads, expected", [(False, "0"), (True, "1")])
+def test_torch_ends_at_once_where_nobody_else_can_hold_the_gil(threads, expected):
+    """torch deletes a tensor without the GIL. The only Python thread takes it back, which
+    cannot wait; beside others the release is put off. The array lives either way."""
+    code = DROP_AND_SEE.format(threads=threads)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stderr, done.stdout.strip()) == ("", expected)

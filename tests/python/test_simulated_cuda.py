@@ -930,6 +930,7 @@ def test_way_back_where_the_stream_cannot_be_marked():
     """The host waits for the device, and then gives the memory back."""
     b = sim.stream()
     kept, producer = hand_over(ready_on=sim.stream(), stream=b)
+    sim.busy(b)
     sim.fail("cuEventRecord", ILLEGAL_ADDRESS)
     assert end(kept) == "record A@0, synchronize 1@0"
     assert producer() is None

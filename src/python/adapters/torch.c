@@ -157,9 +157,13 @@ static int check_export(const vc_view *view) {
 static _Thread_local DLManagedTensorVersioned *deleted;
 static void (*delete_export)(DLManagedTensorVersioned *);
 
+/* torch ends a tensor without the GIL. Where that can be had without waiting, what only
+ * counts down need not go to the list, whose pending call costs more than the GIL. */
 static void delete_watched(DLManagedTensorVersioned *tensor) {
   deleted = tensor;
+  vp_gil gil = vp_gil_take_if_free();
   delete_export(tensor);
+  vp_gil_leave(gil);
 }
 
 static PyObject *export_fast(vp_source *source) {
