@@ -43,6 +43,17 @@ __global__ void __launch_bounds__(1024) kernel_of_two(const __grid_constant__ vc
   for (uint32_t i = 0; i < 2; i++) run_unit<Family, at_steps>(p, nullptr, first + i * blockDim.x);
 }
 
+/* Bytes to floats in one line of memory: the traffic of u8 NHWC -> f32 NCHW and nothing
+ * else of it. What this does not reach of a copy, no kernel with four bytes written for
+ * one read will. */
+__global__ void __launch_bounds__(1024) widen(const uint32_t *from, float4 *to, size_t words) {
+  size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= words) return;
+  uint32_t x = load_word(from + i);
+  float4 y = {(float)(x & 255), (float)(x >> 8 & 255), (float)(x >> 16 & 255), (float)(x >> 24)};
+  __stcs(to + i, y);
+}
+
 /* --- what is converted */
 
 struct workload {
@@ -191,9 +202,25 @@ static void measure(const workload &w, int block, bool two = false) {
   printf("\n");
 }
 
+static void measure_widening(int block) {
+  const char *name = "u8 -> f32, one line";
+  if (!strstr(name, only)) return;
+  printf("%-26s  4  %4d", name, block);
+  for (int s = 0; s < SIZES; s++) {
+    size_t bytes = bytes_of(U8, sizes[s]), words = bytes / 4;
+    double ms = time_it([&](int i) {
+      widen<<<(unsigned)((words - 1) / block + 1), block>>>((uint32_t *)from_memory[i],
+                                                            (float4 *)to_memory[i], words);
+    });
+    double copied = (double)bytes_of(F32, sizes[s]) * 2 / copy_times[s];
+    printf("  %8.4f %5.1f%%", ms, 100 * ((double)bytes * 5 / ms) / copied);
+  }
+  printf("\n");
+}
+
 template <template <class, class, int, int> class Family, class From, class To, int Count>
 static void measure_blocks(const workload &w) {
-  const int blocks[] = {64, 128, 256};
+  const int blocks[] = {128, 256, 512, 1024};
   for (int block : blocks) measure<Family<From, To, 3, Count>>(w, block);
   if (w.list) return;
   for (int block : blocks) measure<Family<From, To, 3, Count>>(w, block, true);
@@ -219,6 +246,7 @@ int main(int count, char **arguments) {
            (double)bytes / copy_times[s] / 1e6);
   }
   printf("\n");
+  for (int block : {128, 256, 512}) measure_widening(block);
   const vc_layout I = VC_INTERLEAVED, P = VC_PLANAR;
   workload w = {"u8 NHWC -> f32 NCHW", U8, F32, I, P, false, 1 / 255.0};
   measure_blocks<planes, u8, f32, 4>(w);
