@@ -20,7 +20,7 @@ static vc_status check_device(const void *data, vc_device device, vc_error *erro
 
 /* What OpenCV's kernels load in one access: CUDA's vector types (uchar2,
  * float4, …) are aligned to their size, up to 16 bytes. */
-static int64_t vector_alignment(const vc_image *image) {
+static int64_t vector_alignment(const vc_image *image) { /* a power of two */
   int64_t itemsize = (int64_t)vc_dtype_bytes(image->dtype);
   if (image->channels != 2 && image->channels != 4) return itemsize;
   int64_t pixel = itemsize * image->channels;
@@ -29,7 +29,7 @@ static int64_t vector_alignment(const vc_image *image) {
 
 static vc_status check_alignment(const vc_image *image, vc_error *error) {
   int64_t needed = vector_alignment(image);
-  int64_t off = (int64_t)((uintptr_t)image->data % (uintptr_t)needed);
+  int64_t off = (int64_t)((uintptr_t)image->data & (uintptr_t)(needed - 1));
   if (off) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "the first pixel is at an address %lld bytes past a multiple of %lld, and "
@@ -38,7 +38,7 @@ static vc_status check_alignment(const vc_image *image, vc_error *error) {
                    (long long)off, (long long)needed, vc_dtype_name(image->dtype),
                    (int)image->channels, (long long)needed);
   }
-  if (image->step % needed) {
+  if (image->step & (needed - 1)) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "image axis 0 (height) has stride %lld bytes, needs a multiple of %lld for "
                    "%s pixels of %d channels; use vc.to_gpumat(x), or copy=None, for one fused "

@@ -272,8 +272,9 @@ static void delete_versioned_export(DLManagedTensorVersioned *tensor) {
 static vc_status write_strides(const vc_view *view, int64_t *strides, vc_error *error) {
   bool empty = vc_view_is_empty(view);
   int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
+  int shift = __builtin_ctzll((uint64_t)size); /* a power of two: divisions are slow */
   for (int32_t axis = 0; axis < view->ndim; axis++) {
-    strides[axis] = view->strides[axis] / size;
+    strides[axis] = view->strides[axis] >> shift;
     if (strides[axis] * size != view->strides[axis] && view->shape[axis] > 1 && !empty)
       return vc_fail(error, VC_ERROR_LAYOUT,
                      "axis %" PRId32 " has stride %" PRId64 " bytes, needs a multiple of the "

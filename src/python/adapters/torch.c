@@ -141,7 +141,7 @@ static int check_export(const vc_view *view) {
   }
   for (int axis = 0; axis < view->ndim; axis++) {
     int64_t stride = view->strides[axis];
-    if (view->shape[axis] > 1 && (stride < 0 || stride % itemsize)) {
+    if (view->shape[axis] > 1 && (stride < 0 || stride & (itemsize - 1))) {
       return vp_fail(VC_ERROR_LAYOUT,
                      "image axis %d has stride %lld bytes, and torch needs a multiple of %lld "
                      "that is not negative; make a packed copy first "
@@ -157,24 +157,29 @@ static int check_export(const vc_view *view) {
 static _Thread_local DLManagedTensorVersioned *deleted;
 static void (*delete_export)(DLManagedTensorVersioned *);
 
-/* torch ends a tensor without the GIL. Where that can be had without waiting, what only
- * counts down need not go to the list, whose pending call costs more than the GIL. */
 static void delete_watched(DLManagedTensorVersioned *tensor) {
   deleted = tensor;
-  vp_gil gil = vp_gil_take_if_free();
   delete_export(tensor);
+}
+
+/* torch ends a tensor without the GIL. Where that can be had without waiting, a Python
+ * object that others hold too is counted down: a pending call costs more than the GIL. */
+static void delete_object(DLManagedTensorVersioned *tensor) {
+  vp_gil gil = vp_gil_take_if_free();
+  delete_watched(tensor);
   vp_gil_leave(gil);
 }
 
 static PyObject *export_fast(vp_source *source) {
   vc_error error;
   DLManagedTensorVersioned *tensor;
+  bool is_object = vp_owned_object(&source->owner) != NULL;
   if (vc_dlpack_versioned_from_view(&source->view, &source->owner, 0, &tensor, &error) != VC_OK) {
     vp_raise(&error);
     return NULL;
   }
   delete_export = tensor->deleter; /* the same function each time */
-  tensor->deleter = delete_watched;
+  tensor->deleter = is_object ? delete_object : delete_watched;
   deleted = NULL;
   void *result = NULL;
   if (torch.api->managed_tensor_to_py_object_no_sync(tensor, &result) == 0) return result;
