@@ -18,7 +18,7 @@ struct vc_counters vc_counters;
 static _Atomic(vc_record *) put_off_list;
 
 static _Atomic(notify_function) notify;
-static _Atomic(here_function) can_end_here;
+static _Atomic(here_function) try_here;
 static _Atomic(sweep_function) sweep;
 static _Atomic(pending_function) sweep_pending;
 
@@ -54,16 +54,18 @@ static void put_off(vc_record *record) {
     call();
 }
 
-static bool may_end_here(const vc_owner *owner) {
-  if (owner->any_thread || owner->release == NULL)
-    return true;
-  here_function ask = atomic_load_explicit(&can_end_here, memory_order_acquire);
-  return ask != NULL && ask(owner);
+/* False: it is as it was. */
+static bool release_here(const vc_owner *owner) {
+  here_function try = atomic_load_explicit(&try_here, memory_order_acquire);
+  return try != NULL && try(owner);
 }
 
 void vc_retire(vc_record *record) {
-  if (may_end_here(&record->owner))
+  const vc_owner *owner = &record->owner;
+  if (owner->any_thread || owner->release == NULL)
     end_record(record);
+  else if (release_here(owner))
+    record->finish(record);
   else
     put_off(record);
 }
@@ -158,7 +160,7 @@ void vc_collect_notify(void (*function)(void)) {
 }
 
 void vc_collect_here(bool (*function)(const vc_owner *owner)) {
-  atomic_store_explicit(&can_end_here, function, memory_order_release);
+  atomic_store_explicit(&try_here, function, memory_order_release);
 }
 
 void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void)) {

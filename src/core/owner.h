@@ -16,9 +16,9 @@ typedef struct vc_record {
   void (*finish)(struct vc_record *record);
 } vc_record;
 
-/* The end of a record: if the owner may run on any thread or here
- * (vc_collect_here), or owns nothing, releases it now and calls finish(record), which frees the record and counts;
- * else puts the record on the list, for vc_collect to do the same, and calls
+/* The end of a record: if the owner may be released on any thread, or was here
+ * (vc_collect_here), or owns nothing, calls finish(record) after that, which frees the
+ * record and counts; else puts the record on the list, for vc_collect to do the same, and calls
  * the notify function if the list was empty. Never waits, never allocates. */
 void vc_retire(vc_record *record);
 

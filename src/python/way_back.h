@@ -16,7 +16,7 @@
  * be NULL) is the stream's object, kept that long. A failure is MemoryError. */
 int vp_way_back(vp_source *source, vc_stream consumer, PyObject *kept);
 
-/* True if anything waits for a consumer. Needs the GIL. */
+/* True if anything waits for a consumer. */
 bool vp_way_back_waits(void);
 
 /* Gives back what waited for consumers that are now done, and stops after so
