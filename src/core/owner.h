@@ -29,10 +29,31 @@ void vc_retire(vc_record *record);
  * a time, but vc_collect does not enter it from inside itself. */
 void vc_collect_set_sweeper(size_t (*sweep)(bool force), bool (*pending)(void));
 
-/* Behind vc_statistics. */
+/* Behind vc_statistics: the sum of all sets. One set is enough where threads take turns
+ * (CPython's GIL). Where they do not, they would wait for one another at each count, so
+ * that there is a set for each, as far as the address of its stack tells. */
+#ifdef VC_COUNTERS_APART
+enum { VC_COUNTER_SETS = 64 };
+
+static inline unsigned vc_counter_set(void) {
+  uint64_t stack = (uint64_t)(uintptr_t)__builtin_frame_address(0) >> 18;
+  return (unsigned)(stack * 0x9E3779B97F4A7C15u >> 58);
+}
+#else
+enum { VC_COUNTER_SETS = 1 };
+
+static inline unsigned vc_counter_set(void) { return 0; }
+#endif
+
 extern struct vc_counters {
-  _Atomic uint64_t lends, lends_released, shares, shares_released, exports,
-      exports_released, put_off, pool_blocks, pool_bytes, pool_hits, pool_misses, pool_live;
-} vc_counters;
+  _Alignas(128) _Atomic uint64_t lends;
+  _Atomic uint64_t lends_released, shares, shares_released, exports, exports_released, put_off,
+      pool_blocks, pool_bytes, pool_hits, pool_misses, pool_live;
+} vc_counters[VC_COUNTER_SETS];
+
+#define VC_COUNT(name, by) \
+  atomic_fetch_add_explicit(&vc_counters[vc_counter_set()].name, by, memory_order_relaxed)
+#define VC_DISCOUNT(name, by) \
+  atomic_fetch_sub_explicit(&vc_counters[vc_counter_set()].name, by, memory_order_relaxed)
 
 #endif

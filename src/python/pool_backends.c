@@ -12,7 +12,7 @@
 
 #define HOST_ALIGNMENT 512
 
-/* A library's functions, called with the GIL held. They may leave an exception. */
+/* A library's functions, called where Python may be used. They may leave an exception. */
 typedef struct {
   void *(*allocate)(int32_t device, size_t bytes);
   void (*free)(void *memory);

@@ -51,7 +51,7 @@ typedef struct vp_source {
 bool vp_is_host_mode(void);
 
 /* An owner that holds a strong reference to a Python object. It is released in
- * vc_collect, where the GIL is held. */
+ * vc_collect, on a thread that Python is on. */
 vc_owner vp_own(PyObject *object);
 
 /* The object behind an owner of vp_own (borrowed); NULL for another owner. */
@@ -69,7 +69,8 @@ PyObject *vp_hold(vc_owner *owner);
  * be run soon by the main thread. */
 int vp_source_init(PyObject *module);
 
-/* Runs releases that were put off, if there are any. Needs the GIL. */
+/* Runs releases that were put off, if there are any. Needs the GIL, or without one a
+ * thread that Python is on. */
 void vp_drain(void);
 
 #endif

@@ -313,9 +313,16 @@ bool add_classes(PyObject *cv2, PyObject *cuda) {
          add(cv2, "error", Py_NewRef(error_type));
 }
 
+PyObject *build_information(PyObject *, PyObject *) {
+  return PyUnicode_FromString("a stand-in for OpenCV: GpuMat alone, over host memory");
+}
+
+PyMethodDef functions[] = {{"getBuildInformation", build_information, METH_NOARGS, nullptr},
+                           {nullptr, nullptr, 0, nullptr}};
+
 PyModuleDef cuda_definition = {PyModuleDef_HEAD_INIT, "cv2.cuda", nullptr, -1, cuda_functions,
                                nullptr, nullptr, nullptr, nullptr};
-PyModuleDef definition = {PyModuleDef_HEAD_INIT, "cv2", "A stand-in.", -1, nullptr,
+PyModuleDef definition = {PyModuleDef_HEAD_INIT, "cv2", "A stand-in.", -1, functions,
                           nullptr, nullptr, nullptr, nullptr};
 
 } // namespace
