@@ -19,7 +19,7 @@ WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test test-gpu bench instructions record-instructions lint clean FORCE \
   docs docs-images docs-errors wheels test-asan test-valgrind test-tsan fuzz coverage soak \
-  test-opencv-versions
+  test-opencv-versions test-python
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +28,8 @@ help:
 	@echo 'make test-gpu  the same on a GPU, with the torch and CuPy of $$(PYTHON)'
 	@echo 'make test-asan, test-valgrind, test-tsan, fuzz, coverage, soak,'
 	@echo 'make test-opencv-versions: see docs/safety.md'
+	@echo 'make test-python PYTHON=python3.14t  the Python suite with another Python,'
+	@echo '               without the GIL if it has none'
 	@echo 'make bench     each conversion beside the usual way of doing it'
 	@echo 'make instructions  count those of each conversion, under valgrind; part of'
 	@echo '               make test. make record-instructions keeps the new counts'
@@ -78,6 +80,9 @@ soak: $(VENV)/package.stamp
 
 test-opencv-versions: $(VENV)/package.stamp
 	$(BIN)/python tools/opencv_versions.py $(VERSIONS)
+
+test-python:
+	TORCH='$(TORCH)' CUPY='$(CUPY)' $(PYTHON) tools/test_python.py $(PYTEST_ARGS)
 
 bench: $(VENV)/package.stamp
 	$(BIN)/python -m viewcast bench $(BENCH_ARGS)

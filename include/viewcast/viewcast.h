@@ -313,11 +313,11 @@ VC_API bool vc_collect_pending(void);
  * called soon. NULL for none. */
 VC_API void vc_collect_notify(void (*notify)(void));
 
-/* A function that says whether an owner that is not any_thread may be released on
- * this thread right now all the same: its release does not wait and runs nothing
- * but itself. Asked from any thread and without any lock, before the owner is put
- * on the list. NULL for none. */
-VC_API void vc_collect_here(bool (*can_release)(const vc_owner *owner));
+/* A function that releases an owner that is not any_thread on this thread right now
+ * all the same, if that does not wait and runs nothing else, and says whether it did.
+ * Asked from any thread and without any lock, before the owner is put on the list.
+ * NULL for none. */
+VC_API void vc_collect_here(bool (*try_release)(const vc_owner *owner));
 
 /* Counters since the library was loaded; each is exact when no call is in
  * progress. */

@@ -73,7 +73,7 @@ class Stream:
 
     def _view(self, library: str, make: Any) -> Any:
         if library not in self._views:
-            self._views[library] = make()
+            self._views.setdefault(library, make())
         return self._views[library]
 
     def _make_torch(self) -> Any:
@@ -115,7 +115,7 @@ class Stream:
         if self._handle == _LEGACY:
             return cv2.cuda.Stream_Null()  # type: ignore[attr-defined]  # not in its stubs
         if self._handle not in _wrapped_for_cv2:
-            _wrapped_for_cv2[self._handle] = cv2.cuda.wrapStream(self._handle)
+            _wrapped_for_cv2.setdefault(self._handle, cv2.cuda.wrapStream(self._handle))
         return _wrapped_for_cv2[self._handle]
 
     def __eq__(self, other: object) -> bool:

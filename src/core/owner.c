@@ -11,14 +11,14 @@ typedef bool (*pending_function)(void);
 typedef void (*notify_function)(void);
 typedef bool (*here_function)(const vc_owner *owner);
 
-struct vc_counters vc_counters;
+struct vc_counters vc_counters[VC_COUNTER_SETS];
 
 /* Records put off, the last one first. Pushed one at a time and taken all at
  * once, so a record that comes back to the same address does no harm. */
 static _Atomic(vc_record *) put_off_list;
 
 static _Atomic(notify_function) notify;
-static _Atomic(here_function) can_end_here;
+static _Atomic(here_function) try_here;
 static _Atomic(sweep_function) sweep;
 static _Atomic(pending_function) sweep_pending;
 
@@ -40,7 +40,7 @@ static void end_record(vc_record *record) {
 }
 
 static void put_off(vc_record *record) {
-  atomic_fetch_add_explicit(&vc_counters.put_off, 1, memory_order_relaxed);
+  VC_COUNT(put_off, 1);
   vc_record *head = atomic_load_explicit(&put_off_list, memory_order_relaxed);
   do
     record->next = head;
@@ -54,16 +54,18 @@ static void put_off(vc_record *record) {
     call();
 }
 
-static bool may_end_here(const vc_owner *owner) {
-  if (owner->any_thread || owner->release == NULL)
-    return true;
-  here_function ask = atomic_load_explicit(&can_end_here, memory_order_acquire);
-  return ask != NULL && ask(owner);
+/* False: it is as it was. */
+static bool release_here(const vc_owner *owner) {
+  here_function try = atomic_load_explicit(&try_here, memory_order_acquire);
+  return try != NULL && try(owner);
 }
 
 void vc_retire(vc_record *record) {
-  if (may_end_here(&record->owner))
+  const vc_owner *owner = &record->owner;
+  if (owner->any_thread || owner->release == NULL)
     end_record(record);
+  else if (release_here(owner))
+    record->finish(record);
   else
     put_off(record);
 }
@@ -118,7 +120,7 @@ static size_t drain(void) {
     while (record != NULL) {
       vc_record *next = record->next; /* end_record frees it */
       end_record(record);
-      atomic_fetch_sub_explicit(&vc_counters.put_off, 1, memory_order_relaxed);
+      VC_DISCOUNT(put_off, 1);
       record = next;
       count++;
     }
@@ -158,7 +160,7 @@ void vc_collect_notify(void (*function)(void)) {
 }
 
 void vc_collect_here(bool (*function)(const vc_owner *owner)) {
-  atomic_store_explicit(&can_end_here, function, memory_order_release);
+  atomic_store_explicit(&try_here, function, memory_order_release);
 }
 
 void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void)) {
@@ -166,23 +168,23 @@ void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void
   atomic_store_explicit(&sweep, function, memory_order_release);
 }
 
-static uint64_t read_counter(const _Atomic uint64_t *counter) {
-  return atomic_load_explicit(counter, memory_order_relaxed);
-}
+#define SUM(name) \
+  out->name += atomic_load_explicit(&vc_counters[set].name, memory_order_relaxed)
 
 void vc_statistics_read(vc_statistics *out) {
-  *out = (vc_statistics){
-      .lends = read_counter(&vc_counters.lends),
-      .lends_released = read_counter(&vc_counters.lends_released),
-      .shares = read_counter(&vc_counters.shares),
-      .shares_released = read_counter(&vc_counters.shares_released),
-      .exports = read_counter(&vc_counters.exports),
-      .exports_released = read_counter(&vc_counters.exports_released),
-      .put_off = read_counter(&vc_counters.put_off),
-      .pool_blocks = read_counter(&vc_counters.pool_blocks),
-      .pool_bytes = read_counter(&vc_counters.pool_bytes),
-      .pool_hits = read_counter(&vc_counters.pool_hits),
-      .pool_misses = read_counter(&vc_counters.pool_misses),
-      .pool_live = read_counter(&vc_counters.pool_live),
-  };
+  *out = (vc_statistics){0};
+  for (int set = 0; set < VC_COUNTER_SETS; set++) {
+    SUM(lends);
+    SUM(lends_released);
+    SUM(shares);
+    SUM(shares_released);
+    SUM(exports);
+    SUM(exports_released);
+    SUM(put_off);
+    SUM(pool_blocks);
+    SUM(pool_bytes);
+    SUM(pool_hits);
+    SUM(pool_misses);
+    SUM(pool_live);
+  }
 }

@@ -16,9 +16,9 @@ typedef struct vc_record {
   void (*finish)(struct vc_record *record);
 } vc_record;
 
-/* The end of a record: if the owner may run on any thread or here
- * (vc_collect_here), or owns nothing, releases it now and calls finish(record), which frees the record and counts;
- * else puts the record on the list, for vc_collect to do the same, and calls
+/* The end of a record: if the owner may be released on any thread, or was here
+ * (vc_collect_here), or owns nothing, calls finish(record) after that, which frees the
+ * record and counts; else puts the record on the list, for vc_collect to do the same, and calls
  * the notify function if the list was empty. Never waits, never allocates. */
 void vc_retire(vc_record *record);
 
@@ -29,10 +29,31 @@ void vc_retire(vc_record *record);
  * a time, but vc_collect does not enter it from inside itself. */
 void vc_collect_set_sweeper(size_t (*sweep)(bool force), bool (*pending)(void));
 
-/* Behind vc_statistics. */
+/* Behind vc_statistics: the sum of all sets. One set is enough where threads take turns
+ * (CPython's GIL). Where they do not, they would wait for one another at each count, so
+ * that there is a set for each, as far as the address of its stack tells. */
+#ifdef VC_COUNTERS_APART
+enum { VC_COUNTER_SETS = 64 };
+
+static inline unsigned vc_counter_set(void) {
+  uint64_t stack = (uint64_t)(uintptr_t)__builtin_frame_address(0) >> 18;
+  return (unsigned)(stack * 0x9E3779B97F4A7C15u >> 58);
+}
+#else
+enum { VC_COUNTER_SETS = 1 };
+
+static inline unsigned vc_counter_set(void) { return 0; }
+#endif
+
 extern struct vc_counters {
-  _Atomic uint64_t lends, lends_released, shares, shares_released, exports,
-      exports_released, put_off, pool_blocks, pool_bytes, pool_hits, pool_misses, pool_live;
-} vc_counters;
+  _Alignas(128) _Atomic uint64_t lends;
+  _Atomic uint64_t lends_released, shares, shares_released, exports, exports_released, put_off,
+      pool_blocks, pool_bytes, pool_hits, pool_misses, pool_live;
+} vc_counters[VC_COUNTER_SETS];
+
+#define VC_COUNT(name, by) \
+  atomic_fetch_add_explicit(&vc_counters[vc_counter_set()].name, by, memory_order_relaxed)
+#define VC_DISCOUNT(name, by) \
+  atomic_fetch_sub_explicit(&vc_counters[vc_counter_set()].name, by, memory_order_relaxed)
 
 #endif

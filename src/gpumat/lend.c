@@ -34,13 +34,13 @@ static vc_lend *lend_of_record(vc_record *record) {
 }
 
 static void finish(vc_record *record) {
-  atomic_fetch_add(&vc_counters.lends_released, 1);
+  VC_COUNT(lends_released, 1);
   free(lend_of_record(record));
 }
 
 void vc_lend_give_back(void *context) {
   vc_lend *lend = context;
-  atomic_fetch_add(&vc_counters.shares_released, 1);
+  VC_COUNT(shares_released, 1);
   if (vc_counter_give_back(&lend->count)) vc_retire(&lend->record);
 }
 
@@ -99,7 +99,7 @@ static void end_swept(vc_lend *lend) {
   if (vc_counter_read(&lend->count) == 1) {
     finish(&lend->record);
   } else {
-    atomic_fetch_add(&vc_counters.lends_released, 1);
+    VC_COUNT(lends_released, 1);
   }
 }
 
@@ -204,7 +204,7 @@ vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner
   header.refcount = &lend->count;
   header.allocator = &lender;
   *mat = header;
-  atomic_fetch_add(&vc_counters.lends, 1);
+  VC_COUNT(lends, 1);
   if (abi->counting != VC_COUNTS_AND_FREES) add_swept(lend);
   return VC_OK;
 }

@@ -48,14 +48,6 @@ static use read_use(void) {
   return now;
 }
 
-static void count(_Atomic uint64_t *counter) {
-  atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-static void discount(_Atomic uint64_t *counter, uint64_t by) {
-  atomic_fetch_sub_explicit(counter, by, memory_order_relaxed);
-}
-
 /* --- sizes */
 
 typedef struct {
@@ -101,8 +93,8 @@ static size_t give_to_backend(vc_block *block) {
   }
   vc_stream_set_drop(block->streams);
   free(block);
-  discount(&vc_counters.pool_blocks, 1);
-  discount(&vc_counters.pool_bytes, bytes);
+  VC_DISCOUNT(pool_blocks, 1);
+  VC_DISCOUNT(pool_bytes, bytes);
   return bytes;
 }
 
@@ -146,9 +138,9 @@ static vc_block *new_block(vc_pool *pool, int32_t device, int32_t size_class) {
   }
   *block = (vc_block){.device = memory_device(device), .size_class = size_class, .pool = pool,
                       .memory = memory, .bytes = bytes};
-  count(&vc_counters.pool_misses);
-  count(&vc_counters.pool_blocks);
-  atomic_fetch_add_explicit(&vc_counters.pool_bytes, bytes, memory_order_relaxed);
+  VC_COUNT(pool_misses, 1);
+  VC_COUNT(pool_blocks, 1);
+  VC_COUNT(pool_bytes, bytes);
   return block;
 }
 
@@ -169,7 +161,7 @@ static vc_block *cached_block(vc_pool *pool, int32_t device, int32_t size_class,
     vc_block_put(&pool->free, block);
     return NULL;
   }
-  count(&vc_counters.pool_hits);
+  VC_COUNT(pool_hits, 1);
   return block;
 }
 
@@ -185,13 +177,13 @@ static vc_block *obtain(vc_pool *pool, int32_t device, size_t bytes, vc_stream_s
   }
   block->streams = vc_stream_set_hold(streams);
   block->count = 1;
-  count(&vc_counters.pool_live);
+  VC_COUNT(pool_live, 1);
   return block;
 }
 
 /* The last reference is gone. */
 static void put_back(vc_block *block) {
-  discount(&vc_counters.pool_live, 1);
+  VC_DISCOUNT(pool_live, 1);
   if (vc_stream_set_join(block->streams, block->device.id)) {
     vc_stream_set_drop(block->streams);
     block->streams = NULL;
@@ -208,7 +200,7 @@ vc_device vc_pool_device(const vc_gpumat *mat) {
 void vc_pool_give_back(void *context) {
   vc_block *block = context;
   if (vc_counter_give_back(&block->count)) put_back(block);
-  atomic_fetch_add(&vc_counters.shares_released, 1);
+  VC_COUNT(shares_released, 1);
 }
 
 /* --- the allocator object */

@@ -33,7 +33,7 @@ static void give_back_standard(void *context) {
   standard_share *share = context;
   if (vc_counter_give_back(share->header.refcount)) free_memory(share);
   free(share);
-  atomic_fetch_add(&vc_counters.shares_released, 1);
+  VC_COUNT(shares_released, 1);
 }
 
 static vc_status fail_released(vc_error *error) {
@@ -53,7 +53,7 @@ static vc_status share_standard(const vc_gpumat *mat, int32_t device, vc_owner *
   share->header = *mat;
   share->device = device;
   *owner = (vc_owner){share, give_back_standard, true};
-  atomic_fetch_add(&vc_counters.shares, 1);
+  VC_COUNT(shares, 1);
   return VC_OK;
 }
 
@@ -66,14 +66,14 @@ static vc_status share_lent(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_o
   }
   if (!vc_counter_take(mat->refcount)) return fail_released(error);
   *owner = (vc_owner){vc_lend_of(mat), vc_lend_give_back, true};
-  atomic_fetch_add(&vc_counters.shares, 1);
+  VC_COUNT(shares, 1);
   return VC_OK;
 }
 
 static vc_status share_pooled(const vc_gpumat *mat, vc_owner *owner, vc_error *error) {
   if (!vc_counter_take(mat->refcount)) return fail_released(error);
   *owner = (vc_owner){vc_pool_block_of(mat), vc_pool_give_back, true};
-  atomic_fetch_add(&vc_counters.shares, 1);
+  VC_COUNT(shares, 1);
   return VC_OK;
 }
 

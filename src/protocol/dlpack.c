@@ -254,7 +254,7 @@ static void free_export(vc_record *record) {
 }
 
 static void end_export(export *self) {
-  atomic_fetch_add_explicit(&vc_counters.exports_released, 1, memory_order_relaxed);
+  VC_COUNT(exports_released, 1);
   vc_retire(&self->record);
 }
 
@@ -323,7 +323,7 @@ static vc_status make_export(const vc_view *view, vc_owner *owner, export **out,
     self->record.owner = *owner;
     *owner = (vc_owner){0};
   }
-  atomic_fetch_add_explicit(&vc_counters.exports, 1, memory_order_relaxed);
+  VC_COUNT(exports, 1);
   *out = self;
   return VC_OK;
 }

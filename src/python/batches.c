@@ -6,6 +6,7 @@
 #include "arguments.h"
 #include "convert.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "hand_over.h"
 
 /* --- one batch as many GpuMats */
@@ -100,6 +101,7 @@ PyObject *vp_as_gpumats(PyObject *module, PyObject *const *args, Py_ssize_t coun
 
 static PyObject *convert_all(PyObject *images, const vp_options *options) {
   PyObject *sequence = PySequence_Fast(images, "as_tensors() needs a sequence of images");
+  if (sequence) Py_SETREF(sequence, vp_steady(sequence));
   if (!sequence) return NULL;
   PyObject *list = PyList_New(0);
   /* A list may change its length while a producer's code runs. */

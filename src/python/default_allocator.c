@@ -5,10 +5,11 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "imports.h"
 
 static int mismatch(const char *what) {
-  PyObject *cv2 = vp_imported("cv2"); /* borrowed */
+  PyObject *cv2 = vp_imported("cv2");
   PyObject *version = cv2 ? PyObject_GetAttrString(cv2, "__version__") : NULL;
   if (!version) PyErr_Clear();
   vp_fail(VC_ERROR_ABI,
@@ -16,6 +17,7 @@ static int mismatch(const char *what) {
           "viewcast.empty_gpumat() for results (dst=), and report this version",
           version ? version : Py_None, what);
   Py_XDECREF(version);
+  Py_XDECREF(cv2);
   return -1;
 }
 
@@ -63,8 +65,9 @@ static PyObject *make_object(const vp_opencv *opencv, void *allocator) {
 /* The object for an allocator. Kept for ever: OpenCV takes the bare pointer out
  * of it, and what its end does is another version's to decide. */
 static PyObject *object_for(const vp_opencv *opencv, void *allocator) {
-  static PyObject *objects; /* by address */
-  if (!objects) objects = PyDict_New();
+  static PyObject *known; /* by address; nothing is ever taken out */
+  PyObject *objects = VP_READ(known);
+  if (!objects) objects = vp_keep_first(&known, PyDict_New());
   PyObject *key = objects ? PyLong_FromVoidPtr(allocator) : NULL;
   if (!key) return NULL;
   PyObject *object = PyDict_GetItemWithError(objects, key); /* borrowed */

@@ -3,7 +3,14 @@
 
 PyObject *vp_imported(const char *module) {
   PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
-  return modules ? PyDict_GetItemString(modules, module) : NULL;
+  if (!modules) return NULL;
+#if PY_VERSION_HEX >= 0x030D0000
+  PyObject *found;
+  if (PyDict_GetItemStringRef(modules, module, &found) < 0) PyErr_Clear();
+  return found;
+#else
+  return Py_XNewRef(PyDict_GetItemString(modules, module));
+#endif
 }
 
 PyObject *vp_import(const char *module, const char *install) {

@@ -6,7 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-/* A module that is already imported (borrowed), or NULL without an exception.
+/* A module that is already imported (new reference), or NULL without an exception.
  * An object of a library whose module is not imported cannot exist. */
 PyObject *vp_imported(const char *module);
 

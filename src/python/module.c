@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "convert.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "pool.h"
 #include "savant.h"
 #include "source.h"
@@ -121,6 +122,7 @@ static int check_interpreter(void) {
 
 static int execute(PyObject *module) {
   if (check_interpreter() < 0 || vp_errors_init(module) < 0) return -1;
+  vp_free_threading_init();
   if (vp_source_init(module) < 0 || vp_view_init(module) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_convert_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_transform_methods) < 0) return -1;
@@ -136,6 +138,9 @@ static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, VP_SLOT(execute)},
 #if PY_VERSION_HEX >= 0x030C0000
     {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* free_threading.h has what that takes */
 #endif
     {0, NULL},
 };

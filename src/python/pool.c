@@ -5,6 +5,7 @@
 #include "arguments.h"
 #include "default_allocator.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "pool_backends.h"
 #include "streams.h"
 
@@ -16,7 +17,8 @@ static vc_pool *driver_pool(void) {
   return NULL;
 }
 
-/* The pools by name, each made at its first use and kept. */
+/* The pools by name, each made at its first use and kept. What follows is looked at and
+ * changed in a critical section of the module. */
 static struct {
   const char *name;
   vc_pool *(*make)(void);
@@ -30,7 +32,9 @@ static int current = NONE; /* index of the pool in use */
 static void *replaced;     /* OpenCV's default allocator before ours; NULL: ours is not set */
 
 static vc_pool *pool_at(int index) {
-  if (!pools[index].pool) pools[index].pool = pools[index].make();
+  if (pools[index].pool) return pools[index].pool;
+  vc_pool *made = pools[index].make(); /* runs Python code: another may be made meanwhile */
+  if (!pools[index].pool) pools[index].pool = made;
   return pools[index].pool;
 }
 
@@ -56,21 +60,27 @@ static int stop_using(void) {
 
 /* At interpreter exit, while OpenCV can still be called and before the GIL must
  * not be asked for any more. */
-static PyObject *close_pools(PyObject *module, PyObject *unused) {
-  (void)module, (void)unused;
+static void close_all(void) {
   if (stop_using() < 0) PyErr_Clear(); /* closed pools leave all to OpenCV's own */
   for (int i = 0; i < POOLS; i++) {
     if (pools[i].pool && i != DRIVER) vc_pool_close(pools[i].pool);
   }
+}
+
+static PyObject *close_pools(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  VP_BEGIN_SETTING(module);
+  close_all();
+  VP_END_SETTING();
   Py_RETURN_NONE;
 }
 
-static int close_at_exit(void) {
+static int close_at_exit(PyObject *module) {
   static PyMethodDef method = {"close_pools", close_pools, METH_NOARGS, NULL};
   static bool registered;
   if (registered) return 0;
   PyObject *atexit = PyImport_ImportModule("atexit");
-  PyObject *function = atexit ? PyCFunction_New(&method, NULL) : NULL;
+  PyObject *function = atexit ? PyCFunction_New(&method, module) : NULL;
   PyObject *done = function ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
   registered = done != NULL;
   Py_XDECREF(done);
@@ -152,12 +162,12 @@ static int set_default(const vp_opencv *opencv) {
   return -1;
 }
 
-static int use(int index, PyObject *named) {
+static int use(PyObject *module, int index, PyObject *named) {
   vc_error error;
   vc_stream *streams;
   PyObject *objects;
   const vp_opencv *opencv = load_opencv("use_pool"); /* before our allocator is seen anywhere */
-  vc_pool *pool = opencv && close_at_exit() == 0 ? pool_at(index) : NULL;
+  vc_pool *pool = opencv && close_at_exit(module) == 0 ? pool_at(index) : NULL;
   if (!pool || read_streams(named, &streams, &objects) < 0) return -1;
   vc_owner owner = vp_own(objects);
   vc_status status = vc_pool_use(pool, &opencv->abi, streams,
@@ -173,22 +183,27 @@ static int use(int index, PyObject *named) {
 
 static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t count,
                           PyObject *kwnames) {
-  (void)module;
   static const vp_signature signature = {"use_pool", 1, {"name", "streams", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
-  int index;
+  int index, result;
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (find_pool(values[0], &index) < 0) return NULL;
-  int result = index == NONE ? stop_using() : use(index, values[1]);
+  VP_BEGIN_SETTING(module);
+  result = index == NONE ? stop_using() : use(module, index, values[1]);
+  VP_END_SETTING();
   vp_drain(); /* streams that are not named any more */
   if (result < 0) return NULL;
   Py_RETURN_NONE;
 }
 
 static PyObject *pool(PyObject *module, PyObject *unused) {
-  (void)module, (void)unused;
-  if (current == NONE) Py_RETURN_NONE;
-  return PyUnicode_FromString(pools[current].name);
+  (void)unused;
+  int index;
+  VP_BEGIN_SETTING(module);
+  index = current;
+  VP_END_SETTING();
+  if (index == NONE) Py_RETURN_NONE;
+  return PyUnicode_FromString(pools[index].name);
 }
 
 /* --- empty_gpumat */
@@ -205,7 +220,16 @@ static int read_int(PyObject *value, const char *name, int32_t *out) {
   return 0;
 }
 
-static int fill_empty(const vp_opencv *opencv, PyObject *const *values, vc_gpumat *header) {
+static vc_pool *pool_in_use(PyObject *module) {
+  vc_pool *found;
+  VP_BEGIN_SETTING(module);
+  found = pool_at(current == NONE ? DRIVER : current);
+  VP_END_SETTING();
+  return found;
+}
+
+static int fill_empty(PyObject *module, const vp_opencv *opencv, PyObject *const *values,
+                      vc_gpumat *header) {
   vc_error error;
   vp_stream stream;
   int32_t rows, cols, type;
@@ -213,7 +237,7 @@ static int fill_empty(const vp_opencv *opencv, PyObject *const *values, vc_gpuma
       read_int(values[2], "type", &type) < 0 || vp_stream_read(values[3], "stream", &stream) < 0) {
     return -1;
   }
-  vc_pool *from = pool_at(current == NONE ? DRIVER : current);
+  vc_pool *from = pool_in_use(module);
   if (!from) return -1;
   if (!stream.given && vp_stream_in_use()) stream = *vp_stream_in_use();
   vc_stream handle = stream.given ? stream.handle : VC_STREAM_LEGACY;
@@ -227,7 +251,6 @@ static int fill_empty(const vp_opencv *opencv, PyObject *const *values, vc_gpuma
 
 static PyObject *empty_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t count,
                               PyObject *kwnames) {
-  (void)module;
   static const vp_signature signature = {
       "empty_gpumat", 3, {"rows", "cols", "type", "stream", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
@@ -236,7 +259,7 @@ static PyObject *empty_gpumat(PyObject *module, PyObject *const *args, Py_ssize_
   const vp_opencv *opencv = load_opencv("empty_gpumat");
   PyObject *mat = opencv ? PyObject_CallNoArgs((PyObject *)opencv->gpumat) : NULL;
   vc_gpumat *header = mat ? vp_gpumat_header(mat) : NULL;
-  if (!header || fill_empty(opencv, values, header) < 0) Py_CLEAR(mat);
+  if (!header || fill_empty(module, opencv, values, header) < 0) Py_CLEAR(mat);
   return mat;
 }
 

@@ -7,11 +7,12 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "imports.h"
 
 #define HOST_ALIGNMENT 512
 
-/* A library's functions, called with the GIL held. They may leave an exception. */
+/* A library's functions, called where Python may be used. They may leave an exception. */
 typedef struct {
   void *(*allocate)(int32_t device, size_t bytes);
   void (*free)(void *memory);
@@ -145,15 +146,17 @@ static int check_cuda(PyObject *answer, const char *name, const char *install) {
                  name, install);
 }
 
+static bool keep(PyObject **slot, PyObject *found) { return vp_keep_first(slot, found) != NULL; }
+
 static int load_torch(void) {
   PyObject *module = vp_import("torch", "pip install torch");
   PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
   int result = -1;
   if (cuda && check_cuda(PyObject_CallMethod(cuda, "is_available", NULL), "torch",
                          "install a build of torch with CUDA") == 0) {
-    torch.allocate = PyObject_GetAttrString(cuda, "caching_allocator_alloc");
-    torch.free = PyObject_GetAttrString(cuda, "caching_allocator_delete");
-    result = torch.allocate && torch.free ? 0 : -1;
+    bool all = keep(&torch.allocate, PyObject_GetAttrString(cuda, "caching_allocator_alloc")) &&
+               keep(&torch.free, PyObject_GetAttrString(cuda, "caching_allocator_delete"));
+    result = all ? 0 : -1;
   }
   Py_XDECREF(cuda);
   Py_XDECREF(module);
@@ -167,11 +170,11 @@ static int load_cupy(void) {
   int result = -1;
   if (stream && check_cuda(PyObject_CallMethod(module, "is_available", NULL), "CuPy",
                            "install the package of CuPy for your CUDA") == 0) {
-    cupy.allocate = PyObject_GetAttrString(cuda, "alloc");
-    cupy.device = PyObject_GetAttrString(cuda, "Device");
-    cupy.legacy_stream = PyObject_GetAttrString(stream, "null");
-    cupy.blocks = PyDict_New();
-    result = cupy.allocate && cupy.device && cupy.legacy_stream && cupy.blocks ? 0 : -1;
+    bool all = keep(&cupy.allocate, PyObject_GetAttrString(cuda, "alloc")) &&
+               keep(&cupy.device, PyObject_GetAttrString(cuda, "Device")) &&
+               keep(&cupy.legacy_stream, PyObject_GetAttrString(stream, "null")) &&
+               keep(&cupy.blocks, PyDict_New());
+    result = all ? 0 : -1;
   }
   Py_XDECREF(stream);
   Py_XDECREF(cuda);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source.h"
+
+#include "free_threading.h"
 #include "way_back.h"
 
 #include <stdatomic.h>
@@ -79,26 +81,10 @@ static bool is_finalizing(void) {
 #endif
 }
 
-/* True if this thread holds the GIL. Not PyGILState_Check(), which gives up once
- * there was a subinterpreter. */
-static bool holds_gil(void) {
-#if defined(Py_GIL_DISABLED)
-  return false;
-#elif PY_VERSION_HEX >= 0x030D0000
-  return PyThreadState_GetUnchecked() != NULL;
-#elif PY_VERSION_HEX >= 0x030C0000
-  return _PyThreadState_UncheckedGet() != NULL;
-#else /* the state that is current, in whichever thread: is it this one's? */
-  PyThreadState *current = _PyThreadState_UncheckedGet();
-  return current && current == PyGILState_GetThisThreadState();
-#endif
-}
-
 /* Where somebody else still holds the object, the end of a view only counts down:
  * no reason to put that off. */
-static bool only_counts_down(const vc_owner *owner) {
-  return owner->release == release_object && holds_gil() &&
-         Py_REFCNT((PyObject *)owner->context) > 1;
+static bool count_down(const vc_owner *owner) {
+  return owner->release == release_object && vp_decref_unless_last(owner->context);
 }
 
 /* The newest thread comes first, so that one look at the list is enough. */
@@ -111,7 +97,7 @@ vp_gil vp_gil_take_if_free(void) {
 #if defined(Py_GIL_DISABLED)
   return VP_GIL_NOT_TAKEN;
 #else
-  if (!Py_IsInitialized() || is_finalizing() || holds_gil()) return VP_GIL_NOT_TAKEN;
+  if (!Py_IsInitialized() || is_finalizing() || vp_is_attached()) return VP_GIL_NOT_TAKEN;
   PyThreadState *here = PyGILState_GetThisThreadState();
   if (!here || !is_only_thread(here)) return VP_GIL_NOT_TAKEN;
   PyEval_RestoreThread(here);
@@ -152,6 +138,6 @@ int vp_source_init(PyObject *module) {
   hold_type = (PyTypeObject *)PyType_FromSpec(&hold_spec);
   if (!hold_type) return -1;
   vc_collect_notify(ask_for_drain);
-  vc_collect_here(only_counts_down);
+  vc_collect_here(count_down);
   return 0;
 }

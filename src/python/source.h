@@ -51,7 +51,7 @@ typedef struct vp_source {
 bool vp_is_host_mode(void);
 
 /* An owner that holds a strong reference to a Python object. It is released in
- * vc_collect, where the GIL is held. */
+ * vc_collect, on a thread that Python is on. */
 vc_owner vp_own(PyObject *object);
 
 /* The object behind an owner of vp_own (borrowed); NULL for another owner. */
@@ -75,7 +75,8 @@ typedef enum vp_gil { VP_GIL_NOT_TAKEN, VP_GIL_TAKEN } vp_gil;
 vp_gil vp_gil_take_if_free(void);
 void vp_gil_leave(vp_gil taken);
 
-/* Runs releases that were put off, if there are any. Needs the GIL. */
+/* Runs releases that were put off, if there are any. Needs the GIL, or without one a
+ * thread that Python is on. */
 void vp_drain(void);
 
 #endif

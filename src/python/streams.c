@@ -5,6 +5,7 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "imports.h"
 
 /* --- a stream that the caller names */
@@ -138,6 +139,7 @@ vc_stream vp_torch_stream(int32_t device) {
   if (cuda && device < 0) stream = PyObject_CallMethod(cuda, "current_stream", NULL);
   if (cuda && device >= 0) stream = PyObject_CallMethod(cuda, "current_stream", "i", (int)device);
   Py_XDECREF(cuda);
+  Py_XDECREF(torch);
   return handle_of(stream, "cuda_stream");
 }
 
@@ -149,7 +151,7 @@ static get_stream_ptr *find_cupy_function(void) {
   get_stream_ptr *function = NULL;
   PyObject *module = PyImport_ImportModule("cupy_backends.cuda.stream");
   PyObject *table = module ? PyObject_GetAttrString(module, "__pyx_capi__") : NULL;
-  PyObject *capsule = NULL; /* borrowed */
+  PyObject *capsule = NULL; /* borrowed: the table is made once, and never changed */
   if (table && PyDict_Check(table)) capsule = PyDict_GetItemString(table, "get_stream_ptr");
   if (capsule && PyCapsule_IsValid(capsule, "intptr_t (int)")) {
     void *pointer = PyCapsule_GetPointer(capsule, "intptr_t (int)");
@@ -171,12 +173,13 @@ static PyObject *current_cupy_object(int32_t device) {
 }
 
 vc_stream vp_cupy_stream(int32_t device) {
-  static get_stream_ptr *function;
+  static get_stream_ptr *found; /* the same, whoever looks */
   static bool looked;
-  if (!looked) {
-    function = find_cupy_function();
-    looked = true;
+  if (!VP_READ(looked)) {
+    VP_WRITE(found, find_cupy_function());
+    VP_WRITE(looked, true);
   }
+  get_stream_ptr *function = VP_READ(found);
   if (function) {
     intptr_t handle = function(device);
     if (!PyErr_Occurred()) return normalised(handle);
@@ -189,14 +192,24 @@ vc_stream vp_cupy_stream(int32_t device) {
 /* The last one is remembered: as long as it is held, no other stream can have
  * its handle. */
 PyObject *vp_cupy_stream_object(int32_t device, vc_stream stream) {
-  static vc_stream last;
-  static PyObject *object; /* strong */
+  static struct {
+    vp_lock lock;
+    vc_stream stream;
+    PyObject *object; /* strong */
+  } last;
   if (stream >= 0 && stream <= VC_STREAM_PER_THREAD) return NULL;
-  if (stream != last || !object) {
-    Py_XSETREF(object, current_cupy_object(device));
-    last = stream;
-  }
-  return Py_XNewRef(object);
+  vp_lock_take(&last.lock);
+  PyObject *object = stream == last.stream ? Py_XNewRef(last.object) : NULL;
+  vp_lock_give(&last.lock);
+  if (object) return object;
+  object = current_cupy_object(device);
+  vp_lock_take(&last.lock);
+  PyObject *before = last.object;
+  last.object = Py_XNewRef(object);
+  last.stream = stream;
+  vp_lock_give(&last.lock);
+  Py_XDECREF(before);
+  return object;
 }
 
 /* --- module functions */
@@ -211,7 +224,9 @@ static PyObject *warmup(PyObject *module, PyObject *args) {
     return NULL;
   }
   vp_torch_stream(device); /* finds each library's functions */
-  if (vp_imported("cupy")) vp_cupy_stream(device);
+  PyObject *cupy = vp_imported("cupy");
+  if (cupy) vp_cupy_stream(device);
+  Py_XDECREF(cupy);
   Py_RETURN_NONE;
 }
 

@@ -4,6 +4,7 @@
 
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "imports.h"
 #include "transform_request.h"
 
@@ -68,20 +69,25 @@ static int read_any(PyObject *object, vc_dtype *out) {
 /* Object to dtype, by address. A cached object is kept alive. Strings are not
  * cached: they may be anyone's. */
 #define CACHE_SIZE 32
-static struct {
+typedef struct {
   PyObject *object;
   vc_dtype dtype;
-} cache[CACHE_SIZE];
+} known_dtype;
+static known_dtype cache[CACHE_SIZE];
+static vp_version versions[CACHE_SIZE];
 
 int vp_dtype_read(PyObject *object, vc_dtype *out) {
   size_t slot = ((uintptr_t)object >> 4) % CACHE_SIZE;
-  if (cache[slot].object == object) {
-    *out = cache[slot].dtype;
+  known_dtype room;
+  const known_dtype *seen = vp_entry_read(&versions[slot], &cache[slot], &room, sizeof room);
+  if (seen && seen->object == object) {
+    *out = seen->dtype;
     return 0;
   }
   if (read_any(object, out) < 0) return -1;
   if (PyUnicode_Check(object)) return 0;
-  Py_XSETREF(cache[slot].object, Py_NewRef(object));
-  cache[slot].dtype = *out;
+  known_dtype made = {Py_NewRef(object), *out};
+  vp_entry_swap(&versions[slot], &cache[slot], &made, sizeof made);
+  Py_XDECREF(made.object);
   return 0;
 }

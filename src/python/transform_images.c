@@ -5,6 +5,7 @@
 
 #include "adapters/opencv.h"
 #include "errors.h"
+#include "free_threading.h"
 
 /* --- import */
 
@@ -28,7 +29,7 @@ static void add_index(Py_ssize_t index) {
 }
 
 /* Importing may run Python code, which may change the list. */
-static int import_list(PyObject *list, const vp_options *options, vp_images *out) {
+static int import_steady(PyObject *list, const vp_options *options, vp_images *out) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
   if (count == 0) {
     PyErr_SetString(PyExc_ValueError, "the list is empty, needs at least one image");
@@ -56,6 +57,13 @@ static int import_list(PyObject *list, const vp_options *options, vp_images *out
     out->views[i] = out->items[i].source.view;
   }
   return 0;
+}
+
+static int import_list(PyObject *list, const vp_options *options, vp_images *out) {
+  PyObject *steady = vp_steady(list);
+  int result = steady ? import_steady(steady, options, out) : -1;
+  Py_XDECREF(steady);
+  return result;
 }
 
 int vp_images_import(PyObject *image, const vp_options *options, vp_images *out) {

@@ -7,6 +7,7 @@
 #include "adapters/axes.h"
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "imports.h"
 
 /* --- by viewcast.allocation, which knows every case */
@@ -37,18 +38,22 @@ static PyObject *call_empty(PyObject *function, PyObject *shape, PyObject *dtype
                             PyObject *device) {
   static PyObject *names[2];
   PyObject *arguments[] = {shape, dtype, device};
-  PyObject **slot = &names[device != NULL];
-  if (!*slot) *slot = device ? Py_BuildValue("(ss)", "dtype", "device") : Py_BuildValue("(s)", "dtype");
-  if (!*slot) return NULL;
-  return PyObject_Vectorcall(function, arguments, 1, *slot);
+  PyObject **slot = &names[device != NULL], *keywords = VP_READ(*slot);
+  if (!keywords) {
+    keywords = vp_keep_first(slot, device ? Py_BuildValue("(ss)", "dtype", "device")
+                                          : Py_BuildValue("(s)", "dtype"));
+  }
+  return keywords ? PyObject_Vectorcall(function, arguments, 1, keywords) : NULL;
 }
 
+/* Borrowed: kept for ever. */
 static PyObject *attribute_of(const char *module, const char *name, PyObject **cache) {
-  if (*cache) return *cache;
+  PyObject *known = VP_READ(*cache);
+  if (known) return known;
   PyObject *imported = PyImport_ImportModule(module);
-  if (imported) *cache = PyObject_GetAttrString(imported, name);
+  PyObject *found = imported ? PyObject_GetAttrString(imported, name) : NULL;
   Py_XDECREF(imported);
-  return *cache;
+  return vp_keep_first(cache, found);
 }
 
 #define DTYPE_SLOTS 32
@@ -62,37 +67,40 @@ static PyObject *torch_dtype(vc_dtype dtype) {
 #define DEVICE_SLOTS 17
 
 static PyObject *torch_device(vc_device device) {
-  static PyObject *devices[DEVICE_SLOTS], *type;
+  static PyObject *devices[DEVICE_SLOTS], *class;
   int slot = 1 + ordinal(device);
-  if (slot >= DEVICE_SLOTS || !attribute_of("torch", "device", &type)) return NULL;
-  if (devices[slot]) return devices[slot];
-  devices[slot] = slot ? PyObject_CallFunction(type, "si", "cuda", (int)device.id)
-                       : PyObject_CallFunction(type, "s", "cpu");
-  return devices[slot];
+  if (slot >= DEVICE_SLOTS) return NULL;
+  PyObject *known = VP_READ(devices[slot]);
+  if (known) return known;
+  PyObject *type = attribute_of("torch", "device", &class);
+  if (!type) return NULL;
+  return vp_keep_first(&devices[slot],
+                       slot ? PyObject_CallFunction(type, "si", "cuda", (int)device.id)
+                            : PyObject_CallFunction(type, "s", "cpu"));
 }
 
 static PyObject *allocate_torch(PyObject *shape, vc_dtype dtype, vc_device device) {
-  static PyObject *empty;
+  static PyObject *function;
   PyObject *place = torch_device(device);
   PyObject *type = place ? torch_dtype(dtype) : NULL;
-  if (!type || !attribute_of("torch", "empty", &empty)) return NULL;
-  return call_empty(empty, shape, type, place);
+  PyObject *empty = type ? attribute_of("torch", "empty", &function) : NULL;
+  return empty ? call_empty(empty, shape, type, place) : NULL;
 }
 
 static PyObject *allocate_numpy(PyObject *shape, vc_dtype dtype) {
-  static PyObject *empty;
+  static PyObject *function;
   PyObject *type = vp_dtype_to_numpy(dtype); /* borrowed */
-  if (!type || !attribute_of("numpy", "empty", &empty)) return NULL;
-  return call_empty(empty, shape, type, NULL);
+  PyObject *empty = type ? attribute_of("numpy", "empty", &function) : NULL;
+  return empty ? call_empty(empty, shape, type, NULL) : NULL;
 }
 
 /* CuPy allocates on the current device. */
 static PyObject *allocate_cupy(PyObject *shape, vc_dtype dtype) {
-  static PyObject *array;
+  static PyObject *class;
   PyObject *type = vp_dtype_to_numpy(dtype); /* borrowed */
-  if (!type || !attribute_of("cupy", "ndarray", &array)) return NULL;
+  PyObject *array = type ? attribute_of("cupy", "ndarray", &class) : NULL;
   PyObject *arguments[] = {shape, type};
-  return PyObject_Vectorcall(array, arguments, 2, NULL);
+  return array ? PyObject_Vectorcall(array, arguments, 2, NULL) : NULL;
 }
 
 static PyObject *allocate(const vp_adapter *library, PyObject *shape, vc_dtype dtype,

@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "copying.h"
 #include "errors.h"
+#include "free_threading.h"
 
 void vp_request_init(vp_request *out, const vp_adapter *target) {
   out->function = "";
@@ -61,7 +62,9 @@ typedef struct {
 } numbers;
 
 /* Lists in lists too: statistics often have the shape (3, 1, 1). */
-static int add_numbers(PyObject *sequence, int depth, numbers *out) {
+static int add_numbers(PyObject *list_or_tuple, int depth, numbers *out);
+
+static int add_steady(PyObject *sequence, int depth, numbers *out) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence);
   for (Py_ssize_t i = 0; i < count && i < PySequence_Fast_GET_SIZE(sequence); i++) {
     PyObject *item = PySequence_Fast_GET_ITEM(sequence, i); /* borrowed */
@@ -78,6 +81,13 @@ static int add_numbers(PyObject *sequence, int depth, numbers *out) {
     out->count++;
   }
   return 0;
+}
+
+static int add_numbers(PyObject *list_or_tuple, int depth, numbers *out) {
+  PyObject *steady = vp_steady(list_or_tuple);
+  int result = steady ? add_steady(steady, depth, out) : -1;
+  Py_XDECREF(steady);
+  return result;
 }
 
 /* What is no list itself may know how to become one: arrays of any library. */
@@ -203,28 +213,33 @@ static const vp_signature to_mat = {
 /* Where the keywords of a call site go. The tuple of their names is one constant
  * of the caller's code: it is held, so that its address stays its own. */
 #define CACHE_SIZE 64
-static struct {
+typedef struct {
   PyObject *kwnames;
   bool is_mat;
   uint8_t index[PARAMETERS];
-} sites[CACHE_SIZE];
+} site;
+static site sites[CACHE_SIZE];
+static vp_version versions[CACHE_SIZE];
 
 static void remember(size_t slot, bool is_mat, PyObject *kwnames) {
   const vp_signature *signature = is_mat ? &to_mat : &to_array;
+  site made = {.kwnames = Py_NewRef(kwnames), .is_mat = is_mat};
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++) {
     PyObject *name = PyTuple_GET_ITEM(kwnames, i);
     uint8_t at = 0;
     while (PyUnicode_CompareWithASCIIString(name, signature->names[at]) != 0) at++;
-    sites[slot].index[i] = at;
+    made.index[i] = at;
   }
-  Py_XSETREF(sites[slot].kwnames, Py_NewRef(kwnames));
-  sites[slot].is_mat = is_mat;
+  vp_entry_swap(&versions[slot], &sites[slot], &made, sizeof made);
+  Py_XDECREF(made.kwnames);
 }
 
 static int sort_arguments(const char *function, bool is_mat, PyObject *const *args,
                           Py_ssize_t count, PyObject *kwnames, PyObject **values) {
   size_t slot = ((uintptr_t)kwnames >> 4) % CACHE_SIZE;
-  bool known = kwnames && sites[slot].kwnames == kwnames && sites[slot].is_mat == is_mat;
+  site room;
+  const site *seen = vp_entry_read(&versions[slot], &sites[slot], &room, sizeof room);
+  bool known = kwnames && seen && seen->kwnames == kwnames && seen->is_mat == is_mat;
   if (!known || count != 1) {
     vp_signature signature = is_mat ? to_mat : to_array;
     signature.function = function;
@@ -234,7 +249,7 @@ static int sort_arguments(const char *function, bool is_mat, PyObject *const *ar
   }
   values[IMAGE] = args[0];
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++) {
-    values[sites[slot].index[i]] = args[1 + i];
+    values[seen->index[i]] = args[1 + i];
   }
   return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "way_back.h"
 
+#include "free_threading.h"
 
-/* Read and written with the GIL held. */
 typedef struct hop {
   vc_owner inner; /* what gives the memory back */
   int32_t device;
@@ -15,6 +15,14 @@ typedef struct hop {
   struct hop *last, *next_lane;
   size_t length;
 } hop;
+
+#ifdef Py_GIL_DISABLED
+
+/* The allocator has lists of its own, one a thread. */
+static hop *new_hop(void) { return PyMem_RawMalloc(sizeof(hop)); }
+static void free_hop(hop *done) { PyMem_RawFree(done); }
+
+#else
 
 /* --- hops that were used before: views come and go at a steady rate */
 
@@ -40,11 +48,14 @@ static void free_hop(hop *done) {
   unused_count++;
 }
 
+#endif
+
 /* --- lanes: hops that have ended while their consumer was still at work, one lane
- * a stream, in the order of their ends. What is done on a stream, so is all before
+ * a stream, in the order of their marks. What is done on a stream, so is all before
  * it: a lane needs few questions, however long it is. */
 
-static hop *lanes; /* its first hop stands for a lane */
+static vp_lock lock; /* of the lanes, and of all hops in them */
+static hop *lanes;   /* its first hop stands for a lane */
 
 static hop *lane_of(const hop *ended) {
   hop *lane = lanes;
@@ -58,13 +69,13 @@ static void add_lane(hop *first) {
   hop **end = &lanes;
   while (*end) end = &(*end)->next_lane;
   first->next_lane = NULL;
-  *end = first;
+  VP_WRITE(*end, first);
 }
 
 static void take_lane(const hop *lane) {
   hop **link = &lanes;
   while (*link != lane) link = &(*link)->next_lane;
-  *link = lane->next_lane;
+  VP_WRITE(*link, lane->next_lane);
 }
 
 static void start_lane(hop *ended) {
@@ -125,22 +136,29 @@ static void give_back(hop *done) {
   vc_owner_release(&inner);
 }
 
-/* Gives back what is done of a lane, and returns how much. A release may run Python
- * code that comes here again: the rest of the lane is back in its place by then. */
-static size_t shorten(hop *lane) {
-  hop *rest = skip_done(lane), *last = lane->last;
-  size_t released = 0, length = lane->length;
+/* Takes what is done off a lane: chained by `next`, NULL if nothing is. */
+static hop *take_done(hop *lane) {
+  hop *rest = skip_done(lane), *last = lane->last, **end = &lane;
+  size_t length = lane->length;
   take_lane(lane);
-  for (const hop *each = lane; each != rest; each = each->next) released++;
+  for (; *end != rest; end = &(*end)->next) length--;
+  *end = NULL;
   if (rest) {
     rest->last = last;
-    rest->length = length - released;
+    rest->length = length;
     add_lane(rest);
   }
-  for (hop *each = lane; each != rest;) {
-    hop *next = each->next;
-    give_back(each);
-    each = next;
+  return lane;
+}
+
+/* Returns how many. A release may run Python code that comes here again: the lock is
+ * free, and the rest of the lane back in its place, by then. */
+static size_t give_back_all(hop *done) {
+  size_t released = 0;
+  for (; done; released++) {
+    hop *next = done->next;
+    give_back(done);
+    done = next;
   }
   return released;
 }
@@ -150,25 +168,40 @@ static size_t shorten(hop *lane) {
  * lane is, now and then, and at the next conversion. */
 static void hop_release(void *context) {
   enum { LOOK_EVERY = 8 };
-  hop *ended = context, *lane = lane_of(ended);
+  hop *ended = context, *done = NULL;
+  vp_lock_take(&lock);
+  hop *lane = lane_of(ended);
   if (lane) {
     set_mark(ended);
     join_lane(lane, ended);
-    if (lane->length % LOOK_EVERY == 0) shorten(lane);
+    if (lane->length % LOOK_EVERY == 0) done = take_done(lane);
   } else if (vc_stream_is_idle(ended->device, ended->consumer) || is_done(ended)) {
-    give_back(ended);
+    ended->next = NULL;
+    done = ended;
   } else {
     start_lane(ended);
   }
+  vp_lock_give(&lock);
+  give_back_all(done);
 }
 
-bool vp_way_back_waits(void) { return lanes != NULL; }
+bool vp_way_back_waits(void) { return VP_READ(lanes) != NULL; }
+
+static size_t count_lanes(void) {
+  size_t count = 0;
+  vp_lock_take(&lock);
+  for (const hop *lane = lanes; lane; lane = lane->next_lane) count++;
+  vp_lock_give(&lock);
+  return count;
+}
 
 size_t vp_way_back_retry(size_t most_busy) {
-  size_t released = 0, busy = 0, turns = 0;
-  for (const hop *lane = lanes; lane; lane = lane->next_lane) turns++;
-  while (turns-- && lanes && busy < most_busy) {
-    size_t given_back = shorten(lanes);
+  size_t released = 0, busy = 0, turns = count_lanes();
+  while (turns-- && busy < most_busy) {
+    vp_lock_take(&lock);
+    hop *done = lanes ? take_done(lanes) : NULL;
+    vp_lock_give(&lock);
+    size_t given_back = give_back_all(done);
     released += given_back;
     busy += given_back == 0;
   }

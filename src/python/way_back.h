@@ -16,12 +16,13 @@
  * be NULL) is the stream's object, kept that long. A failure is MemoryError. */
 int vp_way_back(vp_source *source, vc_stream consumer, PyObject *kept);
 
-/* True if anything waits for a consumer. Needs the GIL. */
+/* True if anything waits for a consumer. */
 bool vp_way_back_waits(void);
 
 /* Gives back what waited for consumers that are now done, and stops after so
  * many that are not: a drain between conversions must not ask for every frame
- * in flight. Returns how many were given back. Needs the GIL. */
+ * in flight. Returns how many were given back. Needs a thread that
+ * Python is on. */
 size_t vp_way_back_retry(size_t most_busy);
 
 #endif

@@ -1,13 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 import gc
+import importlib.util
+import pathlib
+import re
+import sys
 
-import cupy
 import cv2
 import numpy
 import pytest
-import torch
 
 import viewcast as vc
+
+# A free-threaded Python may lack these; all else has them.
+LACKING = [name for name in ("torch", "cupy") if importlib.util.find_spec(name) is None]
+
+
+def needs_what_is_lacking(path):
+    modules = "|".join([*LACKING, "images"])
+    return re.search(rf"^(import|from) ({modules})\b", path.read_text(), re.MULTILINE)
+
+
+collect_ignore = [
+    path.name
+    for path in pathlib.Path(__file__).parent.glob("test_*.py")
+    if LACKING and needs_what_is_lacking(path)
+]
 
 HOST_MODE_ONLY = (
     "these tests lie GpuMats over host memory; where there is a GPU, run them with "
@@ -17,11 +34,18 @@ HOST_MODE_ONLY = (
 
 def pytest_report_header():
     mode = "host mode" if vc.host_mode() else "CUDA"
-    return [
-        f"viewcast {vc.__version__}, {mode} ({vc.mode_reason()})",
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    lines = [
+        f"viewcast {vc.__version__}, {mode} ({vc.mode_reason()}), GIL {'on' if gil else 'off'}",
         f"OpenCV {cv2.__version__} from {cv2.__file__}: {vc.opencv_layout()}",
-        f"torch {torch.__version__}, CuPy {cupy.__version__}, NumPy {numpy.__version__}",
     ]
+    versions = [f"NumPy {numpy.__version__}"]
+    for name in {"torch", "cupy"} - set(LACKING):
+        versions.append(f"{name} {importlib.import_module(name).__version__}")
+    lines.append(", ".join(sorted(versions)))
+    if LACKING:
+        lines.append(f"without {' and '.join(LACKING)}, not collected: {' '.join(collect_ignore)}")
+    return lines
 
 
 def pytest_collection_finish():

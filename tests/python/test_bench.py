@@ -95,12 +95,12 @@ def test_batches_wait_once_and_leave_the_first_call_out(clock):
 
 def test_threads_all_call_and_failures_are_raised():
     calls = []
-    watch = loop.threads("f(x)", {"f": calls.append, "x": 0}, 5, 4)
+    watch = loop.threads("f(x)", [{"f": calls.append, "x": x} for x in range(4)], 5)
     assert watch() >= 0
     assert len(calls) == 20
 
     with pytest.raises(ZeroDivisionError):
-        loop.threads("1 / x", {"x": 0}, 5, 2)()
+        loop.threads("1 / x", [{"x": 1}, {"x": 0}], 5)()
 
 
 class Events:

@@ -119,34 +119,35 @@ def batches(function, number, wait, before=None, clock=time.perf_counter_ns):
     return stopwatch
 
 
-def threads(statement, names, number, count, clock=time.perf_counter_ns):
-    """A statement `number` times on each of `count` threads at once: the time of all
-    of them over the calls of *one* thread, which is what a thread sees. The rate of all
-    together is `count` over it. An exception of a thread is raised here."""
+def threads(statement, names, number, clock=time.perf_counter_ns):
+    """A statement `number` times on as many threads at once as `names` has dicts, one for
+    each: the time from the first one's beginning to the last one's end over the calls of
+    *one* thread, which is what a thread sees. The rate of all together is their number
+    over it. An exception of a thread is raised here."""
 
     def stopwatch():
-        barrier = threading.Barrier(count + 1)
-        failed = []
+        barrier = threading.Barrier(len(names))
+        times, failed = [], []
 
-        def work():
-            timer = timeit.Timer(statement, timer=clock, globals=names)
+        def work(own):
+            timer = timeit.Timer(statement, timer=clock, globals=own)
             barrier.wait()
             try:
+                begin = clock()
                 timer.timeit(number)
+                times.append((begin, clock()))
             except BaseException as error:
                 failed.append(error)
 
-        workers = [threading.Thread(target=work) for _ in range(count)]
+        workers = [threading.Thread(target=work, args=(own,)) for own in names]
         for worker in workers:
             worker.start()
-        barrier.wait()
-        begin = clock()
         for worker in workers:
             worker.join()
-        elapsed = clock() - begin
         if failed:
             raise failed[0]
-        return elapsed / number / 1000
+        begins, ends = zip(*times, strict=True)
+        return (max(ends) - min(begins)) / number / 1000
 
     return stopwatch
 

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several threads that convert the same image at once: what a call costs each of them,
-and what all of them get done."""
+"""Several threads that convert at once, each an image of its own: what a call costs each of
+them, and what all of them get done."""
 
 import viewcast as vc
 
 from . import loop, progress
+from .images import Images
 from .table import Table
 from .ways import CALL, prepare
 
-TITLE = "Threads at once"
+TITLE = "Threads at once, an image each"
 
 
 def measure(setup):
-    pairs = list(setup.each(prepare))
+    sets = [Images() for _ in range(max(setup.threads) - 1)]
+    pairs = [
+        (conversion, [names, *(prepare(conversion, images) for images in sets)])
+        for conversion, names in setup.each(prepare)
+    ]
     number = setup.number(0.25)
     rows = [
         {"conversion": conversion.name, "threads": count}
@@ -20,7 +25,7 @@ def measure(setup):
         for count in setup.threads
     ]
     watches = [
-        loop.threads(CALL, names, number, count) for _, names in pairs for count in setup.threads
+        loop.threads(CALL, names[:count], number) for _, names in pairs for count in setup.threads
     ]
     with progress.bar("Threads", len(watches) * (setup.rounds + 1)) as step:
         times = loop.interleave(watches, setup.rounds, vc.collect, step=step)

@@ -7,6 +7,7 @@
 #include "adapters/cupy_layout.h"
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "imports.h"
 #include "paths.h"
 
@@ -29,21 +30,32 @@ static int load_names(void) {
   return cupy.device_id ? 0 : -1;
 }
 
-static int load(void) {
-  PyObject *module = vp_import("cupy", INSTALL_CUPY);
-  PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
+static int find_all(PyObject *module) {
+  PyObject *cuda = PyObject_GetAttrString(module, "cuda");
   if (cuda) {
     cupy.classes.ndarray = PyObject_GetAttrString(module, "ndarray");
     cupy.classes.memory = PyObject_GetAttrString(cuda, "UnownedMemory");
     cupy.classes.pointer = PyObject_GetAttrString(cuda, "MemoryPointer");
   }
   Py_XDECREF(cuda);
-  Py_XDECREF(module);
   const vp_cupy_classes *classes = &cupy.classes;
-  cupy.loaded = classes->ndarray && classes->memory && classes->pointer && load_names() == 0;
-  if (cupy.loaded && !vp_is_slow()) cupy.layout = vp_cupy_find_layout(classes);
-  return cupy.loaded ? 0 : -1;
+  bool found = classes->ndarray && classes->memory && classes->pointer && load_names() == 0;
+  if (found && !vp_is_slow()) cupy.layout = vp_cupy_find_layout(classes);
+  VP_WRITE(cupy.loaded, found);
+  return found ? 0 : -1;
 }
+
+static int load(void) {
+  PyObject *module = vp_import("cupy", INSTALL_CUPY);
+  if (!module) return -1;
+  vp_loading_begin();
+  int result = cupy.loaded ? 0 : find_all(module);
+  vp_loading_end();
+  Py_DECREF(module);
+  return result;
+}
+
+static bool is_loaded(void) { return VP_READ(cupy.loaded) || load() == 0; }
 
 /* --- import */
 
@@ -103,7 +115,7 @@ static int read_array(PyObject *array, vc_view *view) {
 static int import_array(PyObject *array, const vp_options *options, vp_source *out) {
   (void)options;
   vc_error error;
-  if (!cupy.loaded && load() < 0) return -1;
+  if (!is_loaded()) return -1;
   if (read_array(array, &out->view) < 0) return vp_raise_from("the CuPy array can't be read");
   if (vc_view_check(&out->view, &error) != VC_OK) return vp_raise(&error);
   out->owner = vp_own(array);
@@ -162,7 +174,7 @@ static PyObject *make_array(const vc_view *view, PyObject *owner) {
 
 static PyObject *export_array(vp_source *source, const vp_options *options) {
   (void)options;
-  if (!cupy.loaded && load() < 0) return NULL;
+  if (!is_loaded()) return NULL;
   if (check_export(&source->view) < 0) return NULL;
   PyObject *owner = vp_hold(&source->owner);
   if (!owner) return NULL;
@@ -173,11 +185,11 @@ static PyObject *export_array(vp_source *source, const vp_options *options) {
 }
 
 const char *vp_cupy_read_path(void) {
-  return !cupy.loaded ? NULL : cupy.layout.reads ? "in place" : "by its attributes";
+  return !VP_READ(cupy.loaded) ? NULL : cupy.layout.reads ? "in place" : "by its attributes";
 }
 
 const char *vp_cupy_make_path(void) {
-  return !cupy.loaded ? NULL : cupy.layout.makes ? "in place" : "by its class";
+  return !VP_READ(cupy.loaded) ? NULL : cupy.layout.makes ? "in place" : "by its class";
 }
 
 const vp_adapter vp_cupy_adapter = {"cupy.ndarray", import_array, export_array, vp_cupy_stream};

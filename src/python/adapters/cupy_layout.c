@@ -10,8 +10,10 @@
 
 #include "adapters/axes.h"
 #include "adapters/numpy_dtype.h"
+#include "free_threading.h"
 
-enum { WORD = 8, MOST_WORDS = 32, HEAD = 2 /* the count and the type */ };
+enum { WORD = 8, MOST_WORDS = 32 };
+enum { HEAD = sizeof(PyObject) / 8 /* counts, and last the type */ };
 
 /* A std::vector<Py_ssize_t>, of libstdc++ and of libc++. */
 typedef struct {
@@ -89,9 +91,10 @@ static void put_object(PyObject *object, size_t offset, PyObject *value) {
 }
 
 static PyObject *new_object(PyTypeObject *maker, PyTypeObject *type) {
-  static PyObject *nothing; /* the empty tuple */
-  if (!nothing && !(nothing = PyTuple_New(0))) return NULL;
-  return maker->tp_new(type, nothing, NULL);
+  static PyObject *empty; /* a tuple */
+  PyObject *nothing = VP_READ(empty);
+  if (!nothing) nothing = vp_keep_first(&empty, PyTuple_New(0));
+  return nothing ? maker->tp_new(type, nothing, NULL) : NULL;
 }
 
 static PyObject *make_memory(const vc_view *view, int64_t bytes, PyObject *owner) {
@@ -352,10 +355,10 @@ static bool same_vectors(PyObject *one, PyObject *other, size_t offset) {
          memcmp(values[0], values[1], (size_t)counts[0] * sizeof(int64_t)) == 0;
 }
 
-/* All words but the first are the same, and those at `except` to `length` more. */
+/* All words from the type on are the same, but for those at `except`. */
 static bool same_words(PyObject *one, PyObject *other, class of, const size_t *except,
                        size_t count) {
-  for (size_t offset = WORD; offset < of.words * WORD; offset += WORD) {
+  for (size_t offset = (HEAD - 1) * WORD; offset < of.words * WORD; offset += WORD) {
     bool excepted = false;
     for (size_t i = 0; i < count; i++) excepted = excepted || except[i] == offset;
     if (!excepted && word_at(one, offset) != word_at(other, offset)) return false;

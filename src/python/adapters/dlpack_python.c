@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "free_threading.h"
 #include "paths.h"
 
 #define CAPSULE "dltensor"
@@ -20,14 +21,14 @@ static const DLPackExchangeAPI *known_version(const DLPackExchangeAPIHeader *hea
 /* Types that have no table: asking them again would make an exception each time.
  * They are kept alive, so that their address can't become another's. */
 enum { BARE_TYPES = 16 };
-static PyTypeObject *bare[BARE_TYPES];
+static uintptr_t bare[BARE_TYPES];
 
-static PyTypeObject **bare_slot(PyTypeObject *type) {
+static uintptr_t *bare_slot(PyTypeObject *type) {
   return &bare[((uintptr_t)type >> 4) % BARE_TYPES];
 }
 
 const DLPackExchangeAPI *vp_exchange_api(PyTypeObject *type) {
-  if (vp_is_slow() || *bare_slot(type) == type) return NULL;
+  if (vp_is_slow() || VP_READ(*bare_slot(type)) == (uintptr_t)type) return NULL;
   PyObject *capsule = PyObject_GetAttrString((PyObject *)type, "__dlpack_c_exchange_api__");
   const DLPackExchangeAPI *api = NULL;
   if (capsule && PyCapsule_IsValid(capsule, "dlpack_exchange_api")) {
@@ -35,7 +36,7 @@ const DLPackExchangeAPI *vp_exchange_api(PyTypeObject *type) {
   }
   Py_XDECREF(capsule); /* the table is immortal: DLPack 1.3 */
   PyErr_Clear();
-  if (!api) Py_XSETREF(*bare_slot(type), (PyTypeObject *)Py_NewRef(type));
+  if (!api) Py_XDECREF((PyObject *)vp_swap(bare_slot(type), (uintptr_t)Py_NewRef(type)));
   return api;
 }
 

@@ -8,6 +8,7 @@
 #include "adapters/cuda_array.h"
 #include "adapters/dlpack_python.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "hand_over.h"
 
 #define PROTOCOLS                                                                        \
@@ -16,13 +17,14 @@
 
 /* Interned names, and what __dlpack__ is given: made once. */
 static struct {
+  bool loaded;
   PyObject *dlpack, *device, *cuda_array;
   PyObject *version;                /* max_version= */
   PyObject *with_stream, *keywords; /* names, for producers on a GPU and others */
   PyObject *only_stream;
 } names;
 
-static int load_names(void) {
+static bool make_names(void) {
   names.dlpack = PyUnicode_InternFromString("__dlpack__");
   names.device = PyUnicode_InternFromString("__dlpack_device__");
   names.cuda_array = PyUnicode_InternFromString("__cuda_array_interface__");
@@ -30,9 +32,16 @@ static int load_names(void) {
   names.with_stream = Py_BuildValue("(sss)", "max_version", "copy", "stream");
   names.keywords = Py_BuildValue("(ss)", "max_version", "copy");
   names.only_stream = Py_BuildValue("(s)", "stream");
-  bool all = names.dlpack && names.device && names.cuda_array && names.version &&
-             names.with_stream && names.keywords && names.only_stream;
-  return all ? 0 : -1;
+  return names.dlpack && names.device && names.cuda_array && names.version &&
+         names.with_stream && names.keywords && names.only_stream;
+}
+
+static int load_names(void) {
+  vp_loading_begin();
+  bool loaded = names.loaded || make_names();
+  VP_WRITE(names.loaded, loaded);
+  vp_loading_end();
+  return loaded ? 0 : -1;
 }
 
 /* The attribute, or NULL: without an exception if the object has none. */
@@ -80,14 +89,14 @@ static PyObject *get_capsule(PyObject *method, PyObject *stream) {
 /* JAX's arrays are immutable, which their DLPack does not say. The class is
  * remembered: a process has one. */
 static bool is_immutable(PyTypeObject *type) {
-  static PyTypeObject *known; /* strong */
-  if (type == known) return true;
+  static uintptr_t known; /* strong */
+  if ((uintptr_t)type == VP_READ(known)) return true;
   PyObject *module = PyObject_GetAttrString((PyObject *)type, "__module__");
   const char *name = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
   bool is_jax = name && (strncmp(name, "jaxlib.", 7) == 0 || strncmp(name, "jax.", 4) == 0);
   Py_XDECREF(module);
   PyErr_Clear();
-  if (is_jax) Py_XSETREF(known, (PyTypeObject *)Py_NewRef(type));
+  if (is_jax) Py_XDECREF((PyObject *)vp_swap(&known, (uintptr_t)Py_NewRef(type)));
   return is_jax;
 }
 
@@ -137,7 +146,7 @@ static int try_cuda_array(PyObject *object, vp_source *out) {
 }
 
 static int import_any(PyObject *object, const vp_options *options, vp_source *out) {
-  if (!names.only_stream && load_names() < 0) return -1;
+  if (!VP_READ(names.loaded) && load_names() < 0) return -1;
   if (PyType_Check(object) || object == Py_None) return vp_raise_no_image(object, PROTOCOLS);
   int done = try_dlpack(object, options, out);
   if (done == 0) done = try_cuda_array(object, out);

@@ -7,20 +7,27 @@
 #include "arguments.h"
 #include "convert.h"
 #include "errors.h"
+#include "free_threading.h"
 
 static PyObject *class; /* cv2.cuda.GpuMatND, strong; verified */
 
+static int verify(PyObject *type) {
+  vp_loading_begin();
+  int result = vp_nd_verify(type);
+  if (result == 0) vp_keep_first(&class, Py_NewRef(type));
+  vp_loading_end();
+  return result;
+}
+
 const vp_opencv *vp_nd_load(void) {
   const vp_opencv *opencv = vp_opencv_load();
-  if (!opencv || class) return opencv;
-  PyObject *type = vp_opencv_gpumatnd(); /* borrowed */
+  if (!opencv || VP_READ(class)) return opencv;
+  PyObject *type = vp_opencv_gpumatnd(); /* borrowed: kept for ever */
   if (!type) {
     vp_fail(VC_ERROR_ABI, "this cv2 has no cuda.GpuMatND; OpenCV 4.8 and later have");
     return NULL;
   }
-  if (vp_nd_verify(type) < 0) return NULL;
-  class = Py_NewRef(type);
-  return opencv;
+  return verify(type) == 0 ? opencv : NULL;
 }
 
 /* --- import */

@@ -3,22 +3,27 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "imports.h"
 
 /* dtype objects of the built-in types are singletons: most look-ups end at the
- * first comparison. */
+ * first comparison. Entries are added, and never change. */
 #define CACHE_SIZE 32
 static struct {
   PyObject *object; /* strong */
   vc_dtype dtype;
 } cache[CACHE_SIZE];
 static int cached;
+static vp_lock adding;
 
 static void remember(PyObject *object, vc_dtype dtype) {
-  if (cached == CACHE_SIZE) return;
-  cache[cached].object = Py_NewRef(object);
-  cache[cached].dtype = dtype;
-  cached++;
+  vp_lock_take(&adding);
+  if (cached < CACHE_SIZE) {
+    cache[cached].object = Py_NewRef(object);
+    cache[cached].dtype = dtype;
+    VP_WRITE(cached, cached + 1);
+  }
+  vp_lock_give(&adding);
 }
 
 static int parse_typestr(PyObject *dtype, vc_dtype *out) {
@@ -48,7 +53,8 @@ static bool is_bfloat16(PyObject *dtype) {
 }
 
 int vp_dtype_from_numpy(PyObject *dtype, vc_dtype *out) {
-  for (int i = 0; i < cached; i++) {
+  int count = VP_READ(cached);
+  for (int i = 0; i < count; i++) {
     if (cache[i].object == dtype) {
       *out = cache[i].dtype;
       return 0;
@@ -84,11 +90,13 @@ PyObject *vp_dtype_to_numpy(vc_dtype dtype) {
   size_t size = vc_dtype_size(dtype);
   int width = size == 8 ? 3 : (int)size / 2;
   PyObject **slot = &objects[dtype.code & 7][width];
-  if (*slot) return *slot;
+  PyObject *known = VP_READ(*slot);
+  if (known) return known;
   PyObject *numpy = vp_import("numpy", "pip install numpy");
   if (!numpy) return NULL;
   const char *typestr = vc_dtype_typestr(dtype);
-  *slot = typestr ? PyObject_CallMethod(numpy, "dtype", "s", typestr) : make_bfloat16(numpy);
+  PyObject *made =
+      typestr ? PyObject_CallMethod(numpy, "dtype", "s", typestr) : make_bfloat16(numpy);
   Py_DECREF(numpy);
-  return *slot;
+  return vp_keep_first(slot, made);
 }

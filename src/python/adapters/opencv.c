@@ -6,6 +6,7 @@
 
 #include "adapters/adapter.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "imports.h"
 #include "paths.h"
 
@@ -36,21 +37,27 @@ static bool find_types(PyObject *cv2) {
     PyErr_Clear();
     return false;
   }
-  PyTypeObject *gpumat = class_at(cuda, "GpuMat");
-  if (gpumat) {
+  vp_loading_begin();
+  PyTypeObject *gpumat = types.gpumat ? types.gpumat : class_at(cuda, "GpuMat");
+  if (gpumat && !types.gpumat) {
     types.gpumat_nd = class_at(cuda, "GpuMatND");
     types.umat = class_at(cv2, "UMat");
-    types.gpumat = gpumat;
+    VP_WRITE(types.gpumat, gpumat); /* last: it says that the others were looked for */
   }
+  vp_loading_end();
   Py_DECREF(cuda);
   return gpumat != NULL;
 }
 
+static bool find_imported_types(void) {
+  PyObject *cv2 = vp_imported("cv2");
+  bool found = cv2 && find_types(cv2);
+  Py_XDECREF(cv2);
+  return found;
+}
+
 bool vp_opencv_is_image_type(PyTypeObject *type) {
-  if (!types.gpumat) {
-    PyObject *cv2 = vp_imported("cv2");
-    if (!cv2 || !find_types(cv2)) return false;
-  }
+  if (!VP_READ(types.gpumat) && !find_imported_types()) return false;
   return type == types.gpumat || type == types.gpumat_nd || type == types.umat;
 }
 
@@ -60,24 +67,49 @@ bool vp_is_gpumat(PyObject *object) {
 
 PyObject *vp_opencv_gpumatnd(void) { return (PyObject *)types.gpumat_nd; }
 
+/* Which GpuMats only a lend still refers to is seen by their counts, and only the GIL
+ * lets one thread see those of all. */
+static int check_counting(PyObject *cv2) {
+#ifdef Py_GIL_DISABLED
+  if (opencv.abi.counting == VC_COUNTS_UP) {
+    PyObject *version = PyObject_GetAttrString(cv2, "__version__");
+    if (!version) PyErr_Clear();
+    vp_fail(VC_ERROR_ABI,
+            "OpenCV %S counts the copies of a GpuMat up and never down, and a free-threaded "
+            "Python can't tell when the last is gone; use OpenCV 5 or one built with CUDA, or an "
+            "ordinary Python",
+            version ? version : Py_None);
+    Py_XDECREF(version);
+    return -1;
+  }
+#endif
+  (void)cv2;
+  return 0;
+}
+
+static int verify(PyObject *cv2) {
+  if (!types.gpumat && !find_types(cv2)) {
+    return vp_fail(VC_ERROR_ABI, "this cv2 has no cuda.GpuMat; %s", INSTALL_CV2);
+  }
+  opencv.gpumat = types.gpumat;
+  if (vp_opencv_verify(cv2, types.gpumat, &opencv.abi) < 0 || check_counting(cv2) < 0) return -1;
+  opencv.makes_objects = !vp_is_slow() && vp_opencv_verify_objects(&opencv);
+  VP_WRITE(verified, true);
+  return 0;
+}
+
 static int load(void) {
   PyObject *cv2 = vp_import("cv2", INSTALL_CV2);
   if (!cv2) return -1;
-  int result = -1;
-  if (!types.gpumat && !find_types(cv2)) {
-    vp_fail(VC_ERROR_ABI, "this cv2 has no cuda.GpuMat; %s", INSTALL_CV2);
-  } else {
-    opencv.gpumat = types.gpumat;
-    result = vp_opencv_verify(cv2, types.gpumat, &opencv.abi);
-  }
-  if (result == 0) opencv.makes_objects = !vp_is_slow() && vp_opencv_verify_objects(&opencv);
-  verified = result == 0;
+  vp_loading_begin();
+  int result = verified ? 0 : verify(cv2);
+  vp_loading_end();
   Py_DECREF(cv2);
   return result;
 }
 
 const vp_opencv *vp_opencv_load(void) {
-  if (!verified && load() < 0) return NULL;
+  if (!VP_READ(verified) && load() < 0) return NULL;
   return &opencv;
 }
 
@@ -191,7 +223,7 @@ const vp_adapter vp_opencv_adapter = {"cv2.cuda.GpuMat", import_gpumat, export_g
                                       vp_opencv_stream};
 
 const char *vp_opencv_path(void) {
-  return !verified ? NULL : opencv.makes_objects ? "in place" : "by its class";
+  return !VP_READ(verified) ? NULL : opencv.makes_objects ? "in place" : "by its class";
 }
 
 static const char *counting_name(vc_counting counting) {

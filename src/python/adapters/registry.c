@@ -5,6 +5,7 @@
 
 #include "adapters/adapter.h"
 #include "adapters/opencv.h"
+#include "free_threading.h"
 #include "imports.h"
 #include "view_object.h"
 
@@ -12,7 +13,7 @@
 typedef struct {
   const char *module, *attribute;
   const vp_adapter *adapter;
-  PyTypeObject *type; /* strong, once seen */
+  PyObject *type; /* strong, once seen */
 } known_class;
 
 static known_class known_classes[] = {
@@ -22,17 +23,18 @@ static known_class known_classes[] = {
 };
 
 static PyTypeObject *class_of(known_class *known) {
-  if (known->type) return known->type;
+  PyObject *seen = VP_READ(known->type);
+  if (seen) return (PyTypeObject *)seen;
   PyObject *module = vp_imported(known->module);
   if (!module) return NULL;
   PyObject *type = PyObject_GetAttrString(module, known->attribute);
+  Py_DECREF(module);
   if (!type || !PyType_Check(type)) { /* a module still being imported */
     PyErr_Clear();
     Py_XDECREF(type);
     return NULL;
   }
-  known->type = (PyTypeObject *)type;
-  return known->type;
+  return (PyTypeObject *)vp_keep_first(&known->type, type);
 }
 
 static const vp_adapter *look_up(PyTypeObject *type) {
@@ -48,21 +50,32 @@ static const vp_adapter *look_up(PyTypeObject *type) {
   return &vp_generic_adapter;
 }
 
-/* Type to adapter, by address. A cached type is kept alive, so that its
- * address can't become another's. */
+/* Type to adapter, by address: a word that is read and replaced as one, the type with
+ * its adapter's index in the bits that alignment leaves free. A cached type is kept
+ * alive, so that its address can't become another's. */
 #define CACHE_SIZE 64
-static struct {
-  PyTypeObject *type;
-  const vp_adapter *adapter;
-} cache[CACHE_SIZE];
+static uintptr_t cache[CACHE_SIZE];
+
+static const vp_adapter *const cacheable[] = {&vp_opencv_adapter, &vp_gpumatnd_adapter,
+                                              &vp_torch_adapter,  &vp_cupy_adapter,
+                                              &vp_numpy_adapter,  &vp_view_adapter};
+enum { MASK = _Alignof(PyTypeObject) - 1 };
+_Static_assert(sizeof cacheable / sizeof *cacheable <= MASK + 1, "an index fits into the bits");
+
+static void remember(size_t slot, PyTypeObject *type, const vp_adapter *adapter) {
+  uintptr_t index = 0;
+  while (cacheable[index] != adapter) index++;
+  uintptr_t before = vp_swap(&cache[slot], (uintptr_t)Py_NewRef(type) | index);
+  Py_XDECREF((PyObject *)(before & ~(uintptr_t)MASK));
+}
 
 const vp_adapter *vp_adapter_of(PyObject *image) {
   PyTypeObject *type = Py_TYPE(image);
   size_t slot = ((uintptr_t)type >> 4) % CACHE_SIZE;
-  if (cache[slot].type == type) return cache[slot].adapter;
+  uintptr_t index = VP_READ(cache[slot]) ^ (uintptr_t)type;
+  if (index <= MASK) return cacheable[index];
   const vp_adapter *adapter = look_up(type);
-  if (adapter == &vp_generic_adapter) return adapter; /* its library may yet come */
-  Py_XSETREF(cache[slot].type, (PyTypeObject *)Py_NewRef(type));
-  cache[slot].adapter = adapter;
+  /* A library may yet come that knows it. */
+  if (adapter != &vp_generic_adapter) remember(slot, type, adapter);
   return adapter;
 }

@@ -4,6 +4,7 @@
 #include "adapters/adapter.h"
 #include "adapters/dlpack_python.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "imports.h"
 #include "paths.h"
 
@@ -32,18 +33,28 @@ static int load_functions(void) {
   return torch.to_dlpack && torch.from_dlpack ? 0 : -1;
 }
 
-static int load(void) {
-  PyObject *module = vp_import("torch", INSTALL_TORCH);
-  PyObject *tensor = module ? PyObject_GetAttrString(module, "Tensor") : NULL;
+static int find_all(PyObject *module) {
+  PyObject *tensor = PyObject_GetAttrString(module, "Tensor");
   int result = tensor && load_names() == 0 && load_functions() == 0 ? 0 : -1;
   if (result == 0) {
     torch.api = vp_exchange_api((PyTypeObject *)tensor);
-    torch.loaded = true;
+    VP_WRITE(torch.loaded, true);
   }
   Py_XDECREF(tensor);
-  Py_XDECREF(module);
   return result;
 }
+
+static int load(void) {
+  PyObject *module = vp_import("torch", INSTALL_TORCH);
+  if (!module) return -1;
+  vp_loading_begin();
+  int result = torch.loaded ? 0 : find_all(module);
+  vp_loading_end();
+  Py_DECREF(module);
+  return result;
+}
+
+static bool is_loaded(void) { return VP_READ(torch.loaded) || load() == 0; }
 
 /* --- import */
 
@@ -125,7 +136,7 @@ static int import_slow(PyObject *tensor, vp_source *out) {
 
 static int import_tensor(PyObject *tensor, const vp_options *options, vp_source *out) {
   (void)options;
-  if (!torch.loaded && load() < 0) return -1;
+  if (!is_loaded()) return -1;
   bool fast = torch.api && torch.api->dltensor_from_py_object_no_sync;
   return fast ? import_fast(tensor, out) : import_slow(tensor, out);
 }
@@ -159,7 +170,7 @@ static void (*delete_export)(DLManagedTensorVersioned *);
 
 static void delete_watched(DLManagedTensorVersioned *tensor) {
   deleted = tensor;
-  delete_export(tensor);
+  VP_READ(delete_export)(tensor);
 }
 
 /* torch ends a tensor without the GIL. Where that can be had without waiting, a Python
@@ -178,12 +189,12 @@ static PyObject *export_fast(vp_source *source) {
     vp_raise(&error);
     return NULL;
   }
-  delete_export = tensor->deleter; /* the same function each time */
+  VP_WRITE(delete_export, tensor->deleter); /* the same function each time */
   tensor->deleter = is_object ? delete_object : delete_watched;
   deleted = NULL;
   void *result = NULL;
   if (torch.api->managed_tensor_to_py_object_no_sync(tensor, &result) == 0) return result;
-  if (deleted != tensor) delete_export(tensor);
+  if (deleted != tensor) VP_READ(delete_export)(tensor);
   return NULL;
 }
 
@@ -197,7 +208,7 @@ static PyObject *export_slow(vp_source *source) {
 
 static PyObject *export_tensor(vp_source *source, const vp_options *options) {
   (void)options;
-  if (!torch.loaded && load() < 0) return NULL;
+  if (!is_loaded()) return NULL;
   if (check_export(&source->view) < 0) return NULL;
   /* torch takes managed memory as its GPU's. */
   if (source->view.device.type == VC_CUDA_MANAGED) source->view.device.type = VC_CUDA;
@@ -212,7 +223,7 @@ static PyObject *export_tensor(vp_source *source, const vp_options *options) {
 
 static vc_stream current_stream(int32_t device) {
   void *stream = NULL;
-  if (!torch.loaded && load() < 0) {
+  if (!is_loaded()) {
     PyErr_Clear(); /* the export will say it */
     return VC_STREAM_LEGACY;
   }
@@ -225,7 +236,7 @@ static vc_stream current_stream(int32_t device) {
 }
 
 const char *vp_torch_path(void) {
-  return !torch.loaded ? NULL : torch.api ? "exchange table" : "torch.utils.dlpack";
+  return !VP_READ(torch.loaded) ? NULL : torch.api ? "exchange table" : "torch.utils.dlpack";
 }
 
 const vp_adapter vp_torch_adapter = {"torch.Tensor", import_tensor, export_tensor, current_stream};

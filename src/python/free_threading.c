@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "free_threading.h"
+
+#include <pthread.h>
+
+/* Not PyGILState_Check(), which gives up once there was a subinterpreter. */
+bool vp_is_attached(void) {
+#if PY_VERSION_HEX >= 0x030D0000
+  return PyThreadState_GetUnchecked() != NULL;
+#elif PY_VERSION_HEX >= 0x030C0000
+  return _PyThreadState_UncheckedGet() != NULL;
+#else /* the state that is current, in whichever thread: is it this one's? */
+  PyThreadState *current = _PyThreadState_UncheckedGet();
+  return current && current == PyGILState_GetThisThreadState();
+#endif
+}
+
+#ifdef Py_GIL_DISABLED
+
+/* --- counts in two parts: the references of the thread that made the object, which
+ * only that thread changes, and all others', changed by atomic operations. What is
+ * said of the fields here is CPython's rule (PEP 703). */
+
+/* The last two bits of the second part are flags. Once both are merged into it, it
+ * counts all references. Until then the end of one of them can't be the object's, which
+ * comes where the first part goes to 0; but where the second is 0 the object is handed to
+ * its thread, and if that has ended, to this one. */
+static bool may_be_last(Py_ssize_t shared) {
+  bool merged = (shared & _Py_REF_SHARED_FLAG_MASK) == _Py_REF_MERGED;
+  if (merged) return shared >> _Py_REF_SHARED_SHIFT < 2;
+  return shared == 0 || shared == _Py_REF_MAYBE_WEAKREF;
+}
+
+static bool give_back_shared(PyObject *object) {
+  const Py_ssize_t one = 1 << _Py_REF_SHARED_SHIFT;
+  Py_ssize_t shared = __atomic_load_n(&object->ob_ref_shared, __ATOMIC_RELAXED);
+  do {
+    if (may_be_last(shared)) return false;
+  } while (!__atomic_compare_exchange_n(&object->ob_ref_shared, &shared, shared - one, true,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+  return true;
+}
+
+bool vp_decref_unless_last(PyObject *object) {
+  if (!vp_is_attached()) return false;
+  uint32_t local = __atomic_load_n(&object->ob_ref_local, __ATOMIC_RELAXED);
+  bool counts = local != _Py_IMMORTAL_REFCNT_LOCAL;
+  if (counts && !_Py_IsOwnedByCurrentThread(object)) return give_back_shared(object);
+  if (counts && local < 2) return false;
+  Py_DECREF(object);
+  return true;
+}
+
+/* --- entries of caches. A version is odd while its entry is written. */
+
+typedef uint64_t __attribute__((may_alias)) word;
+
+const void *vp_entry_read(const vp_version *version, const void *entry, void *copy, size_t size) {
+  vp_version before = __atomic_load_n(version, __ATOMIC_ACQUIRE);
+  const word *from = entry;
+  word *to = copy;
+  for (size_t i = 0; i < size / sizeof(word); i++) {
+    to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+  }
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  bool whole = before % 2 == 0 && __atomic_load_n(version, __ATOMIC_RELAXED) == before;
+  return whole ? copy : NULL;
+}
+
+bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size) {
+  vp_version before = __atomic_load_n(version, __ATOMIC_RELAXED);
+  word *here = entry, *there = other;
+  if (before % 2 || !__atomic_compare_exchange_n(version, &before, before + 1, false,
+                                                 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+    return false;
+  }
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  for (size_t i = 0; i < size / sizeof(word); i++) {
+    word kept = here[i];
+    __atomic_store_n(&here[i], there[i], __ATOMIC_RELAXED);
+    there[i] = kept;
+  }
+  __atomic_store_n(version, before + 2, __ATOMIC_RELEASE);
+  return true;
+}
+
+/* --- loading */
+
+static struct {
+  PyMutex mutex;
+  unsigned long thread; /* that holds it; 0: none */
+  int depth;
+} loading;
+
+void vp_loading_begin(void) {
+  unsigned long here = PyThread_get_thread_ident();
+  if (__atomic_load_n(&loading.thread, __ATOMIC_RELAXED) != here) {
+    PyMutex_Lock(&loading.mutex);
+    __atomic_store_n(&loading.thread, here, __ATOMIC_RELAXED);
+  }
+  loading.depth++;
+}
+
+void vp_loading_end(void) {
+  if (--loading.depth) return;
+  __atomic_store_n(&loading.thread, 0, __ATOMIC_RELAXED);
+  PyMutex_Unlock(&loading.mutex);
+}
+
+PyObject *vp_steady(PyObject *list_or_tuple) { return PySequence_Tuple(list_or_tuple); }
+
+/* The world is stopped for os.fork(), at places where no vp_lock is held; but a thread
+ * that is loading may be anywhere, and is not there in the child. */
+static void begin_as_child(void) {
+  if (loading.thread == PyThread_get_thread_ident()) return;
+  loading.mutex = (PyMutex){0};
+  loading.thread = 0;
+  loading.depth = 0;
+}
+
+void vp_free_threading_init(void) { pthread_atfork(NULL, NULL, begin_as_child); }
+
+#else
+
+bool vp_decref_unless_last(PyObject *object) {
+  if (!vp_is_attached() || Py_REFCNT(object) < 2) return false;
+  Py_DECREF(object);
+  return true;
+}
+
+void vp_free_threading_init(void) {}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the GIL sees to on ordinary builds of CPython, and nobody on free-threaded
+ * ones. On ordinary builds the locks here are nothing, and reads and writes plain.
+ *
+ * State of the process is one of these:
+ *  - set while the module is made, and never changed again: needs nothing;
+ *  - found out at its first use: by vp_keep_first (one object), or between
+ *    vp_loading_begin and _end, with a flag that is VP_WRITE-n last and VP_READ first;
+ *  - a cache whose entries are replaced: of one word by VP_READ and vp_swap, of more
+ *    by vp_entry_read and _swap;
+ *  - guarded by a vp_lock, under which no Python code runs and nothing waits;
+ *  - a setting of the process: in a critical section, which promises what the GIL does:
+ *    others come in between only where Python code runs. */
+#ifndef VP_FREE_THREADING_H
+#define VP_FREE_THREADING_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Tells a reader of an entry that it was written to meanwhile. */
+typedef uint32_t vp_version;
+
+#ifdef Py_GIL_DISABLED
+
+typedef PyMutex vp_lock;
+
+static inline void vp_lock_take(vp_lock *lock) { PyMutex_Lock(lock); }
+static inline void vp_lock_give(vp_lock *lock) { PyMutex_Unlock(lock); }
+
+#  define VP_READ(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
+#  define VP_WRITE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
+
+static inline uintptr_t vp_swap(uintptr_t *place, uintptr_t value) {
+  return __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL);
+}
+
+/* Both take a multiple of 8 bytes. Gives *copy, or NULL while another thread writes. */
+const void *vp_entry_read(const vp_version *version, const void *entry, void *copy, size_t size);
+
+/* Exchanges the two; false, and both as they were, while another thread writes. */
+bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size);
+
+/* One thread at a time finds out what a library is like; it may come back here, for
+ * what it runs may convert. Import first: imports have locks of their own. */
+void vp_loading_begin(void);
+void vp_loading_end(void);
+
+/* A sequence as it is now: a list may change at any moment while it is read. New
+ * reference, to a tuple; elsewhere to the sequence itself. */
+PyObject *vp_steady(PyObject *list_or_tuple);
+
+#  define VP_BEGIN_SETTING(module) Py_BEGIN_CRITICAL_SECTION(module)
+#  define VP_END_SETTING() Py_END_CRITICAL_SECTION()
+
+#else
+
+typedef char vp_lock;
+
+static inline void vp_lock_take(vp_lock *lock) { (void)lock; }
+static inline void vp_lock_give(vp_lock *lock) { (void)lock; }
+
+#  define VP_READ(place) (place)
+#  define VP_WRITE(place, value) ((place) = (value))
+
+static inline uintptr_t vp_swap(uintptr_t *place, uintptr_t value) {
+  uintptr_t before = *place;
+  *place = value;
+  return before;
+}
+
+static inline const void *vp_entry_read(const vp_version *version, const void *entry, void *copy,
+                                        size_t size) {
+  (void)version, (void)copy, (void)size;
+  return entry;
+}
+
+static inline bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size) {
+  char kept[64];
+  (void)version;
+  memcpy(kept, entry, size);
+  memcpy(entry, other, size);
+  memcpy(other, kept, size);
+  return true;
+}
+
+static inline void vp_loading_begin(void) {}
+static inline void vp_loading_end(void) {}
+
+static inline PyObject *vp_steady(PyObject *list_or_tuple) { return Py_NewRef(list_or_tuple); }
+
+#  define VP_BEGIN_SETTING(module) { (void)(module);
+#  define VP_END_SETTING() }
+
+#endif
+
+/* Keeps an object (taken; NULL with an exception) in a slot for ever, unless another
+ * is there by now. Returns the one that is there, borrowed. */
+static inline PyObject *vp_keep_first(PyObject **slot, PyObject *made) {
+  PyObject *kept = NULL;
+  if (!made) return NULL;
+#ifdef Py_GIL_DISABLED
+  bool first = __atomic_compare_exchange_n(slot, &kept, made, false, __ATOMIC_ACQ_REL,
+                                           __ATOMIC_ACQUIRE);
+#else
+  kept = *slot;
+  bool first = !kept;
+  if (first) *slot = made;
+#endif
+  if (first) return made;
+  Py_DECREF(made);
+  return kept;
+}
+
+/* True if this thread may use Python now: it holds the GIL, where there is one. */
+bool vp_is_attached(void);
+
+/* Gives a reference back if that runs nothing: not if it is the last, nor on a thread
+ * that Python is not on. True if it was given back. */
+bool vp_decref_unless_last(PyObject *object);
+
+/* Prepares for fork(). */
+void vp_free_threading_init(void);
+
+#endif

