@@ -26,7 +26,8 @@ def run(*words):
 
 def environment(interpreter):
     """A virtual environment of this Python with what builds the wheel."""
-    asked = [interpreter, "-c", "import sys; print(sys.implementation.cache_tag)"]
+    # Unlike the cache tag, it tells a free-threaded build from the other.
+    asked = [interpreter, "-c", "import sysconfig; print(sysconfig.get_config_var('SOABI'))"]
     tag = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     folder = BUILD / tag
     python = folder / "bin" / "python"
