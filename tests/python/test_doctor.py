@@ -89,6 +89,18 @@ def test_the_ways_that_are_taken_are_told(here):
     assert set(here["paths"]) == {"GpuMat made", "torch", "CuPy read", "CuPy made"}
 
 
+def test_why_a_slower_way_is_taken_is_told(here):
+    counts_up = vc.opencv_layout()["counting"] == COUNTS_UP
+    assert here["reasons"] == (
+        {"GpuMat made": "this OpenCV never counts down"} if counts_up else {}
+    )
+    slow = report(VIEWCAST_SLOW="1")
+    assert slow["reasons"] == dict.fromkeys(slow["paths"], "VIEWCAST_SLOW=1 asks for it")
+    assert "CuPy read by its attributes, which is slower" in " ".join(
+        doctor(VIEWCAST_SLOW="1").stdout.split()
+    )
+
+
 def test_an_opencv_that_never_counts_down_is_mentioned(here):
     counts_up = vc.opencv_layout()["counting"] == COUNTS_UP
     assert any("never counts down" in item["what"] for item in here["advice"]) is counts_up
@@ -188,6 +200,11 @@ def test_libraries_without_cuda_on_a_gpu_are_not_ready(on_a_gpu):
     on_a_gpu["conversions"] = {}
     assert not advice.ready(on_a_gpu)
     assert advised(on_a_gpu)[0] == "Neither PyTorch nor CuPy can use the GPU"
+
+
+def test_an_opencv_that_hides_another_is_no_problem(here):
+    """Two folders, of which Python takes the first; what is here may be such a one."""
+    assert len(here["libraries"]["opencv"]["packages"]) == 1
 
 
 def test_two_opencvs_in_one_folder_are_mentioned(on_a_gpu):
