@@ -167,11 +167,17 @@ CMAKE_ARGS="-DWITH_CUDA=ON -DENABLE_CUDA_FIRST_CLASS_LANGUAGE=ON
 CMAKE_ARGS=$(printf '%s' "$CMAKE_ARGS" | tr -s ' \n' ' ')
 export CMAKE_ARGS
 begin=$SECONDS
+rm -rf "$source/wheel"
 (cd "$source" && "$venv/bin/python" -m pip --disable-pip-version-check wheel --no-deps \
-  --no-build-isolation --wheel-dir "$output" --verbose .) >"$source/build.log" 2>&1 ||
+  --no-build-isolation --wheel-dir "$source/wheel" --verbose .) >"$source/build.log" 2>&1 ||
   die "the build failed: $(grep -m1 -E 'CMake Error|[a-z]+ error:|: error|^ *(\w|\.)*(Error|Exception): ' \
     "$source/build.log"); all of it: $source/build.log"
 
-wheel=$(compgen -G "$output/opencv_contrib_python_headless-*.whl" | tail -n1)
+# Built with the limited API, but named for one Python: named anew.
+unzipped=$("$venv/bin/python" -m zipfile -l "$source"/wheel/*.whl)
+[[ $unzipped == *cv2/cv2.abi3.so* ]] || die "the wheel holds no cv2.abi3.so: $source/wheel"
+"$venv/bin/python" -m wheel tags --remove --python-tag cp37 --abi-tag abi3 "$source"/wheel/*.whl >/dev/null
+wheel=$output/$(basename "$source"/wheel/*.whl)
+cp "$source"/wheel/*.whl "$wheel"
 say "$wheel: $(du -h "$wheel" | cut -f1), $(((SECONDS - begin) / 60)) minutes, $jobs at once"
 echo "pip install $wheel \"nvidia-npp<14\""
