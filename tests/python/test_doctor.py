@@ -4,6 +4,8 @@
 import copy
 import json
 import os
+import pathlib
+import platform
 import subprocess
 import sys
 
@@ -16,6 +18,7 @@ from images import COUNTS_UP
 import viewcast as vc
 from viewcast.doctor import advice, show
 
+FAST = {"avx2", "fma", "f16c"}
 HAS_CUDA = "NVIDIA CUDA" in cv2.getBuildInformation()
 # Runs the command in a process where some modules can't be imported.
 WITHOUT = """
@@ -57,6 +60,12 @@ def test_it_is_right_about_this_machine(here):
     assert here["machine"]["mode"] == "host"
     assert here["machine"]["reason"] == vc.mode_reason()
     assert here["machine"]["gpus"] == []
+
+
+def test_it_is_right_about_this_processor(here):
+    flags = set(pathlib.Path("/proc/cpuinfo").read_text().split())
+    by_machine = {"aarch64": "neon", "x86_64": "avx2" if flags >= FAST else "scalar"}
+    assert here["viewcast"]["simd"] == by_machine.get(platform.machine(), "scalar")
 
 
 def test_it_is_right_about_this_opencv(here):
