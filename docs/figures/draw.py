@@ -73,11 +73,19 @@ def beside(name, *pictures, gap=12):
     sheet.save(HERE / name, quality=QUALITY)
 
 
+def scaled(name, path):
+    picture = Image.open(path)
+    picture.thumbnail((1200, 1200))
+    picture.save(HERE / name, quality=QUALITY)
+
+
 def plots():
     """Of every report that `python -m viewcast bench --json` left here."""
     for report in sorted(HERE.glob("*.json")):
         command = [sys.executable, "-m", "viewcast", "bench", "--from-json", report]
-        run(*command, "--plot", report.with_suffix(".png"))
+        plot = report.with_suffix(".png")
+        run(*command, "--plot", plot)
+        Image.open(plot).convert("RGB").quantize(64).save(plot, optimize=True)
 
 
 def main():
@@ -85,6 +93,10 @@ def main():
     hub.main()
     for name in ("mask_overlay", "side_by_side"):
         run(sys.executable, EXAMPLES / f"{name}.py", "--output", HERE / f"{name}.jpg")
+    run(sys.executable, EXAMPLES / "detector_input.py", "--output", BUILD / "masks.png")
+    scaled("detector_input.jpg", BUILD / "masks.png")
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    run(sys.executable, *words, EXAMPLES / "multi_gpu.py", "--output", HERE / "multi_gpu.jpg")
     programs(library())
     plots()
     pictures = [*HERE.glob("*.jpg"), *HERE.glob("*.png")]

@@ -5,6 +5,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "transform/loops.h"
 #include "transform/threads.h"
 
@@ -20,13 +24,22 @@ static const vc_loops *best;
 
 /* --- which loops */
 
+#if defined(__x86_64__)
+/* Asked of the processor: __builtin_cpu_supports() is a function of the compiler's run
+ * time, and that of Zig, which the wheels are built with, says no to everything. */
+static bool has_avx2(void) {
+  const unsigned needed = bit_FMA | bit_F16C | bit_AVX | bit_OSXSAVE, registers = 6;
+  unsigned a, b, c, d, high;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & needed) != needed) return false;
+  __asm__("xgetbv" : "=a"(a), "=d"(high) : "c"(0)); /* what the system saves */
+  if ((a & registers) != registers) return false;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2) != 0;
+}
+#endif
+
 static const vc_loops *fastest(void) {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("f16c")) {
-    return &vc_loops_avx2;
-  }
+  if (has_avx2()) return &vc_loops_avx2;
 #elif defined(__aarch64__)
   return &vc_loops_neon;
 #endif

@@ -9,7 +9,9 @@ cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
 
-import viewcast  # noqa: E402  (after the checks above)
+from neighbours import NEIGHBOURS, is_installed  # noqa: E402  (after the checks above)
+
+import viewcast  # noqa: E402
 
 
 def missing() -> str | None:
@@ -85,3 +87,14 @@ class Ledger:
 @pytest.fixture
 def ledger():
     return Ledger()
+
+
+@pytest.fixture(scope="module", params=NEIGHBOURS)
+def neighbour(request):
+    kind = NEIGHBOURS[request.param]
+    if not all(map(is_installed, kind.modules)):
+        pytest.skip(f"{request.param} is not installed")
+    try:
+        return kind()
+    except (ImportError, RuntimeError, OSError) as error:
+        pytest.skip(f"{request.param} does not work here: {error}")

@@ -4,19 +4,45 @@
 Each makes an image of its own (`make`), tells where it is (`address`), takes a
 viewcast.View as it takes any foreign memory (`take`), and gives pixels to NumPy
 (`read`).
+
+Those that let their user choose a stream (`chooses`) copy an image into a `room` of
+theirs on one (`copy`); `knows` tells whether such a copy, handed over while its stream
+is current (`current`), is waited for without that stream being named.
 """
 
+import contextlib
 import importlib
+import importlib.util
 import os
 
 import numpy as np
 import torch
 
+
+def is_installed(module):
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 # JAX takes three quarters of the GPU otherwise.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
-class Jax:
+class Neighbour:
+    chooses = False
+    knows = False
+
+    def current(self, stream):
+        return contextlib.nullcontext()
+
+    def hand(self, room):
+        """What of a room viewcast is given."""
+        return room
+
+
+class Jax(Neighbour):
     """Immutable: a View of it is read-only. Takes packed memory alone."""
 
     modules = ("jax",)
@@ -43,7 +69,7 @@ class Jax:
         return np.asarray(array + array.dtype.type(0))
 
 
-class Numba:
+class Numba(Neighbour):
     modules = ("numba.cuda",)
     orders = True
     readonly = False
@@ -66,8 +92,20 @@ class Numba:
     def read(self, array):
         return torch.as_tensor(array, device="cuda").cpu().numpy()
 
+    chooses = True
+    knows = True
 
-class CudaCore:
+    def room(self, shape, stream):
+        return self.cuda.device_array(shape, np.uint8, stream=self.stream(stream))
+
+    def copy(self, room, image, stream):
+        room.copy_to_device(image, stream=self.stream(stream))
+
+    def stream(self, stream):
+        return self.cuda.external_stream(stream.ptr)
+
+
+class CudaCore(Neighbour):
     """StridedMemoryView, which is no array: it names memory to kernels."""
 
     modules = ("cuda.core",)
@@ -78,8 +116,10 @@ class CudaCore:
     def __init__(self):
         try:
             utils = importlib.import_module("cuda.core.utils")
+            self.core = importlib.import_module("cuda.core")
         except ImportError:  # before 0.5
             utils = importlib.import_module("cuda.core.experimental.utils")
+            self.core = importlib.import_module("cuda.core.experimental")
         self.kind = utils.StridedMemoryView
 
     def make(self, pixels):
@@ -96,8 +136,19 @@ class CudaCore:
     def read(self, view):
         return torch.from_dlpack(view.exporting_obj).cpu().numpy()
 
+    chooses = True
 
-class CvCuda:
+    def room(self, shape, stream):
+        return self.take(torch.empty(shape, dtype=torch.uint8, device="cuda"))
+
+    def copy(self, room, image, stream):
+        self.core.Device(0).set_current()
+        size = int(np.prod(image.shape))  # bytes
+        target, source = (self.core.Buffer.from_handle(each.ptr, size) for each in (room, image))
+        target.copy_from(source, stream=self.core.Stream.from_handle(stream.ptr))
+
+
+class CvCuda(Neighbour):
     modules = ("cvcuda",)
     orders = False  # its operators take the stream
     readonly = False
@@ -113,13 +164,29 @@ class CvCuda:
         return buffer.__cuda_array_interface__["data"][0]
 
     def take(self, view):
+        if isinstance(view, self.cvcuda.Tensor):
+            return view
         return self.cvcuda.as_tensor(view, self.cvcuda.TensorLayout.HWC)
 
     def read(self, tensor):
-        return torch.as_tensor(tensor.cuda(), device="cuda").cpu().numpy()
+        buffer = tensor.cuda() if hasattr(tensor, "cuda") else tensor
+        return torch.as_tensor(buffer, device="cuda").cpu().numpy()
+
+    chooses = True
+
+    def room(self, shape, stream):
+        layout = self.cvcuda.TensorLayout.HWC
+        return self.cvcuda.Tensor(shape, self.cvcuda.Type.U8, layout)
+
+    def hand(self, room):
+        return room.cuda()
+
+    def copy(self, room, image, stream):
+        target, source = map(self.take, (room, image))
+        self.cvcuda.convertto_into(target, source, stream=self.cvcuda.as_stream(stream.ptr))
 
 
-class Warp:
+class Warp(Neighbour):
     modules = ("warp",)
     orders = True
     readonly = False
@@ -142,8 +209,23 @@ class Warp:
     def read(self, array):
         return array.numpy()
 
+    chooses = True
+    knows = True
 
-class NvImageCodec:
+    def room(self, shape, stream):
+        return self.warp.empty(shape, dtype=self.warp.uint8, device="cuda:0")
+
+    def copy(self, room, image, stream):
+        self.warp.copy(room, image, stream=self.stream(stream))
+
+    def stream(self, stream):
+        return self.warp.Stream("cuda:0", cuda_stream=stream.ptr)
+
+    def current(self, stream):
+        return self.warp.ScopedStream(self.stream(stream))
+
+
+class NvImageCodec(Neighbour):
     modules = ("nvidia.nvimgcodec",)
     orders = False
     readonly = False

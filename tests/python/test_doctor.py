@@ -4,6 +4,8 @@
 import copy
 import json
 import os
+import pathlib
+import platform
 import subprocess
 import sys
 
@@ -16,6 +18,7 @@ from images import COUNTS_UP
 import viewcast as vc
 from viewcast.doctor import advice, show
 
+FAST = {"avx2", "fma", "f16c"}
 HAS_CUDA = "NVIDIA CUDA" in cv2.getBuildInformation()
 # Runs the command in a process where some modules can't be imported.
 WITHOUT = """
@@ -59,6 +62,12 @@ def test_it_is_right_about_this_machine(here):
     assert here["machine"]["gpus"] == []
 
 
+def test_it_is_right_about_this_processor(here):
+    flags = set(pathlib.Path("/proc/cpuinfo").read_text().split())
+    by_machine = {"aarch64": "neon", "x86_64": "avx2" if flags >= FAST else "scalar"}
+    assert here["viewcast"]["simd"] == by_machine.get(platform.machine(), "scalar")
+
+
 def test_it_is_right_about_this_opencv(here):
     opencv = here["libraries"]["opencv"]
     assert opencv["version"] == cv2.__version__
@@ -87,6 +96,18 @@ def test_the_ways_that_are_taken_are_told(here):
     assert here["slow"] is False
     assert here["paths"]["torch"] == "exchange table"
     assert set(here["paths"]) == {"GpuMat made", "torch", "CuPy read", "CuPy made"}
+
+
+def test_why_a_slower_way_is_taken_is_told(here):
+    counts_up = vc.opencv_layout()["counting"] == COUNTS_UP
+    assert here["reasons"] == (
+        {"GpuMat made": "this OpenCV never counts down"} if counts_up else {}
+    )
+    slow = report(VIEWCAST_SLOW="1")
+    assert slow["reasons"] == dict.fromkeys(slow["paths"], "VIEWCAST_SLOW=1 asks for it")
+    assert "CuPy read by its attributes, which is slower" in " ".join(
+        doctor(VIEWCAST_SLOW="1").stdout.split()
+    )
 
 
 def test_an_opencv_that_never_counts_down_is_mentioned(here):
@@ -188,6 +209,11 @@ def test_libraries_without_cuda_on_a_gpu_are_not_ready(on_a_gpu):
     on_a_gpu["conversions"] = {}
     assert not advice.ready(on_a_gpu)
     assert advised(on_a_gpu)[0] == "Neither PyTorch nor CuPy can use the GPU"
+
+
+def test_an_opencv_that_hides_another_is_no_problem(here):
+    """Two folders, of which Python takes the first; what is here may be such a one."""
+    assert len(here["libraries"]["opencv"]["packages"]) == 1
 
 
 def test_two_opencvs_in_one_folder_are_mentioned(on_a_gpu):

@@ -24,7 +24,7 @@ def has_sample_clip() -> bool:
 
 @pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: tests/gpu runs it on NCCL")
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_multi_gpu_on_gloo(ranks):
+def test_multi_gpu_on_gloo(ranks, tmp_path):
     pytest.importorskip("av", reason="PyAV reads the video")
     pytest.importorskip("torch", reason="torch.distributed gathers the results")
     if not has_sample_clip():
@@ -37,11 +37,21 @@ def test_multi_gpu_on_gloo(ranks):
         f"--nproc-per-node={ranks}",
         str(EXAMPLES / "multi_gpu.py"),
         "--frames=12",
+        f"--output={tmp_path / 'ranks.png'}",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{ranks} ranks on cpu, backend gloo" in done.stdout
     assert "12 frames" in done.stdout
+    image = pytest.importorskip("PIL.Image").open(tmp_path / "ranks.png")
+    width, bar = 1200 // 4, 24 * 1200 / 2048
+    assert image.size == (1200, round(ranks * (288 + 24) * 1200 / 2048))
+    pixels = numpy.asarray(image).astype(int)
+    for x in range(0, 1200, width):
+        frame = pixels[: int(288 * 1200 / 2048), x : x + width]
+        colour = pixels[int(288 * 1200 / 2048 + bar / 2), x + width // 2]
+        assert frame.std() > 10
+        assert abs(frame.mean(axis=(0, 1)) - colour).max() < 6
 
 
 @pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: the example uses it")

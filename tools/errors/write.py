@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import templates
+from page import ORDER, belongs, escape
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "docs" / "errors.md"
@@ -41,7 +42,6 @@ broken memory.
 `TypeError` is for what is no image or no argument at all, `ImportError` names the
 package that a conversion needs.
 """
-ORDER = ("LayoutError", "DTypeError", "DeviceError", "ViewError", "ABIError", "CUDAError")
 
 
 def raised(arguments):
@@ -67,15 +67,9 @@ def rows(found):
         table[name].setdefault(key, (message, test))
     seen = {key for messages in table.values() for key in messages}
     for one in known:
-        if one.error in ORDER and one.text not in seen and " " in one.text:
+        if belongs(one) and one.text not in seen:
             table[one.error].setdefault(one.text, (one.plain, None))
     return table
-
-
-def escape(text):
-    """In a table's cell; addresses differ from run to run."""
-    text = re.sub(r"0x[0-9a-f]{6,}", "0x…", text)
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def circumstance(test):

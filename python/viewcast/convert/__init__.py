@@ -12,7 +12,7 @@ EXAMPLES = """examples:
   viewcast convert in.png out.npy --layout NCHW --dtype float16 \\
       --normalize imagenet
   viewcast convert in.mp4 out.npz --frames 0:10 --layout NCHW
-  viewcast convert in.mp4 frame-%%03d.png --frames 0:100:25
+  viewcast convert in.mp4 frame-%03d.png --frames 0:100:25
   viewcast convert tensor.npy out.png --from-layout CHW"""
 NORMALIZATIONS = ("imagenet", "clip", "unit", "symmetric")
 

@@ -8,6 +8,27 @@ def ready(report):
     return any(paths.get(name) == "view" for name in ("torch", "cupy"))
 
 
+FASTEST = ("in place", "exchange table")
+UNKNOWN = "its objects are laid out in a way that was not recognised"
+
+
+def reasons(report):
+    """Of each way that is not the fastest, why it is taken."""
+    slower = {name for name, way in report["paths"].items() if way and way not in FASTEST}
+    return {name: reason(name, report) for name in sorted(slower)}
+
+
+def reason(name, report):
+    if report["slow"]:
+        return "VIEWCAST_SLOW=1 asks for it"
+    if name == "torch":
+        return "PyTorch before 2.10 has no exchange table"
+    counting = report["libraries"]["opencv"].get("layout", {}).get("counting")
+    if name == "GpuMat made" and counting == "counts up only":
+        return "this OpenCV never counts down"
+    return UNKNOWN
+
+
 def what_to_do(report):
     """Pairs of what is the matter and what to do, the important first."""
     return [*blockers(report), *limits(report)]

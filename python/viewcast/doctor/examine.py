@@ -20,6 +20,7 @@ def everything():
     report["conversions"] = conversions.describe(report["machine"], report["libraries"])
     report["paths"] = _viewcast._paths()  # known once each was taken
     report["slow"] = report["paths"].pop("slow")
+    report["reasons"] = advice.reasons(report)
     report["ready"] = advice.ready(report)
     report["advice"] = [{"what": what, "do": do} for what, do in advice.what_to_do(report)]
     return report

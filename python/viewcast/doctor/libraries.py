@@ -3,6 +3,7 @@
 
 import importlib
 import importlib.metadata
+import os
 
 import viewcast as vc
 
@@ -52,7 +53,7 @@ def opencv():
     cv2, problem = load("cv2")
     if cv2 is None:
         return {"version": None, "problem": problem}
-    found = {**installed(cv2), "packages": opencv_packages()}
+    found = {**installed(cv2), "packages": opencv_packages(cv2)}
     if not hasattr(cv2, "cuda") or not hasattr(cv2.cuda, "GpuMat"):
         return {**found, "problem": "this cv2 has no cuda.GpuMat; OpenCV 4.8 and later have"}
     found["has_cuda"] = "NVIDIA CUDA" in cv2.getBuildInformation()
@@ -64,15 +65,23 @@ def opencv():
     return found
 
 
-def opencv_packages():
-    """More than one share a folder and overwrite each other."""
+def opencv_packages(cv2):
+    """Whose files are in the folder of this cv2: more than one overwrite each other."""
     names = (
         "opencv-python",
         "opencv-python-headless",
         "opencv-contrib-python",
         "opencv-contrib-python-headless",
     )
-    return [name for name in names if version(name)]
+    folder = os.path.realpath(os.path.dirname(cv2.__file__))
+    return sorted(
+        {
+            name
+            for each in importlib.metadata.distributions()
+            if (name := (each.name or "").lower().replace("_", "-")) in names
+            and os.path.realpath(str(each.locate_file("cv2"))) == folder
+        }
+    )
 
 
 def version(name):

@@ -90,11 +90,12 @@ def conversions(found):
         for name, path in targets.items():
             if path != "view":
                 yield "..", f"{TITLES[source]} to {TITLES[name]}: {path}"
-    ways = [f"{name} {path}" for name, path in found["paths"].items() if path]
-    if ways:
-        yield "ok", f"Ways taken: {', '.join(ways)}"
-    if found["slow"]:
-        yield "..", "VIEWCAST_SLOW=1 asks for the slow ways"
+    taken = {name: path for name, path in found["paths"].items() if path}
+    fastest = [f"{name} {path}" for name, path in taken.items() if name not in found["reasons"]]
+    if fastest:
+        yield "ok", f"By the fastest ways: {', '.join(fastest)}"
+    for name, reason in found["reasons"].items():
+        yield "..", f"{name} {taken[name]}, which is slower: {reason}"
 
 
 def verdict(found):
