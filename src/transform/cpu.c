@@ -18,11 +18,17 @@ typedef struct pieces {
   atomic_llong next;
 } pieces;
 
+/* Chunks after a row's first start at a line of the caches, which no two then share:
+ * the first is shorter. */
 static void write_unit(const pieces *job, int64_t unit) {
   const vc_plan *plan = job->strips.plan;
-  int64_t row = unit / job->chunks, col = unit % job->chunks * job->chunk;
-  int64_t n = plan->cols - col < job->chunk ? plan->cols - col : job->chunk;
-  vc_strips_write(&job->strips, row / plan->rows, row % plan->rows, col, n);
+  int64_t row = unit / job->chunks, image = row / plan->rows;
+  row %= plan->rows;
+  int64_t past = job->chunks > 1 ? vc_strips_past_line(&job->strips, image, row) : 0;
+  int64_t col = unit % job->chunks * job->chunk - past, end = col + job->chunk;
+  if (col < 0) col = 0;
+  if (end > plan->cols) end = plan->cols;
+  if (col < end) vc_strips_write(&job->strips, image, row, col, end - col);
 }
 
 static void work(void *context) {
@@ -43,6 +49,7 @@ static void divide(pieces *job, int64_t pixel_bytes) {
   int64_t wanted = vc_limits.piece_bytes / pixel_bytes, length = job->strips.length;
   job->chunk = wanted <= length ? length : wanted - wanted % length;
   job->chunks = (plan->cols - 1) / job->chunk + 1;
+  if (job->chunks > 1) job->chunks = (plan->cols - 1 + VC_MOST_PAST) / job->chunk + 1;
   job->rows = plan->images * plan->rows;
   job->units = job->rows * job->chunks;
   job->piece = job->chunks > 1 || wanted <= plan->cols ? 1 : wanted / plan->cols;
@@ -61,10 +68,11 @@ vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error) {
   int64_t written = (int64_t)vc_dtype_size(plan->to) * plan->channels;
   int64_t read = (int64_t)vc_dtype_size(plan->from) * plan->from_channels;
   double pixels = (double)plan->images * (double)plan->rows * (double)plan->cols;
-  bool large = pixels * (double)written > (double)vc_limits.stream_bytes;
+  double bytes = pixels * (double)(written + read);
+  bool large = bytes > (double)vc_settings_stream_bytes();
   vc_strips_prepare(plan, vc_loops_best(), large, &job.strips);
   divide(&job, written + read);
   atomic_init(&job.next, 0);
-  vc_threads_run(count_threads(plan, pixels * (double)(written + read)), work, &job);
+  vc_threads_run(count_threads(plan, bytes), work, &job);
   return VC_OK;
 }
