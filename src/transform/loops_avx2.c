@@ -73,38 +73,36 @@ INLINED void shuffle_96(const near *orders, const uint8_t *in, uint8_t *out, boo
   for (size_t k = 0; k < 3; k++) store(out + 32 * k, v[k], past);
 }
 
-/* As much of `bytes` as can be: 8 more are read on either side. The last step may
- * write again what the one before it wrote. Returns how many were written. */
+/* Bytes up to the first pixel that is at a multiple of 32; 96 if none is. */
+static inline size_t bytes_to_pixel(const void *to, size_t pixel) {
+  size_t bytes = 0;
+  while (bytes < VC_NEAR && (((uintptr_t)to + bytes) & 31) != 0) bytes += pixel;
+  return bytes;
+}
+
+/* `bytes` are 96 at least, and 8 more on either side are read. The first step is
+ * where it happens to be, the last where it ends: their neighbours write some bytes
+ * again. Returns how many were written. */
 INLINED size_t shuffle_near(const near *orders, const uint8_t *in, uint8_t *out, size_t bytes,
                             size_t pixel, bool past) {
-  size_t i = 0;
+  shuffle_96(orders, in, out, false);
+  size_t i = bytes_to_pixel(out, pixel);
   for (; i + VC_NEAR <= bytes; i += VC_NEAR) shuffle_96(orders, in + i, out + i, past);
-  if (i == 0) return 0;
   i = (bytes - VC_NEAR) / pixel * pixel;
   shuffle_96(orders, in + i, out + i, false);
   return i + VC_NEAR;
 }
 
-/* The first pixels, so many that 8 bytes lie before what follows, and that it is at
- * a multiple of 32 if `past`; -1: there are none. */
-static ptrdiff_t head_of_near(const void *to, size_t pixel, size_t n, bool past) {
-  for (size_t head = (7 + pixel) / pixel; head < n && head < 48; head++) {
-    if (!past || (((uintptr_t)to + head * pixel) & 31) == 0) return (ptrdiff_t)head;
-  }
-  return -1;
-}
-
 INLINED bool shuffle_all_near(const vc_shuffle *shuffle, const uint8_t *in, uint8_t *out, size_t n,
                               bool past) {
-  const size_t pixel = shuffle->to_bytes;
-  ptrdiff_t found = head_of_near(out, pixel, n, past);
-  if (!shuffle->is_near || found < 0) return false;
-  const near orders = near_orders(shuffle);
-  size_t head = (size_t)found, bytes = (n - head) * pixel;
+  const size_t pixel = shuffle->to_bytes, head = (7 + pixel) / pixel;
+  if (!shuffle->is_near || n * pixel < 3 * VC_NEAR) return false;
   shuffle_bytes(shuffle, in, out, head);
-  in += head * pixel, out += head * pixel;
-  size_t done = bytes > 8 ? shuffle_near(&orders, in, out, bytes - 8, pixel, past) : 0;
-  shuffle_bytes(shuffle, in + done, out + done, (bytes - done) / pixel);
+  in += head * pixel, out += head * pixel, n -= head;
+  if (past && bytes_to_pixel(out, pixel) == VC_NEAR) return false;
+  const near orders = near_orders(shuffle);
+  size_t done = shuffle_near(&orders, in, out, n * pixel - 8, pixel, past);
+  shuffle_bytes(shuffle, in + done, out + done, n - done / pixel);
   return true;
 }
 

@@ -177,7 +177,12 @@ INLINED void write_floats(__m256 first, __m256 second, char *to, bool past) {
 INLINED void write_halves(__m256 first, __m256 second, char *to, bool past) {
   __m128i low = _mm256_cvtps_ph(first, _MM_FROUND_TO_NEAREST_INT);
   __m128i high = _mm256_cvtps_ph(second, _MM_FROUND_TO_NEAREST_INT);
-  store(to, _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1), past);
+  if (!past) {
+    _mm_storeu_si128((__m128i *)(void *)to, low);
+    _mm_storeu_si128((__m128i *)(void *)(to + 16), high);
+    return;
+  }
+  store(to, _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1), true);
 }
 
 /* The first and the last pixels. */
