@@ -285,11 +285,11 @@ static void test_past_the_caches(void) {
 /* With pieces and threads as they are outside of tests. */
 static void test_large_images(void) {
   CHECK(vc_settings_stream_bytes() >= 1 << 20 && vc_settings_stream_bytes() <= 32 << 20);
-  vc_limits.stream_bytes = 4 << 20;
+  vc_limits.stream_bytes = 1 << 20;
   for (size_t which = 0; which < MOVES; which++) {
-    check_move(which, 1500, 2016, 16, 0, 1);
-    check_move(which, 1501, 2003, 16 + (int64_t)vc_dtype_size(moves[which].to), 0, 2);
-    check_move(which, 1501, 1990, 0, 64, 2);
+    check_move(which, 700, 992, 16, 0, 1);
+    check_move(which, 701, 1003, 16 + (int64_t)vc_dtype_size(moves[which].to), 0, 2);
+    check_move(which, 701, 990, 0, 64, 2);
   }
   vc_limits.stream_bytes = -1;
 }
