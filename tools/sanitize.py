@@ -188,7 +188,7 @@ def asan(arguments):
 
 # --- valgrind and ThreadSanitizer
 
-TOO_SLOW_FOR_VALGRIND = {"test_transform"}  # 5 minutes; ASan has it
+TOO_SLOW_FOR_VALGRIND = {"test_transform", "test_transform_huge"}  # 5 minutes; ASan has them
 
 
 def valgrind():

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Carries a plan out on the CPU: its pixels, in pieces that any number of threads
- * take one after the other. */
+ * take. Each begins with a region of its own, the same one at every call for the
+ * calling thread, for its core's caches may still hold it; then it helps out in the
+ * others'. */
 #include <stdatomic.h>
 
 #include "transform/float_mode.h"
 #include "transform/settings.h"
 #include "transform/strip.h"
 #include "transform/threads.h"
+
+#define MOST_REGIONS 64
+
+typedef struct region {
+  _Alignas(64) atomic_llong next; /* unit, up to */
+  int64_t end;
+} region;
 
 typedef struct pieces {
   vc_strips strips;
@@ -15,24 +24,39 @@ typedef struct pieces {
   int64_t chunk;  /* columns of one, but the last of a row */
   int64_t units;  /* rows * chunks */
   int64_t piece;  /* units that a thread takes at once */
-  atomic_llong next;
+  region regions[MOST_REGIONS];
+  int32_t regions_used;
+  atomic_int arrived; /* threads */
 } pieces;
 
+/* Chunks after a row's first start at a line of the caches, which no two then share:
+ * the first is shorter. */
 static void write_unit(const pieces *job, int64_t unit) {
   const vc_plan *plan = job->strips.plan;
-  int64_t row = unit / job->chunks, col = unit % job->chunks * job->chunk;
-  int64_t n = plan->cols - col < job->chunk ? plan->cols - col : job->chunk;
-  vc_strips_write(&job->strips, row / plan->rows, row % plan->rows, col, n);
+  int64_t row = unit / job->chunks, image = row / plan->rows;
+  row %= plan->rows;
+  int64_t past = job->chunks > 1 ? vc_strips_past_line(&job->strips, image, row) : 0;
+  int64_t col = unit % job->chunks * job->chunk - past, end = col + job->chunk;
+  if (col < 0) col = 0;
+  if (end > plan->cols) end = plan->cols;
+  if (col < end) vc_strips_write(&job->strips, image, row, col, end - col);
+}
+
+static void work_in(pieces *job, region *where) {
+  for (;;) {
+    int64_t unit = atomic_fetch_add(&where->next, job->piece);
+    if (unit >= where->end) break;
+    int64_t end = where->end - unit < job->piece ? where->end : unit + job->piece;
+    for (; unit < end; unit++) write_unit(job, unit);
+  }
 }
 
 static void work(void *context) {
   pieces *job = context;
   vc_float_mode mode = vc_float_mode_default();
-  for (;;) {
-    int64_t unit = atomic_fetch_add(&job->next, job->piece);
-    if (unit >= job->units) break;
-    int64_t end = job->units - unit < job->piece ? job->units : unit + job->piece;
-    for (; unit < end; unit++) write_unit(job, unit);
+  int32_t mine = atomic_fetch_add(&job->arrived, 1);
+  for (int32_t i = 0; i < job->regions_used; i++) {
+    work_in(job, &job->regions[(mine + i) % job->regions_used]);
   }
   if (job->strips.streams) job->strips.loops->stream_end();
   vc_float_mode_restore(mode);
@@ -43,9 +67,23 @@ static void divide(pieces *job, int64_t pixel_bytes) {
   int64_t wanted = vc_limits.piece_bytes / pixel_bytes, length = job->strips.length;
   job->chunk = wanted <= length ? length : wanted - wanted % length;
   job->chunks = (plan->cols - 1) / job->chunk + 1;
+  if (job->chunks > 1) job->chunks = (plan->cols - 1 + VC_MOST_PAST) / job->chunk + 1;
   job->rows = plan->images * plan->rows;
   job->units = job->rows * job->chunks;
   job->piece = job->chunks > 1 || wanted <= plan->cols ? 1 : wanted / plan->cols;
+}
+
+/* Regions are whole pieces. */
+static void divide_for(pieces *job, int32_t threads) {
+  int32_t regions = threads < MOST_REGIONS ? threads : MOST_REGIONS;
+  int64_t whole = (job->units - 1) / job->piece + 1;
+  for (int32_t i = 0; i < regions; i++) {
+    int64_t from = whole * i / regions * job->piece, end = whole * (i + 1) / regions * job->piece;
+    atomic_init(&job->regions[i].next, from);
+    job->regions[i].end = end < job->units ? end : job->units;
+  }
+  job->regions_used = regions;
+  atomic_init(&job->arrived, 0);
 }
 
 static int32_t count_threads(const vc_plan *plan, double bytes) {
@@ -61,10 +99,12 @@ vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error) {
   int64_t written = (int64_t)vc_dtype_size(plan->to) * plan->channels;
   int64_t read = (int64_t)vc_dtype_size(plan->from) * plan->from_channels;
   double pixels = (double)plan->images * (double)plan->rows * (double)plan->cols;
-  bool large = pixels * (double)written > (double)vc_limits.stream_bytes;
+  double bytes = pixels * (double)(written + read);
+  bool large = pixels * (double)written > (double)vc_settings_stream_bytes();
   vc_strips_prepare(plan, vc_loops_best(), large, &job.strips);
   divide(&job, written + read);
-  atomic_init(&job.next, 0);
-  vc_threads_run(count_threads(plan, pixels * (double)(written + read)), work, &job);
+  int32_t threads = count_threads(plan, bytes);
+  divide_for(&job, threads);
+  vc_threads_run(threads, work, &job);
   return VC_OK;
 }

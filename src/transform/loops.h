@@ -14,11 +14,17 @@
 /* Interleaved pixels of 2, 3 and 4 channels are 0 to 2. */
 #define VC_INTERLEAVES 3
 
+#define VC_NEAR 96
+
 /* What one pixel of the destination is made of, for loops->shuffle. */
 typedef struct vc_shuffle {
   size_t from_bytes, to_bytes; /* of a pixel, 16 at most */
   uint8_t source[16];          /* byte of the source's pixel; 0x80: none */
   uint8_t fill[16];            /* what it is then, else 0 */
+  /* Pixels of one size whose bytes come from at most 8 away: where from, for 96
+   * bytes, which hold whole vectors and whole pixels. */
+  bool is_near;
+  int8_t from_here[VC_NEAR];
 } vc_shuffle;
 
 /* Rows are packed unless a step (in bytes) is given, need no alignment and don't
@@ -45,12 +51,21 @@ typedef struct vc_loops {
   /* Interleaved pixels to interleaved ones. */
   void (*shuffle)(const vc_shuffle *shuffle, const void *from, void *to, size_t n);
 
-  /* A copy that leaves no trace in the caches. NULL, as the next two: there is none. */
+  /* Several of these at once, NULL where there is none: for pixels of three
+   * channels, packed planes, u8 on the interleaved side and fma(x, a[c], b[c]) for
+   * plane c. Past the caches, if asked, as far as addresses allow. */
+  void (*split_to[VC_TYPES])(const void *from, void *const *to, size_t n, const float *a,
+                             const float *b, bool past);
+  void (*merge_from[VC_TYPES])(const void *const *from, void *to, size_t n, const float *a,
+                               const float *b, bool past);
+
+  /* A copy that leaves no trace in the caches. NULL, as the next three: there is none. */
   void (*stream)(const void *from, void *to, size_t bytes);
-  /* split and merge for u8 and three channels, in the same way; false if addresses
-   * forbid it. */
+  /* split and merge for u8 and three channels, and shuffle, in the same way; false
+   * where addresses or the shuffle forbid it. */
   bool (*split_stream)(const void *from, void *const *to, size_t n);
-  bool (*merge_stream)(const void *const *from, void *to, size_t n);
+  void (*merge_stream)(const void *const *from, void *to, size_t n);
+  bool (*shuffle_stream)(const vc_shuffle *shuffle, const void *from, void *to, size_t n);
   /* After the last of them. */
   void (*stream_end)(void);
 } vc_loops;

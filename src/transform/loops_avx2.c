@@ -17,126 +17,16 @@
 #define F16_FROM_F32(x) _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT)
 #include "transform/loops_common.h"
 
-/* --- u8 pixels of three channels, 32 at a time: lane 0 has the first 16. Of the
- * three vectors of a lane, byte j of vector k is channel (16 k + j) % 3. */
+#include "transform/thirds_avx2.h"
 
-#define SIXTEEN(X, c) \
-  {X(0, c), X(1, c), X(2, c),  X(3, c),  X(4, c),  X(5, c),  X(6, c),  X(7, c), \
-   X(8, c), X(9, c), X(10, c), X(11, c), X(12, c), X(13, c), X(14, c), X(15, c)}
-#define THREE(X) {SIXTEEN(X, 0), SIXTEEN(X, 1), SIXTEEN(X, 2)}
-#define EVERY_THIRD(j, first) (j % 3 == first ? -1 : 0)
-#define TAKEN_FROM(i, channel) ((3 * i + channel) % 16)
-#define PUT_BY(j, channel) ((j + 16 - channel) * 11 % 16) /* 3 * 11 is 1 modulo 16 */
-
-/* Bytes j with j % 3 == first; where a channel's pixels lie; which lies there. */
-static const int8_t every_third[3][16] = THREE(EVERY_THIRD);
-static const int8_t taken_from[3][16] = THREE(TAKEN_FROM);
-static const int8_t put_by[3][16] = THREE(PUT_BY);
-
-static inline __m256i in_both_lanes(const int8_t *bytes) {
-  return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes));
-}
-
-static inline __m256i two_lanes(const uint8_t *first, const uint8_t *second) {
-  __m128i low = _mm_loadu_si128((const __m128i *)first);
-  return _mm256_inserti128_si256(_mm256_castsi128_si256(low),
-                                 _mm_loadu_si128((const __m128i *)second), 1);
-}
-
-/* `past` the caches: addresses that are written to are multiples of 32. */
-static inline void store(void *to, __m256i value, bool past) {
-  if (past) {
-    _mm256_stream_si256(to, value);
-  } else {
-    _mm256_storeu_si256(to, value);
-  }
-}
-
-static inline __attribute__((always_inline)) void split_thirds(const uint8_t *in, void *const *to,
-                                                               size_t n, bool past) {
-  __m256i third[3], order[3];
-  for (int c = 0; c < 3; c++) {
-    third[c] = in_both_lanes(every_third[c]);
-    order[c] = in_both_lanes(taken_from[c]);
-  }
-  uint8_t *out[3] = {to[0], to[1], to[2]};
-  size_t i = 0;
-  for (; i + 32 <= n; i += 32, in += 96) {
-    __m256i v[3];
-    for (int k = 0; k < 3; k++) v[k] = two_lanes(in + 16 * k, in + 48 + 16 * k);
-    for (int c = 0; c < 3; c++) {
-      __m256i mixed = _mm256_blendv_epi8(v[0], v[1], third[(c + 2) % 3]);
-      mixed = _mm256_blendv_epi8(mixed, v[2], third[(c + 1) % 3]);
-      store(out[c] + i, _mm256_shuffle_epi8(mixed, order[c]), past);
-    }
-  }
-  void *const rest[3] = {out[0] + i, out[1] + i, out[2] + i};
-  split_8_3(in, rest, n - i);
-}
-
-static void split_8_3_wide(const void *restrict from, void *const *to, size_t n) {
-  split_thirds(from, to, n, false);
-}
-
-static bool split_stream(const void *restrict from, void *const *to, size_t n) {
-  size_t head = -(uintptr_t)to[0] & 31;
-  if (((uintptr_t)to[0] ^ (uintptr_t)to[1]) & 31 || ((uintptr_t)to[0] ^ (uintptr_t)to[2]) & 31) {
-    return false;
-  }
-  if (head > n) head = n;
-  split_8_3(from, to, head);
-  void *const rest[3] = {(uint8_t *)to[0] + head, (uint8_t *)to[1] + head, (uint8_t *)to[2] + head};
-  split_thirds((const uint8_t *)from + 3 * head, rest, n - head, true);
-  return true;
-}
-
-static inline __attribute__((always_inline)) void merge_thirds(const void *const *from,
-                                                               uint8_t *out, size_t n, bool past) {
-  __m256i third[3], order[3];
-  for (int c = 0; c < 3; c++) {
-    third[c] = in_both_lanes(every_third[c]);
-    order[c] = in_both_lanes(put_by[c]);
-  }
-  const uint8_t *in[3] = {from[0], from[1], from[2]};
-  size_t i = 0;
-  for (; i + 32 <= n; i += 32, out += 96) {
-    __m256i v[3];
-    for (int c = 0; c < 3; c++) {
-      v[c] = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(in[c] + i)), order[c]);
-    }
-    __m256i mixed[3]; /* channel c is at bytes j with j % 3 == (c - 16 k) % 3 */
-    for (int k = 0; k < 3; k++) {
-      mixed[k] = _mm256_blendv_epi8(v[0], v[1], third[(1 + 2 * k) % 3]);
-      mixed[k] = _mm256_blendv_epi8(mixed[k], v[2], third[(2 + 2 * k) % 3]);
-    }
-    store(out, _mm256_permute2x128_si256(mixed[0], mixed[1], 0x20), past);
-    store(out + 32, _mm256_permute2x128_si256(mixed[2], mixed[0], 0x30), past);
-    store(out + 64, _mm256_permute2x128_si256(mixed[1], mixed[2], 0x31), past);
-  }
-  const void *const rest[3] = {in[0] + i, in[1] + i, in[2] + i};
-  merge_8_3(rest, out, n - i);
-}
-
-static void merge_8_3_wide(const void *const *from, void *restrict to, size_t n) {
-  merge_thirds(from, to, n, false);
-}
-
-static bool merge_stream(const void *const *from, void *restrict to, size_t n) {
-  size_t head = -(uintptr_t)to * 11 & 31; /* 3 * 11 is 1 modulo 32 */
-  if (head > n) head = n;
-  merge_8_3(from, to, head);
-  const void *rest[3];
-  for (int c = 0; c < 3; c++) rest[c] = (const uint8_t *)from[c] + head;
-  merge_thirds(rest, (uint8_t *)to + 3 * head, n - head, true);
-  return true;
-}
+/* --- interleaved pixels to interleaved ones */
 
 /* As many pixels as 16 bytes hold, four times. What is written too much is written
  * over by the next; the last ones are done byte by byte. All is read before any is
  * written: reading from where memory a multiple of 4 KiB away was just written is
  * slow, and images often lie so. */
-static void shuffle_bytes_wide(const vc_shuffle *shuffle, const void *restrict from,
-                               void *restrict to, size_t n) {
+static void shuffle_sixteens(const vc_shuffle *shuffle, const void *restrict from,
+                             void *restrict to, size_t n) {
   vc_shuffle_row row = spread_shuffle(shuffle);
   const __m128i order = _mm_loadu_si128((const __m128i *)row.order);
   const __m128i fill = _mm_loadu_si128((const __m128i *)row.fill);
@@ -152,6 +42,78 @@ static void shuffle_bytes_wide(const vc_shuffle *shuffle, const void *restrict f
     }
   }
   shuffle_bytes(shuffle, in, out, n);
+}
+
+/* Bytes of a vector come from two: 8 bytes earlier, and 8 bytes later. */
+typedef struct near {
+  __m256i earlier[3], later[3];
+} near;
+
+INLINED near near_orders(const vc_shuffle *shuffle) {
+  const __m256i here = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23));
+  near orders;
+  for (int k = 0; k < 3; k++) {
+    __m256i away = _mm256_loadu_si256((const __m256i *)(shuffle->from_here + 32 * k));
+    __m256i place = _mm256_add_epi8(here, away); /* 0 to 31; not taken if negative */
+    orders.earlier[k] = _mm256_or_si256(place, _mm256_cmpgt_epi8(place, _mm256_set1_epi8(15)));
+    orders.later[k] = _mm256_sub_epi8(place, _mm256_set1_epi8(16));
+  }
+  return orders;
+}
+
+INLINED void shuffle_96(const near *orders, const uint8_t *in, uint8_t *out, bool past) {
+  __m256i v[3];
+  for (size_t k = 0; k < 3; k++) {
+    __m256i earlier = _mm256_loadu_si256((const __m256i *)(in + 32 * k - 8));
+    __m256i later = _mm256_loadu_si256((const __m256i *)(in + 32 * k + 8));
+    v[k] = _mm256_or_si256(_mm256_shuffle_epi8(earlier, orders->earlier[k]),
+                           _mm256_shuffle_epi8(later, orders->later[k]));
+  }
+  for (size_t k = 0; k < 3; k++) store(out + 32 * k, v[k], past);
+}
+
+/* Bytes up to the first pixel that is at a multiple of 32; 96 if none is. */
+static inline size_t bytes_to_pixel(const void *to, size_t pixel) {
+  size_t bytes = 0;
+  while (bytes < VC_NEAR && (((uintptr_t)to + bytes) & 31) != 0) bytes += pixel;
+  return bytes;
+}
+
+/* `bytes` are 96 at least, and 8 more on either side are read. The first step is
+ * where it happens to be, the last where it ends: their neighbours write some bytes
+ * again. Returns how many were written. */
+INLINED size_t shuffle_near(const near *orders, const uint8_t *in, uint8_t *out, size_t bytes,
+                            size_t pixel, bool past) {
+  shuffle_96(orders, in, out, false);
+  size_t i = bytes_to_pixel(out, pixel);
+  for (; i + VC_NEAR <= bytes; i += VC_NEAR) shuffle_96(orders, in + i, out + i, past);
+  i = (bytes - VC_NEAR) / pixel * pixel;
+  shuffle_96(orders, in + i, out + i, false);
+  return i + VC_NEAR;
+}
+
+INLINED bool shuffle_all_near(const vc_shuffle *shuffle, const uint8_t *in, uint8_t *out, size_t n,
+                              bool past) {
+  const size_t pixel = shuffle->to_bytes, head = (7 + pixel) / pixel;
+  if (!shuffle->is_near || n * pixel < 3 * VC_NEAR) return false;
+  shuffle_bytes(shuffle, in, out, head);
+  in += head * pixel, out += head * pixel, n -= head;
+  if (past && bytes_to_pixel(out, pixel) == VC_NEAR) return false;
+  const near orders = near_orders(shuffle);
+  size_t done = shuffle_near(&orders, in, out, n * pixel - 8, pixel, past);
+  shuffle_bytes(shuffle, in + done, out + done, n - done / pixel);
+  return true;
+}
+
+static void shuffle_bytes_wide(const vc_shuffle *shuffle, const void *restrict from,
+                               void *restrict to, size_t n) {
+  if (!shuffle_all_near(shuffle, from, to, n, false)) shuffle_sixteens(shuffle, from, to, n);
+}
+
+static bool shuffle_stream(const vc_shuffle *shuffle, const void *restrict from,
+                           void *restrict to, size_t n) {
+  return shuffle_all_near(shuffle, from, to, n, true);
 }
 
 /* --- u8 and float */
@@ -170,20 +132,13 @@ static void float_from_u8_wide(const void *restrict from, float *restrict to, si
   float_from_u8(in + i, to + i, n - i, a, b);
 }
 
-/* To nearest, within 0 to 255; NaN, the first operand of max, is 0. */
-static inline __m256i rounded_u8(const float *from) {
-  __m256 y = _mm256_max_ps(_mm256_loadu_ps(from), _mm256_setzero_ps());
-  return _mm256_cvtps_epi32(_mm256_min_ps(y, _mm256_set1_ps(255)));
-}
-
 static void u8_from_float_wide(const float *restrict from, void *restrict to, size_t n) {
-  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   uint8_t *out = to;
   size_t i = 0;
   for (; i + 32 <= n; i += 32) {
-    __m256i low = _mm256_packs_epi32(rounded_u8(from + i), rounded_u8(from + i + 8));
-    __m256i high = _mm256_packs_epi32(rounded_u8(from + i + 16), rounded_u8(from + i + 24));
-    __m256i all = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order);
+    const float *at = from + i;
+    __m256i all = packed_u8(_mm256_loadu_ps(at), _mm256_loadu_ps(at + 8), _mm256_loadu_ps(at + 16),
+                            _mm256_loadu_ps(at + 24));
     _mm256_storeu_si256((__m256i *)(out + i), all);
   }
   u8_from_float(from + i, out + i, n - i);
@@ -250,9 +205,12 @@ const vc_loops vc_loops_avx2 = {
     .name = "avx2",
     COMMON_LOOPS,
     .shuffle = shuffle_bytes_wide,
+    .split_to = {[VC_TYPE_F32] = split_to_f32, [VC_TYPE_F16] = split_to_f16},
+    .merge_from = {[VC_TYPE_F32] = merge_from_f32},
     .stream = stream,
     .split_stream = split_stream,
     .merge_stream = merge_stream,
+    .shuffle_stream = shuffle_stream,
     .stream_end = stream_end,
 };
 

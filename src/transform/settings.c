@@ -15,11 +15,12 @@
 vc_cpu_limits vc_limits = {
     .piece_bytes = 128 << 10,
     .thread_bytes = 512 << 10,
-    .stream_bytes = 4 << 20,
+    .stream_bytes = -1,
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_int threads; /* 0: one for each core */
+static int64_t last_cache; /* bytes */
 static const vc_loops *best;
 
 /* --- which loops */
@@ -46,8 +47,39 @@ static const vc_loops *fastest(void) {
   return &vc_loops_scalar;
 }
 
+/* --- the last cache, which cores share */
+
+#define USUAL_CACHE (16 << 20)
+#define LARGE_CACHE (32 << 20) /* others want their share of more */
+
+#if defined(__x86_64__)
+/* sysconf() adds up caches that one core can't use. */
+static int64_t size_of_cache(unsigned leaf, unsigned which, unsigned level) {
+  unsigned a, ways, sets, d;
+  if (!__get_cpuid_count(leaf, which, &a, &ways, &sets, &d) || (a >> 5 & 7) != level) return 0;
+  int64_t line = (ways & 0xfff) + 1, parts = (ways >> 12 & 0x3ff) + 1;
+  return line * parts * ((ways >> 22) + 1) * ((int64_t)sets + 1);
+}
+
+static int64_t read_last_cache(void) {
+  static const unsigned leaves[] = {4, 0x8000001d}; /* Intel's, AMD's */
+  for (unsigned which = 0; which < 8; which++) {
+    for (int i = 0; i < 2; i++) {
+      int64_t size = size_of_cache(leaves[i], which, 3);
+      if (size > 0) return size < LARGE_CACHE ? size : LARGE_CACHE;
+    }
+  }
+  return USUAL_CACHE; /* not said */
+}
+#else
+static int64_t read_last_cache(void) { return USUAL_CACHE; }
+#endif
+
+/* --- all that is read once */
+
 static void read_environment(void) {
   const char *simd = getenv("VIEWCAST_SIMD"), *number = getenv("VIEWCAST_THREADS");
+  last_cache = read_last_cache();
   best = simd && strcmp(simd, "scalar") == 0 ? &vc_loops_scalar : fastest();
   long wanted = number ? strtol(number, NULL, 10) : 0;
   atomic_store(&threads, wanted > 0 && wanted < INT32_MAX ? (int)wanted : 0);
@@ -59,6 +91,15 @@ const vc_loops *vc_loops_best(void) {
 }
 
 const char *vc_transform_simd(void) { return vc_loops_best()->name; }
+
+/* --- how much is too much for the caches */
+
+/* What is left in the last cache costs no way to memory, and the next reader none
+ * back. Three quarters of it, as for glibc's memcpy. */
+int64_t vc_settings_stream_bytes(void) {
+  pthread_once(&once, read_environment);
+  return vc_limits.stream_bytes < 0 ? last_cache / 4 * 3 : vc_limits.stream_bytes;
+}
 
 /* --- how many threads */
 

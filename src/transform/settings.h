@@ -14,10 +14,15 @@ struct vc_loops;
 typedef struct vc_cpu_limits {
   int64_t piece_bytes;  /* read and written, of what a thread takes at once */
   int64_t thread_bytes; /* from how many on a further thread is worth waking */
-  int64_t stream_bytes; /* results larger than this only push other things out of the caches */
+  /* Results larger than this would only push other things, and themselves, out of
+   * the caches; negative: as the last cache is large. */
+  int64_t stream_bytes;
   const struct vc_loops *loops; /* NULL: the best */
 } vc_cpu_limits;
 
 extern vc_cpu_limits vc_limits;
+
+/* vc_limits.stream_bytes, in numbers. */
+int64_t vc_settings_stream_bytes(void);
 
 #endif

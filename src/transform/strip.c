@@ -31,6 +31,16 @@ static bool is_interleaved(const vc_steps *steps, int32_t channels, size_t size)
          steps->col == (int64_t)size * channels;
 }
 
+static void prepare_near(vc_shuffle *shuffle) {
+  size_t pixel = shuffle->to_bytes;
+  shuffle->is_near = shuffle->from_bytes == pixel && VC_NEAR % pixel == 0;
+  for (size_t byte = 0; shuffle->is_near && byte < pixel; byte++) {
+    int away = shuffle->source[byte] - (int)byte; /* a fill is far away */
+    if (away < -8 || away > 8) shuffle->is_near = false;
+    for (size_t at = byte; at < VC_NEAR; at += pixel) shuffle->from_here[at] = (int8_t)away;
+  }
+}
+
 static void prepare_shuffle(const vc_plan *plan, vc_strips *out) {
   size_t size = out->to_size;
   out->shuffle = (vc_shuffle){.from_bytes = size * (size_t)plan->from_channels,
@@ -44,6 +54,7 @@ static void prepare_shuffle(const vc_plan *plan, vc_strips *out) {
       out->shuffle.source[byte] = (uint8_t)((size_t)source * size + byte % size);
     }
   }
+  prepare_near(&out->shuffle);
 }
 
 static bool can_shuffle(const vc_plan *plan, const vc_strips *strips) {
@@ -55,6 +66,10 @@ static bool can_shuffle(const vc_plan *plan, const vc_strips *strips) {
 }
 
 static int64_t strip_length(const vc_plan *plan, const vc_strips *strips) {
+  if (strips->shuffles) { /* these need no room */
+    size_t in = strips->shuffle.from_bytes, out = strips->shuffle.to_bytes;
+    return (int64_t)(12 * PLANE / (in > out ? in : out) / 64 * 64);
+  }
   size_t widest = plan->work == VC_WORK_MOVE ? 1 : plan->work == VC_WORK_FLOAT ? 4 : 8;
   if (strips->from_size > widest) widest = strips->from_size;
   if (strips->to_size > widest) widest = strips->to_size;
@@ -73,12 +88,17 @@ void vc_strips_prepare(const vc_plan *plan, const vc_loops *loops, bool streams,
   out->to_size = vc_dtype_size(plan->to);
   out->from_log = log_of(out->from_size);
   out->to_log = log_of(out->to_size);
-  out->length = strip_length(plan, out);
   out->merges = is_interleaved(&plan->to_steps, plan->channels, out->to_size);
   bool planes = plan->to_steps.col == (int64_t)out->to_size;
   out->streams = streams && loops->stream && (planes || out->merges);
   out->shuffles = can_shuffle(plan, out);
   if (out->shuffles) prepare_shuffle(plan, out);
+  out->length = strip_length(plan, out);
+  out->at_once = plan->work == VC_WORK_FLOAT && plan->channels == 3 && plan->map[0] >= 0;
+  for (int32_t c = 0; out->at_once && c < 3; c++) {
+    out->a[c] = (float)plan->a[c * plan->stride];
+    out->b[c] = (float)plan->b[c * plan->stride];
+  }
 }
 
 /* --- values */
@@ -135,18 +155,26 @@ static bool is_strided(const vc_strips *strips, const strip *at) {
   return at->n > 1 && at->from_steps.col != (int64_t)strips->from_size;
 }
 
-/* Splits u8 pixels of three channels past the caches. */
-static bool split_past(const vc_strips *strips, const strip *at) {
+/* Splits u8 pixels of three channels and is done with them: past the caches, or
+ * with conversion to floating planes. False if there is no loop for it. */
+static bool split_at_once(const vc_strips *strips, const strip *at) {
   const vc_plan *plan = strips->plan;
+  if (plan->channels != 3 || plan->from_channels != 3 || strips->from_size != 1) return false;
   void *planes[3];
-  if (!strips->streams || plan->channels != 3 || plan->from_channels != 3 ||
-      strips->to_size != 1) {
-    return false;
-  }
+  float a[3], b[3];
   for (int32_t c = 0; c < 3; c++) {
     planes[plan->map[c]] = at->to + c * plan->to_steps.channel;
+    a[plan->map[c]] = strips->a[c];
+    b[plan->map[c]] = strips->b[c];
   }
-  return strips->loops->split_stream(at->from, planes, at->n);
+  if (plan->work == VC_WORK_MOVE) {
+    return strips->streams && strips->loops->split_stream(at->from, planes, at->n);
+  }
+  if (!strips->at_once || strips->from != VC_TYPE_U8 || !strips->loops->split_to[strips->to]) {
+    return false;
+  }
+  strips->loops->split_to[strips->to](at->from, planes, at->n, a, b, strips->streams);
+  return true;
 }
 
 /* Splits interleaved pixels into planes: where nothing else happens to them, in
@@ -155,8 +183,9 @@ static bool split(const vc_strips *strips, strip *at, workspace *space) {
   const vc_plan *plan = strips->plan;
   at->planes[0] = NULL;
   if (!is_interleaved(&at->from_steps, plan->from_channels, strips->from_size)) return false;
-  bool last = plan->work == VC_WORK_MOVE && plan->to_steps.col == (int64_t)strips->to_size;
-  if (last && split_past(strips, at)) return true;
+  bool planes = plan->to_steps.col == (int64_t)strips->to_size;
+  bool last = planes && plan->work == VC_WORK_MOVE;
+  if (planes && split_at_once(strips, at)) return true;
   for (int32_t c = 0; c < plan->from_channels; c++) at->planes[c] = space->in[c];
   for (int32_t c = 0; last && !strips->streams && c < plan->channels; c++) {
     if (plan->map[c] != VC_CHANNEL_FILL) {
@@ -216,14 +245,30 @@ static void write_planes(const vc_strips *strips, const strip *at, workspace *sp
   }
 }
 
+/* Converts floating planes to u8 pixels of three channels. False if there is no
+ * loop for it. */
+static bool merge_at_once(const vc_strips *strips, const strip *at, workspace *space) {
+  if (!strips->at_once || strips->to != VC_TYPE_U8 || !strips->loops->merge_from[strips->from]) {
+    return false;
+  }
+  const void *rows[3];
+  for (int32_t c = 0; c < 3; c++) rows[c] = take(strips, at, strips->plan->map[c], space->in[c]);
+  strips->loops->merge_from[strips->from](rows, at->to, at->n, strips->a, strips->b,
+                                          strips->streams);
+  return true;
+}
+
 static void write_interleaved(const vc_strips *strips, const strip *at, workspace *space) {
   const vc_plan *plan = strips->plan;
   const void *rows[VC_CHANNELS_MAPPED];
+  if (merge_at_once(strips, at, space)) return;
   for (int32_t c = 0; c < plan->channels; c++) {
     rows[c] = make(strips, at, c, space->in[0], space->out[c], space);
   }
-  bool triple = strips->to_size == 1 && plan->channels == 3;
-  if (strips->streams && triple && strips->loops->merge_stream(rows, at->to, at->n)) return;
+  if (strips->streams && strips->to_size == 1 && plan->channels == 3) {
+    strips->loops->merge_stream(rows, at->to, at->n);
+    return;
+  }
   char *to = strips->streams ? space->merged : at->to;
   strips->loops->merge[strips->to_log][plan->channels - 2](rows, to, at->n);
   if (strips->streams) {
@@ -231,11 +276,24 @@ static void write_interleaved(const vc_strips *strips, const strip *at, workspac
   }
 }
 
+static void shuffle(const vc_strips *strips, strip *at, workspace *space) {
+  const vc_loops *loops = strips->loops;
+  const vc_shuffle *how = &strips->shuffle;
+  if (!strips->streams) {
+    loops->shuffle(how, at->from, at->to, at->n);
+    return;
+  }
+  if (loops->shuffle_stream(how, at->from, at->to, at->n)) return;
+  for (size_t done = 0, now; done < at->n; done += now) {
+    now = at->n - done < PLANE / strips->to_size ? at->n - done : PLANE / strips->to_size;
+    loops->shuffle(how, at->from + done * how->from_bytes, space->merged, now);
+    loops->stream(space->merged, at->to + done * how->to_bytes, now * how->to_bytes);
+  }
+}
+
 static void write_strip(const vc_strips *strips, strip *at, workspace *space) {
   if (strips->shuffles) {
-    char *to = strips->streams ? space->merged : at->to;
-    strips->loops->shuffle(&strips->shuffle, at->from, to, at->n);
-    if (strips->streams) strips->loops->stream(to, at->to, at->n * strips->shuffle.to_bytes);
+    shuffle(strips, at, space);
     return;
   }
   if (split(strips, at, space)) return;
@@ -246,14 +304,23 @@ static void write_strip(const vc_strips *strips, strip *at, workspace *space) {
   }
 }
 
-/* Pixels of the first strip: so many that those after it start at a line of the
- * caches, if that can be. */
-static int64_t first_length(const vc_strips *strips, const char *to) {
+/* --- rows */
+
+static char *start_of(const vc_plan *plan, int64_t image, int64_t row) {
+  return plan->to_data + image * plan->to_steps.image + row * plan->to_steps.row;
+}
+
+/* Pixels that lie between a line of the caches and `to`; 0 if none starts there. */
+static int64_t past_line(const vc_strips *strips, const char *to) {
   int64_t step = strips->plan->to_steps.col;
-  for (int64_t past = 0; past < 64 && past < strips->length; past++) {
-    if ((((uintptr_t)to - (uint64_t)(past * step)) & 63) == 0) return strips->length - past;
+  for (int64_t past = 0; past <= VC_MOST_PAST && past < strips->length; past++) {
+    if ((((uintptr_t)to - (uint64_t)(past * step)) & 63) == 0) return past;
   }
-  return strips->length;
+  return 0;
+}
+
+int64_t vc_strips_past_line(const vc_strips *strips, int64_t image, int64_t row) {
+  return past_line(strips, start_of(strips->plan, image, row));
 }
 
 void vc_strips_write(const vc_strips *strips, int64_t image, int64_t row, int64_t col, int64_t n) {
@@ -266,9 +333,10 @@ void vc_strips_write(const vc_strips *strips, int64_t image, int64_t row, int64_
     if (!plan->alike) at.from_steps = vc_plan_steps(&plan->sources[image], plan->layout);
   }
   at.from += row * at.from_steps.row + col * at.from_steps.col;
-  at.to = plan->to_data + image * plan->to_steps.image + row * plan->to_steps.row +
-          col * plan->to_steps.col;
-  for (int64_t length = first_length(strips, at.to); n > 0; length = strips->length) {
+  at.to = start_of(plan, image, row) + col * plan->to_steps.col;
+  /* The first strip ends where a line of the caches does. */
+  int64_t length = strips->length - past_line(strips, at.to);
+  for (; n > 0; length = strips->length) {
     int64_t now = n < length ? n : length;
     at.n = (size_t)now;
     write_strip(strips, &at, &space);

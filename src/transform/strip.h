@@ -19,10 +19,17 @@ typedef struct vc_strips {
   bool shuffles;        /* both sides are, and values stay: one step */
   bool streams;         /* the destination is written past the caches */
   vc_shuffle shuffle;
+  bool at_once; /* a[c] and b[c] may be given to loops->split_to and merge_from */
+  float a[3], b[3];
 } vc_strips;
 
 /* `streams`: wanted, if there is such a loop. */
 void vc_strips_prepare(const vc_plan *plan, const vc_loops *loops, bool streams, vc_strips *out);
+
+/* How many pixels too late for a line of the caches a row of the destination starts:
+ * VC_MOST_PAST at most; 0 too if no pixel starts at one. */
+#define VC_MOST_PAST 63
+int64_t vc_strips_past_line(const vc_strips *strips, int64_t image, int64_t row);
 
 /* Writes `n` pixels from `col` on, of one row. Floating point must be in its
  * default mode. */

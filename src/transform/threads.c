@@ -4,10 +4,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
 
 #define MOST_HELPERS 127
+#define MOST_PAUSES 1000 /* 20 to 50 microseconds */
 
 /* Work that helpers may still join. Lives on the stack of the thread that wants
  * it done, which leaves only after the last helper. */
@@ -15,7 +17,7 @@ typedef struct task {
   void (*work)(void *context);
   void *context;
   int32_t wanted; /* helpers that may still join */
-  int32_t active; /* helpers at work */
+  atomic_int active; /* helpers at work */
   pthread_cond_t done;
   struct task *next;
 } task;
@@ -114,9 +116,21 @@ static void post(task *mine) {
   pthread_mutex_unlock(&lock);
 }
 
+static void pause_a_little(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* They are at their last pieces: to sleep and be woken takes longer than those. */
 static void wait_for_helpers(task *mine) {
   pthread_mutex_lock(&lock);
   take_off(mine);
+  pthread_mutex_unlock(&lock);
+  for (int i = 0; i < MOST_PAUSES && atomic_load(&mine->active) > 0; i++) pause_a_little();
+  pthread_mutex_lock(&lock);
   while (mine->active > 0) pthread_cond_wait(&mine->done, &lock);
   pthread_mutex_unlock(&lock);
 }

@@ -159,6 +159,7 @@ static void test_long_rows(void) {
 static void test_every_geometry(void) {
   static const vc_dtype pairs[][2] = {{{VC_UINT, 8}, {VC_FLOAT, 32}}, {{VC_UINT, 8}, {VC_UINT, 8}},
                                       {{VC_FLOAT, 32}, {VC_UINT, 8}}, {{VC_UINT, 16}, {VC_FLOAT, 16}},
+                                      {{VC_UINT, 8}, {VC_FLOAT, 16}},
                                       {{VC_FLOAT, 64}, {VC_FLOAT, 64}}};
   static const int64_t size[2] = {5, 103};
   for (size_t pair = 0; pair < sizeof pairs / sizeof pairs[0]; pair++)
@@ -168,6 +169,129 @@ static void test_every_geometry(void) {
           for (size_t change = 0; change < CHANGES; change++)
             test_case_of(pairs[pair][0], pairs[pair][1], (arithmetic)random_below(ARITHMETICS),
                          layouts, change, (geometry)in, (geometry)out, size);
+}
+
+/* --- past the caches: every place in a line, planes that lie alike in theirs and
+ * planes that don't, and images of the size from which on it is done */
+
+static const struct {
+  vc_dtype from, to;
+  vc_layout reads, writes;
+  int32_t from_channels, channels;
+} moves[] = {
+    {{VC_UINT, 8}, {VC_UINT, 8}, VC_INTERLEAVED, VC_PLANAR, 3, 3},
+    {{VC_UINT, 8}, {VC_FLOAT, 16}, VC_INTERLEAVED, VC_PLANAR, 3, 3},
+    {{VC_UINT, 8}, {VC_FLOAT, 32}, VC_INTERLEAVED, VC_PLANAR, 3, 3},
+    {{VC_UINT, 8}, {VC_FLOAT, 32}, VC_INTERLEAVED, VC_PLANAR, 4, 3},
+    {{VC_UINT, 8}, {VC_UINT, 8}, VC_PLANAR, VC_INTERLEAVED, 3, 3},
+    {{VC_FLOAT, 32}, {VC_UINT, 8}, VC_PLANAR, VC_INTERLEAVED, 3, 3},
+    {{VC_FLOAT, 32}, {VC_UINT, 8}, VC_INTERLEAVED, VC_INTERLEAVED, 3, 3},
+    {{VC_UINT, 8}, {VC_UINT, 8}, VC_INTERLEAVED, VC_INTERLEAVED, 3, 3},
+    {{VC_UINT, 8}, {VC_UINT, 8}, VC_INTERLEAVED, VC_INTERLEAVED, 4, 4},
+    {{VC_UINT, 8}, {VC_UINT, 8}, VC_INTERLEAVED, VC_INTERLEAVED, 4, 3},
+    {{VC_UINT, 8}, {VC_UINT, 8}, VC_INTERLEAVED, VC_INTERLEAVED, 1, 3},
+    {{VC_UINT, 16}, {VC_UINT, 16}, VC_INTERLEAVED, VC_INTERLEAVED, 3, 3},
+    {{VC_FLOAT, 32}, {VC_FLOAT, 32}, VC_INTERLEAVED, VC_INTERLEAVED, 3, 3},
+    {{VC_FLOAT, 32}, {VC_FLOAT, 32}, VC_INTERLEAVED, VC_INTERLEAVED, 4, 4},
+};
+#define MOVES (sizeof moves / sizeof moves[0])
+
+#define BORDER 256
+
+typedef struct block {
+  char *memory;
+  size_t bytes;
+  vc_view view;
+} block;
+
+/* Rows `gap` bytes apart, the first element `offset` bytes behind a line's start. */
+static block make_block(vc_dtype dtype, vc_layout layout, const int64_t *lengths, int64_t offset,
+                        int64_t gap) {
+  int64_t size = (int64_t)vc_dtype_size(dtype), rows = lengths[0], cols = lengths[1];
+  int64_t channels = lengths[2], pixel = layout == VC_PLANAR ? size : size * channels;
+  int64_t row = cols * pixel + gap, plane = rows * row;
+  block b = {.bytes = (size_t)(plane * (layout == VC_PLANAR ? channels : 1)) + 2 * BORDER};
+  b.bytes = (b.bytes + 63) / 64 * 64;
+  b.memory = aligned_alloc(64, b.bytes);
+  b.view = (vc_view){.data = b.memory + BORDER / 2 + offset, .dtype = dtype, .ndim = 3,
+                     .device = {VC_CPU, 0}, .shape = {rows, cols, channels},
+                     .strides = {row, pixel, size}};
+  if (layout == VC_INTERLEAVED) return b;
+  b.view = (vc_view){.data = b.view.data, .dtype = dtype, .ndim = 3, .device = {VC_CPU, 0},
+                     .shape = {channels, rows, cols}, .strides = {plane, row, size}};
+  return b;
+}
+
+static void fill_block(block *b) {
+  for (size_t i = 0; i + sizeof(float) <= b->bytes; i += sizeof(float)) {
+    uint64_t bits = b->view.dtype.code == VC_FLOAT ? random_element(b->view.dtype) : random_bits();
+    memcpy(b->memory + i, &bits, sizeof(float));
+  }
+}
+
+static bool move_block(const block *from, block *to, const vc_transform_params *params,
+                       const vc_loops *loops) {
+  memset(to->memory, 0xa5, to->bytes);
+  vc_limits.loops = loops;
+  return CHECK_OK(vc_transform(&to->view, &from->view, 1, params, 0, &error));
+}
+
+/* With the best loops as with the plain ones, borders and gaps too. */
+static void check_move(size_t which, int64_t rows, int64_t cols, int64_t offset, int64_t gap,
+                       int32_t threads) {
+  int64_t lengths[3] = {rows, cols, moves[which].from_channels};
+  block from = make_block(moves[which].from, moves[which].reads, lengths, offset % 5, 0);
+  lengths[2] = moves[which].channels;
+  block to = make_block(moves[which].to, moves[which].writes, lengths, offset, gap);
+  block wanted = make_block(moves[which].to, moves[which].writes, lengths, offset, gap);
+  vc_transform_params params;
+  vc_transform_params_init(&params);
+  params.from = moves[which].reads;
+  params.to = moves[which].writes;
+  params.threads = threads;
+  params.reverse_channels = random_bits() & 1;
+  if (moves[which].from.code != moves[which].to.code) {
+    params.scale = 1.7;
+    params.mean = means;
+    params.mean_count = 3;
+  }
+  fill_block(&from);
+  bool right = move_block(&from, &wanted, &params, &vc_loops_scalar) &&
+               move_block(&from, &to, &params, NULL) &&
+               CHECK(memcmp(to.memory, wanted.memory, to.bytes) == 0);
+  if (!right) {
+    fprintf(stderr, "  move %d, %dx%d, offset %d, gap %d, %d threads\n", (int)which, (int)rows,
+            (int)cols, (int)offset, (int)gap, (int)threads);
+  }
+  free(from.memory);
+  free(to.memory);
+  free(wanted.memory);
+}
+
+static void test_past_the_caches(void) {
+  static const int64_t widths[] = {224, 203, 40, 31, 5};
+  for (int past = 0; past < 2; past++) {
+    vc_limits = (vc_cpu_limits){.piece_bytes = 256, .thread_bytes = 1,
+                                .stream_bytes = past ? 0 : INT64_MAX};
+    for (size_t which = 0; which < MOVES; which++)
+      for (int64_t offset = 0; offset < 66; offset++)
+        for (size_t width = 0; width < sizeof widths / sizeof widths[0]; width++) {
+          check_move(which, 3, widths[width], offset, 0, 1);
+          check_move(which, 4, widths[width], offset, offset % 3 ? 32 : 12, 1);
+        }
+  }
+}
+
+/* With pieces and threads as they are outside of tests. */
+static void test_large_images(void) {
+  CHECK(vc_settings_stream_bytes() >= 1 << 20 && vc_settings_stream_bytes() <= 32 << 20);
+  vc_limits.stream_bytes = 1 << 20;
+  for (size_t which = 0; which < MOVES; which++) {
+    check_move(which, 700, 992, 16, 0, 1);
+    check_move(which, 701, 1003, 16 + (int64_t)vc_dtype_size(moves[which].to), 0, 2);
+    check_move(which, 701, 990, 0, 64, 2);
+  }
+  vc_limits.stream_bytes = -1;
 }
 
 /* --- lists */
@@ -348,7 +472,9 @@ int main(void) {
   test_long_rows();
   test_every_geometry();
   test_lists();
+  test_past_the_caches();
   vc_limits = usual;
+  test_large_images();
   test_float_mode();
   test_threads();
   test_fork();

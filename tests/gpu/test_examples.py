@@ -24,3 +24,29 @@ def test_it_draws(name, tmp_path):
     assert done.returncode == 0, done.stderr
     low, high = image.open(path).convert("L").getextrema()
     assert high - low > 100
+
+
+def test_detector_input(tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="Pillow writes the picture")
+    cv2 = pytest.importorskip("cv2")
+    numpy = pytest.importorskip("numpy")
+    if cv2.cuda.getCudaEnabledDeviceCount() < 1:
+        pytest.skip("this OpenCV is built without CUDA")
+    # A bright square that moves over noise: no video need be read.
+    frames = numpy.random.default_rng(0).integers(0, 60, (4, 360, 640, 3), numpy.uint8)
+    for n, frame in enumerate(frames):
+        frame[100:200, 100 + 40 * n : 200 + 40 * n] = 250
+    numpy.save(tmp_path / "frames.npy", frames)
+    path = tmp_path / "out.png"
+    command = [sys.executable, str(EXAMPLES / "detector_input.py")]
+    command += ["--video", str(tmp_path / "frames.npy"), "--output", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 frames, cv2.cuda.resize, torch on cuda:0" in done.stdout
+    assert "batch (4, 3, 288, 512) torch.float16" in done.stdout
+    picture = numpy.asarray(image.open(path)).astype(int)
+    assert picture.shape == (2 * 288, 4 * 512, 3)
+    for n in range(4):
+        below = picture[288:, 512 * n : 512 * (n + 1)]
+        edge = below[80:160, 80 + 32 * n : 160 + 32 * n]
+        assert edge.mean() > 2 * below[200:].mean()

