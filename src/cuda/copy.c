@@ -95,7 +95,11 @@ vc_status vc_copy(const vc_view *to, const vc_view *from, vc_stream stream, vc_e
                    "name the capturing stream (stream=), or copy outside of the capture");
   }
   vc_entered entered = vc_cuda_enter_stream(device, stream);
-  CUresult result = driver->cuMemcpy2DAsync(&copy, vc_driver_stream(stream));
+  status = vc_cuda_check_entry(entered, device, error);
+  if (status == VC_OK) {
+    CUresult result = driver->cuMemcpy2DAsync(&copy, vc_driver_stream(stream));
+    if (result != VC_CUDA_SUCCESS) status = vc_driver_fail(error, "cuMemcpy2DAsync", result);
+  }
   vc_cuda_leave(entered);
-  return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, "cuMemcpy2DAsync", result);
+  return status;
 }

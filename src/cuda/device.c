@@ -2,11 +2,14 @@
 #include "cuda/device.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "cuda/driver.h"
 
 /* CUpointer_attribute and CUmemorytype, as the driver API numbers them. */
 enum { ATTRIBUTE_MEMORY_TYPE = 2, ATTRIBUTE_IS_MANAGED = 8, ATTRIBUTE_ORDINAL = 9 };
+/* CUresult of a device that there is not */
+enum { INVALID_DEVICE = 101 };
 /* CUstreamCaptureMode */
 enum { CAPTURE_MODE_RELAXED = 2 };
 enum { MEMORY_HOST = 1, MEMORY_DEVICE = 2, MEMORY_UNIFIED = 4 };
@@ -19,21 +22,37 @@ static CUcontext known_context(int32_t device) {
 }
 
 /* Retained once per device and kept: a release may come at any time. */
-static CUcontext primary_context(const vc_driver *driver, int32_t device) {
-  CUcontext context = known_context(device);
-  if (context || device < 0 || device >= VC_MAX_DEVICES) return context;
-  if (driver->cuDevicePrimaryCtxRetain(&context, device) != VC_CUDA_SUCCESS) return NULL;
-  atomic_store(&primary[device], context);
-  return context;
+static CUresult primary_context(const vc_driver *driver, int32_t device, CUcontext *out) {
+  *out = known_context(device);
+  if (*out) return VC_CUDA_SUCCESS;
+  if (device < 0 || device >= VC_MAX_DEVICES) return INVALID_DEVICE;
+  CUresult result = driver->cuDevicePrimaryCtxRetain(out, device);
+  if (result == VC_CUDA_SUCCESS) atomic_store(&primary[device], *out);
+  return result;
 }
 
-static vc_entry make_current(const vc_driver *driver, CUcontext wanted) {
+static vc_entered refused(vc_entered entered, CUresult result) {
+  entered.entry = result == VC_CUDA_DEINITIALIZED ? VC_ENTRY_GONE : VC_ENTRY_REFUSED;
+  entered.result = result;
+  return entered;
+}
+
+static vc_entered make_current(const vc_driver *driver, vc_entered entered, CUcontext wanted) {
   CUcontext current = NULL;
   CUresult result = driver->cuCtxGetCurrent(&current);
-  if (result == VC_CUDA_DEINITIALIZED) return VC_ENTRY_GONE;
-  if (result != VC_CUDA_SUCCESS || !wanted || wanted == current) return VC_ENTRY_AS_IT_WAS;
-  return driver->cuCtxPushCurrent(wanted) == VC_CUDA_SUCCESS ? VC_ENTRY_PUSHED
-                                                             : VC_ENTRY_AS_IT_WAS;
+  if (result == VC_CUDA_SUCCESS && wanted == current) return entered;
+  if (result == VC_CUDA_SUCCESS) result = driver->cuCtxPushCurrent(wanted);
+  if (result != VC_CUDA_SUCCESS) return refused(entered, result);
+  entered.entry = VC_ENTRY_PUSHED;
+  return entered;
+}
+
+static vc_entered make_primary_current(const vc_driver *driver, vc_entered entered,
+                                       int32_t device) {
+  CUcontext context;
+  CUresult result = primary_context(driver, device, &context);
+  if (result != VC_CUDA_SUCCESS) return refused(entered, result);
+  return make_current(driver, entered, context);
 }
 
 /* Before anything else: what makes a context would end another's capture. */
@@ -46,9 +65,7 @@ static vc_entered relax(const vc_driver *driver) {
 vc_entered vc_cuda_enter(int32_t device) {
   const vc_driver *driver = vc_driver_get();
   if (!driver) return (vc_entered){.entry = VC_ENTRY_AS_IT_WAS};
-  vc_entered entered = relax(driver);
-  entered.entry = make_current(driver, primary_context(driver, device));
-  return entered;
+  return make_primary_current(driver, relax(driver), device);
 }
 
 /* The stream's own context; NULL where it is the device's. */
@@ -64,8 +81,8 @@ vc_entered vc_cuda_enter_stream(int32_t device, vc_stream stream) {
   if (!driver) return (vc_entered){.entry = VC_ENTRY_AS_IT_WAS};
   vc_entered entered = relax(driver);
   CUcontext context = own_context(driver, stream);
-  entered.entry = make_current(driver, context ? context : primary_context(driver, device));
-  return entered;
+  return context ? make_current(driver, entered, context)
+                 : make_primary_current(driver, entered, device);
 }
 
 vc_entered vc_cuda_enter_unrelaxed(int32_t device, vc_stream stream) {
@@ -74,7 +91,14 @@ vc_entered vc_cuda_enter_unrelaxed(int32_t device, vc_stream stream) {
   CUcontext context = own_context(driver, stream);
   if (!context) context = known_context(device);
   if (!context) return vc_cuda_enter(device); /* makes it */
-  return (vc_entered){.entry = make_current(driver, context)};
+  return make_current(driver, (vc_entered){.entry = VC_ENTRY_AS_IT_WAS}, context);
+}
+
+vc_status vc_cuda_check_entry(vc_entered entered, int32_t device, vc_error *error) {
+  char call[64];
+  if (entered.entry < VC_ENTRY_GONE) return VC_OK;
+  snprintf(call, sizeof call, "making the context of CUDA device %d current", (int)device);
+  return vc_driver_fail(error, call, entered.result);
 }
 
 CUresult vc_cuda_create_event(CUevent *out) {

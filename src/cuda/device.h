@@ -8,13 +8,17 @@
 typedef enum vc_entry {
   VC_ENTRY_AS_IT_WAS = 0, /* already current, or host mode */
   VC_ENTRY_PUSHED = 1,
-  VC_ENTRY_GONE = 2 /* the driver is shutting down: touch no memory */
+  VC_ENTRY_GONE = 2, /* the driver is shutting down: touch no memory */
+  /* The context is not current: what goes to a default stream now would go to that of
+   * another device. */
+  VC_ENTRY_REFUSED = 3
 } vc_entry;
 
 typedef struct vc_entered {
   vc_entry entry;
   bool relaxed; /* the capture mode was exchanged: `mode` is what it was */
   int mode;
+  CUresult result; /* why it was refused */
 } vc_entered;
 
 /* Makes the primary context of a CUDA device current on this thread, and lets
@@ -33,6 +37,9 @@ vc_entered vc_cuda_enter_unrelaxed(int32_t device, vc_stream stream);
 /* cuEventCreate in the current context and cuEventDestroy, relaxed. */
 CUresult vc_cuda_create_event(CUevent *out);
 void vc_cuda_destroy_event(CUevent event);
+
+/* VC_OK where the context is current; else why nothing may be enqueued. */
+vc_status vc_cuda_check_entry(vc_entered entered, int32_t device, vc_error *error);
 
 /* Undoes any of them. */
 void vc_cuda_leave(vc_entered entered);

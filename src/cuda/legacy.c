@@ -43,8 +43,7 @@ bool vc_legacy_barrier(int32_t device) {
   const vc_driver *driver = vc_driver_get();
   if (!driver) return true; /* host mode: there are no streams */
   vc_entered entered = vc_cuda_enter(device);
-  if (entered.entry == VC_ENTRY_GONE) return false;
-  bool done = record_and_wait(driver, device);
+  bool done = entered.entry < VC_ENTRY_GONE && record_and_wait(driver, device);
   vc_cuda_leave(entered);
   return done;
 }
@@ -64,9 +63,9 @@ int32_t vc_stream_device(vc_stream stream, int32_t otherwise) {
   CUdevice device = otherwise;
   if (!driver || vc_stream_is_default(stream)) return otherwise;
   vc_entered entered = vc_cuda_enter_stream(otherwise, stream);
-  CUresult result = driver->cuCtxGetDevice(&device);
+  bool known = entered.entry < VC_ENTRY_GONE && driver->cuCtxGetDevice(&device) == VC_CUDA_SUCCESS;
   vc_cuda_leave(entered);
-  return result == VC_CUDA_SUCCESS ? device : otherwise;
+  return known ? device : otherwise;
 }
 
 bool vc_current_device(int32_t *out) {

@@ -84,11 +84,6 @@ static void return_event(int32_t device, loan borrowed) {
   }
 }
 
-static void discard_event(loan borrowed) {
-  if (borrowed.slot) atomic_store_explicit(borrowed.slot, NULL, memory_order_release);
-  vc_cuda_destroy_event(borrowed.event);
-}
-
 /* --- graph capture */
 
 typedef struct {
@@ -182,14 +177,40 @@ static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_str
     call = "cuStreamWaitEvent (consumer's stream)";
     result = driver->cuStreamWaitEvent(vc_driver_stream(consumer), borrowed.event, 0);
   }
-  /* Where the device's context could not be made current, the event is of another
-   * one: it must not stay in the device's pool. */
-  if (result == VC_CUDA_SUCCESS || is_current(driver, device)) {
-    return_event(device, borrowed);
-  } else {
-    discard_event(borrowed);
-  }
+  return_event(device, borrowed);
   return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, call, result);
+}
+
+/* In the context of the producer's stream: a new event, recorded there. */
+static vc_status record_new(const vc_driver *driver, int32_t device, vc_stream producer,
+                            CUevent *out, vc_error *error) {
+  vc_entered entered = vc_cuda_enter_stream(device, producer);
+  vc_status status = vc_cuda_check_entry(entered, device, error);
+  if (status == VC_OK) {
+    const char *call = "cuEventCreate";
+    CUresult result = driver->cuEventCreate(out, VC_EVENT_DISABLE_TIMING);
+    if (result == VC_CUDA_SUCCESS) {
+      call = "cuEventRecord (producer's stream)";
+      result = driver->cuEventRecord(*out, vc_driver_stream(producer));
+    }
+    if (result != VC_CUDA_SUCCESS) status = vc_driver_fail(error, call, result);
+  }
+  vc_cuda_leave(entered);
+  return status;
+}
+
+static vc_status wait_in(const vc_driver *driver, int32_t device, vc_stream consumer, CUevent event,
+                         vc_error *error) {
+  vc_entered entered = vc_cuda_enter_stream(device, consumer);
+  vc_status status = vc_cuda_check_entry(entered, device, error);
+  if (status == VC_OK) {
+    CUresult result = driver->cuStreamWaitEvent(vc_driver_stream(consumer), event, 0);
+    if (result != VC_CUDA_SUCCESS) {
+      status = vc_driver_fail(error, "cuStreamWaitEvent (consumer's stream)", result);
+    }
+  }
+  vc_cuda_leave(entered);
+  return status;
 }
 
 /* On one GPU every stream is the primary context's. On several, an event must
@@ -197,24 +218,11 @@ static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_str
 static vc_status order_across_devices(const vc_driver *driver, int32_t device, vc_stream producer,
                                       vc_stream consumer, vc_error *error) {
   CUevent event = NULL;
-  const char *call = "cuEventCreate";
   vc_status status = check_captures(driver, producer, consumer, error);
-  if (status != VC_OK) return status;
-  vc_entered entered = vc_cuda_enter_stream(device, producer);
-  CUresult result = driver->cuEventCreate(&event, VC_EVENT_DISABLE_TIMING);
-  if (result == VC_CUDA_SUCCESS) {
-    call = "cuEventRecord (producer's stream)";
-    result = driver->cuEventRecord(event, vc_driver_stream(producer));
-  }
-  vc_cuda_leave(entered);
-  if (result == VC_CUDA_SUCCESS) {
-    call = "cuStreamWaitEvent (consumer's stream)";
-    entered = vc_cuda_enter_stream(device, consumer);
-    result = driver->cuStreamWaitEvent(vc_driver_stream(consumer), event, 0);
-    vc_cuda_leave(entered);
-  }
+  if (status == VC_OK) status = record_new(driver, device, producer, &event, error);
+  if (status == VC_OK) status = wait_in(driver, device, consumer, event, error);
   if (event) vc_cuda_destroy_event(event); /* freed once it has happened */
-  return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, call, result);
+  return status;
 }
 
 vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer,
@@ -226,30 +234,36 @@ vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer
   if (status != VC_OK) return status;
   vc_entered entered = vc_cuda_enter_unrelaxed(device, VC_STREAM_LEGACY);
   if (entered.entry == VC_ENTRY_GONE) return VC_OK;
-  status = on_one_device(driver, producer, consumer)
-               ? record_and_wait(driver, device, producer, consumer, error)
-               : order_across_devices(driver, device, producer, consumer, error);
+  status = vc_cuda_check_entry(entered, device, error);
+  if (status == VC_OK) {
+    status = on_one_device(driver, producer, consumer)
+                 ? record_and_wait(driver, device, producer, consumer, error)
+                 : order_across_devices(driver, device, producer, consumer, error);
+  }
   vc_cuda_leave(entered);
   return status;
+}
+
+static vc_status synchronize(const vc_driver *driver, vc_stream stream, vc_error *error) {
+  capture found;
+  CUresult result = find_capture(driver, stream, &found);
+  if (result == VC_CUDA_SUCCESS && (found.active || found.implicit)) {
+    return vc_fail(error, VC_ERROR_CUDA,
+                   "the host can't wait for a stream that is capturing a graph; take the image to "
+                   "the host after the capture");
+  }
+  if (result == VC_CUDA_SUCCESS) result = driver->cuStreamSynchronize(vc_driver_stream(stream));
+  return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, "cuStreamSynchronize", result);
 }
 
 vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *error) {
   const vc_driver *driver = vc_driver_get();
   if (!driver || stream == VC_STREAM_NONE) return VC_OK;
   vc_entered entered = vc_cuda_enter_stream(device, stream);
-  capture found;
-  CUresult result = find_capture(driver, stream, &found);
-  bool captured = result == VC_CUDA_SUCCESS && (found.active || found.implicit);
-  if (result == VC_CUDA_SUCCESS && !captured) {
-    result = driver->cuStreamSynchronize(vc_driver_stream(stream));
-  }
+  vc_status status = vc_cuda_check_entry(entered, device, error);
+  if (status == VC_OK) status = synchronize(driver, stream, error);
   vc_cuda_leave(entered);
-  if (captured) {
-    return vc_fail(error, VC_ERROR_CUDA,
-                   "the host can't wait for a stream that is capturing a graph; take the image to "
-                   "the host after the capture");
-  }
-  return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, "cuStreamSynchronize", result);
+  return status;
 }
 
 static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream stream, vc_mark *out,
@@ -279,7 +293,8 @@ vc_status vc_mark_set(int32_t device, vc_stream stream, vc_mark *out, vc_error *
   vc_status status = check_device(device, error);
   if (status != VC_OK) return status;
   vc_entered entered = vc_cuda_enter_unrelaxed(device, stream);
-  status = set_mark(driver, device, stream, out, error);
+  status = vc_cuda_check_entry(entered, device, error);
+  if (status == VC_OK) status = set_mark(driver, device, stream, out, error);
   vc_cuda_leave(entered);
   return status;
 }
@@ -338,10 +353,10 @@ vc_status vc_cuda_warmup(int32_t device, vc_error *error) {
   CUresult result = VC_CUDA_SUCCESS;
   int count = 0;
   vc_entered entered = vc_cuda_enter(device);
-  if (!is_current(driver, device)) {
+  status = vc_cuda_check_entry(entered, device, error);
+  if (status != VC_OK) {
     vc_cuda_leave(entered);
-    return vc_fail(error, VC_ERROR_CUDA, "the context of CUDA device %d can't be made current",
-                   (int)device);
+    return status;
   }
   while (count < POOL_SIZE && result == VC_CUDA_SUCCESS) {
     result = take_event(device, &events[count]);

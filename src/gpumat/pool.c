@@ -69,7 +69,7 @@ static bool measure(int rows, int cols, size_t elem_size, extent *out) {
 static void *ask_backend(vc_pool *pool, int32_t device, size_t bytes) {
   void *memory = NULL;
   vc_entered entered = vc_cuda_enter(device);
-  if (entered.entry != VC_ENTRY_GONE) {
+  if (entered.entry < VC_ENTRY_GONE) {
     memory = pool->backend.allocate(pool->backend.context, device, bytes);
   }
   vc_cuda_leave(entered);
@@ -82,7 +82,7 @@ static size_t give_to_backend(vc_block *block) {
   vc_pool *pool = block->pool;
   size_t bytes = block->bytes;
   vc_entered entered = vc_cuda_enter(block->device.id);
-  bool given = !atomic_load(&pool->closed) && entered.entry != VC_ENTRY_GONE &&
+  bool given = !atomic_load(&pool->closed) && entered.entry < VC_ENTRY_GONE &&
                !vc_stream_is_capturing(block->device.id, VC_STREAM_LEGACY) &&
                vc_stream_set_join(block->streams, block->device.id);
   if (given) pool->backend.free(pool->backend.context, block->device.id, block->memory, bytes);

@@ -87,6 +87,13 @@ static bool count_down(const vc_owner *owner) {
   return owner->release == release_object && vp_decref_unless_last(owner->context);
 }
 
+#if defined(Py_GIL_DISABLED)
+
+vp_gil vp_gil_take_if_free(void) { return VP_GIL_NOT_TAKEN; }
+void vp_gil_leave(vp_gil taken) { (void)taken; }
+
+#else
+
 /* The newest thread comes first, so that one look at the list is enough. */
 static bool is_only_thread(PyThreadState *here) {
   PyInterpreterState *interpreter = PyThreadState_GetInterpreter(here);
@@ -94,20 +101,18 @@ static bool is_only_thread(PyThreadState *here) {
 }
 
 vp_gil vp_gil_take_if_free(void) {
-#if defined(Py_GIL_DISABLED)
-  return VP_GIL_NOT_TAKEN;
-#else
   if (!Py_IsInitialized() || is_finalizing() || vp_is_attached()) return VP_GIL_NOT_TAKEN;
   PyThreadState *here = PyGILState_GetThisThreadState();
   if (!here || !is_only_thread(here)) return VP_GIL_NOT_TAKEN;
   PyEval_RestoreThread(here);
   return VP_GIL_TAKEN;
-#endif
 }
 
 void vp_gil_leave(vp_gil taken) {
   if (taken == VP_GIL_TAKEN) PyEval_SaveThread();
 }
+
+#endif
 
 static _Atomic bool asked; /* a pending call is on its way */
 

@@ -158,7 +158,8 @@ static vc_status run(const vc_driver *driver, vc_launch *launch, int32_t device,
                      vc_error *error) {
   CUfunction kernel;
   vc_entered entered = vc_cuda_enter_stream(device, stream);
-  vc_status status = check_stream(driver, device, stream, error);
+  vc_status status = vc_cuda_check_entry(entered, device, error);
+  if (status == VC_OK) status = check_stream(driver, device, stream, error);
   if (status == VC_OK) status = find_kernel(driver, launch->kernel, &kernel, error);
   if (status == VC_OK) status = enqueue(driver, launch, kernel, vc_driver_stream(stream), error);
   vc_cuda_leave(entered);

@@ -40,7 +40,11 @@ static void in_child(void) {
   pthread_mutex_unlock(&lock);
 }
 
-static void watch_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
+static bool forks_are_watched;
+
+static void watch_forks(void) {
+  forks_are_watched = pthread_atfork(before_fork, after_fork, in_child) == 0;
+}
 
 /* --- helpers */
 
@@ -106,9 +110,14 @@ static void call_helpers(int32_t wanted) {
   }
 }
 
-static void post(task *mine) {
+/* Helpers are for processes that may fork safely. */
+static bool may_have_helpers(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, watch_forks);
+  return forks_are_watched;
+}
+
+static void post(task *mine) {
   pthread_mutex_lock(&lock);
   mine->next = tasks;
   tasks = mine;
@@ -137,7 +146,7 @@ static void wait_for_helpers(task *mine) {
 
 void vc_threads_run(int32_t threads, void (*work)(void *context), void *context) {
   task mine = {.work = work, .context = context, .wanted = threads - 1};
-  if (threads <= 1) {
+  if (threads <= 1 || !may_have_helpers()) {
     work(context);
     return;
   }

@@ -611,11 +611,11 @@ static void test_failures(void) {
 static void test_no_context(void) {
   intptr_t a = new_stream(0, false);
   sim_fail("cuDevicePrimaryCtxRetain", 0, SIM_OUT_OF_MEMORY);
-  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA, "CUDA error 201");
+  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA, "device 0 current failed with CUDA error 2 ");
   sim_fail("cuCtxPushCurrent_v2", 0, SIM_OUT_OF_MEMORY);
-  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA, "CUDA error 201");
+  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA, "device 0 current failed with CUDA error 2 ");
   sim_fail("cuCtxGetCurrent", 0, SIM_UNKNOWN);
-  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA, "CUDA error 201");
+  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA, "device 0 current failed with CUDA error 999");
   CHECK_WORK("");
   CHECK_INT(sim_mode(), SIM_GLOBAL);
   CHECK_OK(vc_stream_order(0, 1, a, &error));

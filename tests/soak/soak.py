@@ -1,156 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make soak`: millions of conversions in random mixes, then the books.
 
-    python tests/soak/soak.py [--conversions 10000000] [--minutes M] [--threads N] [--gpu]
+    python tests/soak/soak.py [--conversions 10000000] [--threads N] [--json FILE]
+    python tests/soak/soak.py --gpu --seconds 570
 
 Host and device memory must be flat, and what was lent, shared and exported must
 have come back, exactly. --gpu runs kernels of cv2.cuda, torch and CuPy between the
-conversions and compares pixels; without it everything is in host mode.
+conversions, on streams of their own, and compares pixels; without it everything is
+in host mode. --seconds and --minutes are of the whole program, its start included.
 """
 
-import argparse
-import contextlib
-import gc
-import random
-import sys
-import threading
 import time
 
-import cupy
-import cv2
-import numpy as np
-import torch
+STARTED = time.monotonic()  # before the imports, which take their time
 
-import viewcast as vc
+import argparse  # noqa: E402
+import contextlib  # noqa: E402
+import gc  # noqa: E402
+import json  # noqa: E402
+import pathlib  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
 
-CONVERT = [vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.as_numpy, vc.view]
-SHAPES = [(4, 5, 3), (32, 48), (32, 48, 4), (1, 9, 3), (120, 160, 3)]
-DTYPES = ["uint8", "int16", "float32"]
+import cupy  # noqa: E402
+import cv2  # noqa: E402
+import torch  # noqa: E402
+from images import Gpu, Host  # noqa: E402
+from memory import Books  # noqa: E402
+
+import viewcast as vc  # noqa: E402
+
 REFUSED = (vc.ViewError, TypeError, ValueError)
-HOST_SLACK = 8 << 20  # bytes that allocators may keep between two looks
-DEVICE_SLACK = 32 << 20
-
-
-def resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096
+WARM = 30_000  # conversions with each pool, before memory is looked at first
+MARGIN = 10  # seconds that the last round and the end take
+POOLS = (None, "torch", "cupy", "cuda")
+COUNTS = ("lends", "shares", "exports")
 
 
 def settle():
-    if torch.cuda.is_available():
+    """Until nothing that was put off, or waits for the GPU, is left."""
+    if not vc.host_mode():
         torch.cuda.synchronize()
     for _ in range(3):
         gc.collect()
         vc.collect()
 
 
-class Host:
-    """Images in host memory, and what is done with them: views alone."""
-
-    def __init__(self, seed):
-        self.random = random.Random(seed)
-
-    def image(self):
-        shape, dtype = self.random.choice(SHAPES), self.random.choice(DTYPES)
-        array = np.full(shape, self.random.randrange(100), dtype)
-        kind = self.random.randrange(3)
-        return array if kind == 0 else torch.from_numpy(array) if kind == 1 else vc.view(array)
-
-    def convert(self, image):
-        return self.random.choice(CONVERT)(image)
-
-    def use(self, image):
-        if isinstance(image, cv2.cuda.GpuMat) and self.random.random() < 0.3:
-            rows = image.size()[1]
-            return image.rowRange(0, max(1, rows // 2))
-        if isinstance(image, vc.View) and self.random.random() < 0.1:
-            return torch.from_dlpack(image)
-        return image
-
-    def used(self):
-        return 0
-
-    def check(self):
-        """One way through every library: the pixels are those at the start."""
-        array = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-        mat = vc.as_gpumat(torch.from_numpy(array))
-        assert (vc.as_numpy(vc.as_tensor(vc.as_gpumat(vc.as_cupy(mat)))) == array).all()
-
-
-class Gpu(Host):
-    """Images on the GPU, with work of each library between the conversions, some of
-    it on streams of its own."""
-
-    def __init__(self, seed):
-        super().__init__(seed)
-        self.torch_stream = torch.cuda.Stream()
-        self.cv2_stream = cv2.cuda.Stream()
-
-    def image(self):
-        shape, dtype = self.random.choice(SHAPES), self.random.choice(DTYPES)
-        value = self.random.randrange(100)
-        kind = self.random.randrange(3)
-        if kind == 0:
-            return torch.full(shape, value, dtype=getattr(torch, dtype), device="cuda")
-        if kind == 1:
-            return cupy.full(shape, value, dtype)
-        mat = cv2.cuda.GpuMat()
-        mat.upload(np.full(shape, value, dtype))
-        return mat
-
-    def convert(self, image):
-        return self.random.choice([vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.view])(image)
-
-    def use(self, image):
-        image = super().use(image)
-        if self.random.random() > 0.2:
-            return image
-        if isinstance(image, torch.Tensor):
-            with torch.cuda.stream(self.torch_stream):
-                vc.as_tensor(vc.as_gpumat(image)).add_(0)  # a view, on another stream
-        elif isinstance(image, cupy.ndarray):
-            image += 0
-        elif isinstance(image, cv2.cuda.GpuMat):
-            return cv2.cuda.flip(image, 1, stream=self.cv2_stream) if self.flips(image) else image
-        return image
-
-    def flips(self, mat):
-        return mat.channels() in (1, 3, 4) and mat.depth() in (cv2.CV_8U, cv2.CV_32F)
-
-    def used(self):
-        torch.cuda.empty_cache()
-        cupy.get_default_memory_pool().free_all_blocks()
-        free, total = torch.cuda.mem_get_info()
-        return total - free
-
-    def check(self):
-        """Work in flight on a side stream is seen by the next library."""
-        with torch.cuda.stream(self.torch_stream):
-            tensor = torch.zeros(1080, 1920, 3, dtype=torch.uint8, device="cuda")
-            for _ in range(50):
-                tensor += 1
-            mat = vc.as_gpumat(tensor)
-            del tensor
-        resized = cv2.cuda.flip(mat, 0)
-        assert (resized.download() == 50).all()
-
-
 def work(setting, count, deadline, made, failures):
     """Conversions of a few images that come and go."""
     alive, done = [], 0
-    choose = setting.random
+    random = setting.random
     try:
-        while done < count and time.monotonic() < deadline:
-            if len(alive) < 3 or choose.random() < 0.1:
-                alive.append(setting.image())
-            image = alive[choose.randrange(len(alive))]
+        while done < count and time.monotonic() < deadline and not failures:
+            if len(alive) < 3 or random.random() < 0.1:
+                alive.append(setting.make())
+            image = alive[random.randrange(len(alive))]
             with contextlib.suppress(REFUSED):  # a view that its target can't show
                 alive.append(setting.use(setting.convert(image)))
             done += 1
             while len(alive) > 12:
-                del alive[choose.randrange(len(alive))]
-            if done % 20000 == 0:
-                setting.check()
+                del alive[random.randrange(len(alive))]
+            if done % 50 == 0:
+                setting.look(alive[random.randrange(len(alive))])
+            if done % 500 == 0:
+                setting.transform(alive[random.randrange(len(alive))])
+        setting.end()
     except BaseException as error:
         failures.append(error)
     made.append(done)
@@ -172,52 +86,122 @@ def run_round(settings, count, deadline):
     return sum(made)
 
 
-def check_books(before):
+def counts(before):
+    """Made and given back since `before`."""
     now = vc.statistics()
-    for key in ("lends", "shares", "exports"):
-        made, back = (now[name] - before[name] for name in (key, f"{key}_released"))
-        assert made == back, f"{key}: {made} made, {back} came back"
-    assert now["put_off"] == 0
-    return {key: now[key] - before[key] for key in ("lends", "shares", "exports")}
+    names = [name for key in COUNTS for name in (key, f"{key}_released")]
+    return {name: now[name] - before[name] for name in names}
 
 
-def main():
+def wrong_counts(found):
+    for key in COUNTS:
+        made, back = found[key], found[f"{key}_released"]
+        if made != back:
+            yield f"{key}: {made} made, {back} came back"
+    if left := vc.statistics()["put_off"]:
+        yield f"{left} releases are put off still"
+
+
+def use_next_pool(number, settings):
+    """OpenCV's memory from another pool in each round, whose books are exact."""
+    if vc.host_mode():
+        return "none"
+    name = POOLS[number % len(POOLS)]
+    if name is None:
+        vc.use_pool(None)
+    else:
+        vc.use_pool(name, streams=[setting.cv2_stream for setting in settings])
+    return name or "OpenCV's"
+
+
+def soak(options, report):
+    settings = [(Gpu if options.gpu else Host)(seed) for seed in range(options.threads)]
+    deadline = STARTED + options.seconds - MARGIN if options.seconds else float("inf")
+    total = 2**62 if options.seconds else options.conversions
+    for number in range(len(POOLS)):  # caches, pools, arenas
+        use_next_pool(number, settings)
+        run_round(settings, WARM, deadline)
+    settle()
+    vc.collect(force=True)
+    books, before, began = Books(options.gpu), vc.statistics(), time.monotonic()
+    report["memory at first"] = first = books.read()
+    for setting in settings:
+        setting.done = dict.fromkeys(setting.done, 0)
+    per_round = 100_000 if options.seconds else -(-total // options.rounds)
+    while report["conversions"] < total and time.monotonic() < deadline:
+        pool = use_next_pool(len(report["rounds"]), settings)
+        done = run_round(settings, min(per_round, total - report["conversions"]), deadline)
+        settle()
+        report["conversions"] += done
+        report["seconds"] = round(time.monotonic() - began, 1)
+        report["counts"] = counts(before)
+        report["work"] = {
+            name: sum(setting.done.get(name, 0) for setting in settings)
+            for name in sorted({name for setting in settings for name in setting.done})
+        }
+        now = books.read()
+        grown = {name: now[name] - first[name] for name in now if name in first}
+        report["rounds"].append({"conversions": done, "pool": pool, "grown": grown})
+        print(f"{report['conversions']:>11,} conversions, {report['seconds']:7.0f} s, {grown}, "
+              f"pool: {pool}", flush=True)  # fmt: skip
+        for fault in (*wrong_counts(report["counts"]), *books.faults(first, now)):
+            print(f"  WRONG: {fault}", flush=True)
+            report["faults"].append(f"round {len(report['rounds'])}: {fault}")
+    if not report["conversions"]:
+        report["faults"].append("no time was left after the warm-up")
+
+
+def versions():
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "viewcast": vc.__version__,
+        "mode": vc.mode_reason(),
+        "OpenCV": cv2.__version__,
+        "torch": torch.__version__,
+        "CuPy": cupy.__version__,
+        "Python": sys.version.split()[0],
+        "GPU": gpu,
+    }
+
+
+def read_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--conversions", type=int, default=10_000_000)
-    parser.add_argument("--minutes", type=float, help="instead of a number of conversions")
+    parser.add_argument("--seconds", type=float, help="instead of a number of conversions")
+    parser.add_argument("--minutes", type=float, help="the same")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=20, help="looks at the books")
     parser.add_argument("--gpu", action="store_true")
+    parser.add_argument("--json", type=pathlib.Path, help="where the report goes")
     options = parser.parse_args()
+    if options.minutes:
+        options.seconds = 60 * options.minutes
+    return options
+
+
+def main():
+    options = read_options()
     if options.gpu and vc.host_mode():
         sys.exit("soak: --gpu, and this process sees no GPU: " + vc.mode_reason())
     if not options.gpu and not vc.host_mode():
         sys.exit("soak: there is a GPU; use --gpu, or run with CUDA_VISIBLE_DEVICES= (empty)")
-
-    kind = Gpu if options.gpu else Host
-    settings = [kind(seed) for seed in range(options.threads)]
-    seconds = options.minutes * 60 if options.minutes else float("inf")
-    total = 2**62 if options.minutes else options.conversions
-    start = time.monotonic()
-    run_round(settings, 50_000, start + 60)  # caches, pools, arenas
-    settle()
-    vc.collect(force=True)
-    before = vc.statistics()
-    host, device, done = resident(), settings[0].used(), 0
-    per_round = 100_000 if options.minutes else -(-total // options.rounds)
-    began = time.monotonic()
-    while done < total and time.monotonic() < began + seconds:
-        done += run_round(settings, min(per_round, total - done), began + seconds)
-        settle()
-        counts = check_books(before)
-        grown, device_grown = resident() - host, settings[0].used() - device
-        print(
-            f"{done:>11,} conversions, {time.monotonic() - began:7.0f} s, host {grown:+,} bytes, "
-            f"device {device_grown:+,} bytes, {counts}",
-            flush=True,
-        )
-        assert grown < HOST_SLACK, "host memory grows"
-        assert device_grown < DEVICE_SLACK, "device memory grows"
+    report = {"outcome": "FAILED", "versions": versions(), "conversions": 0, "rounds": []}
+    report["faults"] = []
+    try:
+        soak(options, report)
+        if not report["faults"]:
+            report["outcome"] = "passed"
+    except BaseException as error:
+        report["error"] = repr(error)
+        raise
+    finally:
+        report["seconds in all"] = round(time.monotonic() - STARTED, 1)
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=1) + "\n")
+        shown = {key: value for key, value in report.items() if key != "rounds"}
+        print(json.dumps(shown, indent=1))
+    if report["faults"]:
+        sys.exit(f"soak: {len(report['faults'])} looks at the books found something wrong")
     print("soak: every count exact, memory flat")
 
 

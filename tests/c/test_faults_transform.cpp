@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transforms, and GpuMats in memory of our own, under failures (faults.hpp). A
+ * transform writes all of its destination or, where it says that it failed, nothing.
+ * The simulated driver runs the real kernels. */
+#include "faults.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels_on_host.h"
+
+// In the place of the library's own, so that these tests need no nvcc.
+extern "C" {
+extern const void *const vc_kernels_binary = "a binary";
+extern const char vc_kernels_names[] = "simulated";
+}
+
+namespace {
+
+enum { IMAGES = 4000, ROWS = 3, COLS = 8, CHANNELS = 3, PIXELS = ROWS * COLS };
+enum { LARGE_ROWS = 400, LARGE_COLS = 1000 };
+const uint8_t UNTOUCHED = 0xa5;
+
+vc_stream side, far;
+
+// Sources of u8 HWC, a destination of f32 NCHW, and each value twice as large there.
+struct scene {
+  std::vector<uint8_t> pixels;
+  std::vector<float> written;
+  std::vector<vc_view> from;
+  vc_view to;
+  vc_transform_params params;
+  int rows, cols;
+};
+
+vc_view packed(void *data, vc_device device, vc_dtype dtype, std::vector<int64_t> shape) {
+  vc_view view;
+  CHECK_OK(vc_view_packed(data, device, dtype, static_cast<int32_t>(shape.size()), shape.data(),
+                          &view, &error));
+  return view;
+}
+
+scene new_scene(vc_device device, int images, int rows, int cols) {
+  scene out;
+  size_t each = static_cast<size_t>(rows * cols * CHANNELS);
+  out.pixels.resize(each * static_cast<size_t>(images));
+  out.written.resize(out.pixels.size());
+  for (size_t i = 0; i < out.pixels.size(); i++)
+    out.pixels[i] = static_cast<uint8_t>(i * 7 + i / 251);
+  for (int i = 0; i < images; i++)
+    out.from.push_back(packed(&out.pixels[static_cast<size_t>(i) * each], device, {VC_UINT, 8},
+                              {rows, cols, CHANNELS}));
+  out.to = packed(out.written.data(), device, {VC_FLOAT, 32}, {images, CHANNELS, rows, cols});
+  vc_transform_params_init(&out.params);
+  out.params.to = VC_PLANAR;
+  out.params.scale = 2;
+  out.params.threads = 4;
+  out.rows = rows;
+  out.cols = cols;
+  return out;
+}
+
+bool is_right(const scene &each) {
+  size_t plane = static_cast<size_t>(each.rows * each.cols), at = 0;
+  for (size_t image = 0; image < each.from.size(); image++) {
+    const uint8_t *from = static_cast<const uint8_t *>(each.from[image].data);
+    for (size_t channel = 0; channel < CHANNELS; channel++)
+      for (size_t i = 0; i < plane; i++)
+        if (each.written[at++] != 2.0f * from[i * CHANNELS + channel])
+          return false;
+  }
+  return true;
+}
+
+bool is_untouched(const scene &each) {
+  const uint8_t *bytes = reinterpret_cast<const uint8_t *>(each.written.data());
+  for (size_t i = 0; i < each.written.size() * sizeof(float); i++)
+    if (bytes[i] != UNTOUCHED)
+      return false;
+  return true;
+}
+
+// The device that the last kernel ran on; -1: none did.
+int last_launch() {
+  sim_call call;
+  int device = -1;
+  for (int i = 0; sim_log_read(i, &call); i++)
+    if (is(call.name, "cuLaunchKernel") && call.result == SIM_SUCCESS)
+      device = call.device;
+  return device;
+}
+
+vc_status run(scene &each, vc_stream stream) {
+  std::memset(each.written.data(), UNTOUCHED, each.written.size() * sizeof(float));
+  if (simulated)
+    sim_log_clear();
+  vc_status status = vc_transform(&each.to, each.from.data(), each.from.size(), &each.params,
+                                  stream, &error);
+  CHECK(status == VC_OK ? is_right(each) : is_untouched(each));
+  if (status == VC_OK && each.to.device.type == VC_CUDA)
+    CHECK_INT(last_launch(), each.to.device.id); // pixels of a device go through its own kernels
+  return status;
+}
+
+// ----------------------------------------------------------------- operations
+
+vc_status on_the_cpu() {
+  static scene each = new_scene({VC_CPU, 0}, 1, LARGE_ROWS, LARGE_COLS);
+  return run(each, VC_STREAM_NONE);
+}
+
+vc_status list_on_the_cpu() {
+  static scene each = new_scene({VC_CPU, 0}, IMAGES, ROWS, COLS);
+  return run(each, VC_STREAM_NONE);
+}
+
+scene &small() {
+  static scene each = new_scene({VC_CUDA, 0}, 1, ROWS, COLS);
+  return each;
+}
+vc_status on_a_stream() { return run(small(), side); }
+vc_status on_legacy() { return run(small(), VC_STREAM_LEGACY); }
+vc_status on_no_stream() { return run(small(), VC_STREAM_NONE); }
+vc_status on_per_thread() { return run(small(), VC_STREAM_PER_THREAD); }
+
+// In the kernel's parameters.
+vc_status short_list() {
+  static scene each = new_scene({VC_CUDA, 0}, 9, ROWS, COLS);
+  return run(each, side);
+}
+
+// In memory of the device.
+vc_status long_list() {
+  static scene each = new_scene({VC_CUDA, 0}, 1000, ROWS, COLS);
+  return run(each, side);
+}
+
+// One of its images lies elsewhere, with rows of its own: the kernel for all kinds.
+scene new_mixed_list() {
+  static std::vector<uint8_t> pitched(ROWS * 64);
+  scene out = new_scene({VC_CUDA, 0}, 1000, ROWS, COLS);
+  out.from[500].data = pitched.data();
+  out.from[500].strides[0] = 64;
+  return out;
+}
+vc_status mixed_list() {
+  static scene each = new_mixed_list();
+  std::memset(each.written.data(), UNTOUCHED, each.written.size() * sizeof(float));
+  vc_status status = vc_transform(&each.to, each.from.data(), each.from.size(), &each.params,
+                                  VC_STREAM_LEGACY, &error);
+  CHECK(status == VC_OK ? each.written.back() == 2.0f * each.pixels.back() : is_untouched(each));
+  return status;
+}
+
+scene &small_far() {
+  static scene each = new_scene({VC_CUDA, devices - 1}, 1, ROWS, COLS);
+  return each;
+}
+vc_status far_on_a_stream() { return run(small_far(), far); }
+vc_status far_on_legacy() { return run(small_far(), VC_STREAM_LEGACY); }
+vc_status far_long_list() {
+  static scene each = new_scene({VC_CUDA, devices - 1}, 1000, ROWS, COLS);
+  return run(each, VC_STREAM_LEGACY);
+}
+
+// A kernel that was not asked for before, as long as there are some: it is looked up
+// in the loaded library.
+vc_status next_kernel() {
+  static const vc_dtype dtypes[] = {{VC_UINT, 8}, {VC_FLOAT, 16}, {VC_FLOAT, 32}};
+  static size_t next;
+  static uint8_t from[2 * PIXELS * CHANNELS * 8], to[sizeof from];
+  size_t kind = next++;
+  bool planes = kind / 9 % 2; // on the source's side
+  std::vector<int64_t> interleaved = {1, ROWS, COLS, CHANNELS}, planar = {1, CHANNELS, ROWS, COLS};
+  vc_view source = packed(from, {VC_CUDA, 0}, dtypes[kind % 3], planes ? planar : interleaved);
+  vc_view target = packed(to, {VC_CUDA, 0}, dtypes[kind / 3 % 3], planes ? interleaved : planar);
+  vc_transform_params params;
+  vc_transform_params_init(&params);
+  params.from = planes ? VC_PLANAR : VC_INTERLEAVED;
+  params.to = planes ? VC_INTERLEAVED : VC_PLANAR;
+  params.scale = kind / 18 % 2 ? 1 : 0.5;
+  std::memset(to, UNTOUCHED, sizeof to);
+  vc_status status = vc_transform(&target, &source, 1, &params, side, &error);
+  if (status != VC_OK)
+    for (uint8_t byte : to)
+      if (!CHECK_INT(byte, UNTOUCHED))
+        break;
+  return status;
+}
+
+// A GpuMat in memory of our own behind a pointer, lent to, copied, and dropped.
+vc_status gpumat_object() {
+  static uint8_t pixels[PIXELS * CHANNELS];
+  vc_gpumat_abi abi;
+  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard_allocator, &abi, &error));
+  vc_device device = {simulated ? VC_CUDA : VC_CPU, 0};
+  vc_view view = packed(pixels, device, {VC_UINT, 8}, {ROWS, COLS, CHANNELS});
+  vc_gpumat *mat = nullptr;
+  vc_gpumat_control *control = nullptr;
+  vc_owner owner = new_owner();
+  vc_status status = vc_gpumat_new(&abi, &mat, &control, &error);
+  CHECK((status == VC_OK) == (static_cast<void *>(mat) != nullptr && control != nullptr));
+  if (status != VC_OK)
+    return give_up(status, owner);
+  status = vc_gpumat_lend(&abi, &view, &owner, nullptr, mat, &error);
+  if (status != VC_OK) {
+    vc_gpumat_drop(control);
+    return give_up(status, owner);
+  }
+  std::shared_ptr<GpuMat> pointer;
+  void *words[] = {mat, control};
+  static_assert(sizeof pointer == sizeof words, "two words");
+  std::memcpy(static_cast<void *>(&pointer), words, sizeof words);
+  GpuMat copy = *pointer;
+  pointer.reset();
+  CHECK(copy.data == pixels);
+  return status;
+}
+
+const operation operations[] = {
+    {"vc_transform (first)", on_a_stream, WITH_DRIVER, 0}, // which loads the kernels
+    {"vc_transform (a kernel not used before)", next_kernel, WITH_DRIVER, 0},
+    {"vc_transform (CPU, threads)", on_the_cpu, ANYWHERE, 0},
+    {"vc_transform (CPU, a list)", list_on_the_cpu, ANYWHERE, 0},
+    {"vc_transform (legacy)", on_legacy, WITH_DRIVER, 0},
+    {"vc_transform (no stream)", on_no_stream, WITH_DRIVER, 0},
+    {"vc_transform (per-thread)", on_per_thread, WITH_DRIVER, 0},
+    {"vc_transform (a list)", short_list, WITH_DRIVER, 0},
+    {"vc_transform (a long list)", long_list, WITH_DRIVER, 0},
+    {"vc_transform (a long list, mixed)", mixed_list, WITH_DRIVER, 0},
+    {"vc_transform (the other device)", far_on_a_stream, WITH_TWO, 0},
+    {"vc_transform (the other device, legacy)", far_on_legacy, WITH_TWO, 0},
+    {"vc_transform (the other device, a long list)", far_long_list, WITH_TWO, 0},
+    {"vc_gpumat_new, vc_gpumat_drop", gpumat_object, ANYWHERE, 0},
+};
+
+// In a child of its own, which starts no thread then.
+void check_without_fork_handlers() {
+  pid_t child = fork();
+  if (child == 0) {
+    no_fork_handlers = true;
+    asked = 0;
+    CHECK_OK(on_the_cpu());
+    CHECK_OK(on_the_cpu());
+    CHECK_INT(asked, 0);
+    _exit(checks_failed != 0);
+  }
+  int status = -1;
+  CHECK(child > 0 && waitpid(child, &status, 0) == child);
+  CHECK_INT(status, 0);
+  faults++;
+}
+
+} // namespace
+
+int main() {
+  if (!find_mode())
+    return check_report();
+  check_without_fork_handlers();
+  if (simulated) {
+    sim_set_current(0);
+    sim_set_runner(run_kernel);
+    side = sim_stream_create(0, 1);
+    far = sim_stream_create(devices - 1, 1);
+  }
+  for (const operation &each : operations)
+    fail_everything(each);
+  std::printf("%ld faults injected\n", faults);
+  return check_report();
+}

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images that are all of one value, what is done with them, and whether they still are."""
+
+import dataclasses
+import random
+from typing import Any
+
+import cupy
+import cv2
+import numpy as np
+import torch
+
+import viewcast as vc
+
+SHAPES = [(4, 5, 3), (32, 48), (32, 48, 4), (1, 9, 3), (120, 160, 3)]
+DTYPES = ["uint8", "int16", "float32"]
+LEGACY = 1
+
+
+@dataclasses.dataclass
+class Image:
+    """Its value never changes: what work writes is the same again. `stream` is where it
+    was written, where that is not the current one of its library."""
+
+    object: Any
+    value: int
+    stream: Any = None
+
+
+class Host:
+    """In host memory: views alone."""
+
+    TARGETS = (vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.as_numpy, vc.view)
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.done = dict.fromkeys(("images made", "images looked at", "transforms"), 0)
+
+    def count(self, name):
+        self.done[name] = self.done.get(name, 0) + 1
+
+    def make(self):
+        shape, dtype = self.random.choice(SHAPES), self.random.choice(DTYPES)
+        value = self.random.randrange(1, 100)
+        self.count("images made")
+        return Image(self.fill(shape, dtype, value), value)
+
+    def fill(self, shape, dtype, value):
+        array = np.full(shape, value, dtype)
+        kind = self.random.randrange(3)
+        return array if kind == 0 else torch.from_numpy(array) if kind == 1 else vc.view(array)
+
+    def convert(self, image):
+        """May be refused, where the target can't show such a view."""
+        to = self.random.choice(self.TARGETS)
+        return Image(to(image.object, producer_stream=image.stream), image.value)
+
+    def use(self, image):
+        """Something that libraries do with images; the image to go on with."""
+        thing = image.object
+        if isinstance(thing, cv2.cuda.GpuMat) and self.random.random() < 0.3:
+            return Image(thing.rowRange(0, max(1, thing.size()[1] // 2)), image.value, image.stream)
+        if isinstance(thing, vc.View) and self.random.random() < 0.1:
+            return Image(torch.from_dlpack(thing), image.value)
+        return image
+
+    def look(self, image):
+        """Every pixel must be what it was."""
+        self.count("images looked at")
+        assert (self.pixels(image) == image.value).all(), f"pixels of {image} have changed"
+
+    def pixels(self, image):
+        return vc.as_numpy(image.object)
+
+    def transform(self, image):
+        """The same values as float, planes before rows, in memory of its own."""
+        layout = "CHW" if len(vc.view(image.object).shape) == 3 else "HWC"
+        made = vc.to_tensor(
+            image.object, layout=layout, dtype=torch.float32, producer_stream=image.stream
+        )
+        self.count("transforms")
+        self.look(Image(made, image.value))
+
+    def end(self):
+        pass
+
+
+class Gpu(Host):
+    """On the GPU, with kernels of each library between the conversions, some of them on
+    streams that know nothing of the default one."""
+
+    TARGETS = (vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.view)
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.torch_stream = torch.cuda.Stream()
+        self.cupy_stream = cupy.cuda.Stream(non_blocking=True)
+        self.cv2_stream = cv2.cuda.Stream(1)  # cudaStreamNonBlocking
+
+    def fill(self, shape, dtype, value):
+        kind = self.random.randrange(3)
+        if kind == 0:
+            return torch.full(shape, value, dtype=getattr(torch, dtype), device="cuda")
+        if kind == 1:
+            return cupy.full(shape, value, dtype)
+        mat = cv2.cuda.GpuMat()
+        mat.upload(np.full(shape, value, dtype))
+        return mat
+
+    def use(self, image):
+        if self.random.random() < 0.2:
+            work = self.random.choice((self.by_torch, self.by_cupy, self.by_opencv))
+            return work(image)
+        return super().use(image)
+
+    def lend(self, image, stream):
+        """To a GpuMat that is used on this stream, which waits for who wrote the image."""
+        written = LEGACY if image.stream is None else image.stream
+        return vc.as_gpumat(image.object, producer_stream=written, stream=stream)
+
+    def by_torch(self, image):
+        mat = self.lend(image, self.torch_stream)
+        with torch.cuda.stream(self.torch_stream):
+            vc.as_tensor(mat, producer_stream=self.torch_stream).add_(0)
+        self.count("torch kernels")
+        return image
+
+    def by_cupy(self, image):
+        mat = self.lend(image, self.cupy_stream)
+        with self.cupy_stream:
+            array = vc.as_cupy(mat, producer_stream=self.cupy_stream)
+            array += array.dtype.type(0)
+        self.count("CuPy kernels")
+        return image
+
+    def by_opencv(self, image):
+        mat = self.lend(image, self.cv2_stream)
+        # A kernel of OpenCV's own: NPP's go to one stream for all threads of the process.
+        larger = cv2.cuda.max(mat, mat, stream=self.cv2_stream)
+        self.count("cv2.cuda kernels")
+        return Image(larger, image.value, self.cv2_stream)
+
+    def pixels(self, image):
+        return vc.as_tensor(image.object, producer_stream=image.stream)
+
+    def end(self):
+        torch.cuda.synchronize()
