@@ -96,6 +96,15 @@ INLINED void split_thirds(const uint8_t *in, void *const *to, size_t n, bool pas
   const thirds how = thirds_by(taken_from);
   uint8_t *out[3] = {to[0], to[1], to[2]};
   size_t i = 0;
+  for (; i + 64 <= n; i += 64, in += 192) { /* whole lines of the caches */
+    __m256i first[3], second[3];
+    take_apart(in, &how, first);
+    take_apart(in + 96, &how, second);
+    for (int c = 0; c < 3; c++) {
+      store(out[c] + i, first[c], past);
+      store(out[c] + i + 32, second[c], past);
+    }
+  }
   for (; i + 32 <= n; i += 32, in += 96) {
     __m256i channels[3];
     take_apart(in, &how, channels);
