@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transform/settings.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 
 #include "transform/loops.h"
 #include "transform/threads.h"

@@ -289,7 +289,8 @@ INLINED void merge_floats(const any_f32 *const *in, uint8_t *out, size_t n, cons
     for (int c = 0; c < 3; c++) {
       __m256 y[4];
       for (size_t k = 0; k < 4; k++) {
-        y[k] = _mm256_fmadd_ps(_mm256_loadu_ps(in[c] + i + 8 * k), va[c], vb[c]);
+        const float *at = (const void *)(in[c] + i + 8 * k);
+        y[k] = _mm256_fmadd_ps(_mm256_loadu_ps(at), va[c], vb[c]);
       }
       channels[c] = packed_u8(y[0], y[1], y[2], y[3]);
     }
