@@ -100,7 +100,7 @@ vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error) {
   int64_t read = (int64_t)vc_dtype_size(plan->from) * plan->from_channels;
   double pixels = (double)plan->images * (double)plan->rows * (double)plan->cols;
   double bytes = pixels * (double)(written + read);
-  bool large = pixels * (double)written > (double)vc_settings_stream_bytes();
+  bool large = bytes > (double)vc_settings_stream_bytes();
   vc_strips_prepare(plan, vc_loops_best(), large, &job.strips);
   divide(&job, written + read);
   int32_t threads = count_threads(plan, bytes);

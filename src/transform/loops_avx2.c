@@ -97,9 +97,9 @@ INLINED bool shuffle_all_near(const vc_shuffle *shuffle, const uint8_t *in, uint
                               bool past) {
   const size_t pixel = shuffle->to_bytes, head = (7 + pixel) / pixel;
   if (!shuffle->is_near || n * pixel < 3 * VC_NEAR) return false;
+  if (past && bytes_to_pixel(out, pixel) == VC_NEAR) return false;
   shuffle_bytes(shuffle, in, out, head);
   in += head * pixel, out += head * pixel, n -= head;
-  if (past && bytes_to_pixel(out, pixel) == VC_NEAR) return false;
   const near orders = near_orders(shuffle);
   size_t done = shuffle_near(&orders, in, out, n * pixel - 8, pixel, past);
   shuffle_bytes(shuffle, in + done, out + done, n - done / pixel);

@@ -94,10 +94,10 @@ const char *vc_transform_simd(void) { return vc_loops_best()->name; }
 /* --- how much is too much for the caches */
 
 /* What is left in the last cache costs no way to memory, and the next reader none
- * back. Three quarters of it, as for glibc's memcpy. */
+ * back; but it has to hold what is read meanwhile, too. */
 int64_t vc_settings_stream_bytes(void) {
   pthread_once(&once, read_environment);
-  return vc_limits.stream_bytes < 0 ? last_cache / 4 * 3 : vc_limits.stream_bytes;
+  return vc_limits.stream_bytes < 0 ? last_cache : vc_limits.stream_bytes;
 }
 
 /* --- how many threads */

@@ -14,8 +14,8 @@ struct vc_loops;
 typedef struct vc_cpu_limits {
   int64_t piece_bytes;  /* read and written, of what a thread takes at once */
   int64_t thread_bytes; /* from how many on a further thread is worth waking */
-  /* Results larger than this would only push other things, and themselves, out of
-   * the caches; negative: as the last cache is large. */
+  /* From how many read and written on the result would only push other things, and
+   * itself, out of the caches; negative: as the last cache is large. */
   int64_t stream_bytes;
   const struct vc_loops *loops; /* NULL: the best */
 } vc_cpu_limits;

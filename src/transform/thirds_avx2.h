@@ -96,6 +96,15 @@ INLINED void split_thirds(const uint8_t *in, void *const *to, size_t n, bool pas
   const thirds how = thirds_by(taken_from);
   uint8_t *out[3] = {to[0], to[1], to[2]};
   size_t i = 0;
+  for (; i + 64 <= n; i += 64, in += 192) { /* whole lines of the caches */
+    __m256i first[3], second[3];
+    take_apart(in, &how, first);
+    take_apart(in + 96, &how, second);
+    for (int c = 0; c < 3; c++) {
+      store(out[c] + i, first[c], past);
+      store(out[c] + i + 32, second[c], past);
+    }
+  }
   for (; i + 32 <= n; i += 32, in += 96) {
     __m256i channels[3];
     take_apart(in, &how, channels);
@@ -280,7 +289,8 @@ INLINED void merge_floats(const any_f32 *const *in, uint8_t *out, size_t n, cons
     for (int c = 0; c < 3; c++) {
       __m256 y[4];
       for (size_t k = 0; k < 4; k++) {
-        y[k] = _mm256_fmadd_ps(_mm256_loadu_ps(in[c] + i + 8 * k), va[c], vb[c]);
+        const float *at = (const void *)(in[c] + i + 8 * k);
+        y[k] = _mm256_fmadd_ps(_mm256_loadu_ps(at), va[c], vb[c]);
       }
       channels[c] = packed_u8(y[0], y[1], y[2], y[3]);
     }
