@@ -3,6 +3,8 @@
 
 The GPU kernels need nvcc, which is a build requirement only if none is installed
 and kernels were not turned off: pip install -Csetup-args=-Dcuda=disabled ...
+nvcc needs gcc's C++. Where there is only C, and nothing was said of kernels, they are
+left out; `viewcast doctor` says so then.
 Run as a program, prints all build requirements, for `pip install -r`.
 """
 
@@ -30,7 +32,19 @@ def setup_args(config_settings):
 
 def wants_kernels(config_settings):
     values = [arg for arg in setup_args(config_settings) if arg.startswith("-Dcuda=")]
-    return not values or values[-1] != "-Dcuda=disabled"
+    return values[-1] != "-Dcuda=disabled" if values else find_nvcc.compiles_cpp()
+
+
+def without_kernels(config_settings):
+    arguments = [*setup_args(config_settings), "-Dcuda=disabled"]
+    return {**(config_settings or {}), "setup-args": arguments}
+
+
+def settled(config_settings):
+    """With what was not said, but follows from the machine."""
+    if wants_kernels(config_settings):
+        return config_settings
+    return without_kernels(config_settings)
 
 
 def compiler_requirements(config_settings=None):
@@ -68,22 +82,20 @@ def get_requires_for_build_sdist(config_settings=None):
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     import mesonpy
 
-    return mesonpy.build_wheel(wheel_directory, config_settings, metadata_directory)
+    return mesonpy.build_wheel(wheel_directory, settled(config_settings), metadata_directory)
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
     import mesonpy
 
-    return mesonpy.build_editable(wheel_directory, config_settings, metadata_directory)
+    return mesonpy.build_editable(wheel_directory, settled(config_settings), metadata_directory)
 
 
 def build_sdist(sdist_directory, config_settings=None):
     """Compiles nothing, so that it asks for no compiler."""
     import mesonpy
 
-    settings = dict(config_settings or {})
-    settings["setup-args"] = [*setup_args(config_settings), "-Dcuda=disabled"]
-    return mesonpy.build_sdist(sdist_directory, settings)
+    return mesonpy.build_sdist(sdist_directory, without_kernels(config_settings))
 
 
 def main():

@@ -3,7 +3,7 @@
 why there is none.
 
 Looked for in PATH, CUDA_HOME, CUDA_PATH and /usr/local/cuda, then in NVIDIA's
-Python packages beside the Python that runs this.
+Python packages where the Python that runs this looks for modules.
 """
 
 import os
@@ -38,10 +38,11 @@ def places_on_machine():
 
 
 def places_in_packages():
-    """Where the wheels of one major version have put it."""
-    for name in ("purelib", "platlib"):
-        folder = pathlib.Path(sysconfig.get_path(name), "nvidia")
-        yield from sorted(map(str, folder.glob("cu*/bin/nvcc")), reverse=True)
+    """Where the wheels of one major version have put it; pip builds in an environment
+    that is on the path of modules alone."""
+    own = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    for name in dict.fromkeys([*own, *sys.path]):
+        yield from sorted(map(str, pathlib.Path(name, "nvidia").glob("cu*/bin/nvcc")), reverse=True)
 
 
 def find(places, problems):
@@ -58,6 +59,15 @@ def find(places, problems):
 
 def is_on_machine():
     return find(places_on_machine(), []) is not None
+
+
+def compiles_cpp():
+    """Whether the compiler that nvcc takes for the host's side knows C++."""
+    command = [os.environ.get("NVCC_CCBIN") or "gcc", "-x", "c++", "-E", "-"]
+    try:
+        return subprocess.run(command, input=b"", capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def compile_nothing(nvcc):

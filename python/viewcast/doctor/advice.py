@@ -91,6 +91,6 @@ def limits(report):
         yield "bfloat16 in NumPy needs ml_dtypes", "pip install ml_dtypes"
     if machine["mode"] == "CUDA" and not report["viewcast"]["kernels"]:
         yield (
-            "This viewcast was built without nvcc: to_tensor and its like have no GPU kernels",
-            "build it where nvcc is found: pip install nvidia-cuda-nvcc",
+            "This viewcast was built without GPU kernels: to_tensor and its like can't run on it",
+            "pip install --force-reinstall it where there is a C++ compiler (g++)",
         )
