@@ -101,12 +101,12 @@ PyObject *vp_as_gpumats(PyObject *module, PyObject *const *args, Py_ssize_t coun
 
 static PyObject *convert_all(PyObject *images, const vp_options *options) {
   PyObject *sequence = PySequence_Fast(images, "as_tensors() needs a sequence of images");
-  if (sequence) Py_SETREF(sequence, vp_steady(sequence));
   if (!sequence) return NULL;
   PyObject *list = PyList_New(0);
   /* A list may change its length while a producer's code runs. */
   for (Py_ssize_t i = 0; list && i < PySequence_Fast_GET_SIZE(sequence); i++) {
-    PyObject *image = Py_NewRef(PySequence_Fast_GET_ITEM(sequence, i));
+    PyObject *image = vp_item(sequence, i);
+    if (!image) break;
     PyObject *made = vp_convert(image, options);
     Py_DECREF(image);
     if (!made) vp_raise_at(i);

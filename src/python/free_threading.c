@@ -15,6 +15,19 @@ bool vp_is_attached(void) {
 #endif
 }
 
+PyObject *vp_dict_value(PyObject *dict, const char *key) {
+#if PY_VERSION_HEX >= 0x030D0000
+  PyObject *found;
+  PyDict_GetItemStringRef(dict, key, &found);
+  return found;
+#else
+  PyObject *name = PyUnicode_FromString(key);
+  PyObject *found = name ? Py_XNewRef(PyDict_GetItemWithError(dict, name)) : NULL;
+  Py_XDECREF(name);
+  return found;
+#endif
+}
+
 #ifdef Py_GIL_DISABLED
 
 /* --- counts in two parts: the references of the thread that made the object, which
@@ -106,8 +119,6 @@ void vp_loading_end(void) {
   __atomic_store_n(&loading.thread, 0, __ATOMIC_RELAXED);
   PyMutex_Unlock(&loading.mutex);
 }
-
-PyObject *vp_steady(PyObject *list_or_tuple) { return PySequence_Tuple(list_or_tuple); }
 
 /* The world is stopped for os.fork(), at places where no vp_lock is held; but a thread
  * that is loading may be anywhere, and is not there in the child. */

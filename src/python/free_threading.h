@@ -48,10 +48,6 @@ bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size);
 void vp_loading_begin(void);
 void vp_loading_end(void);
 
-/* A sequence as it is now: a list may change at any moment while it is read. New
- * reference, to a tuple; elsewhere to the sequence itself. */
-PyObject *vp_steady(PyObject *list_or_tuple);
-
 #  define VP_BEGIN_SETTING(module) Py_BEGIN_CRITICAL_SECTION(module)
 #  define VP_END_SETTING() Py_END_CRITICAL_SECTION()
 
@@ -89,8 +85,6 @@ static inline bool vp_entry_swap(vp_version *version, void *entry, void *other, 
 static inline void vp_loading_begin(void) {}
 static inline void vp_loading_end(void) {}
 
-static inline PyObject *vp_steady(PyObject *list_or_tuple) { return Py_NewRef(list_or_tuple); }
-
 #  define VP_BEGIN_SETTING(module) { (void)(module);
 #  define VP_END_SETTING() }
 
@@ -113,6 +107,23 @@ static inline PyObject *vp_keep_first(PyObject **slot, PyObject *made) {
   Py_DECREF(made);
   return kept;
 }
+
+/* An item (new reference), or NULL without an exception: a list may have become shorter
+ * while it is read. */
+static inline PyObject *vp_item(PyObject *list_or_tuple, Py_ssize_t index) {
+#ifdef Py_GIL_DISABLED
+  if (PyList_Check(list_or_tuple)) {
+    PyObject *item = PyList_GetItemRef(list_or_tuple, index);
+    if (!item) PyErr_Clear();
+    return item;
+  }
+#endif
+  if (index >= PySequence_Fast_GET_SIZE(list_or_tuple)) return NULL;
+  return Py_NewRef(PySequence_Fast_GET_ITEM(list_or_tuple, index));
+}
+
+/* A dict's value (new reference), or NULL, without an exception unless memory ran out. */
+PyObject *vp_dict_value(PyObject *dict, const char *key);
 
 /* True if this thread may use Python now: it holds the GIL, where there is one. */
 bool vp_is_attached(void);

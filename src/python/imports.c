@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "imports.h"
 
+#include "free_threading.h"
+
 PyObject *vp_imported(const char *module) {
   PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
-  if (!modules) return NULL;
-#if PY_VERSION_HEX >= 0x030D0000
-  PyObject *found;
-  if (PyDict_GetItemStringRef(modules, module, &found) < 0) PyErr_Clear();
+  PyObject *found = modules ? vp_dict_value(modules, module) : NULL;
+  if (!found) PyErr_Clear();
   return found;
-#else
-  return Py_XNewRef(PyDict_GetItemString(modules, module));
-#endif
 }
 
 PyObject *vp_import(const char *module, const char *install) {

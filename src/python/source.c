@@ -39,24 +39,19 @@ typedef struct {
 } Hold;
 
 static void hold_dealloc(Hold *self) {
-  PyTypeObject *type = Py_TYPE(self);
   vp_release(&self->owner);
-  type->tp_free(self);
-  Py_DECREF(type);
+  PyObject_Free(self);
 }
 
-static PyType_Slot hold_slots[] = {
-    {Py_tp_doc, "Keeps the memory behind another library's array alive."},
-    {Py_tp_dealloc, VP_SLOT(hold_dealloc)},
-    {0, NULL},
+/* A static type, as View is. */
+static PyTypeObject hold_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "viewcast._viewcast.Hold",
+    .tp_basicsize = sizeof(Hold),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_doc = "Keeps the memory behind another library's array alive.",
+    .tp_dealloc = (destructor)hold_dealloc,
 };
-static PyType_Spec hold_spec = {
-    .name = "viewcast._viewcast.Hold",
-    .basicsize = sizeof(Hold),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = hold_slots,
-};
-static PyTypeObject *hold_type;
 
 PyObject *vp_hold(vc_owner *owner) {
   PyObject *object = vp_owned_object(owner);
@@ -64,7 +59,7 @@ PyObject *vp_hold(vc_owner *owner) {
     *owner = (vc_owner){0}; /* its reference is now the caller's */
     return object;
   }
-  Hold *hold = PyObject_New(Hold, hold_type);
+  Hold *hold = PyObject_New(Hold, &hold_type);
   if (!hold) return NULL;
   hold->owner = *owner;
   *owner = (vc_owner){0};
@@ -140,8 +135,7 @@ void vp_drain(void) {
 
 int vp_source_init(PyObject *module) {
   (void)module;
-  hold_type = (PyTypeObject *)PyType_FromSpec(&hold_spec);
-  if (!hold_type) return -1;
+  if (PyType_Ready(&hold_type) < 0) return -1;
   vc_collect_notify(ask_for_drain);
   vc_collect_here(count_down);
   return 0;

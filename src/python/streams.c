@@ -151,12 +151,13 @@ static get_stream_ptr *find_cupy_function(void) {
   get_stream_ptr *function = NULL;
   PyObject *module = PyImport_ImportModule("cupy_backends.cuda.stream");
   PyObject *table = module ? PyObject_GetAttrString(module, "__pyx_capi__") : NULL;
-  PyObject *capsule = NULL; /* borrowed: the table is made once, and never changed */
-  if (table && PyDict_Check(table)) capsule = PyDict_GetItemString(table, "get_stream_ptr");
+  PyObject *capsule = NULL;
+  if (table && PyDict_Check(table)) capsule = vp_dict_value(table, "get_stream_ptr");
   if (capsule && PyCapsule_IsValid(capsule, "intptr_t (int)")) {
     void *pointer = PyCapsule_GetPointer(capsule, "intptr_t (int)");
     memcpy(&function, &pointer, sizeof function);
   }
+  Py_XDECREF(capsule);
   Py_XDECREF(table);
   Py_XDECREF(module);
   PyErr_Clear();

@@ -29,7 +29,7 @@ static void add_index(Py_ssize_t index) {
 }
 
 /* Importing may run Python code, which may change the list. */
-static int import_steady(PyObject *list, const vp_options *options, vp_images *out) {
+static int import_list(PyObject *list, const vp_options *options, vp_images *out) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
   if (count == 0) {
     PyErr_SetString(PyExc_ValueError, "the list is empty, needs at least one image");
@@ -42,11 +42,11 @@ static int import_steady(PyObject *list, const vp_options *options, vp_images *o
   }
   out->views = (vc_view *)(out->items + count);
   for (Py_ssize_t i = 0; i < count; i++) {
-    if (i >= PySequence_Fast_GET_SIZE(list)) {
+    PyObject *image = vp_item(list, i);
+    if (!image) {
       PyErr_SetString(PyExc_RuntimeError, "the list of images became shorter while it was read");
       return -1;
     }
-    PyObject *image = Py_NewRef(PySequence_Fast_GET_ITEM(list, i));
     int result = import_one(image, options, &out->items[i]);
     out->count++;
     Py_DECREF(image);
@@ -57,13 +57,6 @@ static int import_steady(PyObject *list, const vp_options *options, vp_images *o
     out->views[i] = out->items[i].source.view;
   }
   return 0;
-}
-
-static int import_list(PyObject *list, const vp_options *options, vp_images *out) {
-  PyObject *steady = vp_steady(list);
-  int result = steady ? import_steady(steady, options, out) : -1;
-  Py_XDECREF(steady);
-  return result;
 }
 
 int vp_images_import(PyObject *image, const vp_options *options, vp_images *out) {

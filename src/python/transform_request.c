@@ -61,33 +61,33 @@ typedef struct {
   int32_t count;
 } numbers;
 
-/* Lists in lists too: statistics often have the shape (3, 1, 1). */
 static int add_numbers(PyObject *list_or_tuple, int depth, numbers *out);
 
-static int add_steady(PyObject *sequence, int depth, numbers *out) {
-  Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence);
-  for (Py_ssize_t i = 0; i < count && i < PySequence_Fast_GET_SIZE(sequence); i++) {
-    PyObject *item = PySequence_Fast_GET_ITEM(sequence, i); /* borrowed */
-    if (depth > 0 && (PyList_Check(item) || PyTuple_Check(item))) {
-      if (add_numbers(item, depth - 1, out) < 0) return -1;
-      continue;
-    }
-    if (out->count == VC_TRANSFORM_CHANNELS) {
-      PyErr_Format(PyExc_ValueError, "%s has more than %d values, needs one or one a channel",
-                   out->name, VC_TRANSFORM_CHANNELS);
-      return -1;
-    }
-    if (read_number(item, out->name, &out->values[out->count]) < 0) return -1;
-    out->count++;
+static int add_item(PyObject *item, int depth, numbers *out) {
+  if (depth > 0 && (PyList_Check(item) || PyTuple_Check(item))) {
+    return add_numbers(item, depth - 1, out);
   }
+  if (out->count == VC_TRANSFORM_CHANNELS) {
+    PyErr_Format(PyExc_ValueError, "%s has more than %d values, needs one or one a channel",
+                 out->name, VC_TRANSFORM_CHANNELS);
+    return -1;
+  }
+  if (read_number(item, out->name, &out->values[out->count]) < 0) return -1;
+  out->count++;
   return 0;
 }
 
+/* Lists in lists too: statistics often have the shape (3, 1, 1). */
 static int add_numbers(PyObject *list_or_tuple, int depth, numbers *out) {
-  PyObject *steady = vp_steady(list_or_tuple);
-  int result = steady ? add_steady(steady, depth, out) : -1;
-  Py_XDECREF(steady);
-  return result;
+  Py_ssize_t count = PySequence_Fast_GET_SIZE(list_or_tuple);
+  for (Py_ssize_t i = 0; i < count; i++) {
+    PyObject *item = vp_item(list_or_tuple, i);
+    if (!item) break;
+    int result = add_item(item, depth, out);
+    Py_DECREF(item);
+    if (result < 0) return -1;
+  }
+  return 0;
 }
 
 /* What is no list itself may know how to become one: arrays of any library. */

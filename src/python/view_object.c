@@ -19,10 +19,8 @@ typedef struct {
   vc_stream stream; /* the image is ready on it; VC_STREAM_NONE: at once */
 } View;
 
-PyTypeObject *vp_view_type;
-
 PyObject *vp_view_new(vp_source *source) {
-  View *self = PyObject_New(View, vp_view_type);
+  View *self = PyObject_New(View, &vp_view_type);
   if (!self) return NULL;
   self->view = source->view;
   self->owner = source->owner;
@@ -32,10 +30,8 @@ PyObject *vp_view_new(vp_source *source) {
 }
 
 static void view_dealloc(View *self) {
-  PyTypeObject *type = Py_TYPE(self);
   vp_release(&self->owner);
-  type->tp_free(self);
-  Py_DECREF(type);
+  PyObject_Free(self);
 }
 
 /* --- attributes */
@@ -288,29 +284,28 @@ static PyMethodDef view_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyType_Slot view_slots[] = {
-    {Py_tp_doc,
-     "An image in memory: address, shape, strides, dtype and device, with a strong\n"
-     "reference to what owns it. Every consumer of DLPack, of the CUDA Array\n"
-     "Interface or (host memory) of buffers takes it. Made by viewcast.view()."},
-    {Py_tp_dealloc, VP_SLOT(view_dealloc)},
-    {Py_tp_repr, VP_SLOT(view_repr)},
-    {Py_tp_getset, view_getset},
-    {Py_tp_methods, view_methods},
-    {Py_bf_getbuffer, VP_SLOT(view_getbuffer)},
-    {0, NULL},
-};
-static PyType_Spec view_spec = {
-    .name = "viewcast.View",
-    .basicsize = sizeof(View),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = view_slots,
+static PyBufferProcs view_buffer = {(getbufferproc)view_getbuffer, NULL};
+
+/* A static type: each object of a heap type counts a reference to it, and all threads
+ * would count in the same place. */
+PyTypeObject vp_view_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "viewcast.View",
+    .tp_basicsize = sizeof(View),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .tp_doc = "An image in memory: address, shape, strides, dtype and device, with a strong\n"
+              "reference to what owns it. Every consumer of DLPack, of the CUDA Array\n"
+              "Interface or (host memory) of buffers takes it. Made by viewcast.view().",
+    .tp_dealloc = (destructor)view_dealloc,
+    .tp_repr = (reprfunc)view_repr,
+    .tp_getset = view_getset,
+    .tp_methods = view_methods,
+    .tp_as_buffer = &view_buffer,
 };
 
 int vp_view_init(PyObject *module) {
-  vp_view_type = (PyTypeObject *)PyType_FromSpec(&view_spec);
-  if (!vp_view_type) return -1;
-  return PyModule_AddObjectRef(module, "View", (PyObject *)vp_view_type);
+  if (PyType_Ready(&vp_view_type) < 0) return -1;
+  return PyModule_AddObjectRef(module, "View", (PyObject *)&vp_view_type);
 }
 
 /* --- the adapter */

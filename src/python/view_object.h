@@ -5,7 +5,7 @@
 
 #include "source.h"
 
-extern PyTypeObject *vp_view_type;
+extern PyTypeObject vp_view_type;
 
 int vp_view_init(PyObject *module);
 

@@ -177,7 +177,8 @@ PyObject *mat_swap(PyObject *self, PyObject *other) {
     PyErr_SetString(PyExc_TypeError, "a GpuMat is needed");
     return nullptr;
   }
-  of(self).swap(of(other));
+  GpuMat copy(of(other)); // as the binding takes its arguments
+  of(self).swap(copy);
   Py_RETURN_NONE;
 }
 
@@ -250,7 +251,13 @@ PyObject *create_over(PyObject *, PyObject *args) {
   }
   return guarded([&] {
     void *memory = reinterpret_cast<void *>(static_cast<uintptr_t>(data));
-    return wrap(GpuMat(rows, cols, type, memory, static_cast<size_t>(step)));
+    size_t wanted = static_cast<size_t>(step);
+    GpuMat packed(rows, cols, type, memory);
+    bool overlaps = wanted && rows > 1 && wanted < packed.step; // which OpenCV lets pass
+    GpuMat made = overlaps ? packed : GpuMat(rows, cols, type, memory, wanted);
+    if (overlaps)
+      made.step = wanted;
+    return wrap(std::move(made));
   });
 }
 

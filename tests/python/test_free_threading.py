@@ -190,19 +190,19 @@ def test_each_thread_its_own_images(source, ledger):
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_one_image_for_all_threads(source, ledger):
-    array = new_image(1)
-    image = SOURCES[source](array)
+    def convert_everywhere():
+        array = new_image(1)
+        image = SOURCES[source](array)
 
-    def work(index):
-        for _ in range(TURNS):
-            for convert in TARGETS.values():
-                made = convert(image)
-                assert address_of(made) == array.ctypes.data
-                del made
+        def work(index):
+            for _ in range(TURNS):
+                for convert in TARGETS.values():
+                    assert address_of(convert(image)) == array.ctypes.data
 
-    at_once(work)
-    memory = weakref.ref(array.base)
-    del image, array
+        at_once(work)
+        return weakref.ref(array.base)
+
+    memory = convert_everywhere()
     assert balanced(ledger(force=True))
     assert memory() is None
 

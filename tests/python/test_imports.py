@@ -129,7 +129,9 @@ except ImportError as error:
         import _interpreters as interpreters
     except ImportError:
         import _xxsubinterpreters as interpreters
-    interpreters.run_string(interpreters.create(), {inside!r})
+    one = interpreters.create()
+    interpreters.run_string(one, {inside!r})
+    interpreters.destroy(one)
     """
     assert python(code) == ["refused"]
 

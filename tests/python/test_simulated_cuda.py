@@ -991,6 +991,34 @@ def test_way_back_from_many_threads():
     assert sim.library.sim_events() <= 16
 
 
+@simulated()
+def test_way_back_from_many_threads_to_the_same_streams():
+    """A lane of one stream is joined by all of them, while others shorten it."""
+    streams = [sim.stream(), sim.stream()]
+    ready, producers, sources = sim.stream(), [], [sim.memory(shape=(2, 2)) for _ in range(6)]
+
+    def work(source):
+        for turn in range(100):
+            array = CudaArray(source, ready)
+            producers.append(weakref.ref(array))
+            view = vc.view(array, stream=streams[turn % 2])
+            del array, view
+            if turn % 7 == 0:
+                sim.busy(streams[turn % 2], turn % 3 == 0)
+                vc.collect()
+
+    threads = [threading.Thread(target=work, args=(source,)) for source in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for stream in streams:
+        sim.busy(stream, False)
+    vc.collect()
+    assert [producer() for producer in producers] == [None] * 600
+    assert sim.library.sim_events() <= 16
+
+
 # ---------------------------------------------------------------------- batches
 
 

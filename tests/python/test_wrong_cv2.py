@@ -55,6 +55,10 @@ TRIED = {
     "cuda: starts at 2": "call the allocator",
 }
 RIGHT = {"nothing": "counts both ways", "up": "counts up only", "cuda": "and frees"}
+# ... and what only the GIL lets be seen.
+if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    TRIED["up"] = "free-threaded"
+    del RIGHT["up"]
 
 PROGRAM = """
 import numpy, cv2, viewcast as vc

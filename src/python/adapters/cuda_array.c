@@ -5,9 +5,18 @@
 
 #include "adapters/axes.h"
 #include "errors.h"
+#include "free_threading.h"
 
 static int missing(const char *key, const char *needed) {
   return vp_raise_from("__cuda_array_interface__ needs \"%s\" as %s", key, needed);
+}
+
+/* Borrowed from the dictionary, which nobody else has; NULL if it has none. */
+static int find(PyObject *dictionary, const char *key, PyObject **out) {
+  *out = vp_dict_value(dictionary, key);
+  if (!*out) return PyErr_Occurred() ? -1 : 0;
+  Py_DECREF(*out);
+  return 0;
 }
 
 static int read_axes(PyObject *tuple, const char *key, int64_t *out, int32_t *ndim) {
@@ -16,11 +25,10 @@ static int read_axes(PyObject *tuple, const char *key, int64_t *out, int32_t *nd
 }
 
 static int read_shape(PyObject *dictionary, vc_cuda_array *out) {
-  PyObject *strides = PyDict_GetItemString(dictionary, "strides");
+  PyObject *shape, *strides;
   int32_t count;
-  if (read_axes(PyDict_GetItemString(dictionary, "shape"), "shape", out->shape, &out->ndim) < 0) {
-    return -1;
-  }
+  if (find(dictionary, "shape", &shape) < 0 || find(dictionary, "strides", &strides) < 0) return -1;
+  if (read_axes(shape, "shape", out->shape, &out->ndim) < 0) return -1;
   out->has_strides = strides && strides != Py_None;
   if (!out->has_strides) return 0;
   if (read_axes(strides, "strides", out->strides, &count) < 0) return -1;
@@ -28,7 +36,8 @@ static int read_shape(PyObject *dictionary, vc_cuda_array *out) {
 }
 
 static int read_data(PyObject *dictionary, vc_cuda_array *out) {
-  PyObject *data = PyDict_GetItemString(dictionary, "data");
+  PyObject *data;
+  if (find(dictionary, "data", &data) < 0) return -1;
   if (!data || !PyTuple_Check(data) || PyTuple_GET_SIZE(data) != 2) {
     return missing("data", "a tuple of an address and a read-only flag");
   }
@@ -40,9 +49,11 @@ static int read_data(PyObject *dictionary, vc_cuda_array *out) {
 }
 
 static int read_rest(PyObject *dictionary, vc_cuda_array *out) {
-  PyObject *version = PyDict_GetItemString(dictionary, "version");
-  PyObject *typestr = PyDict_GetItemString(dictionary, "typestr");
-  PyObject *mask = PyDict_GetItemString(dictionary, "mask");
+  PyObject *version, *typestr, *mask;
+  if (find(dictionary, "version", &version) < 0 || find(dictionary, "typestr", &typestr) < 0 ||
+      find(dictionary, "mask", &mask) < 0) {
+    return -1;
+  }
   out->version = version ? PyLong_AsLongLong(version) : -1;
   if (!version || PyErr_Occurred()) return missing("version", "an integer");
   const char *text = typestr && PyUnicode_Check(typestr) ? PyUnicode_AsUTF8(typestr) : NULL;
@@ -79,7 +90,8 @@ static int find_device(const vc_cuda_array *array, vc_device *out) {
 
 /* Version 3: the stream to wait for; None or absent: nothing to wait for. */
 static int read_stream(PyObject *dictionary, vp_source *out) {
-  PyObject *stream = PyDict_GetItemString(dictionary, "stream");
+  PyObject *stream;
+  if (find(dictionary, "stream", &stream) < 0) return -1;
   out->has_producer = true;
   out->producer = VC_STREAM_NONE;
   if (!stream || stream == Py_None) return 0;

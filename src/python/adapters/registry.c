@@ -42,7 +42,7 @@ static const vp_adapter *look_up(PyTypeObject *type) {
     bool is_nd = (PyObject *)type == vp_opencv_gpumatnd();
     return is_nd ? &vp_gpumatnd_adapter : &vp_opencv_adapter;
   }
-  if (type == vp_view_type) return &vp_view_adapter;
+  if (type == &vp_view_type) return &vp_view_adapter;
   for (size_t i = 0; i < sizeof known_classes / sizeof *known_classes; i++) {
     PyTypeObject *known = class_of(&known_classes[i]);
     if (known && PyType_IsSubtype(type, known)) return known_classes[i].adapter;
