@@ -39,7 +39,7 @@ def build(clang):
         flags += " -fsanitize=fuzzer-no-link"
     if not (folder / "build.ninja").is_file():
         options = [f"-Dfuzz={str(bool(clang)).lower()}", "-Dpython=disabled", f"-Dc_args={flags}"]
-        options += ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
+        options += ["-Dcuda=disabled", "-Db_sanitize=address,undefined", "-Db_lundef=false"]
         if run(*MESON, "setup", folder, *options, env=env):
             sys.exit(f"{folder} can't be configured")
     targets = [f"tests/fuzz/fuzz_{name}" for name in TARGETS]
@@ -52,6 +52,7 @@ def fuzz_with_libfuzzer(program, name, seconds):
     found = ROOT / "build" / "fuzz-corpus" / name
     found.mkdir(parents=True, exist_ok=True)
     options = [f"-max_total_time={seconds}", "-max_len=300", "-print_final_stats=1", "-verbosity=0"]
+    options += ["-print_funcs=0"]
     artifacts = f"-artifact_prefix={found.parent}/crash-{name}-"
     return run(program, *options, artifacts, found, CORPUS / name)
 
