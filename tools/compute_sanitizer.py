@@ -86,7 +86,7 @@ def is_expected(call, error):
 
 
 def judge(record):
-    """"ours", "expected", or "others"."""
+    """Whose it is: "ours", "expected" of ours, or "others"."""
     head, lines = record[0], record[1:]
     failed_call = call_and_error(head)
     if failed_call is None:
@@ -176,7 +176,9 @@ def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--tools", nargs="+", choices=list(TOOLS), default=list(TOOLS))
     parser.add_argument("--at-once", type=int, default=6)
-    parser.add_argument("--seconds", type=float, default=540, help="all that is not done then fails")
+    parser.add_argument(
+        "--seconds", type=float, default=540, help="all that is not done then fails"
+    )
     parser.add_argument("--one", choices=list(TOOLS), help=argparse.SUPPRESS)
     parser.add_argument("files", nargs="*")
     options, arguments = parser.parse_known_args()
