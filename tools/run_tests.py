@@ -26,7 +26,8 @@ print(f"OpenCV {cv2.__version__} {'with' if cuda else 'without'} CUDA")
 
 # Files of tests/python that ask nothing of the OpenCV that is loaded: run with the first.
 ONCE = "bench compute_sanitizer convert_command docs doctor examples hostile_producers"
-ONCE += " instructions neighbours no_memory processes simulated_cuda torch transform transform_streams wrong_cv2"
+ONCE += " instructions neighbours no_memory processes simulated_cuda torch transform"
+ONCE += " transform_streams wrong_cv2"
 # What takes another path under VIEWCAST_SLOW=1.
 SLOW = "batches conversions copies holders layout lifetime paths producers savant_names view"
 
