@@ -6,6 +6,9 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 CUPY ?= cupy-cuda13x==14.2.0
 
+# Of make ci: each is one process for most of its time, of up to 2 GB.
+STAGES_AT_ONCE ?= 2
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
@@ -17,14 +20,16 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
-.PHONY: help demo test test-gpu bench instructions record-instructions lint clean FORCE \
+.PHONY: help demo test ci test-gpu bench instructions record-instructions lint clean FORCE \
   docs docs-images docs-errors wheels test-asan test-valgrind test-tsan fuzz coverage soak \
-  test-opencv-versions test-python
+  test-opencv-versions record-opencv-versions test-python
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo      build, then convert the frames of a real video every way'
 	@echo 'make test      C tests, and the Python suite once per OpenCV'
+	@echo 'make ci        these, the sanitizers, a short fuzzing and the documentation;'
+	@echo '               STAGES_AT_ONCE=$(STAGES_AT_ONCE)'
 	@echo 'make test-gpu  the same on a GPU, with the torch and CuPy of $$(PYTHON)'
 	@echo 'make test-asan, test-valgrind, test-tsan, fuzz, coverage, soak,'
 	@echo 'make test-opencv-versions: see docs/safety.md'
@@ -48,8 +53,14 @@ demo: $(VENV)/package.stamp
 	$(BIN)/python -m viewcast demo --output build/demo.png $(DEMO_ARGS)
 
 test: $(VENV)/package.stamp
-	@tools/get_valgrind.sh
+	@tools/get_with_apt.sh valgrind
 	$(BIN)/python tools/run_tests.py $(PYTEST_ARGS)
+
+# What .ci/run runs, two stages at a time.
+ci: $(VENV)/package.stamp $(VENV)/docs.stamp
+	@tools/get_with_apt.sh valgrind
+	@tools/get_with_apt.sh clang clang libclang-rt-dev
+	CC=gcc CXX=g++ $(BIN)/python tools/ci.py $(STAGES_AT_ONCE)
 
 instructions: $(VENV)/package.stamp
 	$(BIN)/python tools/count_instructions.py
@@ -83,6 +94,9 @@ test-opencv-versions: $(VENV)/package.stamp
 
 test-python:
 	TORCH='$(TORCH)' CUPY='$(CUPY)' $(PYTHON) tools/test_python.py $(PYTEST_ARGS)
+
+record-opencv-versions: $(VENV)/package.stamp
+	$(BIN)/python tools/opencv_versions.py --write
 
 bench: $(VENV)/package.stamp
 	$(BIN)/python -m viewcast bench $(BENCH_ARGS)

@@ -6,7 +6,7 @@ extension, `total` all of them: Python's, the libraries', the C library's. More 
 of our own above the record is a failure, and 6 % of all, where the versions are the
 recorded ones; else 25 %.
 
-    python tools/count_instructions.py            compare
+    python tools/count_instructions.py [OpenCV]   compare; "stock-5", "cuda-4"
     python tools/count_instructions.py --record   keep what was counted as the record
 """
 
@@ -69,10 +69,10 @@ def check(name, env, record=False):
     return True, f"passed: {2 * len(recorded['counts'])} counts, {len(remarks)} remarks"
 
 
-def check_all(env, record=False):
+def check_all(env, record=False, only=None):
     """(title, True, False or None, line) of each OpenCV that is counted with."""
     for name, folder in opencvs():
-        if name in COUNTED:
+        if name == only or (only is None and name in COUNTED):
             say(f"Instructions: {name}")
             yield f"Instructions, {name}", *check(name, environment(folder, env), record)
 
@@ -80,11 +80,12 @@ def check_all(env, record=False):
 def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("opencv", nargs="?", choices=COUNTED, help="this one alone")
     options = parser.parse_args()
-    results = list(check_all(dict(os.environ), options.record))
+    results = list(check_all(dict(os.environ), options.record, options.opencv))
     say("Instructions")
     for title, _, line in results:
-        print(f"{title}: {line}")
+        print(line if options.opencv else f"{title}: {line}")
     sys.exit(any(good is False for _, good, _ in results))
 
 

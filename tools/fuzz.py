@@ -8,6 +8,7 @@ in build/fuzz-corpus; else gcc builds them with a driver of our own.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from sanitize import MESON, ROOT, run, tools_env
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 TARGETS = sorted(folder.name for folder in CORPUS.iterdir())
 RUNS_AT_A_TIME = 200_000
+# What libFuzzer and our driver say of how many they tried.
+INPUTS = re.compile(r"number_of_executed_units: (\d+)|corpus, (\d+) mutations")
 
 
 def find_clang():
@@ -39,7 +42,7 @@ def build(clang):
         flags += " -fsanitize=fuzzer-no-link"
     if not (folder / "build.ninja").is_file():
         options = [f"-Dfuzz={str(bool(clang)).lower()}", "-Dpython=disabled", f"-Dc_args={flags}"]
-        options += ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
+        options += ["-Dcuda=disabled", "-Db_sanitize=address,undefined", "-Db_lundef=false"]
         if run(*MESON, "setup", folder, *options, env=env):
             sys.exit(f"{folder} can't be configured")
     targets = [f"tests/fuzz/fuzz_{name}" for name in TARGETS]
@@ -52,32 +55,52 @@ def fuzz_with_libfuzzer(program, name, seconds):
     found = ROOT / "build" / "fuzz-corpus" / name
     found.mkdir(parents=True, exist_ok=True)
     options = [f"-max_total_time={seconds}", "-max_len=300", "-print_final_stats=1", "-verbosity=0"]
+    options += ["-print_funcs=0"]
     artifacts = f"-artifact_prefix={found.parent}/crash-{name}-"
-    return run(program, *options, artifacts, found, CORPUS / name)
+    return watch(program, *options, artifacts, found, CORPUS / name)
+
+
+def watch(*command):
+    """Runs a target and shows what it writes; the exit code, and how many inputs it took."""
+    words = [str(word) for word in command]
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(words, cwd=ROOT, text=True, errors="replace", check=False, **both)
+    print(done.stdout, end="", flush=True)
+    return done.returncode, sum(int(a or b) for a, b in INPUTS.findall(done.stdout))
 
 
 def fuzz_with_driver(program, name, seconds):
     end = time.monotonic() + seconds
-    seed = 0
-    while time.monotonic() < end:
+    code = seed = total = 0
+    while code == 0 and time.monotonic() < end:
         seed += 1
-        if code := run(program, f"-runs={RUNS_AT_A_TIME}", f"-seed={seed}", CORPUS / name):
-            return code
-    return 0
+        code, inputs = watch(program, f"-runs={RUNS_AT_A_TIME}", f"-seed={seed}", CORPUS / name)
+        total += inputs
+    return code, total
+
+
+def name_of(clang):
+    return f"libFuzzer ({clang})" if clang else "a driver of our own: there is no libFuzzer here"
 
 
 def main():
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     clang = find_clang()
-    say(f"Fuzzing, {seconds} s a target, with {clang or 'gcc: no clang with libFuzzer is here'}")
+    say(f"Fuzzing, {seconds} s a target, with {name_of(clang)}")
     folder = build(clang)
-    failed = False
+    crashed, total = [], 0
     for name in TARGETS:
         say(f"fuzz_{name}")
         program = folder / "tests" / "fuzz" / f"fuzz_{name}"
         fuzz = fuzz_with_libfuzzer if clang else fuzz_with_driver
-        failed |= fuzz(program, name, seconds) != 0
-    sys.exit("fuzz: FAILED" if failed else 0)
+        code, inputs = fuzz(program, name, seconds)
+        total += inputs
+        if code:
+            crashed.append(name)
+    say("Fuzzing")
+    if crashed:
+        sys.exit(f"FAILED: {', '.join(crashed)}")
+    print(f"{len(TARGETS)} targets, {total:,} inputs, no crash, by {name_of(clang)}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make test-opencv-versions`: what is supported of each minor version of OpenCV.
 
-    python tools/opencv_versions.py [4.8 4.9 ...]
+    python tools/opencv_versions.py [--write] [4.8 4.9 ...]
 
 Installs the newest opencv-python-headless of each, in a folder of its own, lends
-memory to its GpuMats in every way that a header allows, and prints a table.
+memory to its GpuMats in every way that a header allows, and prints a table. --write puts
+it into README.md, between its two comments there, if every version has passed.
 """
 
+import argparse
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -92,6 +95,9 @@ print(json.dumps([cv2.__version__, np.__version__, layout["channels_max"], layou
 """
 
 HEADER = ["OpenCV", "NumPy", "channels at most", "its counter", "dtypes", "lends made and ended"]
+README = pathlib.Path(__file__).resolve().parent.parent / "README.md"
+BEGIN = "<!-- begin: written by make record-opencv-versions -->\n"
+END = "<!-- end -->\n"
 
 
 def check(minor):
@@ -104,18 +110,35 @@ def check(minor):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def table(rows):
+    lines = [HEADER, ["---"] * len(HEADER), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def write(text):
+    before, rest = README.read_text().split(BEGIN)
+    after = rest.split(END, 1)[1]
+    README.write_text(f"{before}{BEGIN}{text}{END}{after}")
+
+
 def main():
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--write", action="store_true", help="the table into README.md")
+    parser.add_argument("minors", nargs="*", default=MINORS)
+    options = parser.parse_args()
     rows, failed = [], []
-    for minor in sys.argv[1:] or MINORS:
+    for minor in options.minors:
         say(f"OpenCV {minor}")
         row = check(minor)
         rows.append(row or [minor, "", "", "FAILED", "", ""])
         if not row:
             failed.append(minor)
     say("Versions of OpenCV (stock wheels, host mode)")
-    for row in [HEADER, ["---"] * len(HEADER), *rows]:
-        print("|", " | ".join(map(str, row)), "|")
-    sys.exit(f"FAILED: {', '.join(failed)}" if failed else 0)
+    print(table(rows), end="")
+    if failed:
+        sys.exit(f"FAILED: {', '.join(failed)}")
+    if options.write:
+        write(table(rows))
 
 
 if __name__ == "__main__":

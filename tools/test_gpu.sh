@@ -2,47 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make test-gpu`: the tests of tests/gpu on a GPU, and those of tests/python in
 # host mode (the GPU hidden), once per OpenCV, with the torch, CuPy and OpenCV
-# that $PYTHON already has. Needs no network. Arguments go to pytest.
-#
-#   PYTHON                   the interpreter (python3)
-#   VIEWCAST_CUDA_CV2        folder of OpenCV wheels built with CUDA (none)
-#   VIEWCAST_DLPACK_INCLUDE  folder above dlpack/dlpack.h (apache-tvm-ffi's)
+# that $PYTHON already has. Needs no network. Arguments go to pytest; see
+# build_for_gpu.sh for what the environment may name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python=${PYTHON:-python3}
-site=$PWD/build/gpu/site
-pip=("$python" -m pip install --quiet --disable-pip-version-check
-  --no-build-isolation --no-deps --no-index --upgrade)
-PATH="$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts"))'):$PATH"
-export PATH
-
-if ! reason=$("$python" - <<'PY'
-import ctypes, sys
-try:
-    cuda = ctypes.CDLL("libcuda.so.1")
-except OSError as error:
-    sys.exit(print(error) or 1)
-count = ctypes.c_int()
-code = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count))
-print(f"CUDA error {code}, {count.value} devices")
-sys.exit(code != 0 or count.value == 0)
-PY
-); then
-  echo "skipped: no GPU to test on ($reason)"
-  exit 0
-fi
-
-echo "==== Building for $("$python" -V)"
-"${pip[@]}" --target "$site" -Cbuild-dir=build/gpu/meson \
-  ${VIEWCAST_DLPACK_INCLUDE:+"-Csetup-args=-Ddlpack_include=$VIEWCAST_DLPACK_INCLUDE"} .
-"${pip[@]}" --target "$site" ./drop-in
-
-# OpenCV's CUDA wheels need NPP: from the toolkit, unless it comes with them.
-toolkit=${CUDA_HOME:-/usr/local/cuda}/lib64
-if compgen -G "$toolkit/libnppc.so*" >/dev/null; then
-  export LD_LIBRARY_PATH="$toolkit${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-fi
+# shellcheck source=tools/build_for_gpu.sh
+source tools/build_for_gpu.sh
 
 status=0
 summary=()
@@ -69,13 +35,12 @@ else
 fi
 for major in 4 5; do
   name="OpenCV $major with CUDA"
-  wheel=$(compgen -G "${VIEWCAST_CUDA_CV2:-/nowhere}/opencv*-$major.*.whl" | tail -n 1 || true)
-  if [[ -z $wheel ]]; then
+  folder=$(opencv_with_cuda "$major")
+  if [[ -z $folder ]]; then
     summary+=("$name: skipped, no wheel in VIEWCAST_CUDA_CV2")
     continue
   fi
-  "${pip[@]}" --target "$PWD/build/gpu/cuda-$major" "$wheel"
-  run_suite "$name" "$PWD/build/gpu/cuda-$major" "$@"
+  run_suite "$name" "$folder" "$@"
 done
 
 printf '\n==== Summary\n'

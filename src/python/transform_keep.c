@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transform_keep.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "hand_over.h"
@@ -11,7 +10,7 @@ static vc_owner *owners_of(vp_keep *keep) { return keep->owners ? keep->owners :
 
 static int grow(vp_keep *keep) {
   size_t room = keep->owners ? 2 * keep->room : 4 * VP_KEEP_FEW;
-  vc_owner *owners = realloc(keep->owners, room * sizeof *owners);
+  vc_owner *owners = PyMem_RawRealloc(keep->owners, room * sizeof *owners);
   if (!owners) {
     PyErr_NoMemory();
     return -1;
@@ -37,18 +36,18 @@ void vp_keep_release(vp_keep *keep) {
     vc_owner owner = owners_of(keep)[--keep->count];
     vp_release(&owner);
   }
-  free(keep->owners);
+  PyMem_RawFree(keep->owners);
   keep->owners = NULL;
 }
 
 static void release_bundle(void *context) {
   vp_keep_release(context);
-  free(context);
+  PyMem_RawFree(context);
 }
 
 /* All of them as one owner. */
 static int bundle(vp_keep *keep, vc_owner *out) {
-  vp_keep *moved = malloc(sizeof *moved);
+  vp_keep *moved = PyMem_RawMalloc(sizeof *moved);
   if (!moved) {
     PyErr_NoMemory();
     return -1;

@@ -30,11 +30,25 @@ class Array:
         "version": 3, "strides": (15, 3, 1)}
 
 producer = Array()
+address = array.ctypes.data
+batch = np.zeros((3, 7, 5, 4), np.uint8)
+images = [np.zeros((7, 5, 3), np.uint8) for _ in range(9)]  # more than are kept in place
+planar = np.zeros((3, 7, 5), np.float32)
+mats = vc.as_gpumats(batch)
+cupy_array = vc.as_cupy(array)
+mean = [1.0, 2.0, 3.0]
+into = np.zeros((9, 3, 7, 5), np.float32)
 
 def refused():
     try:
         vc.as_gpumat(array[:, ::2])
     except vc.LayoutError:
+        pass
+
+def no_transform():
+    try:
+        vc.to_numpy(images, layout="CHW")
+    except (vc.LayoutError, ValueError):
         pass
 
 operations = {
@@ -55,7 +69,28 @@ operations = {
     "layout": vc.opencv_layout,
     "refusal": refused,
     "stream": lambda: vc.as_gpumat(array, stream=1, producer_stream=2),
+    "copy": lambda: vc.as_numpy(array, copy=True),
+    "GpuMats of a batch": lambda: vc.as_gpumats(batch),
+    "views of a pointer": lambda: vc.from_pointer(
+        address, (7, 5, 3), "uint8", strides=(15, 3, 1), owner=array),
+    "view of a CuPy array": lambda: vc.view(cupy_array),
+    "CuPy array of a GpuMat": lambda: vc.as_cupy(mat),
+    "CuPy array of a View": lambda: vc.as_cupy(view),
+    "planes": lambda: vc.to_numpy(array, layout="CHW"),
+    "planes of a GpuMat": lambda: vc.to_numpy(mat, layout="CHW", dtype="float32", scale=0.5),
+    "planes of a list": lambda: vc.to_numpy(
+        images, layout="NCHW", dtype=np.float32, mean=mean, std=(1, 2, 4)),
+    "planes of a list of GpuMats": lambda: vc.to_numpy(mats, layout="NCHW"),
+    "normalised": lambda: vc.to_numpy(array, layout="CHW", dtype="float32", normalize=vc.IMAGENET),
+    "into memory that is there": lambda: vc.to_numpy(
+        images, layout="NCHW", dtype="float32", out=into),
+    "GpuMat of planes": lambda: vc.to_gpumat(planar, layout="CHW", dtype="uint8", scale=2),
+    "GpuMats of planes": lambda: vc.to_gpumat(into, layout="NCHW", dtype="uint8"),
+    "refused transform": no_transform,
 }
+if hasattr(cv2.cuda, "GpuMatND") and hasattr(vc, "as_gpumatnd"):
+    nd = vc.as_gpumatnd(batch)  # whose class crashes without memory: only read here
+    operations["view of a GpuMatND"] = lambda: vc.view(nd)
 for operation in operations.values():
     operation()  # imports and caches
 
@@ -79,7 +114,7 @@ def attempt(operation, start, stop):
 before = balance()
 faults = 0
 for name, operation in operations.items():
-    for start in range(200):
+    for start in range(2000):
         for stop in (start + 1, 0):  # this one alone; this one and all later ones
             error = attempt(operation, start, stop)
             faults += error is not None
@@ -99,4 +134,4 @@ def test_every_python_allocation_fails_in_turn():
         [sys.executable, "-c", textwrap.dedent(PROGRAM)], capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert int(done.stdout.split()[0]) > 50
+    assert int(done.stdout.split()[0]) > 500

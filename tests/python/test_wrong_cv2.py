@@ -62,6 +62,7 @@ if sysconfig.get_config_var("Py_GIL_DISABLED"):
 
 PROGRAM = """
 import numpy, cv2, viewcast as vc
+from viewcast import _viewcast
 array = numpy.zeros((4, 5, 3), numpy.uint8)
 for _ in range(2):
     try:
@@ -71,6 +72,8 @@ for _ in range(2):
     else:
         print(vc.opencv_layout()["counting"], mat.channels(), mat.cudaPtr() == array.ctypes.data)
         assert vc.as_numpy(mat).ctypes.data == array.ctypes.data
+        # Its pointer is no std::shared_ptr of libstdc++: no object is made in its place.
+        assert _viewcast._paths()["GpuMat made"] == "by its class"
         del mat
         vc.collect(force=True)
         now = vc.statistics()

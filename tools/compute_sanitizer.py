@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of tests/gpu under NVIDIA's compute-sanitizer, a file a process, several at once.
+
+    python tools/compute_sanitizer.py [--tools memcheck racecheck initcheck] [--at-once 6]
+                                      [--seconds 540] [files of tests]
+
+Counted are: every access of any kernel outside of its memory, for it may have been given
+a view that is wrong; races and reads of what was never written in our own kernels; and
+every call of the driver that failed with a frame of viewcast on its stack, but for those
+of EXPECTED. What other libraries' calls do wrong by themselves is shown as a number.
+Needs a viewcast that this Python imports, and compute-sanitizer (tools/sanitize_gpu.sh
+sees to both).
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import stages
+from stages import ROOT, Stage
+
+LOGS = ROOT / "build" / "compute-sanitizer"
+TESTS = ROOT / "tests" / "gpu"
+OWN_KERNELS = ["--kernel-name", "kns=vc_"]
+# Races and unwritten memory are looked for in our own kernels alone: it takes long, and
+# others' are not ours to judge. Small pictures do.
+TOOLS = {
+    "memcheck": ([], ["-k", "not naive"]),  # which shows what happens without viewcast
+    "racecheck": (OWN_KERNELS, ["-k", "small"]),
+    "initcheck": (OWN_KERNELS, ["-k", "small"]),
+}
+SOME_FAILED = 1  # pytest's exit code
+KERNEL_TESTS = [TESTS / "test_transform.py"]
+# The longest first. What needs no kernel of a GPU is left out.
+FIRST = ["order", "reuse", "pool", "lifetime", "transform", "to_functions", "devices"]
+WITHOUT = ["docs"]
+# Their subject is the pool of a library; elsewhere each image ends where its memory does.
+WITH_POOLS = ["pool", "reuse", "order", "capture", "lifetime"]
+OURS = re.compile(r"_viewcast\.|libviewcast|kernels/[a-z]+\.cuh?|\bvc_[a-z0-9_]+\(")
+# (call, error): why it is an answer and not a fault.
+EXPECTED = {
+    ("cuStreamIsCapturing", "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT"): (
+        "the default stream is asked whether it may be used beside a capture: it may not"
+    ),
+    ("cuStreamGetCaptureInfo", "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT"): "the same",
+    ("cuCtxGetDevice", "CUDA_ERROR_INVALID_CONTEXT"): "a thread that has no current device",
+    ("cuEventQuery", "CUDA_ERROR_NOT_READY"): "work that is not done yet",
+}
+# What it says of processes that have done nothing on a GPU, or whose tests have failed.
+OF_PROCESSES = ("Target application", "Error: process", "Error: No attachable", "Error: Target")
+# Heads of what is no finding.
+SILENT = ("COMPUTE-SANITIZER", "ERROR SUMMARY", "RACECHECK SUMMARY", "LEAK SUMMARY")
+
+
+# --- what compute-sanitizer has written
+
+
+def records(text):
+    """Each finding: its head, and the lines that belong to it."""
+    found = []
+    for line in text.splitlines():
+        part = line.removeprefix("=========").rstrip()
+        if not line.startswith("=========") or not part.strip():
+            continue
+        if part.startswith("  ") and found:
+            found[-1].append(part.strip())
+        else:
+            found.append([part.strip()])
+    return [record for record in found if not record[0].startswith(SILENT)]
+
+
+def call_and_error(head):
+    """Of "Program hit CUDA_ERROR_X (error 1) due to "..." on CUDA API call to cuY."."""
+    match = re.match(r"Program hit (\S+) .* on CUDA API call to (\w+)", head)
+    return (match[2], match[1]) if match else None
+
+
+def is_expected(call, error):
+    return any(call.startswith(name) and error == what for name, what in EXPECTED)
+
+
+def judge(record):
+    """Whose it is: "ours", "expected" of ours, or "others"."""
+    head, lines = record[0], record[1:]
+    failed_call = call_and_error(head)
+    if failed_call is None:
+        remarks = ("Warning", "WARNING", *OF_PROCESSES)
+        return "others" if head.startswith(remarks) else "ours"
+    if not any(OURS.search(line) for line in lines):
+        return "others"
+    return "expected" if is_expected(*failed_call) else "ours"
+
+
+def kind(record):
+    """The head, without what differs from one to the next."""
+    return re.sub(r"0x[0-9a-f]+|\d{3,}", "N", record[0])
+
+
+def read(folder):
+    """All findings by judgement, and how many of its processes ended properly."""
+    found, ended = collections.defaultdict(list), 0
+    for log in sorted(folder.glob("*.txt")):
+        text = log.read_text(errors="replace")
+        ended += " SUMMARY: " in text
+        for record in records(text):
+            found[judge(record)].append(record)
+    return found, ended
+
+
+# --- one file of tests
+
+
+def environment(name):
+    env = dict(os.environ, XLA_PYTHON_CLIENT_PREALLOCATE="false")
+    if name not in WITH_POOLS:
+        env["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"
+    return env
+
+
+def check(tool, file, arguments):
+    """Exit code 0 where nothing is ours. That tests fail is shown and no more: a machine
+    that is so much slower, and other processes on its GPU, are not what they measure."""
+    name = file.stem.removeprefix("test_")
+    folder = LOGS / f"{tool}-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    options, chosen = TOOLS[tool]
+    command = ["compute-sanitizer", "--tool", tool, *options, "--target-processes", "all"]
+    command += ["--print-limit", "1000", "--log-file", f"{folder}/%p.txt"]
+    command += [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file]
+    command += chosen + arguments
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd=ROOT, env=environment(name), check=False)
+    found, ended = read(folder)
+    for record in found["ours"][:20]:
+        print("", *record, sep="\n  ")
+    for judgement in ("ours", "expected", "others"):
+        for what, count in collections.Counter(map(kind, found[judgement])).most_common(20):
+            print(f"{judgement}: {count} x {what}")
+    (folder / "findings.json").write_text(json.dumps(found, indent=1) + "\n")
+    counts = {judgement: len(found[judgement]) for judgement in ("ours", "expected", "others")}
+    tests = "passed" if done.returncode == 0 else f"ended with {done.returncode}"
+    print(f"findings: {counts}; {ended} processes checked; pytest {tests}")
+    return done.returncode not in (0, SOME_FAILED) or counts["ours"] > 0 or ended == 0
+
+
+# --- all of them
+
+
+def chosen_files(files):
+    if files:
+        return [pathlib.Path(file).resolve() for file in files]
+    found = {path.stem.removeprefix("test_"): path for path in sorted(TESTS.glob("test_*.py"))}
+    order = [name for name in FIRST if name in found]
+    order += [name for name in found if name not in FIRST and name not in WITHOUT]
+    return [found[name] for name in order]
+
+
+def all_stages(options):
+    for tool in options.tools:
+        files = chosen_files(options.files)
+        if tool != "memcheck" and not options.files:
+            files = KERNEL_TESTS
+        for file in files:
+            command = [sys.executable, pathlib.Path(__file__).resolve(), "--one", tool, file]
+            yield Stage(f"{tool}: {file.name}", command)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--tools", nargs="+", choices=list(TOOLS), default=list(TOOLS))
+    parser.add_argument("--at-once", type=int, default=6)
+    parser.add_argument(
+        "--seconds", type=float, default=540, help="all that is not done then fails"
+    )
+    parser.add_argument("--one", choices=list(TOOLS), help=argparse.SUPPRESS)
+    parser.add_argument("files", nargs="*")
+    options, arguments = parser.parse_known_args()
+    if shutil.which("compute-sanitizer") is None:
+        sys.exit("compute-sanitizer is not on PATH: it comes with the CUDA toolkit")
+    if options.one:
+        sys.exit(check(options.one, pathlib.Path(options.files[0]), arguments))
+    sys.exit(not stages.run(all_stages(options), options.at_once, options.seconds))
+
+
+if __name__ == "__main__":
+    main()

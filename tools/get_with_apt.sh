@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs a command that is missing, where that is nobody's own machine: in CI, as
+# root, with apt-get. Never fails: who needs the command looks for it, and says what
+# is left out without it.
+#
+#   tools/get_with_apt.sh COMMAND [PACKAGE ...]    (the package is named as the command)
+command -v "$1" >/dev/null && exit 0
+command=$1
+shift
+if [[ "${CI:-}" == true && $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
+  echo "Installing $command ..."
+  { apt-get -qq update && apt-get -qq install -y --no-install-recommends "${@:-$command}"; } \
+    >/dev/null 2>&1 || echo "$command could not be installed"
+fi
+exit 0
