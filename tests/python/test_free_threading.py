@@ -468,6 +468,7 @@ def test_fork_while_others_convert():
                 array = np.zeros((6, 5, 3), np.uint8)
                 vc.view(vc.as_gpumat(array)), vc.to_numpy(array, layout="CHW")
 
+        vc.as_gpumat(np.zeros((6, 5, 3), np.uint8))  # a child waits for ever for another's import
         started = [threading.Thread(target=work) for _ in range(4)]
         for thread in started: thread.start()
         for _ in range(10):
