@@ -11,7 +11,7 @@ from viewcast import _viewcast
 from viewcast._viewcast import DeviceError
 
 if TYPE_CHECKING:
-    from cupy.cuda import Stream as CupyStream
+    from cupy.cuda import Stream as _CupyStream
     from cv2.cuda import Stream as Cv2Stream
     from torch.cuda import Stream as TorchStream
 
@@ -61,7 +61,7 @@ class Stream:
         return made
 
     @property
-    def cupy(self) -> CupyStream:
+    def cupy(self) -> _CupyStream:
         """The stream as a CuPy stream."""
         return self._view("cupy", self._make_cupy)
 
