@@ -51,6 +51,7 @@ EXPECTED = {
     ("cuStreamGetCaptureInfo", "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT"): "the same",
     ("cuCtxGetDevice", "CUDA_ERROR_INVALID_CONTEXT"): "a thread that has no current device",
     ("cuEventQuery", "CUDA_ERROR_NOT_READY"): "work that is not done yet",
+    ("cuStreamQuery", "CUDA_ERROR_NOT_READY"): "the same",
 }
 # What it says of processes that have done nothing on a GPU, or whose tests have failed.
 OF_PROCESSES = ("Target application", "Error: process", "Error: No attachable", "Error: Target")

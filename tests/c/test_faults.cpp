@@ -252,7 +252,19 @@ vc_status view_unowned() {
   return status;
 }
 
+vc_status split_owner() {
+  vc_owner owner = new_owner(), part = {};
+  vc_status status = vc_owner_split(&owner, 3, &part, &error);
+  CHECK((status == VC_OK) == (part.release != nullptr));
+  if (status != VC_OK)
+    return give_up(status, owner);
+  for (vc_owner copy : {part, part, part})
+    vc_owner_release(&copy);
+  return status;
+}
+
 const operation operations[] = {
+    {"vc_owner_split", split_owner, HOST_ONLY, 0},
     {"vc_dlpack_from_view", make_export, ANYWHERE, 0},
     {"vc_dlpack_versioned_from_view", make_versioned_export, ANYWHERE, 0},
     {"vc_gpumat_over, vc_view_from_gpumat", view_unowned, ANYWHERE, 0},

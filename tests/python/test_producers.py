@@ -861,11 +861,12 @@ def test_dlpack_comes_before_the_cuda_array_interface_and_that_before_buffers():
 
 
 @standin_lacks
-def test_opencvs_own_dlpack_is_not_used(monkeypatch):
+def test_opencvs_own_dlpack_is_not_used():
     """It is wrong about strides, devices and streams."""
     image = Image((7, 5, 3), strides=(64, 3, 1))
     mat = vc.as_gpumat(image.array)
-    assert hasattr(mat, "__dlpack__")
+    if not hasattr(mat, "__dlpack__"):
+        pytest.skip("this OpenCV has no DLPack of its own (4.13 and later have)")
     assert vc.view(mat).strides == (64, 3, 1)
 
 

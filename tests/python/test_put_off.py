@@ -162,7 +162,8 @@ def test_a_source_that_converts_its_gpumat_again_while_it_dies(ledger, counting)
         """The memory is still there: this is the object that holds it."""
         for convert in CONVERT.values():
             seen.append(vc.view(convert(np.zeros((4, 5, 3), np.uint8))).shape)
-        vc.as_tensor(mats[0])  # empty by now, or another lend
+        for mat in mats:
+            vc.as_tensor(mat)  # empty by now, or another lend
         vc.collect()
 
     image.action = again
@@ -173,6 +174,7 @@ def test_a_source_that_converts_its_gpumat_again_while_it_dies(ledger, counting)
     vc.collect()
     mats.clear()
     counted = ledger(force=True)
+    assert seen == [(4, 5, 3)] * len(CONVERT)
     assert counted["lends"] == counted["lends_released"]
     assert counted.get("exports") == counted.get("exports_released")
 

@@ -53,7 +53,11 @@ class Host:
     def convert(self, image):
         """May be refused, where the target can't show such a view."""
         to = self.random.choice(self.TARGETS)
-        return Image(to(image.object, producer_stream=image.stream), image.value)
+        made = to(image.object, producer_stream=image.stream)
+        if made is image.object:
+            return image
+        # A View has no stream of its own: it is for whoever waits for the image's.
+        return Image(made, image.value, image.stream if to is vc.view else None)
 
     def use(self, image):
         """Something that libraries do with images; the image to go on with."""
@@ -113,32 +117,35 @@ class Gpu(Host):
             return work(image)
         return super().use(image)
 
-    def lend(self, image, stream):
-        """To a GpuMat that is used on this stream, which waits for who wrote the image."""
+    def hand_over(self, image, stream):
+        """A view that is used on this stream, which waits for who wrote the image. It is
+        of another class: a conversion to the image's own gives the image itself."""
         written = LEGACY if image.stream is None else image.stream
-        return vc.as_gpumat(image.object, producer_stream=written, stream=stream)
+        to = vc.view if isinstance(image.object, cv2.cuda.GpuMat) else vc.as_gpumat
+        return to(image.object, producer_stream=written, stream=stream)
 
     def by_torch(self, image):
-        mat = self.lend(image, self.torch_stream)
+        seen = self.hand_over(image, self.torch_stream)
         with torch.cuda.stream(self.torch_stream):
-            vc.as_tensor(mat, producer_stream=self.torch_stream).add_(0)
+            vc.as_tensor(seen, producer_stream=self.torch_stream).add_(0)
         self.count("torch kernels")
         return image
 
     def by_cupy(self, image):
-        mat = self.lend(image, self.cupy_stream)
+        seen = self.hand_over(image, self.cupy_stream)
         with self.cupy_stream:
-            array = vc.as_cupy(mat, producer_stream=self.cupy_stream)
+            array = vc.as_cupy(seen, producer_stream=self.cupy_stream)
             array += array.dtype.type(0)
         self.count("CuPy kernels")
         return image
 
     def by_opencv(self, image):
-        mat = self.lend(image, self.cv2_stream)
+        seen, stream = self.hand_over(image, self.cv2_stream), self.cv2_stream
+        mat = vc.as_gpumat(seen, producer_stream=stream, stream=stream)
         # A kernel of OpenCV's own: NPP's go to one stream for all threads of the process.
-        larger = cv2.cuda.max(mat, mat, stream=self.cv2_stream)
+        larger = cv2.cuda.max(mat, mat, stream=stream)
         self.count("cv2.cuda kernels")
-        return Image(larger, image.value, self.cv2_stream)
+        return Image(larger, image.value, stream)
 
     def pixels(self, image):
         return vc.as_tensor(image.object, producer_stream=image.stream)
