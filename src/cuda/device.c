@@ -50,6 +50,7 @@ static vc_entered make_current(const vc_driver *driver, vc_entered entered, CUco
 static vc_entered make_primary_current(const vc_driver *driver, vc_entered entered,
                                        int32_t device) {
   CUcontext context;
+  if (device < 0) return entered;
   CUresult result = primary_context(driver, device, &context);
   if (result != VC_CUDA_SUCCESS) return refused(entered, result);
   return make_current(driver, entered, context);

@@ -333,7 +333,8 @@ bool vc_stream_is_idle(int32_t device, vc_stream stream) {
   if (!driver || stream == VC_STREAM_NONE) return true;
   vc_entered entered = vc_cuda_enter_stream(device, stream);
   capture found;
-  bool idle = find_capture(driver, stream, &found) == VC_CUDA_SUCCESS && !found.active &&
+  bool idle = vc_cuda_check_entry(entered, device, NULL) == VC_OK &&
+              find_capture(driver, stream, &found) == VC_CUDA_SUCCESS && !found.active &&
               !found.implicit &&
               driver->cuStreamQuery(vc_driver_stream(stream)) == VC_CUDA_SUCCESS;
   vc_cuda_leave(entered);

@@ -457,6 +457,10 @@ static void test_synchronize(void) {
   CHECK_WORK("synchronize A@0");
   CHECK_OK(vc_stream_synchronize(0, 0, &error));
   CHECK_WORK("synchronize 1@0");
+  sim_set_current(0);
+  CHECK_OK(vc_stream_synchronize(-1, 0, &error)); /* pinned memory is no device's */
+  CHECK_WORK("synchronize 1@0");
+  sim_set_current(-1);
   sim_begin_capture(a, SIM_GLOBAL);
   const char *part = "the host can't wait for a stream that is capturing a graph";
   CHECK_FAILS(vc_stream_synchronize(0, a, &error), VC_ERROR_CUDA, part);
