@@ -39,7 +39,8 @@ def requirements(python):
     build = subprocess.run(backend, capture_output=True, text=True, check=True).stdout.split("\n")
     lines = (ROOT / "tools" / "requirements.txt").read_text().splitlines()
     wanted = [line.partition("#")[0].strip() for line in [*build, *lines]]
-    return [line for line in wanted if line and not (free_threaded() and "opencv" in line)]
+    left_out = ("nvidia-", "opencv") if free_threaded() else ("nvidia-",)  # nvcc: see build()
+    return [line for line in wanted if line and not line.startswith(left_out)]
 
 
 def prepare(python):
@@ -52,10 +53,13 @@ def prepare(python):
 
 
 def build(python, folder):
+    """Without GPU kernels, which are the same with every Python."""
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     install = [python, *PIP, "--no-build-isolation", "--no-deps", "--force-reinstall"]
     env = dict(os.environ, PATH=path)
-    must(*install, f"-Cbuild-dir={folder / 'meson'}", "-Csetup-args=-Dwerror=true", ".", env=env)
+    options = ["-Dwerror=true", "-Dcuda=disabled"]
+    settings = [f"-Csetup-args={option}" for option in options]
+    must(*install, f"-Cbuild-dir={folder / 'meson'}", *settings, ".", env=env)
     must(*install, "./drop-in", env=env)
 
 
