@@ -31,7 +31,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(torch|cupy|numpy|cv2|collections\.abc|typing)\b.*"),
     (
         "py:.*",
-        r"((Cupy|Cv2|Torch)Stream|Any|Buffer|CapsuleType|GpuMat(ND)?|Iterable|Iterator|Literal|Sequence)",
+        r"((_Cupy|Cv2|Torch)Stream|Any|Buffer|CapsuleType|GpuMat(ND)?|Iterable|Iterator|Literal|Sequence)",
     ),
     ("c:identifier", r"u?int\d+_t|u?intptr_t|size_t|DLManagedTensor(Versioned)?"),
 ]
