@@ -25,7 +25,7 @@ static CUcontext known_context(int32_t device) {
 static CUresult primary_context(const vc_driver *driver, int32_t device, CUcontext *out) {
   *out = known_context(device);
   if (*out) return VC_CUDA_SUCCESS;
-  if (device < 0 || device >= VC_MAX_DEVICES) return INVALID_DEVICE;
+  if (device >= VC_MAX_DEVICES) return INVALID_DEVICE;
   CUresult result = driver->cuDevicePrimaryCtxRetain(out, device);
   if (result == VC_CUDA_SUCCESS) atomic_store(&primary[device], *out);
   return result;
@@ -50,6 +50,7 @@ static vc_entered make_current(const vc_driver *driver, vc_entered entered, CUco
 static vc_entered make_primary_current(const vc_driver *driver, vc_entered entered,
                                        int32_t device) {
   CUcontext context;
+  if (device < 0) return entered; /* no one device's memory: what is current will do */
   CUresult result = primary_context(driver, device, &context);
   if (result != VC_CUDA_SUCCESS) return refused(entered, result);
   return make_current(driver, entered, context);

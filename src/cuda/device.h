@@ -23,7 +23,7 @@ typedef struct vc_entered {
 
 /* Makes the primary context of a CUDA device current on this thread, and lets
  * the thread's calls pass beside graph captures that it knows nothing of
- * (CU_STREAM_CAPTURE_MODE_RELAXED). */
+ * (CU_STREAM_CAPTURE_MODE_RELAXED). Of a negative device whatever is current is right. */
 vc_entered vc_cuda_enter(int32_t device);
 
 /* The same for the context that an explicit stream belongs to, which may be
