@@ -31,6 +31,8 @@ MESON = [sys.executable, "-m", "mesonbuild.mesonmain"]
 NOT_OURS = {
     "libpython": "CPython keeps some static types' members and objects in module cycles",
     "python3": "the same, where the interpreter is one file",
+    "libavutil": "PyAV keeps packets of a video that is not read to its end",
+    "input.abi3": "and the lists of its streams",
 }
 OURS = re.compile(r"_viewcast\.|libviewcast")
 
@@ -42,6 +44,8 @@ DESELECT = [
     "--ignore=tests/python/test_processes.py",  # their ends are judged by exit code
     "--ignore=tests/python/test_no_memory.py",  # needs Python's own allocator
     "--ignore=tests/python/test_leaks.py",  # counts blocks of it
+    # OpenCV's __init__ forgets what the object held before.
+    "--deselect=tests/python/test_paths.py::test_an_object_can_be_initialised_again",
     "--deselect=tests/python/test_lifetime.py::test_the_interpreter_ends_quietly_with_views_alive",
 ]
 # LeakSanitizer itself crashes at times in a child that was forked from a process
@@ -99,9 +103,12 @@ def module_of(frames):
 
 
 def judge(folder):
-    """Reads the reports; True if anything in them is ours."""
+    """Reads the reports; True if anything in them is ours. Those of programs that tests
+    start, as a compiler, are not read: nothing of ours is in them."""
     bad, theirs = 0, collections.Counter()
     for report in sorted(folder.glob("*")):
+        if not report.name.startswith(("report.python", "undefined")):
+            continue
         text = report.read_text(errors="replace")
         leaks = list(blocks(text))
         if not leaks or "ERROR: AddressSanitizer" in text or "runtime error" in text:
@@ -131,6 +138,7 @@ def suite(title, site, files, logs, *, leaks, paths=()):
         "allocator_may_return_null": 1,  # tests ask for more memory than there is
         "stack_trace_format": '"    #%n %p in %f %s:%l [%m]"',
         "log_path": logs / "report",
+        "log_exe_name": 1,
     }
     path = [*map(str, paths), str(site), str(ROOT / "drop-in")]
     env = tools_env(
