@@ -33,6 +33,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 class Neighbour:
     chooses = False
     knows = False
+    keeps = True  # alive what an image of its own is made of
 
     def current(self, stream):
         return contextlib.nullcontext()
@@ -227,6 +228,7 @@ class Warp(Neighbour):
 
 class NvImageCodec(Neighbour):
     modules = ("nvidia.nvimgcodec",)
+    keeps = False
     orders = False
     readonly = False
     strided = True

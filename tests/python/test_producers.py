@@ -687,6 +687,12 @@ def test_cuda_arrays_are_views(target, strides, version):
     assert vc.view(CONVERT[target](source)).ptr == image.address
 
 
+def test_cuda_arrays_may_have_lists_of_axes():
+    image = Image((7, 5, 3), strides=(64, 3, 1))
+    axes = {"shape": list(image.array.shape), "strides": list(image.array.strides)}
+    sees(CudaArray(image, **axes), image)
+
+
 def test_cuda_arrays_with_strides_are_views():
     image = Image((7, 5, 3), strides=(64, 3, 1))
     assert sees(CudaArray(image), image).strides == (64, 3, 1)
@@ -739,14 +745,15 @@ WRONG_CUDA_ARRAYS = {
     "mask": ({"mask": np.ones(3)}, "mask", vc.ViewError),
     "shape missing": ({"shape": KeyError}, '"shape" as a tuple', vc.ViewError),
     "shape None": ({"shape": None}, '"shape" as a tuple', vc.ViewError),
-    "shape a list": ({"shape": [7, 5]}, '"shape" as a tuple', vc.ViewError),
+    "shape a list of strings": ({"shape": ["7", "5"]}, '"shape" as a tuple', vc.ViewError),
+    "shape a set": ({"shape": {7, 5}}, '"shape" as a tuple', vc.ViewError),
     "shape of strings": ({"shape": ("7", "5")}, '"shape" as a tuple', vc.ViewError),
     "shape of floats": ({"shape": (7.0, 5.0)}, '"shape" as a tuple', vc.ViewError),
     "shape huge": ({"shape": (2**70, 5)}, '"shape" as a tuple', vc.ViewError),
     "shape negative": ({"shape": (-7, 5)}, "axis 0 is -7 long", vc.ViewError),
     "shape empty": ({"shape": (), "strides": None}, "rank 0", vc.LayoutError),
     "rank 5": ({"shape": (1,) * 5, "strides": None}, "5 axes", vc.LayoutError),
-    "strides a list": ({"strides": [5, 1]}, '"strides" as a tuple', vc.ViewError),
+    "strides a string": ({"strides": "51"}, '"strides" as a tuple', vc.ViewError),
     "strides too few": ({"strides": (5,)}, '"strides" as one integer an axis', vc.ViewError),
     "strides too many": (
         {"strides": (35, 5, 1)},

@@ -22,7 +22,7 @@ def describe(machine, libraries):
     there = ["gpumat" if name == "opencv" else name for name in usable(libraries)]
     result = {}
     for source in there:
-        image, problem = attempt(source, start)
+        image, problem = image_of(source, start)
         others = [target for target in there if target != source]
         result[source] = {
             target: problem or path(image, target, machine["mode"]) for target in others
@@ -48,6 +48,12 @@ def first_image(machine, libraries):
     return None
 
 
+def image_of(source, start):
+    """NumPy has host memory alone."""
+    host = load("numpy")[0].zeros(SHAPE, dtype="uint8") if source == "numpy" else start
+    return attempt(source, host)
+
+
 def attempt(target, image):
     try:
         return CONVERT[target](image), None
@@ -57,6 +63,11 @@ def attempt(target, image):
 
 def path(image, target, mode):
     converted, problem = attempt(target, image)
+    if problem and mode == "CUDA":
+        if target == "numpy":
+            return "no: device memory"
+        if vc.view(image).device == "cpu":
+            return "no: host memory (copy=None, device=0 copies it)"
     if problem:
-        return "no: device memory" if target == "numpy" and mode == "CUDA" else problem
+        return problem
     return "view" if vc.view(converted).ptr == vc.view(image).ptr else "NOT the same memory"

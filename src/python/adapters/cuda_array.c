@@ -19,8 +19,13 @@ static int find(PyObject *dictionary, const char *key, PyObject **out) {
   return 0;
 }
 
-static int read_axes(PyObject *tuple, const char *key, int64_t *out, int32_t *ndim) {
-  if (tuple && vp_axes_read(tuple, out, ndim) == 0) return 0;
+/* The interface asks for tuples; PyNvVideoCodec's planes have lists. */
+static int read_axes(PyObject *axes, const char *key, int64_t *out, int32_t *ndim) {
+  bool is_list = axes && PyList_Check(axes);
+  PyObject *tuple = is_list ? PyList_AsTuple(axes) : Py_XNewRef(axes);
+  int result = tuple ? vp_axes_read(tuple, out, ndim) : -1;
+  Py_XDECREF(tuple);
+  if (result == 0) return 0;
   return missing(key, "a tuple of integers"); /* a LayoutError passes unchanged */
 }
 
