@@ -22,6 +22,7 @@ def main():
     for command in commands:
         if code := subprocess.run(command, cwd=ROOT, env=env, check=False).returncode:
             sys.exit(code)
+    print("C tests: every program passed")
 
 
 if __name__ == "__main__":

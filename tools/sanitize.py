@@ -39,6 +39,7 @@ OURS = re.compile(r"_viewcast\.|libviewcast")
 # What starts many processes: torch's import alone takes 10 s here.
 DESELECT = [
     "--ignore=tests/python/test_examples.py",  # programs that import torch four times
+    "--ignore=tests/python/test_bench.py",  # OpenCV's from_dlpack, a peer, never frees
     "--ignore=tests/python/test_imports.py",  # what is imported when: a process a case
     "--ignore=tests/python/test_wrong_cv2.py",  # the same
     "--ignore=tests/python/test_processes.py",  # their ends are judged by exit code
