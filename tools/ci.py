@@ -44,7 +44,7 @@ def all_stages():
     yield from tests[2:]
     yield tests[0]
     # Bounded: a documentation that hangs must not eat the run.
-    yield Stage("Documentation", ["make", "docs"], timeout=600)
+    yield Stage("Documentation", ["make", "--no-print-directory", "docs"], timeout=600)
 
 
 def main():
