@@ -97,40 +97,6 @@ bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size) {
   return true;
 }
 
-/* --- loading */
-
-static struct {
-  PyMutex mutex;
-  unsigned long thread; /* that holds it; 0: none */
-  int depth;
-} loading;
-
-void vp_loading_begin(void) {
-  unsigned long here = PyThread_get_thread_ident();
-  if (__atomic_load_n(&loading.thread, __ATOMIC_RELAXED) != here) {
-    PyMutex_Lock(&loading.mutex);
-    __atomic_store_n(&loading.thread, here, __ATOMIC_RELAXED);
-  }
-  loading.depth++;
-}
-
-void vp_loading_end(void) {
-  if (--loading.depth) return;
-  __atomic_store_n(&loading.thread, 0, __ATOMIC_RELAXED);
-  PyMutex_Unlock(&loading.mutex);
-}
-
-/* The world is stopped for os.fork(), at places where no vp_lock is held; but a thread
- * that is loading may be anywhere, and is not there in the child. */
-static void begin_as_child(void) {
-  if (loading.thread == PyThread_get_thread_ident()) return;
-  loading.mutex = (PyMutex){0};
-  loading.thread = 0;
-  loading.depth = 0;
-}
-
-void vp_free_threading_init(void) { pthread_atfork(NULL, NULL, begin_as_child); }
-
 #else
 
 bool vp_decref_unless_last(PyObject *object) {
@@ -139,6 +105,59 @@ bool vp_decref_unless_last(PyObject *object) {
   return true;
 }
 
-void vp_free_threading_init(void) {}
-
 #endif
+
+/* --- loading. With the GIL too: what finds a library out calls it, and OpenCV lets go of
+ * the GIL in its calls. */
+
+#ifdef Py_GIL_DISABLED
+typedef PyMutex mutex;
+#  define NEW_MUTEX {0}
+static void lock(mutex *which) { PyMutex_Lock(which); }
+static void unlock(mutex *which) { PyMutex_Unlock(which); }
+#else
+typedef pthread_mutex_t mutex;
+#  define NEW_MUTEX PTHREAD_MUTEX_INITIALIZER
+
+/* Who holds it may be waiting for the GIL. */
+static void lock(mutex *which) {
+  if (pthread_mutex_trylock(which) == 0) return;
+  Py_BEGIN_ALLOW_THREADS
+  pthread_mutex_lock(which);
+  Py_END_ALLOW_THREADS
+}
+
+static void unlock(mutex *which) { pthread_mutex_unlock(which); }
+#endif
+
+static struct {
+  mutex mutex;
+  unsigned long thread; /* that holds it; 0: none */
+  int depth;
+} loading = {.mutex = NEW_MUTEX};
+
+void vp_loading_begin(void) {
+  unsigned long here = PyThread_get_thread_ident();
+  if (__atomic_load_n(&loading.thread, __ATOMIC_RELAXED) != here) {
+    lock(&loading.mutex);
+    __atomic_store_n(&loading.thread, here, __ATOMIC_RELAXED);
+  }
+  loading.depth++;
+}
+
+void vp_loading_end(void) {
+  if (--loading.depth) return;
+  __atomic_store_n(&loading.thread, 0, __ATOMIC_RELAXED);
+  unlock(&loading.mutex);
+}
+
+/* os.fork() comes at places where no vp_lock is held; but a thread that is loading may be
+ * anywhere, and is not there in the child. */
+static void begin_as_child(void) {
+  if (loading.thread == PyThread_get_thread_ident()) return;
+  loading.mutex = (mutex)NEW_MUTEX;
+  loading.thread = 0;
+  loading.depth = 0;
+}
+
+void vp_free_threading_init(void) { pthread_atfork(NULL, NULL, begin_as_child); }

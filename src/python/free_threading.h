@@ -43,11 +43,6 @@ const void *vp_entry_read(const vp_version *version, const void *entry, void *co
 /* Exchanges the two; false, and both as they were, while another thread writes. */
 bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size);
 
-/* One thread at a time finds out what a library is like; it may come back here, for
- * what it runs may convert. Import first: imports have locks of their own. */
-void vp_loading_begin(void);
-void vp_loading_end(void);
-
 #  define VP_BEGIN_SETTING(module) Py_BEGIN_CRITICAL_SECTION(module)
 #  define VP_END_SETTING() Py_END_CRITICAL_SECTION()
 
@@ -82,13 +77,15 @@ static inline bool vp_entry_swap(vp_version *version, void *entry, void *other, 
   return true;
 }
 
-static inline void vp_loading_begin(void) {}
-static inline void vp_loading_end(void) {}
-
 #  define VP_BEGIN_SETTING(module) { (void)(module);
 #  define VP_END_SETTING() }
 
 #endif
+
+/* One thread at a time finds out what a library is like; it may come back here, for
+ * what it runs may convert. Import first: imports have locks of their own. */
+void vp_loading_begin(void);
+void vp_loading_end(void);
 
 /* Keeps an object (taken; NULL with an exception) in a slot for ever, unless another
  * is there by now. Returns the one that is there, borrowed. */

@@ -99,9 +99,11 @@ def test_up_into_memory_that_is_there():
     out = sim.memory()
     image = numpy.arange(72, dtype="uint8").reshape(4, 6, 3)
     target = on_gpu(out, a)
+    sim.busy(1)
     with blocks() as pool:
         assert vc.to_tensor(image, out=target) is target
     assert sim.work() == "record A@0, wait 1@0, copy 1@0, record 1@0, query@0"
+    sim.busy(1, False)
     numpy.testing.assert_array_equal(out, image)
     assert pool.asked == []
 
@@ -198,8 +200,10 @@ def test_each_stream_is_waited_for_once():
     a, b, c = sim.stream(), sim.stream(), sim.stream()
     images = [on_gpu(filled(n), stream) for n, stream in enumerate([a, b, a, c, b, c, a])]
     out = on_gpu(sim.memory(shape=(7, 3, 4, 6), dtype="float32"), c)
+    sim.busy(c)
     vc.to_tensor(images, layout="NCHW", out=out, stream=c)
     work = sim.work().split(", ")
+    sim.busy(c, False)
     assert work[:5] == ["record A@0", "wait C@0", "record B@0", "wait C@0", "launch C@0"]
     assert work[5:] == ["record C@0", "query@0"]  # one mark for all that is held
 
