@@ -36,6 +36,7 @@ THREADS = 8
 TURNS = 60
 
 FREES = "counts both ways and frees"
+STANDIN = cv2.__doc__ == "A stand-in."  # tests/c/standin_cv2.cpp
 
 
 class Memory(np.ndarray):
@@ -433,6 +434,8 @@ def test_the_first_use_on_many_threads(convert):
 def test_pools_change_while_others_allocate(counting):
     if counting != FREES:
         pytest.skip("this OpenCV allocates nothing")
+    if not STANDIN and vc.host_mode():
+        pytest.skip("without a GPU OpenCV's own allocator, which takes turns here, has no memory")
     before = vc.statistics()
 
     def work(index):
