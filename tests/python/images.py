@@ -8,7 +8,6 @@ from typing import NamedTuple
 import cupy
 import cv2
 import numpy as np
-import pytest
 import torch
 
 import viewcast as vc
@@ -48,15 +47,6 @@ DTYPES = tuple(DEPTHS)
 LATER = ("bfloat16", "uint64", "int64", "uint32")  # no bool: it travels as 8U
 EVERYWHERE = tuple(name for name in DTYPES if name not in LATER)
 HAS_LATER = hasattr(cv2, "CV_16BFC")  # OpenCV 5
-
-# tests/c/standin_cv2.cpp in OpenCV's place has GpuMat alone.
-STANDIN = cv2.__doc__ == "A stand-in."
-standin_lacks = pytest.mark.skipif(STANDIN, reason="not in OpenCV's stand-in")
-
-# What the loaded OpenCV does with its counter: see viewcast.h, vc_counting.
-FREES = "counts both ways and frees"
-COUNTS = "counts both ways"
-COUNTS_UP = "counts up only"
 
 
 class Memory(np.ndarray):

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from images import COUNTS_UP
+from loaded_opencv import COUNTS_UP
 
 import viewcast as vc
 from viewcast.doctor import advice, show

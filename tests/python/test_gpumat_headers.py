@@ -9,18 +9,8 @@ import ctypes
 import cv2
 import pytest
 from gpumat_header import count, fields, header
-from images import (
-    CONVERT,
-    COUNTS,
-    COUNTS_UP,
-    FREES,
-    HAS_LATER,
-    Image,
-    gpumat_type,
-    make_gpumat,
-    pixels,
-    standin_lacks,
-)
+from images import CONVERT, HAS_LATER, Image, gpumat_type, make_gpumat, pixels
+from loaded_opencv import COUNTS, COUNTS_UP, FREES, standin_lacks
 
 import viewcast as vc
 

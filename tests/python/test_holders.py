@@ -13,7 +13,8 @@ import torch
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from images import CONVERT, COUNTS_UP, MAKE, Image
+from images import CONVERT, MAKE, Image
+from loaded_opencv import COUNTS_UP
 
 import viewcast as vc
 

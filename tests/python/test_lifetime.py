@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from images import CONVERT, COUNTS_UP, FREES, MAKE, Image, make_gpumat, pixels
+from images import CONVERT, MAKE, Image, make_gpumat, pixels
+from loaded_opencv import COUNTS_UP, FREES
 
 import viewcast as vc
 

@@ -9,7 +9,8 @@ import weakref
 import cv2
 import numpy as np
 import pytest
-from images import CONVERT, Memory, memory, pixels_at, standin_lacks
+from images import CONVERT, Memory, memory, pixels_at
+from loaded_opencv import standin_lacks
 
 import viewcast as vc
 

@@ -15,6 +15,7 @@ import cv2
 import numpy
 import pytest
 import torch
+from loaded_opencv import COUNTS_UP
 
 import viewcast as vc
 from viewcast import _viewcast
@@ -48,7 +49,7 @@ def test_the_variable_changes_every_path(counting):
     before_slow, slow = paths_with("1")
     unused = dict.fromkeys(("GpuMat made", "torch", "CuPy read", "CuPy made"))
     assert before == {"slow": False, **unused} and before_slow == {"slow": True, **unused}
-    can_make = counting != "counts up only"
+    can_make = counting != COUNTS_UP
     assert fast["GpuMat made"] == ("in place" if can_make else "by its class")
     has_table = hasattr(torch.Tensor, "__dlpack_c_exchange_api__")
     assert fast["torch"] == ("exchange table" if has_table else "torch.utils.dlpack")

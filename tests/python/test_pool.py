@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from gpumat_header import count, header
+from loaded_opencv import FREES
 
 import viewcast as vc
 
@@ -25,7 +26,7 @@ def opencv_with_cuda(counting, request):
     if request.function is test_opencv_without_cuda:
         yield
         return
-    if counting != "counts both ways and frees":
+    if counting != FREES:
         pytest.skip(f"this OpenCV is built without CUDA ({counting}): it allocates no GpuMat")
     yield
     vc.use_pool(None)
@@ -348,7 +349,7 @@ def test_an_error_of_an_iterator_passes():
 
 
 def test_opencv_without_cuda(counting):
-    if counting == "counts both ways and frees":
+    if counting == FREES:
         pytest.skip("this OpenCV is built with CUDA")
     assert vc.pool() is None
     vc.use_pool(None)

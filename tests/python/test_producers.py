@@ -32,16 +32,8 @@ from dlpack_structs import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from images import (
-    CONVERT,
-    CudaArray,
-    Image,
-    make_cupy,
-    make_torch,
-    ml_dtypes,
-    pixels_at,
-    standin_lacks,
-)
+from images import CONVERT, CudaArray, Image, make_cupy, make_torch, ml_dtypes, pixels_at
+from loaded_opencv import standin_lacks
 
 import viewcast as vc
 from viewcast._viewcast import cuda_array_as_opencv_gpu_mat

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from dlpack_structs import consume, managed_tensor
-from images import CONVERT, FREES, Image
+from images import CONVERT, Image
+from loaded_opencv import FREES
 
 import viewcast as vc
 

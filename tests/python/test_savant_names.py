@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 import torch
 from gpumat_header import header
-from images import (
-    COUNTS_UP,
-    CudaArray,
-    Image,
-    make_cupy,
-    make_gpumat,
-    make_torch,
-    pixels,
-    see,
-)
+from images import CudaArray, Image, make_cupy, make_gpumat, make_torch, pixels, see
+from loaded_opencv import COUNTS_UP
 
 import viewcast as vc
 from viewcast._viewcast import (

@@ -10,16 +10,8 @@ import torch
 import transform_reference as reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from images import (
-    HAS_LATER,
-    LATER,
-    MAKE,
-    Memory,
-    memory,
-    ml_dtypes,
-    numpy_dtype,
-    standin_lacks,
-)
+from images import HAS_LATER, LATER, MAKE, Memory, memory, ml_dtypes, numpy_dtype
+from loaded_opencv import standin_lacks
 
 import viewcast as vc
 
