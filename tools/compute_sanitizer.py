@@ -38,6 +38,8 @@ TOOLS = {
     "initcheck": (OWN_KERNELS, ["-k", "small"]),
 }
 SOME_FAILED = 1  # pytest's exit code
+# Of 1,000 a race test makes without it: each try is the same accesses in another order.
+TRIALS = "20"
 KERNEL_TESTS = [TESTS / "test_transform.py"]
 # The longest first. What needs no kernel of a GPU is left out.
 FIRST = ["order", "reuse", "pool", "lifetime", "transform", "to_functions", "devices"]
@@ -121,6 +123,7 @@ def read(folder):
 
 def environment(name):
     env = dict(os.environ, XLA_PYTHON_CLIENT_PREALLOCATE="false")
+    env.setdefault("VIEWCAST_TRIALS", TRIALS)
     if name not in WITH_POOLS:
         env["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"
     return env

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams of every library, and a delay on any of them."""
+"""Streams of every library, a delay on any of them, and how often a race is tried."""
 
 import contextlib
+import os
 
 import cupy
 import torch
@@ -10,6 +11,11 @@ import viewcast as vc
 
 CYCLES = 800_000  # about 0.4 ms at 1.98 GHz: longer than a hand-over
 LONG = 10_000_000  # 5 ms: longer than any hiccup of the host, to make the naive way lose
+
+
+def trials(number: int) -> int:
+    """How often to try: VIEWCAST_TRIALS at most, for a checker that slows each try down."""
+    return min(number, int(os.environ.get("VIEWCAST_TRIALS", number)))
 
 
 def delay(stream, cycles: int = CYCLES) -> None:

@@ -5,6 +5,7 @@ import cupy
 import numpy as np
 import pytest
 import torch
+from delay import trials
 from pictures import address, pattern, pixels
 
 import viewcast as vc
@@ -77,7 +78,7 @@ def test_streams_of_two_gpus_are_ordered(two_gpus):
     tensor = torch.zeros((64, 64, 3), dtype=torch.uint8, device="cuda:1")
     side, consumer = torch.cuda.Stream(device=1), torch.cuda.Stream(device=0)
     stale = 0
-    for trial in range(200):
+    for trial in range(trials(200)):
         value = trial % 250 + 1
         with torch.cuda.stream(side):
             torch.cuda._sleep(400_000)
@@ -170,7 +171,7 @@ def test_a_copy_is_ordered_on_both_sides():
     """The producer is in flight, and its memory is dropped and taken again at once."""
     wrong = 0
     side = torch.cuda.Stream()
-    for trial in range(200):
+    for trial in range(trials(200)):
         value = trial % 250 + 1
         with torch.cuda.stream(side):
             tensor = torch.empty((256, 256, 3), dtype=torch.uint8, device="cuda")

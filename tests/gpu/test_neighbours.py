@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from delay import delay, side_stream
+from delay import delay, side_stream, trials
 from neighbours import is_installed
 from pictures import pattern, pixels
 
 import viewcast as vc
 
 SHAPE = (48, 64, 3)
-TRIALS = 100
+TRIALS = trials(100)
 
 
 # --- their memory, seen by viewcast

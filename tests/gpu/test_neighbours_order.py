@@ -8,13 +8,13 @@ waits by itself, and the test has nothing to show.
 import numpy as np
 import pytest
 import torch
-from delay import CYCLES, LONG, delay, side_stream
+from delay import CYCLES, LONG, delay, side_stream, trials
 from neighbours import Jax
 
 import viewcast as vc
 
 SHAPE = (48, 64, 3)
-TRIALS = 100
+TRIALS = trials(100)
 NAIVE = 10
 
 

@@ -11,12 +11,12 @@ import cupy
 import cv2
 import pytest
 import torch
-from delay import CYCLES, LONG, current, delay, side_stream
+from delay import CYCLES, LONG, current, delay, side_stream, trials
 
 import viewcast as vc
 
-TRIALS = 1000
-NAIVE_TRIALS = 50
+TRIALS = trials(1000)
+NAIVE_TRIALS = trials(50)
 SHAPE = (64, 64, 3)
 LIBRARIES = ["torch", "cupy", "gpumat"]
 PAIRS = [(a, b) for a in LIBRARIES for b in LIBRARIES if a != b]

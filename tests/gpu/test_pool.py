@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from delay import delay, side_stream
+from delay import delay, side_stream, trials
 from pictures import pattern
 
 import viewcast as vc
@@ -18,8 +18,8 @@ import viewcast as vc
 NAMES = ["torch", "cupy", "cuda"]
 FRAME = (1080, 1920, 3)
 LARGE = (4320, 7680, 3)  # more than a library would split off another block
-TRIALS = 1000
-NAIVE_TRIALS = 50
+TRIALS = trials(1000)
+NAIVE_TRIALS = trials(50)
 VALUE, OTHER = 7, 99
 
 
@@ -203,7 +203,7 @@ def test_threads(name):
     def work(number):
         array = pattern((100 + number, 200, 3), seed=number)
         stream = cv2.cuda.Stream()
-        for _ in range(200):
+        for _ in range(trials(200)):
             mat = cv2.cuda.GpuMat()
             mat.upload(array, stream)
             result = cv2.cuda.bitwise_not(mat, stream=stream)

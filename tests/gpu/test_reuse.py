@@ -9,12 +9,12 @@ with stream=-1, which says nothing of the consumer) loses, so the tests see the 
 import cupy
 import pytest
 import torch
-from delay import CYCLES, LONG, current, delay, side_stream
+from delay import CYCLES, LONG, current, delay, side_stream, trials
 
 import viewcast as vc
 
-TRIALS = 1000
-NAIVE_TRIALS = 50
+TRIALS = trials(1000)
+NAIVE_TRIALS = trials(50)
 SHAPE = (256, 256, 4)
 VALUE, OTHER = 7, 99
 

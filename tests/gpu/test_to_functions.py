@@ -8,7 +8,7 @@ import cupy
 import numpy as np
 import pytest
 import torch
-from delay import LONG, current, delay, side_stream
+from delay import LONG, current, delay, side_stream, trials
 
 import viewcast as vc
 from viewcast import _viewcast
@@ -164,7 +164,7 @@ def test_work_in_flight(producer, consumer):
     """Written behind a delay on one stream, used on another; sources and results
     are dropped at once, and their memory is taken again."""
     wrong = 0
-    for value in range(1, 41):
+    for value in range(1, trials(40) + 1):
         first, second = side_stream(), side_stream()
         tensor = torch.zeros(SHAPE, dtype=torch.uint8, device="cuda")
         image = {"torch": lambda t: t, "cupy": vc.as_cupy, "gpumat": vc.as_gpumat}[producer](tensor)
