@@ -55,7 +55,8 @@ def test_frames_in_rgb_are_views(video_codec, clip):
 
 
 def test_a_frame_in_nv12_is_one_plane(video_codec, clip):
-    frame = decoder(video_codec, clip, video_codec.OutputColorType.NATIVE)[0]
+    frames = decoder(video_codec, clip, video_codec.OutputColorType.NATIVE)  # its frames' memory
+    frame = frames[0]
     mat = vc.as_gpumat(frame)
     assert (mat.size(), mat.channels()) == ((1280, 720 * 3 // 2), 1)
     luma, chroma = (vc.as_cupy(plane) for plane in frame.cuda())
