@@ -124,6 +124,9 @@ def read(folder):
 def environment(name):
     env = dict(os.environ, XLA_PYTHON_CLIENT_PREALLOCATE="false")
     env.setdefault("VIEWCAST_TRIALS", TRIALS)
+    # Python's frames in its back traces (its choice for a Python) are never let go of again,
+    # with all that is in their variables, and it takes the GIL under a lock of its own.
+    env["SANITIZER_HOST_STACKTRACE_NATIVE"] = "1"
     if name not in WITH_POOLS:
         env["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"
     return env
