@@ -774,7 +774,7 @@ WRONG_CUDA_ARRAYS = {
     "address huge": ({"data": (2**64, False)}, '"data" as a tuple', vc.ViewError),
     "address 0": ({"data": (0, False)}, "data is NULL", vc.ViewError),
     "address None": ({"data": (None, False)}, "data is NULL", vc.ViewError),
-    "stream 0": ({"stream": 0}, '"stream" as None', vc.ViewError),
+    "stream -1": ({"stream": -1}, '"stream" as None', vc.ViewError),
     "stream a string": ({"stream": "1"}, '"stream" as None', vc.ViewError),
     "address at the end": ({"data": (2**64 - 9, False)}, "outside the address", vc.ViewError),
 }

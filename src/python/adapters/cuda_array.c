@@ -93,7 +93,9 @@ static int find_device(const vc_cuda_array *array, vc_device *out) {
   return 0;
 }
 
-/* Version 3: the stream to wait for; None or absent: nothing to wait for. */
+/* Version 3: the stream to wait for; None or absent: nothing to wait for. 0 is forbidden
+ * there, as it may mean the legacy or the per-thread default stream, and PyNvVideoCodec
+ * says it: the legacy one waits for the other as well. */
 static int read_stream(PyObject *dictionary, vp_source *out) {
   PyObject *stream;
   if (find(dictionary, "stream", &stream) < 0) return -1;
@@ -101,8 +103,8 @@ static int read_stream(PyObject *dictionary, vp_source *out) {
   out->producer = VC_STREAM_NONE;
   if (!stream || stream == Py_None) return 0;
   long long handle = PyLong_AsLongLong(stream);
-  if (PyErr_Occurred() || handle < 1) return missing("stream", "None, 1, 2 or a stream handle");
-  out->producer = (vc_stream)handle;
+  if (PyErr_Occurred() || handle < 0) return missing("stream", "None, 1, 2 or a stream handle");
+  out->producer = handle == 0 ? VC_STREAM_LEGACY : (vc_stream)handle;
   return 0;
 }
 
