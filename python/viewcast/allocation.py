@@ -8,8 +8,9 @@ import sys
 from typing import Any
 
 from viewcast import _viewcast
+from viewcast.streams import cupy_stream
 
-_LEGACY, _PER_THREAD = 1, 2
+_LEGACY = 1
 
 
 def empty(
@@ -63,16 +64,8 @@ def _cupy(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -
     with contextlib.ExitStack() as stack:
         stack.enter_context(cupy.cuda.Device(device))
         if stream is not None:
-            stack.enter_context(_cupy_stream(cupy, device, stream))
+            stack.enter_context(cupy_stream(stream, device))
         return cupy.empty(shape, _numpy_dtype(dtype))
-
-
-def _cupy_stream(cupy: Any, device: int, stream: int) -> Any:
-    if stream == _LEGACY:
-        return cupy.cuda.Stream.null
-    if stream == _PER_THREAD:
-        return cupy.cuda.Stream.ptds
-    return cupy.cuda.ExternalStream(stream, device)
 
 
 def _numpy(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -> Any:

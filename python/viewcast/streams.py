@@ -93,13 +93,7 @@ class Stream:
 
         if isinstance(self._owner, cupy.cuda.Stream):
             return self._owner
-        if self._handle == _LEGACY:
-            return cupy.cuda.Stream.null
-        if self._handle == _PER_THREAD:
-            return cupy.cuda.Stream.ptds
-        if hasattr(cupy.cuda.Stream, "from_external"):  # CuPy 14
-            return cupy.cuda.Stream.from_external(self)
-        return cupy.cuda.ExternalStream(self._handle, self._device)
+        return cupy_stream(self._handle, self._device, self._owner)
 
     def _make_cv2(self) -> Any:
         import cv2
@@ -128,6 +122,32 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"<viewcast.Stream 0x{self._handle:x} of cuda:{self._device}>"
+
+
+class _Named:
+    """A stream as CuPy 14 takes it, and keeps it. A Stream here would be kept by itself."""
+
+    __slots__ = ("_handle", "_owner")
+
+    def __init__(self, handle: int, owner: Any) -> None:
+        self._handle = handle
+        self._owner = owner
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return (0, self._handle)
+
+
+def cupy_stream(handle: int, device: int, owner: Any = None) -> Any:
+    """The stream as CuPy's own, which keeps `owner` alive (from CuPy 14 on)."""
+    import cupy
+
+    if handle == _LEGACY:
+        return cupy.cuda.Stream.null
+    if handle == _PER_THREAD:
+        return cupy.cuda.Stream.ptds
+    if hasattr(cupy.cuda.Stream, "from_external"):
+        return cupy.cuda.Stream.from_external(_Named(handle, owner))
+    return cupy.cuda.ExternalStream(handle, device)
 
 
 def _device_of(owner: Any) -> int:

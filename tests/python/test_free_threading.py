@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from dlpack_structs import Producer, consume, managed_tensor
 from loaded_opencv import FREES, STANDIN
+from threads import THREADS, at_once
 
 import viewcast as vc
 
@@ -33,7 +34,6 @@ except ImportError:
     cupy = None
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-THREADS = 8
 TURNS = 60
 
 
@@ -98,29 +98,6 @@ if cupy:
 
 def address_of(image):
     return vc.view(image).ptr
-
-
-def at_once(work, threads=THREADS):
-    """work(index) on so many threads, which begin together. What they answer, in order;
-    the first exception is raised here."""
-    barrier = threading.Barrier(threads)
-    results, failures = [None] * threads, []
-
-    def run(index):
-        try:
-            barrier.wait()
-            results[index] = work(index)
-        except BaseException as error:
-            failures.append(error)
-
-    started = [threading.Thread(target=run, args=(index,)) for index in range(threads)]
-    for thread in started:
-        thread.start()
-    for thread in started:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return results
 
 
 def balanced(counted):

@@ -20,6 +20,7 @@ import pytest
 import torch
 from images import CONVERT, MAKE, Image, make_gpumat, pixels
 from loaded_opencv import COUNTS_UP, FREES
+from threads import at_once
 
 import viewcast as vc
 
@@ -434,24 +435,30 @@ def test_an_owner_in_a_cycle_with_its_gpumat_leaks_no_more_than_the_cycle():
     assert alive() is None
 
 
+# --- streams
+
+
+@pytest.mark.skipif(not hasattr(cupy.cuda.Stream, "from_external"), reason="CuPy before 14")
+def test_a_stream_of_cupy_keeps_its_owner_and_nothing_keeps_it():
+    class Owner:
+        def __cuda_stream__(self):
+            return (0, 4096)
+
+    owner = Owner()
+    alive = weakref.ref(owner)
+    stream = vc.stream(owner).cupy
+    del owner
+    assert stream.ptr == 4096
+    assert alive() is not None
+    gc.disable()  # at once, without a look for cycles
+    try:
+        del stream
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
 # --- threads
-
-
-def in_threads(work, count=8):
-    failures = []
-
-    def run(number):
-        try:
-            work(number)
-        except BaseException as failure:
-            failures.append(failure)
-
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "gpumat"])
@@ -460,7 +467,7 @@ def test_views_dropped_by_other_threads_are_counted_once(target, ledger, all_of)
         [CONVERT[target](vc.as_gpumat(frame("numpy", 1, (4, 5, 3)))) for _ in range(50)]
         for _ in range(8)
     ]
-    in_threads(lambda number: per_thread[number].clear())
+    at_once(lambda number: per_thread[number].clear())
     assert ledger() == all_of(400, shares=int(target != "gpumat"), exports=exports(target))
 
 
@@ -474,7 +481,7 @@ def test_threads_convert_at_the_same_time(source, ledger):
                 assert set(pixels(target, array)) == {(number + value) % 256}
                 del array
 
-    in_threads(work)
+    at_once(work)
     counted = ledger()
     assert counted["lends"] == counted["lends_released"] == 800
     assert counted["exports"] == counted["exports_released"]
