@@ -23,3 +23,14 @@ PyObject *vp_import(const char *module, const char *install) {
   Py_XDECREF(traceback);
   return NULL;
 }
+
+int vp_load(const char *module, const char *install, bool *loaded, int (*find)(PyObject *module)) {
+  PyObject *imported = vp_import(module, install);
+  if (!imported) return -1;
+  vp_loading_begin();
+  int result = *loaded ? 0 : find(imported);
+  if (result == 0) VP_WRITE(*loaded, true);
+  vp_loading_end();
+  Py_DECREF(imported);
+  return result;
+}

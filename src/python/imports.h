@@ -5,6 +5,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdbool.h>
 
 /* A module that is already imported (new reference), or NULL without an exception.
  * An object of a library whose module is not imported cannot exist. */
@@ -12,5 +13,9 @@ PyObject *vp_imported(const char *module);
 
 /* Imports a module; ImportError says what to install. New reference. */
 PyObject *vp_import(const char *module, const char *install);
+
+/* Imports a module as above, and finds out once what is in it: `find` (0, or -1 with an
+ * exception), on one thread at a time. *loaded, to be VP_READ, says that it was. */
+int vp_load(const char *module, const char *install, bool *loaded, int (*find)(PyObject *module));
 
 #endif

@@ -41,21 +41,12 @@ static int find_all(PyObject *module) {
   const vp_cupy_classes *classes = &cupy.classes;
   bool found = classes->ndarray && classes->memory && classes->pointer && load_names() == 0;
   if (found && !vp_is_slow()) cupy.layout = vp_cupy_find_layout(classes);
-  VP_WRITE(cupy.loaded, found);
   return found ? 0 : -1;
 }
 
-static int load(void) {
-  PyObject *module = vp_import("cupy", INSTALL_CUPY);
-  if (!module) return -1;
-  vp_loading_begin();
-  int result = cupy.loaded ? 0 : find_all(module);
-  vp_loading_end();
-  Py_DECREF(module);
-  return result;
+static bool is_loaded(void) {
+  return VP_READ(cupy.loaded) || vp_load("cupy", INSTALL_CUPY, &cupy.loaded, find_all) == 0;
 }
-
-static bool is_loaded(void) { return VP_READ(cupy.loaded) || load() == 0; }
 
 /* --- import */
 

@@ -94,23 +94,12 @@ static int verify(PyObject *cv2) {
   opencv.gpumat = types.gpumat;
   if (vp_opencv_verify(cv2, types.gpumat, &opencv.abi) < 0 || check_counting(cv2) < 0) return -1;
   opencv.makes_objects = !vp_is_slow() && vp_opencv_verify_objects(&opencv);
-  VP_WRITE(verified, true);
   return 0;
 }
 
-static int load(void) {
-  PyObject *cv2 = vp_import("cv2", INSTALL_CV2);
-  if (!cv2) return -1;
-  vp_loading_begin();
-  int result = verified ? 0 : verify(cv2);
-  vp_loading_end();
-  Py_DECREF(cv2);
-  return result;
-}
-
 const vp_opencv *vp_opencv_load(void) {
-  if (!VP_READ(verified) && load() < 0) return NULL;
-  return &opencv;
+  bool ready = VP_READ(verified) || vp_load("cv2", INSTALL_CV2, &verified, verify) == 0;
+  return ready ? &opencv : NULL;
 }
 
 /* A cv2 object: the Python head, then a cv::Ptr whose first word is the C++

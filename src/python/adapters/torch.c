@@ -36,25 +36,14 @@ static int load_functions(void) {
 static int find_all(PyObject *module) {
   PyObject *tensor = PyObject_GetAttrString(module, "Tensor");
   int result = tensor && load_names() == 0 && load_functions() == 0 ? 0 : -1;
-  if (result == 0) {
-    torch.api = vp_exchange_api((PyTypeObject *)tensor);
-    VP_WRITE(torch.loaded, true);
-  }
+  if (result == 0) torch.api = vp_exchange_api((PyTypeObject *)tensor);
   Py_XDECREF(tensor);
   return result;
 }
 
-static int load(void) {
-  PyObject *module = vp_import("torch", INSTALL_TORCH);
-  if (!module) return -1;
-  vp_loading_begin();
-  int result = torch.loaded ? 0 : find_all(module);
-  vp_loading_end();
-  Py_DECREF(module);
-  return result;
+static bool is_loaded(void) {
+  return VP_READ(torch.loaded) || vp_load("torch", INSTALL_TORCH, &torch.loaded, find_all) == 0;
 }
-
-static bool is_loaded(void) { return VP_READ(torch.loaded) || load() == 0; }
 
 /* --- import */
 
