@@ -48,6 +48,13 @@ def pytest_report_header():
     return lines
 
 
+def pytest_collection_modifyitems(items):
+    skip = pytest.mark.skip(reason=f"without {' and '.join(LACKING)}")
+    for item in items:
+        if LACKING and item.get_closest_marker("all_libraries"):
+            item.add_marker(skip)
+
+
 def pytest_collection_finish():
     gc.freeze()  # what the imports made: gc.collect() need not look through it
 

@@ -13,6 +13,8 @@ from viewcast import __main__ as command_line
 from viewcast.bench import budgets, command, loop, table
 from viewcast.bench.ways import CONVERSIONS
 
+pytestmark = pytest.mark.all_libraries
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SLUGS = [each.slug for each in CONVERSIONS]
 FEW = ["--rounds", "2", "--calls", "20"]

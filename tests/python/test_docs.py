@@ -26,6 +26,7 @@ def blocks(language):
     ]
 
 
+@pytest.mark.all_libraries
 @pytest.mark.parametrize("page", PYTHON, ids=pages.name_of)
 def test_python_of_a_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -13,6 +13,8 @@ import pytest
 import viewcast as vc
 from viewcast.demo import read_frames, sample_clip
 
+pytestmark = pytest.mark.all_libraries
+
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
 

@@ -11,6 +11,8 @@ import pytest
 
 import viewcast as vc
 
+pytestmark = pytest.mark.all_libraries
+
 
 def python(*parts, **environment):
     """Runs code, which must be silent on stderr; gives the lines that it printed."""

@@ -129,6 +129,7 @@ print(faults, "faults")
 """
 
 
+@pytest.mark.all_libraries
 def test_every_python_allocation_fails_in_turn():
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PROGRAM)], capture_output=True, text=True

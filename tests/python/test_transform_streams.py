@@ -165,6 +165,7 @@ def test_between_devices():
         vc.to_tensor(on_gpu(out), out=on_gpu(source), device=0)
 
 
+@pytest.mark.all_libraries
 @simulated()
 def test_where_results_can_be():
     image = numpy.zeros((4, 6, 3), "uint8")
