@@ -56,6 +56,9 @@ EXPECTED = {
     ("cuCtxGetDevice", "CUDA_ERROR_INVALID_CONTEXT"): "a thread that has no current device",
     ("cuEventQuery", "CUDA_ERROR_NOT_READY"): "work that is not done yet",
     ("cuStreamQuery", "CUDA_ERROR_NOT_READY"): "the same",
+    ("cuMemAlloc", "CUDA_ERROR_OUT_OF_MEMORY"): "pools are asked for more than there is",
+    ("cudaMalloc", "cudaErrorMemoryAllocation"): "the same, by torch, CuPy and OpenCV",
+    ("cudaGetLastError", "cudaErrorMemoryAllocation"): "which then read the error away",
 }
 # What it says of processes that have done nothing on a GPU, or whose tests have failed.
 OF_PROCESSES = ("Target application", "Error: process", "Error: No attachable", "Error: Target")

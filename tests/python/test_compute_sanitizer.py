@@ -50,6 +50,8 @@ def failed(call, error="CUDA_ERROR_INVALID_VALUE"):
             "expected",
         ),
         (failed("cuEventRecord", "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT"), [OURS], "ours"),
+        (failed("cuMemAllocAsync", "CUDA_ERROR_OUT_OF_MEMORY"), [OURS], "expected"),
+        (failed("cudaMallocPitch", "cudaErrorMemoryAllocation"), [THEIRS, OURS], "expected"),
         ("Target application returned an error", [], "others"),
         ("Warning: something is slow", [OURS], "others"),
     ],
