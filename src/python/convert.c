@@ -5,6 +5,7 @@
 #include "adapters/opencv.h"
 #include "arguments.h"
 #include "batches.h"
+#include "copy_options.h"
 #include "copying.h"
 #include "errors.h"
 #include "hand_over.h"
@@ -76,7 +77,7 @@ static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t c
   if (vp_is_one_argument(count, kwnames)) return vp_convert(args[0], &options);
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (vp_parse_layout(values[1], &options) < 0) return NULL;
-  if (vp_copying_read(values[2], values[3], &options) < 0) return NULL;
+  if (vp_copy_options_read(values[2], values[3], &options) < 0) return NULL;
   if (parse_streams(values[4], values[5], &options) < 0) return NULL;
   return vp_convert(values[0], &options);
 }
@@ -94,7 +95,7 @@ static PyObject *as_array(const vp_signature *signature, const vp_adapter *targe
   set_owner(values[2], &options);
   if (parse_streams(values[3], values[4], &options) < 0) return NULL;
   bool copies = target != &vp_view_adapter; /* a View has no memory of its own */
-  if (copies && vp_copying_read(values[5], values[6], &options) < 0) return NULL;
+  if (copies && vp_copy_options_read(values[5], values[6], &options) < 0) return NULL;
   return vp_convert(values[0], &options);
 }
 

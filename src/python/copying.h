@@ -5,10 +5,6 @@
 
 #include "adapters/adapter.h"
 
-/* Reads copy= (False, None, True) and device= (None, an ordinal, "cpu", "cuda",
- * "cuda:1", a torch or CuPy device). */
-int vp_copying_read(PyObject *copy, PyObject *device, vp_options *options);
-
 /* 1 if the options ask for a copy of this source, 0 if not; -1 with DeviceError
  * where only a copy would do and none is allowed. */
 int vp_copying_needed(const vp_options *options, const vp_source *source);

@@ -14,7 +14,7 @@
 #include "savant.h"
 #include "source.h"
 #include "streams.h"
-#include "transform.h"
+#include "transform/transform.h"
 #include "view_object.h"
 #include "way_back.h"
 

@@ -1,21 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "paths.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "free_threading.h"
-
-bool vp_is_slow(void) {
-  static int known = -1;
-  int slow = VP_READ(known);
-  if (slow < 0) {
-    const char *value = getenv("VIEWCAST_SLOW");
-    slow = value && strcmp(value, "1") == 0;
-    VP_WRITE(known, slow);
-  }
-  return slow;
-}
+#include "slow.h"
 
 PyObject *vp_paths(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;

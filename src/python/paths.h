@@ -6,11 +6,6 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stdbool.h>
-
-/* True with VIEWCAST_SLOW=1 in the environment, which is read once: every library
- * is then read and made the public way. */
-bool vp_is_slow(void);
 
 /* Each adapter's words about its own; NULL as long as its library was not used. */
 const char *vp_opencv_path(void);

@@ -10,6 +10,7 @@
 #include "free_threading.h"
 #include "imports.h"
 #include "paths.h"
+#include "slow.h"
 
 #define INSTALL_CUPY "pip install cupy-cuda13x (or the package for your CUDA)"
 

@@ -5,7 +5,7 @@
 
 #include "errors.h"
 #include "free_threading.h"
-#include "paths.h"
+#include "slow.h"
 
 #define CAPSULE "dltensor"
 #define CAPSULE_VERSIONED "dltensor_versioned"

@@ -9,6 +9,7 @@
 #include "free_threading.h"
 #include "imports.h"
 #include "paths.h"
+#include "slow.h"
 
 #define INSTALL_CV2                                                                    \
   "pip install opencv-python-headless (headers only), or an OpenCV built with CUDA to " \

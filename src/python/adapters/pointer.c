@@ -5,9 +5,9 @@
 
 #include "adapters/axes.h"
 #include "arguments.h"
-#include "copying.h"
+#include "copy_options.h"
+#include "dtype_argument.h"
 #include "errors.h"
-#include "transform_request.h"
 #include "view_object.h"
 
 static int read_address(PyObject *pointer, vc_view *view) {
@@ -70,7 +70,7 @@ static int find_device(PyObject *device, vc_view *view) {
   vc_error error;
   vp_options asked = {0};
   vc_device found = {VC_CPU, 0};
-  if (vp_copying_read(NULL, device, &asked) < 0) return -1;
+  if (vp_copy_options_read(NULL, device, &asked) < 0) return -1;
   if (!view->data) {
     view->device = asked.has_device ? asked.device : found;
     return 0;

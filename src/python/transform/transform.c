@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform.h"
+#include "transform/transform.h"
 
 #include "arguments.h"
 #include "errors.h"
-#include "transform_run.h"
+#include "transform/run.h"
 
 /* The result, with the images imported and read. */
 static PyObject *carry_out(vp_request *request, const vp_geometry *read, vp_images *from,

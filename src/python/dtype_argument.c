@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dtype=, of whatever library. */
+#include "dtype_argument.h"
+
 #include <string.h>
 
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"
-#include "transform_request.h"
 
 #define NAMES                                                                          \
   "\"bool\", \"int8\" to \"int64\", \"uint8\" to \"uint64\", \"float16\", \"bfloat16\", " \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform_result.h"
+#include "transform/result.h"
 
 #include <string.h>
 
 #include "adapters/opencv.h"
 #include "errors.h"
-#include "transform_memory.h"
+#include "transform/memory.h"
 
 int vp_result_begin(vp_request *request, vp_result *result) {
   result->outs.count = 0;

@@ -3,7 +3,7 @@
 #ifndef VP_TRANSFORM_MOVE_H
 #define VP_TRANSFORM_MOVE_H
 
-#include "transform_images.h"
+#include "transform/images.h"
 
 /* A block with room for the pixels of `like`, in the order that they have in its
  * memory, without gaps: what can be copied in one piece. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform_memory.h"
+#include "transform/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform_images.h"
+#include "transform/images.h"
 
 #include <stdlib.h>
 

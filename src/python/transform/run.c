@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform_run.h"
+#include "transform/run.h"
 
 #include "errors.h"
 #include "hand_over.h"
-#include "transform_keep.h"
-#include "transform_move.h"
+#include "transform/keep.h"
+#include "transform/move.h"
 
 static bool on_gpu(vc_device device) { return device.type == VC_CUDA; }
 

@@ -4,7 +4,7 @@
 #define VP_TRANSFORM_IMAGES_H
 
 #include "adapters/adapter.h"
-#include "transform_request.h"
+#include "transform/request.h"
 
 typedef struct vp_image {
   const vp_adapter *from;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform_keep.h"
+#include "transform/keep.h"
 
 #include <string.h>
 

@@ -38,8 +38,4 @@ int vp_request_read(const char *function, bool is_mat, PyObject *const *args, Py
 /* True if values stay as they are but for the dtype. */
 bool vp_request_is_plain(const vp_request *request);
 
-/* A name ("float16"), a torch, NumPy or CuPy dtype, a NumPy scalar type or
- * Python's bool, int and float (64 bits, as in NumPy and torch). */
-int vp_dtype_read(PyObject *object, vc_dtype *out);
-
 #endif

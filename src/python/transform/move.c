@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform_move.h"
+#include "transform/move.h"
 
 #include <stdlib.h>
 
 #include "errors.h"
-#include "transform_memory.h"
+#include "transform/memory.h"
 
 /* --- the order of the axes in memory */
 

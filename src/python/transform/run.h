@@ -4,7 +4,7 @@
 #ifndef VP_TRANSFORM_RUN_H
 #define VP_TRANSFORM_RUN_H
 
-#include "transform_result.h"
+#include "transform/result.h"
 
 typedef struct vp_run {
   const vp_request *request;

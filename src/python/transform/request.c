@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform_request.h"
+#include "transform/request.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "adapters/adapter.h"
 #include "arguments.h"
-#include "copying.h"
+#include "copy_options.h"
+#include "dtype_argument.h"
 #include "errors.h"
 #include "free_threading.h"
 
@@ -256,7 +257,7 @@ static int sort_arguments(const char *function, bool is_mat, PyObject *const *ar
 
 static int read_device(PyObject *device, vp_options *options) {
   if (!device || device == Py_None) return 0;
-  return vp_copying_read(NULL, device, options);
+  return vp_copy_options_read(NULL, device, options);
 }
 
 static int read_layouts(bool is_mat, PyObject *const *values, vp_request *out) {

@@ -3,7 +3,7 @@
 #ifndef VP_TRANSFORM_RESULT_H
 #define VP_TRANSFORM_RESULT_H
 
-#include "transform_images.h"
+#include "transform/images.h"
 
 typedef struct vp_result {
   /* What is to be made: shape, dtype and device. Of a list of GpuMats, all of

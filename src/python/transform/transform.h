@@ -3,7 +3,7 @@
 #ifndef VP_TRANSFORM_H
 #define VP_TRANSFORM_H
 
-#include "transform_request.h"
+#include "transform/request.h"
 
 /* A new object of options->target with the source's pixels as they are, whatever
  * their layout, on `device`; ready on the consumer's stream. New reference. */
