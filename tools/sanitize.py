@@ -51,7 +51,7 @@ DESELECT = [
 ]
 # LeakSanitizer itself crashes at times in a child that was forked from a process
 # with threads, as these tests' are: they run without it.
-FORKING = ["tests/python/test_simulated_cuda.py"]
+FORKING = ["tests/python/test_simulated_cuda.py", "tests/python/test_transform_streams.py"]
 # What an OpenCV built with CUDA adds: it calls our allocator object.
 WITH_CUDA_CV2 = ["test_pool.py", "test_gpumat_headers.py", "test_lifetime.py", "test_put_off.py"]
 
