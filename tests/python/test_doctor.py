@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from loaded_opencv import COUNTS_UP
+from loaded_opencv import COUNTS_UP, standin_lacks
 
 import viewcast as vc
 from viewcast.doctor import advice, show
@@ -211,6 +211,7 @@ def test_libraries_without_cuda_on_a_gpu_are_not_ready(on_a_gpu):
     assert advised(on_a_gpu)[0] == "Neither PyTorch nor CuPy can use the GPU"
 
 
+@standin_lacks
 def test_an_opencv_that_hides_another_is_no_problem(here):
     """Two folders, of which Python takes the first; what is here may be such a one."""
     assert len(here["libraries"]["opencv"]["packages"]) == 1

@@ -9,6 +9,7 @@ import sys
 import cv2
 import numpy
 import pytest
+from loaded_opencv import standin_lacks
 
 import viewcast as vc
 from viewcast.demo import read_frames, sample_clip
@@ -25,6 +26,7 @@ def has_sample_clip() -> bool:
         return False
 
 
+@standin_lacks
 @pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: tests/gpu runs it on NCCL")
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_multi_gpu_on_gloo(ranks, tmp_path):
@@ -57,7 +59,7 @@ def test_multi_gpu_on_gloo(ranks, tmp_path):
         assert abs(frame.mean(axis=(0, 1)) - colour).max() < 6
 
 
-@pytest.mark.skipif(not hasattr(cv2, "imread"), reason="OpenCV's stand-in computes nothing")
+@standin_lacks
 @pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: the example uses it")
 @pytest.mark.parametrize("video", ["the clip", "a NumPy file"])
 def test_detector_input(tmp_path, video):
