@@ -9,7 +9,8 @@ cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
 
-from neighbours import NEIGHBOURS, is_installed  # noqa: E402  (after the checks above)
+from loaded_opencv import FREES  # noqa: E402  (after the checks above)
+from neighbours import NEIGHBOURS, is_installed  # noqa: E402
 
 import viewcast  # noqa: E402
 
@@ -54,7 +55,7 @@ def cuda_cv2():
 def frees():
     """An OpenCV whose lends end by themselves."""
     counting = viewcast.opencv_layout()["counting"]
-    if counting != "counts both ways and frees":
+    if counting != FREES:
         pytest.skip(f"this OpenCV {counting}: its lends end in collect()")
 
 

@@ -49,10 +49,9 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(items):
-    skip = pytest.mark.skip(reason=f"without {' and '.join(LACKING)}")
-    for item in items:
-        if LACKING and item.get_closest_marker("all_libraries"):
-            item.add_marker(skip)
+    for item in items if LACKING else ():
+        if item.get_closest_marker("all_libraries"):
+            item.add_marker(pytest.mark.skip(reason=f"without {' and '.join(LACKING)}"))
 
 
 def pytest_collection_finish():

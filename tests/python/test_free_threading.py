@@ -10,7 +10,6 @@ import os
 import queue
 import subprocess
 import sys
-import sysconfig
 import textwrap
 import threading
 import weakref
@@ -20,7 +19,7 @@ import numpy as np
 import pytest
 from dlpack_structs import Producer, consume, managed_tensor
 from loaded_opencv import FREES, STANDIN
-from threads import THREADS, at_once
+from threads import FREE_THREADED, THREADS, at_once
 
 import viewcast as vc
 
@@ -33,7 +32,6 @@ try:
 except ImportError:
     cupy = None
 
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 TURNS = 60
 
 

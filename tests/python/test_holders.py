@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from images import CONVERT, MAKE, Image
 from loaded_opencv import COUNTS_UP
+from threads import at_once
 
 import viewcast as vc
 
@@ -213,11 +214,7 @@ def work(seed, kept):
 
 def test_threads_that_hand_their_images_to_each_other(ledger):
     kept = []
-    threads = [threading.Thread(target=work, args=(seed, kept)) for seed in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda seed: work(seed, kept), 6)
     kept.clear()
     counted = ledger(force=True)
     assert counted["lends"] == counted["lends_released"]

@@ -7,7 +7,6 @@ import gc
 import os
 import subprocess
 import sys
-import threading
 import weakref
 
 import cupy
@@ -16,6 +15,7 @@ import numpy
 import pytest
 import torch
 from loaded_opencv import COUNTS_UP
+from threads import at_once
 
 import viewcast as vc
 from viewcast import _viewcast
@@ -239,11 +239,7 @@ def test_many_threads_make_and_drop(count):
             if int(tensor[7, 7, 2]) != image[0, 0, 0] or mat.size() != (8, 8):
                 wrong.append(image[0, 0, 0])
 
-    threads = [threading.Thread(target=work, args=(image,)) for image in images]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda index: work(images[index]), count)
     assert not wrong
 
 

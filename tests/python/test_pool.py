@@ -8,13 +8,13 @@ import os
 import re
 import subprocess
 import sys
-import threading
 
 import cv2
 import numpy as np
 import pytest
 from gpumat_header import count, header
 from loaded_opencv import FREES
+from threads import at_once
 
 import viewcast as vc
 
@@ -379,11 +379,7 @@ def test_many_threads(name):
             if random.integers(50) == 0:
                 vc.pool_trim()
 
-    threads = [threading.Thread(target=work, args=(value,)) for value in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(work, 6)
     assert not wrong
 
 

@@ -6,7 +6,6 @@ import ctypes
 import gc
 import subprocess
 import sys
-import sysconfig
 import threading
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from dlpack_structs import consume, managed_tensor
 from images import CONVERT, Image
 from loaded_opencv import FREES
+from threads import FREE_THREADED
 
 import viewcast as vc
 
@@ -227,10 +227,7 @@ print(statistics["put_off"])
 """
 
 
-ALONE = "1" if sysconfig.get_config_var("Py_GIL_DISABLED") else "0"
-
-
-@pytest.mark.parametrize("threads, expected", [(False, ALONE), (True, "1")])
+@pytest.mark.parametrize("threads, expected", [(False, "1" if FREE_THREADED else "0"), (True, "1")])
 def test_torch_ends_at_once_where_nobody_else_can_hold_the_gil(threads, expected):
     """torch deletes a tensor without the GIL. The only Python thread takes it back, which
     cannot wait; beside others the release is put off, as it is where there is no GIL. The

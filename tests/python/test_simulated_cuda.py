@@ -27,6 +27,7 @@ import cv2
 import numpy
 import pytest
 from dlpack_structs import CPU, CUDA, Producer, consume, managed_tensor
+from threads import at_once
 
 import viewcast as vc
 
@@ -981,11 +982,7 @@ def test_way_back_from_many_threads():
     for busy in (True, False):
         for stream in streams:
             sim.busy(stream, busy)
-        threads = [threading.Thread(target=work, args=(stream,)) for stream in streams]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(lambda index: work(streams[index]), len(streams))
         vc.collect()
         alive = sum(producer() is not None for producer in producers)
         assert alive == (200 if busy else 0)
@@ -1010,11 +1007,7 @@ def test_way_back_from_many_threads_to_the_same_streams():
                 sim.busy(streams[turn % 2], turn % 3 == 0)
                 vc.collect()
 
-    threads = [threading.Thread(target=work, args=(source,)) for source in sources]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda index: work(sources[index]), len(sources))
     for stream in streams:
         sim.busy(stream, False)
     vc.collect()

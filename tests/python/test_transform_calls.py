@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from images import HAS_LATER, Memory, memory
+from threads import at_once
 
 import viewcast as vc
 
@@ -445,11 +446,7 @@ def test_threads():
             if not bool((tensor == 2 * n).all()):
                 wrong.append(n)
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(work, 8)
     assert not wrong
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Work on several threads at once."""
 
+import sysconfig
 import threading
 
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # this Python has no GIL
 THREADS = 8
 
 
