@@ -8,9 +8,7 @@ import sys
 from typing import Any
 
 from viewcast import _viewcast
-from viewcast.streams import cupy_stream
-
-_LEGACY = 1
+from viewcast.streams import cupy_stream, torch_stream
 
 
 def empty(
@@ -43,14 +41,8 @@ def _torch(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) 
         return torch.empty(shape, dtype=getattr(torch, dtype))
     with contextlib.ExitStack() as stack:
         if stream is not None:
-            stack.enter_context(torch.cuda.stream(_torch_stream(torch, device, stream)))
+            stack.enter_context(torch.cuda.stream(torch_stream(stream, device)))
         return torch.empty(shape, dtype=getattr(torch, dtype), device=f"cuda:{device}")
-
-
-def _torch_stream(torch: Any, device: int, stream: int) -> Any:
-    if stream == _LEGACY:
-        return torch.cuda.default_stream(device)
-    return torch.cuda.ExternalStream(stream, device=device)
 
 
 def _cupy(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -> Any:

@@ -81,12 +81,9 @@ class Stream:
 
         if isinstance(self._owner, torch.cuda.Stream):
             return self._owner
-        if self._handle in (_LEGACY, _PER_THREAD):
-            if self._handle == _PER_THREAD:
-                raise DeviceError("torch has no per-thread default stream; use a stream of its own")
-            return torch.cuda.default_stream(self._device)
-        external: Any = torch.cuda.ExternalStream
-        return external(self._handle, device=self._device)
+        if self._handle == _PER_THREAD:
+            raise DeviceError("torch has no per-thread default stream; use a stream of its own")
+        return torch_stream(self._handle, self._device)
 
     def _make_cupy(self) -> Any:
         import cupy
@@ -122,6 +119,16 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"<viewcast.Stream 0x{self._handle:x} of cuda:{self._device}>"
+
+
+def torch_stream(handle: int, device: int) -> Any:
+    """The stream as torch's own."""
+    import torch
+
+    if handle == _LEGACY:
+        return torch.cuda.default_stream(device)
+    external: Any = torch.cuda.ExternalStream
+    return external(handle, device=device)
 
 
 class _Named:
