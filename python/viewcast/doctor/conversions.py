@@ -63,11 +63,10 @@ def attempt(target, image):
 
 def path(image, target, mode):
     converted, problem = attempt(target, image)
-    if problem and mode == "CUDA":
-        if target == "numpy":
-            return "no: device memory"
-        if vc.view(image).device == "cpu":
-            return "no: host memory (copy=None, device=0 copies it)"
-    if problem:
-        return problem
-    return "view" if vc.view(converted).ptr == vc.view(image).ptr else "NOT the same memory"
+    if not problem:
+        return "view" if vc.view(converted).ptr == vc.view(image).ptr else "NOT the same memory"
+    if mode == "CUDA" and target == "numpy":
+        return "no: device memory"
+    if mode == "CUDA" and vc.view(image).device == "cpu":
+        return "no: host memory (copy=None, device=0 copies it)"
+    return problem
