@@ -10,7 +10,7 @@
 
 /* --- a stream that the caller names */
 
-static vc_stream normalised(long long handle) {
+vc_stream vp_stream_normalised(long long handle) {
   return handle == 0 ? VC_STREAM_LEGACY : (vc_stream)handle;
 }
 
@@ -24,7 +24,7 @@ static int read_handle(PyObject *number, const char *argument, vp_stream *out) {
                  argument, handle);
     return -1;
   }
-  out->handle = normalised(handle);
+  out->handle = vp_stream_normalised(handle);
   return 0;
 }
 
@@ -129,7 +129,7 @@ static vc_stream handle_of(PyObject *stream, const char *attribute) {
   Py_XDECREF(handle);
   Py_XDECREF(stream);
   PyErr_Clear();
-  return value < 0 ? VC_STREAM_LEGACY : normalised(value);
+  return value < 0 ? VC_STREAM_LEGACY : vp_stream_normalised(value);
 }
 
 vc_stream vp_torch_stream(int32_t device) {
@@ -183,7 +183,7 @@ vc_stream vp_cupy_stream(int32_t device) {
   get_stream_ptr *function = VP_READ(found);
   if (function) {
     intptr_t handle = function(device);
-    if (!PyErr_Occurred()) return normalised(handle);
+    if (!PyErr_Occurred()) return vp_stream_normalised(handle);
     PyErr_Clear(); /* a device that CuPy does not know */
     return VC_STREAM_LEGACY;
   }

@@ -15,6 +15,9 @@ typedef struct vp_stream {
   PyObject *object; /* borrowed; NULL for an int, whose stream is the caller's to keep */
 } vp_stream;
 
+/* The legacy default stream for 0, which means it almost everywhere. */
+vc_stream vp_stream_normalised(long long handle);
+
 /* Reads an int handle (-1: no ordering, 0 and 1: legacy, 2: per-thread), a
  * torch, CuPy or cv2 stream, or an object with __cuda_stream__. TypeError or
  * ValueError for anything else. */

@@ -6,6 +6,7 @@
 #include "adapters/axes.h"
 #include "errors.h"
 #include "free_threading.h"
+#include "streams.h"
 
 static int missing(const char *key, const char *needed) {
   return vp_raise_from("__cuda_array_interface__ needs \"%s\" as %s", key, needed);
@@ -104,7 +105,7 @@ static int read_stream(PyObject *dictionary, vp_source *out) {
   if (!stream || stream == Py_None) return 0;
   long long handle = PyLong_AsLongLong(stream);
   if (PyErr_Occurred() || handle < 0) return missing("stream", "None, 1, 2 or a stream handle");
-  out->producer = handle == 0 ? VC_STREAM_LEGACY : (vc_stream)handle;
+  out->producer = vp_stream_normalised(handle);
   return 0;
 }
 
