@@ -47,3 +47,10 @@ opencv_with_cuda() {
   "${pip[@]}" --target "$PWD/build/gpu/cuda-$1" "$wheel" >&2
   echo "$PWD/build/gpu/cuda-$1"
 }
+
+# For all that runs from here on: viewcast, and that OpenCV (4, or OPENCV_MAJOR).
+use_opencv_with_cuda() {
+  local folder
+  folder=$(opencv_with_cuda "${OPENCV_MAJOR:-4}")
+  export PYTHONPATH="${folder:+$folder:}$site${PYTHONPATH:+:$PYTHONPATH}"
+}

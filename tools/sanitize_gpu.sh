@@ -13,6 +13,5 @@ cd "$(dirname "$0")/.."
 source tools/build_for_gpu.sh
 
 PATH="$PATH:${CUDA_HOME:-/usr/local/cuda}/bin"
-folder=$(opencv_with_cuda "${OPENCV_MAJOR:-4}")
-export PYTHONPATH="${folder:+$folder:}$site${PYTHONPATH:+:$PYTHONPATH}"
+use_opencv_with_cuda
 exec "$python" tools/compute_sanitizer.py "$@"

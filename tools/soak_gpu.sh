@@ -12,6 +12,5 @@ SECONDS=0
 # shellcheck source=tools/build_for_gpu.sh
 source tools/build_for_gpu.sh
 
-folder=$(opencv_with_cuda "${OPENCV_MAJOR:-4}")
-export PYTHONPATH="${folder:+$folder:}$site${PYTHONPATH:+:$PYTHONPATH}"
+use_opencv_with_cuda
 exec "$python" tests/soak/soak.py --gpu --seconds $((570 - SECONDS)) "$@"
