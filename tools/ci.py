@@ -29,7 +29,6 @@ def sanitizers():
     first = "ASan, UBSan, LSan: C and C++ tests"
     yield sanitize(first, "asan-c")
     yield sanitize("ASan: Python", "asan-python", (first,))
-    yield sanitize("ASan: a simulated CUDA driver", "asan-simulated", (first,))
     if "cuda-5" in dict(opencvs()):
         yield sanitize("ASan: OpenCV with CUDA", "asan-cuda", (first,))
     yield sanitize("valgrind: C and C++ tests", "valgrind")
