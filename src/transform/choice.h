@@ -33,6 +33,14 @@ vc_status vc_choose_kernel(const vc_plan *plan, vc_launch *out, vc_error *error)
  * All but the list. */
 bool vc_choose_fast(const vc_plan *plan, vc_launch *out);
 
+/* A kernel for any plan, and its list. */
+vc_status vc_choose_generic(const vc_plan *plan, vc_launch *out, vc_error *error);
+
+/* --- what both need: choice_parts.c */
+
 vc_divider vc_divide_by(int64_t divisor);
+
+/* Memory for a list that is too long for the table. */
+vc_status vc_take_list(vc_launch *out, int64_t count, size_t size, vc_error *error);
 
 #endif

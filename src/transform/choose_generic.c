@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "transform/choice.h"
+
+#include <stdlib.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+
+#define GENERIC_WORK(name, work) work,
+static const vc_work generic_works[] = {VC_GENERIC_KERNELS(GENERIC_WORK)};
+
+static vc_element element_of(vc_dtype dtype) {
+  int size = dtype.bits == 64 ? 3 : dtype.bits == 32 ? 2 : dtype.bits == 16;
+  switch (dtype.code) {
+  case VC_BOOL: return VC_ELEMENT_BOOL;
+  case VC_INT: return (vc_element)(VC_ELEMENT_I8 + 2 * size);
+  case VC_UINT: return (vc_element)(VC_ELEMENT_U8 + 2 * size);
+  case VC_BFLOAT: return VC_ELEMENT_BF16;
+  default: return size == 1 ? VC_ELEMENT_F16 : size == 2 ? VC_ELEMENT_F32 : VC_ELEMENT_F64;
+  }
+}
+
+static uint64_t step_bits(const vc_steps *steps) {
+  return (uint64_t)(steps->image | steps->row | steps->col | steps->channel);
+}
+
+static bool are_sources_aligned(const vc_plan *plan) {
+  uint64_t bits = (uint64_t)(uintptr_t)plan->from_data | step_bits(&plan->from_steps);
+  for (int64_t i = 0; plan->sources && i < plan->images; i++) {
+    vc_steps steps = vc_plan_steps(&plan->sources[i], plan->layout);
+    bits |= (uint64_t)(uintptr_t)plan->sources[i].data;
+    if (!plan->alike) bits |= step_bits(&steps);
+  }
+  return bits % vc_dtype_size(plan->from) == 0;
+}
+
+static void set_coefficients(const vc_plan *plan, vc_launch *out) {
+  vc_generic *generic = &out->generic;
+  int32_t count = plan->stride ? plan->channels : 1;
+  double *a = out->has_more ? out->more.a : generic->a, *b = out->has_more ? out->more.b : generic->b;
+  generic->stride = plan->stride;
+  if (plan->work != VC_WORK_FLOAT && plan->work != VC_WORK_DOUBLE) count = generic->stride = 0;
+  for (int32_t c = 0; c < count; c++) {
+    a[c] = plan->a[c * plan->stride];
+    b[c] = plan->b[c * plan->stride];
+  }
+}
+
+static void set_types(const vc_plan *plan, vc_generic *out) {
+  out->from_type = element_of(plan->from);
+  out->to_type = element_of(plan->to);
+  out->from_size = (int32_t)vc_dtype_size(plan->from);
+  out->to_size = (int32_t)vc_dtype_size(plan->to);
+  out->from_aligned = are_sources_aligned(plan);
+  uint64_t bits = (uint64_t)(uintptr_t)plan->to_data | step_bits(&plan->to_steps);
+  out->to_aligned = bits % (uint64_t)out->to_size == 0;
+}
+
+static void set_axes(const vc_plan *plan, vc_generic *out) {
+  const vc_steps *to = &plan->to_steps;
+  out->to_steps = *to;
+  out->from_steps = plan->from_steps;
+  out->images = plan->images;
+  out->rows = plan->rows;
+  out->cols = plan->cols;
+  out->channels = plan->channels;
+  out->chunks = (plan->channels - 1) / VC_CHANNELS_MAPPED + 1;
+  out->interleaved = plan->cols == 1 || llabs(to->channel) < llabs(to->col);
+  out->mapped = plan->channels <= VC_CHANNELS_MAPPED;
+  out->reversed = plan->reversed;
+  for (int c = 0; out->mapped && c < plan->channels; c++) out->map[c] = plan->map[c];
+}
+
+/* Threads, and their division into axes. */
+static vc_status set_threads(const vc_plan *plan, vc_launch *out, vc_error *error) {
+  vc_generic *generic = &out->generic;
+  int64_t total = plan->images;
+  if (__builtin_mul_overflow(total, plan->rows, &total) ||
+      __builtin_mul_overflow(total, plan->cols, &total) ||
+      __builtin_mul_overflow(total, generic->chunks, &total) ||
+      total > (int64_t)INT32_MAX * VC_BLOCK) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "the destination has more elements than one launch can write; write it in parts");
+  }
+  generic->total = total;
+  if (total <= INT32_MAX) {
+    generic->by_cols = vc_divide_by(plan->cols);
+    generic->by_rows = vc_divide_by(plan->rows);
+    generic->by_chunks = vc_divide_by(generic->chunks);
+  }
+  out->grid[0] = (uint32_t)((total - 1) / VC_BLOCK + 1);
+  out->grid[1] = out->grid[2] = 1;
+  return VC_OK;
+}
+
+static int32_t generic_kernel(vc_work work) {
+  int32_t i = 0;
+  while (generic_works[i] != work) i++;
+  return 2 * i;
+}
+
+static vc_status choose(const vc_plan *plan, vc_launch *out, vc_error *error) {
+  vc_generic *generic = &out->generic;
+  out->is_generic = true;
+  out->has_more = plan->sources || (plan->stride && plan->channels > VC_CHANNELS_MAPPED);
+  out->kernel = generic_kernel(plan->work) + out->has_more;
+  generic->to = plan->to_data;
+  generic->from = plan->from_data;
+  generic->listed = NULL;
+  generic->source = VC_SOURCE_STEPS;
+  generic->fill = plan->fill;
+  set_types(plan, generic);
+  set_axes(plan, generic);
+  set_coefficients(plan, out);
+  return set_threads(plan, out, error);
+}
+
+/* --- a list of images */
+
+static vc_listed listed(const vc_plan *plan, int64_t i) {
+  vc_steps steps = plan->from_steps;
+  if (!plan->alike) steps = vc_plan_steps(&plan->sources[i], plan->layout);
+  return (vc_listed){plan->sources[i].data, steps.row, steps.col, steps.channel};
+}
+
+static vc_status list_steps(const vc_plan *plan, vc_launch *out, vc_error *error) {
+  bool fits = plan->images <= VC_TABLE_LISTED;
+  out->generic.source = fits ? VC_SOURCE_TABLE : VC_SOURCE_MEMORY;
+  if (!fits) {
+    vc_status status = vc_take_list(out, plan->images, sizeof(vc_listed), error);
+    if (status != VC_OK) return status;
+  }
+  vc_listed *into = fits ? out->more.table.listed : out->list;
+  for (int64_t i = 0; i < plan->images; i++) into[i] = listed(plan, i);
+  return VC_OK;
+}
+
+vc_status vc_choose_generic(const vc_plan *plan, vc_launch *out, vc_error *error) {
+  vc_status status = choose(plan, out, error);
+  return status == VC_OK && plan->sources ? list_steps(plan, out, error) : status;
+}
