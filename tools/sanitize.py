@@ -36,11 +36,14 @@ NOT_OURS = {
 }
 OURS = re.compile(r"_viewcast\.|libviewcast")
 
-# LeakSanitizer guesses where a module's thread-local variables lie, by glibc 2.19's
-# headers: where a block of them begins 16 bytes into a page, as one in a few hundred does,
-# it reads what no header is and crashes at exit. What such variables point to is found
-# without the guess, through glibc's own table of the blocks.
-NO_GUESS = "intercept_tls_get_addr=0"
+ASAN_OPTIONS = {
+    "abort_on_error": 1,
+    # LeakSanitizer guesses where a module's thread-local variables lie, by glibc 2.19's
+    # headers: where a block of them begins 16 bytes into a page, as one in a few hundred
+    # does, it reads what no header is and crashes at exit. What such variables point to is
+    # found without the guess, through glibc's own table of the blocks.
+    "intercept_tls_get_addr": 0,
+}
 
 # What starts many processes: torch's import alone takes 10 s here.
 DESELECT = [
@@ -131,12 +134,15 @@ def judge(folder):
     return bad > 0
 
 
+def joined(options):
+    return ":".join(f"{key}={value}" for key, value in options.items())
+
+
 def suite(title, site, files, logs, *, paths=()):
     """pytest with the sanitized extension. Errors abort; leaks are read later."""
     say(f"Python tests under ASan: {title}")
-    options = {
+    options = ASAN_OPTIONS | {
         "detect_leaks": 1,
-        "abort_on_error": 1,
         "exitcode": 0,  # of leaks: they are judged from the reports
         "malloc_context_size": 30,
         "allocator_may_return_null": 1,  # tests ask for more memory than there is
@@ -147,7 +153,7 @@ def suite(title, site, files, logs, *, paths=()):
     path = [*map(str, paths), str(site), str(ROOT / "drop-in")]
     env = tools_env(
         LD_PRELOAD=" ".join(library(f"{name}.so") for name in ("libasan", "libubsan", "libstdc++")),
-        ASAN_OPTIONS=":".join([*(f"{key}={value}" for key, value in options.items()), NO_GUESS]),
+        ASAN_OPTIONS=joined(options),
         UBSAN_OPTIONS=f"print_stacktrace=1:log_path={logs / 'undefined'}",
         PYTHONMALLOC="malloc",  # every object is its own allocation
         PYTHONPATH=os.pathsep.join(path),
@@ -186,7 +192,7 @@ def asan_c():
     put_together(build)
     say("C tests under ASan, UBSan and LSan")
     test = [*MESON, "test", "-C", build, "--print-errorlogs", "--timeout-multiplier", "3"]
-    return run(*test, env=tools_env(ASAN_OPTIONS=f"abort_on_error=1:{NO_GUESS}")) != 0
+    return run(*test, env=tools_env(ASAN_OPTIONS=joined(ASAN_OPTIONS))) != 0
 
 
 def asan_suite(name, title, files, *, paths=()):
