@@ -3,7 +3,6 @@
 and no block handed out again before the work that used it, on any stream."""
 
 import gc
-import threading
 
 import cupy
 import cv2
@@ -12,6 +11,7 @@ import pytest
 import torch
 from delay import delay, side_stream, trials
 from pictures import pattern
+from threads import at_once
 
 import viewcast as vc
 
@@ -211,11 +211,7 @@ def test_threads(name):
             if not np.array_equal(result.download(), 255 - array):
                 wrong.append(number)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(work, 8)
     assert not wrong
 
 

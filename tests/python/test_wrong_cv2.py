@@ -12,6 +12,7 @@ import sys
 import sysconfig
 
 import pytest
+from threads import FREE_THREADED
 
 SOURCE = pathlib.Path(__file__).parents[1] / "c" / "simulated_cv2.c"
 
@@ -56,7 +57,7 @@ TRIED = {
 }
 RIGHT = {"nothing": "counts both ways", "up": "counts up only", "cuda": "and frees"}
 # ... and what only the GIL lets be seen.
-if sysconfig.get_config_var("Py_GIL_DISABLED"):
+if FREE_THREADED:
     TRIED["up"] = "free-threaded"
     del RIGHT["up"]
 
