@@ -21,7 +21,7 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test ci test-gpu bench instructions record-instructions lint clean FORCE \
-  docs docs-images docs-errors wheels test-asan test-valgrind test-tsan fuzz coverage soak \
+  docs docs-images wheels test-asan test-valgrind test-tsan fuzz coverage soak \
   test-opencv-versions record-opencv-versions test-python
 .DELETE_ON_ERROR:
 
@@ -40,7 +40,6 @@ help:
 	@echo '               make test. make record-instructions keeps the new counts'
 	@echo 'make docs      the documentation, into build/docs/html'
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
-	@echo 'make docs-errors  docs/errors.md, out of the sources and the tests'
 	@echo 'make lint      ruff over all Python files, the stubs, mypy over the examples'
 	@echo 'make wheels    manylinux wheels, for each of PYTHONS="python3.11 ..."'
 	@echo 'make clean     remove .venv and build'
@@ -123,9 +122,6 @@ lint: $(VENV)/package.stamp
 	$(BIN)/python -m mypy.stubtest viewcast --ignore-missing-stub \
 	  --mypy-config-file pyproject.toml
 	$(BIN)/python -m mypy --strict --follow-imports=silent examples tests/typing
-
-docs-errors: $(VENV)/package.stamp
-	$(BIN)/python tools/errors/write.py $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) build drop-in/build drop-in/*.egg-info

@@ -56,17 +56,3 @@ html_theme_options = {
     },
 }
 copybutton_exclude = ".linenos, .gp, .go"
-
-
-# Pages that a table of contents names before they are written.
-EXPECTED = {"errors", "interoperability", "safety", "transforms"}
-
-
-def leave_out_missing(app, docname, source):
-    missing = EXPECTED - app.env.found_docs
-    lines = source[0].splitlines(keepends=True)
-    source[0] = "".join(line for line in lines if line.strip() not in missing)
-
-
-def setup(app):
-    app.connect("source-read", leave_out_missing)

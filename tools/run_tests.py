@@ -25,7 +25,7 @@ print(f"OpenCV {cv2.__version__} {'with' if cuda else 'without'} CUDA")
 """
 
 # Files of tests/python that ask nothing of the OpenCV that is loaded: run with the first.
-ONCE = "bench compute_sanitizer convert_command docs doctor errors_page examples"
+ONCE = "bench command_line compute_sanitizer docs doctor examples"
 ONCE += " hostile_producers instructions neighbours no_memory processes simulated_cuda torch"
 ONCE += " transform transform_streams wrong_cv2"
 # What takes another path under VIEWCAST_SLOW=1.

@@ -7,7 +7,7 @@ from typing import Any, Literal, SupportsIndex, TypeVar, final, overload
 import cupy
 import numpy
 import torch
-from cv2.cuda import GpuMat, GpuMatND
+from cv2.cuda import GpuMat
 from typing_extensions import Buffer, CapsuleType
 
 from viewcast.normalization import CLIP as CLIP
@@ -91,9 +91,6 @@ def as_gpumat(
     stream: Any = None,
     producer_stream: Any = None,
 ) -> GpuMat: ...
-def as_gpumatnd(
-    image: Any, *, keepdim: bool = False, stream: Any = None, producer_stream: Any = None
-) -> GpuMatND: ...
 def as_gpumats(
     batch: Any,
     *,

@@ -5,10 +5,10 @@ import argparse
 import pathlib
 import sys
 
-from . import __version__, bench, convert, demo, doctor
+from . import __version__, bench, demo, doctor
 
 # Each has add_command(commands), and imports what it needs when it is run.
-COMMANDS = (doctor, demo, convert, bench)
+COMMANDS = (doctor, demo, bench)
 
 
 def main():

@@ -11,8 +11,8 @@
 #include "hand_over.h"
 #include "paths.h"
 
-/* Whether the image can be its own conversion. cv2.UMat has GpuMat's adapter,
- * which refuses it. */
+/* Whether the image can be its own conversion. cv2.UMat and cv2.cuda.GpuMatND have
+ * GpuMat's adapter, which refuses them. */
 static bool is_already(PyObject *image, const vp_adapter *from, const vp_adapter *target) {
   if (from != target) return false;
   return target != &vp_opencv_adapter || (vp_is_gpumat(image) && vp_gpumat_header(image));

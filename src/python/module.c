@@ -3,7 +3,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "adapters/gpumatnd.h"
 #include "adapters/opencv.h"
 #include "adapters/pointer.h"
 #include "arguments.h"
@@ -126,7 +125,6 @@ static int execute(PyObject *module) {
   if (vp_source_init(module) < 0 || vp_view_init(module) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_convert_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_transform_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, vp_gpumatnd_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_pointer_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_savant_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_stream_methods) < 0) return -1;

@@ -17,6 +17,10 @@ static PyObject *one_argument(const vp_signature *signature, PyObject *const *ar
   return vp_arguments(signature, args, count, kwnames, values) < 0 ? NULL : values[0];
 }
 
+static void raise_no_image(PyObject *object, const char *needed) {
+  vp_raise_no_image(object, vp_is_gpumatnd(object) ? VP_INSTEAD_OF_GPUMATND : needed);
+}
+
 /* --- to a GpuMat */
 
 static int check_array(const vc_view *view) {
@@ -40,7 +44,7 @@ static PyObject *to_gpumat(PyObject *array) {
   const vp_options options = {.target = &vp_opencv_adapter, .is_hwc = true};
   vp_source source = {0};
   if (from == &vp_opencv_adapter) {
-    vp_raise_no_image(array, "a torch.Tensor, a cupy.ndarray or another CUDA array");
+    raise_no_image(array, "a torch.Tensor, a cupy.ndarray or another CUDA array");
     return NULL;
   }
   if (from->import(array, &options, &source) < 0) return NULL;
@@ -69,7 +73,7 @@ TO_GPUMAT(pytorch_tensor_as_opencv_gpu_mat, "tensor")
 static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
   const vp_options options = {.target = target};
   if (!vp_is_gpumat(mat)) {
-    vp_raise_no_image(mat, "a cv2.cuda.GpuMat");
+    raise_no_image(mat, "a cv2.cuda.GpuMat");
     return NULL;
   }
   vc_gpumat *header = vp_opencv_load() ? vp_gpumat_header(mat) : NULL;

@@ -167,31 +167,3 @@ def test_a_buffer_of_cuda_core_by_its_address():
     del array, view, buffer
     torch.cuda.synchronize()
     vc.collect()
-
-
-# --- cv2.cuda.GpuMatND
-
-
-needs_gpumatnd = pytest.mark.skipif(
-    not hasattr(cv2.cuda.GpuMatND, "from_dlpack"),
-    reason="this OpenCV makes no GpuMatND from Python",
-)
-
-
-@needs_gpumatnd
-@pytest.mark.parametrize("shape", [(48, 64), (48, 64, 3), (2, 48, 64, 3)], ids=str)
-def test_gpumatnds_there_and_back(shape, ledger):
-    array = pattern(shape)
-    tensor = torch.from_numpy(array).cuda()
-    address = tensor.data_ptr()
-    mat = vc.as_gpumatnd(tensor)
-    del tensor
-    others = [torch.full(shape, 255, dtype=torch.uint8, device="cuda") for _ in range(8)]
-    back = vc.as_cupy(mat)
-    del mat
-    assert (back.data.ptr, back.shape) == (address, shape)
-    np.testing.assert_array_equal(back.get(), array)
-    del back, others
-    torch.cuda.synchronize()
-    delta = ledger.balanced()
-    assert delta["exports"] >= 1

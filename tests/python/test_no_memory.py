@@ -88,9 +88,6 @@ operations = {
     "GpuMats of planes": lambda: vc.to_gpumat(into, layout="NCHW", dtype="uint8"),
     "refused transform": no_transform,
 }
-if hasattr(getattr(cv2.cuda, "GpuMatND", None), "from_dlpack"):  # OpenCV 4.13 and later
-    nd = vc.as_gpumatnd(batch)  # whose class crashes without memory: only read here
-    operations["view of a GpuMatND"] = lambda: vc.view(nd)
 for operation in operations.values():
     operation()  # imports and caches
 

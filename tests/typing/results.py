@@ -17,7 +17,6 @@ assert_type(mat, cv2.cuda.GpuMat)
 assert_type(vc.as_gpumat(mat, copy=None, device="cuda:0", stream=-1), cv2.cuda.GpuMat)
 assert_type(vc.as_tensor(mat, keepdim=True, owner=tensor), torch.Tensor)
 assert_type(vc.as_numpy(mat), numpy.ndarray[Any, numpy.dtype[Any]])
-assert_type(vc.as_gpumatnd(tensor, keepdim=True), cv2.cuda.GpuMatND)
 assert_type(vc.empty_gpumat(4, 6, cv2.CV_8UC3), cv2.cuda.GpuMat)
 
 view = vc.from_pointer(mat.cudaPtr(), (4, 6, 3), torch.uint8, strides=[18, 3, 1], owner=mat)

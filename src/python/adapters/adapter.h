@@ -18,7 +18,6 @@ typedef struct vp_adapter {
 } vp_adapter;
 
 extern const vp_adapter vp_opencv_adapter;  /* cv2.cuda.GpuMat */
-extern const vp_adapter vp_gpumatnd_adapter; /* cv2.cuda.GpuMatND */
 extern const vp_adapter vp_torch_adapter;   /* torch.Tensor */
 extern const vp_adapter vp_cupy_adapter;    /* cupy.ndarray */
 extern const vp_adapter vp_numpy_adapter;   /* numpy.ndarray, cv2.Mat */

@@ -66,7 +66,9 @@ bool vp_is_gpumat(PyObject *object) {
   return vp_opencv_is_image_type(Py_TYPE(object)) && Py_TYPE(object) == types.gpumat;
 }
 
-PyObject *vp_opencv_gpumatnd(void) { return (PyObject *)types.gpumat_nd; }
+bool vp_is_gpumatnd(PyObject *object) {
+  return vp_opencv_is_image_type(Py_TYPE(object)) && Py_TYPE(object) == types.gpumat_nd;
+}
 
 /* Which GpuMats only a lend still refers to is seen by their counts, and only the GIL
  * lets one thread see those of all. */
@@ -116,8 +118,13 @@ vc_gpumat *vp_gpumat_header(PyObject *mat) {
   return header;
 }
 
-static int refuse_umat(PyObject *image) {
-  if (Py_TYPE(image) != types.umat) return 0;
+/* The classes of cv2 that hold images and that no conversion takes. */
+static int refuse_others(PyObject *image) {
+  if (Py_TYPE(image) == types.gpumat) return 0;
+  if (Py_TYPE(image) == types.gpumat_nd) {
+    return vp_fail(VC_ERROR_VALUE, "%.200s is no image: needs " VP_INSTEAD_OF_GPUMATND,
+                   Py_TYPE(image)->tp_name);
+  }
   return vp_fail(VC_ERROR_VALUE,
                  "cv2.UMat holds OpenCL memory, which no other library here can see; take "
                  "umat.get() and convert the array");
@@ -142,7 +149,7 @@ static int own(PyObject *image, vc_gpumat *mat, const vp_options *options, vp_so
 
 static int import_gpumat(PyObject *image, const vp_options *options, vp_source *out) {
   vc_error error;
-  if (refuse_umat(image) < 0 || !vp_opencv_load()) return -1;
+  if (refuse_others(image) < 0 || !vp_opencv_load()) return -1;
   vc_gpumat *mat = vp_gpumat_header(image);
   if (!mat) return -1;
   if (vc_view_from_gpumat(&opencv.abi, mat, options->keepdim, &out->view, &error) != VC_OK) {

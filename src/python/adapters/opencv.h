@@ -21,9 +21,14 @@ const vp_opencv *vp_opencv_load(void);
 /* True if the object is a cv2.cuda.GpuMat, whatever its state. */
 bool vp_is_gpumat(PyObject *object);
 
-/* cv2.cuda.GpuMatND, borrowed; NULL without an exception where cv2 is not loaded
- * or has none. */
-PyObject *vp_opencv_gpumatnd(void);
+/* True if the object is a cv2.cuda.GpuMatND, OpenCV's array of any rank, which no
+ * conversion takes: nothing in cv2 computes on one. */
+bool vp_is_gpumatnd(PyObject *object);
+
+/* What an error about a GpuMatND says is needed instead. */
+#define VP_INSTEAD_OF_GPUMATND                                                        \
+  "a cv2.cuda.GpuMat: make one of each plane by createGpuMatHeader() in C++, or convert " \
+  "the array that the GpuMatND was made of"
 
 /* The C++ object inside a GpuMat, or NULL with an exception for one that was
  * made by __new__ alone. */

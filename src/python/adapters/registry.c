@@ -38,10 +38,7 @@ static PyTypeObject *class_of(known_class *known) {
 }
 
 static const vp_adapter *look_up(PyTypeObject *type) {
-  if (vp_opencv_is_image_type(type)) {
-    bool is_nd = (PyObject *)type == vp_opencv_gpumatnd();
-    return is_nd ? &vp_gpumatnd_adapter : &vp_opencv_adapter;
-  }
+  if (vp_opencv_is_image_type(type)) return &vp_opencv_adapter;
   if (type == &vp_view_type) return &vp_view_adapter;
   for (size_t i = 0; i < sizeof known_classes / sizeof *known_classes; i++) {
     PyTypeObject *known = class_of(&known_classes[i]);
@@ -56,9 +53,8 @@ static const vp_adapter *look_up(PyTypeObject *type) {
 #define CACHE_SIZE 64
 static uintptr_t cache[CACHE_SIZE];
 
-static const vp_adapter *const cacheable[] = {&vp_opencv_adapter, &vp_gpumatnd_adapter,
-                                              &vp_torch_adapter,  &vp_cupy_adapter,
-                                              &vp_numpy_adapter,  &vp_view_adapter};
+static const vp_adapter *const cacheable[] = {&vp_opencv_adapter, &vp_torch_adapter, &vp_cupy_adapter,
+                                              &vp_numpy_adapter, &vp_view_adapter};
 enum { MASK = _Alignof(PyTypeObject) - 1 };
 _Static_assert(sizeof cacheable / sizeof *cacheable <= MASK + 1, "an index fits into the bits");
 
