@@ -199,7 +199,11 @@ def test_a_device_that_is_not_there_leaves_no_exception_behind(target, device):
     assert vc.view(CONVERT[target](producer)).device == "cpu"
 
 
-@pytest.mark.parametrize("answer", [None, 0, "capsule", b"", object(), [], Exception], ids=repr)
+@pytest.mark.parametrize(
+    "answer",
+    [None, 0, "capsule", b"", object(), [], Exception],
+    ids=lambda answer: type(answer).__name__,
+)
 def test_what_is_given_instead_of_a_capsule(answer):
     class Wrong(Producer):
         def __dlpack__(self, **keywords):

@@ -130,7 +130,7 @@ def test_one_number_is_everyones(value):
         ({"producer_stream": -7}, ValueError, "producer_stream is -7"),
         ({"nothing": 1}, TypeError, "unexpected keyword argument 'nothing'"),
     ],
-    ids=str,
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
 @each_function
 def test_arguments_that_make_no_sense(function, options, error, message):
