@@ -41,13 +41,14 @@ extern "C" {
 
 typedef enum vc_status {
   VC_OK = 0,
-  VC_ERROR_VALUE,  /* an argument or a producer that makes no sense */
-  VC_ERROR_LAYOUT, /* shape, strides or alignment do not fit */
-  VC_ERROR_DTYPE,  /* the element type has no counterpart */
-  VC_ERROR_DEVICE, /* the memory is on another kind of device than needed */
-  VC_ERROR_ABI,    /* the loaded OpenCV is not laid out as we know it */
-  VC_ERROR_CUDA,   /* the CUDA driver reported an error */
-  VC_ERROR_MEMORY  /* an allocation failed */
+  VC_ERROR_VALUE,   /* an image or its producer makes no sense, or can't be written to */
+  VC_ERROR_LAYOUT,  /* shape, strides or alignment do not fit */
+  VC_ERROR_DTYPE,   /* the element type has no counterpart */
+  VC_ERROR_DEVICE,  /* the memory is on another kind of device than needed */
+  VC_ERROR_ABI,     /* the loaded OpenCV is not laid out as we know it */
+  VC_ERROR_CUDA,    /* the CUDA driver reported an error */
+  VC_ERROR_MEMORY,  /* an allocation failed */
+  VC_ERROR_ARGUMENT /* an argument that describes no image makes no sense */
 } vc_status;
 
 #define VC_MESSAGE_SIZE 768
@@ -620,7 +621,7 @@ VC_API vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_s
  * taken and when it goes back, for `stream` too, which *owner (may be NULL)
  * keeps alive: on that stream's device, else on the current one.
  *
- * rows or cols of 0 give an empty GpuMat. VC_ERROR_VALUE for negative sizes and
+ * rows or cols of 0 give an empty GpuMat. VC_ERROR_ARGUMENT for negative sizes and
  * unknown types, VC_ERROR_MEMORY where the pool can't serve, VC_ERROR_ABI
  * unless VC_COUNTS_AND_FREES. */
 VC_API vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows,
@@ -687,7 +688,8 @@ VC_API void vc_transform_params_init(vc_transform_params *out);
  * not 0. A NaN that is computed is the positive quiet one. Without scale, mean
  * and std the same dtype is moved bit by bit, and integers are saturated
  * without a detour through floating point. A coefficient that is not finite in
- * the working type is VC_ERROR_VALUE.
+ * the working type, and a count of mean or std that does not fit, is
+ * VC_ERROR_ARGUMENT.
  *
  * Sources must not overlap with `to` (VC_ERROR_VALUE); `to` must be writable
  * and no two of its elements may share memory. On a GPU the work is enqueued on

@@ -5,6 +5,9 @@
 distribution viewcast-savant brings the same names as
 `savant.utils.memory_repr` and `savant.utils.memory_repr_pytorch`.
 
+What Savant's helpers assert is a `SavantLayoutError` or `SavantDTypeError` here:
+viewcast's LayoutError and DTypeError, and an AssertionError too.
+
 Imports neither cv2, torch nor cupy.
 """
 
@@ -14,8 +17,10 @@ import sys
 import types
 from typing import Any
 
-from . import DTypeError, view
+from . import view
 from ._viewcast import (
+    SavantDTypeError,
+    SavantLayoutError,
     cuda_array_as_opencv_gpu_mat,
     cupy_array_as_opencv_gpu_mat,
     opencv_gpu_mat_as_cupy_array,
@@ -27,6 +32,8 @@ __all__ = [
     "NUMPY_TO_OPENCV_TYPE_MAP",
     "OPENCV_TO_NUMPY_TYPE_MAP",
     "OpenCVGpuMatCudaArrayInterface",
+    "SavantDTypeError",
+    "SavantLayoutError",
     "cuda_array_as_opencv_gpu_mat",
     "cupy_array_as_opencv_gpu_mat",
     "opencv_gpu_mat_as_cupy_array",
@@ -61,7 +68,7 @@ class OpenCVGpuMatCudaArrayInterface:
         self._view = view(gpu_mat)
         typestr = OPENCV_TO_NUMPY_TYPE_MAP.get(gpu_mat.depth())
         if typestr is None:
-            raise DTypeError(
+            raise SavantDTypeError(
                 f"{self._view.dtype} (OpenCV depth {gpu_mat.depth()}) is not one of "
                 "Savant's types; use viewcast.as_tensor or viewcast.as_cupy"
             )

@@ -87,7 +87,7 @@ static void release_part(void *context) {
 
 vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error *error) {
   if (parts == 0)
-    return vc_fail(error, VC_ERROR_VALUE, "an owner can't be split into 0 parts");
+    return vc_fail(error, VC_ERROR_ARGUMENT, "an owner can't be split into 0 parts");
   split *made = vc_malloc(sizeof *made);
   if (made == NULL)
     return vc_fail(error, VC_ERROR_MEMORY, "no memory to split an owner");

@@ -33,7 +33,7 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
                    (int)channel_shift);
   }
   if (counting < VC_COUNTS_AND_FREES || counting > VC_COUNTS_UP) {
-    return vc_fail(error, VC_ERROR_VALUE, "counting is %d, needs a value of vc_counting",
+    return vc_fail(error, VC_ERROR_ARGUMENT, "counting is %d, needs a value of vc_counting",
                    (int)counting);
   }
   *out = (vc_gpumat_abi){

@@ -320,11 +320,12 @@ static vc_status check_shape(const vc_gpumat_abi *abi, int32_t rows, int32_t col
   vc_dtype dtype;
   int32_t channels;
   if (rows < 0 || cols < 0) {
-    return vc_fail(error, VC_ERROR_VALUE, "a GpuMat of %d rows and %d cols can't be: needs 0 or more of each", (int)rows,
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "a GpuMat of %d rows and %d cols can't be: needs 0 or more of each", (int)rows,
                    (int)cols);
   }
   if ((type & VC_GPUMAT_TYPE_MASK) != type) {
-    return vc_fail(error, VC_ERROR_VALUE,
+    return vc_fail(error, VC_ERROR_ARGUMENT,
                    "type is %d, needs a type number of OpenCV's (CV_8UC3, …)", (int)type);
   }
   vc_status status = vc_gpumat_unpack(abi, type, &dtype, &channels, error);

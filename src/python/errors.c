@@ -2,43 +2,59 @@
 #include "errors.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 static struct {
   PyObject *view, *layout, *dtype, *device, *abi, *cuda;
+  PyObject *savant_layout, *savant_dtype;
 } types;
 
-static PyObject *make_type(PyObject *module, const char *name, const char *doc, PyObject *bases) {
-  char full[64];
-  PyOS_snprintf(full, sizeof full, "viewcast.%s", name);
+/* A new exception `full` ("viewcast.ViewError"), added to the module by its last name. */
+static PyObject *make_type(PyObject *module, const char *full, const char *doc, PyObject *bases) {
   PyObject *type = PyErr_NewExceptionWithDoc(full, doc, bases, NULL);
+  const char *name = strrchr(full, '.') + 1;
   if (type && PyModule_AddObjectRef(module, name, type) < 0) Py_CLEAR(type);
   return type;
 }
 
-static PyObject *make_assertion_type(PyObject *module, const char *name, const char *doc) {
-  /* Callers of Savant's helpers catch AssertionError. */
-  PyObject *bases = PyTuple_Pack(2, types.view, PyExc_AssertionError);
-  PyObject *type = bases ? make_type(module, name, doc, bases) : NULL;
+/* A type with a second base. NULL if `base` could not be made. */
+static PyObject *make_double_type(PyObject *module, const char *full, const char *doc,
+                                  PyObject *base, PyObject *second) {
+  PyObject *bases = base ? PyTuple_Pack(2, base, second) : NULL;
+  PyObject *type = bases ? make_type(module, full, doc, bases) : NULL;
   Py_XDECREF(bases);
   return type;
 }
 
+/* Callers of Savant's helpers catch AssertionError. */
+static int make_savant_types(PyObject *module) {
+  types.savant_layout =
+      make_double_type(module, "viewcast.savant.SavantLayoutError",
+                       "A LayoutError of Savant's names: also an AssertionError, as theirs is.",
+                       types.layout, PyExc_AssertionError);
+  types.savant_dtype =
+      make_double_type(module, "viewcast.savant.SavantDTypeError",
+                       "A DTypeError of Savant's names: also an AssertionError, as theirs is.",
+                       types.dtype, PyExc_AssertionError);
+  return types.savant_layout && types.savant_dtype ? 0 : -1;
+}
+
 int vp_errors_init(PyObject *module) {
-  types.view = make_type(module, "ViewError",
+  types.view = make_type(module, "viewcast.ViewError",
                          "An image can't be shown as asked. Base of viewcast's exceptions.", NULL);
   if (!types.view) return -1;
-  types.layout = make_assertion_type(
-      module, "LayoutError",
-      "Shape, strides or alignment do not fit. Also an AssertionError.");
-  types.dtype = make_assertion_type(
-      module, "DTypeError",
-      "The element type has no counterpart. Also an AssertionError.");
-  types.device = make_type(module, "DeviceError",
+  types.layout = make_double_type(module, "viewcast.LayoutError",
+                                  "Shape, strides or alignment do not fit. Also a ValueError.",
+                                  types.view, PyExc_ValueError);
+  types.dtype = make_double_type(module, "viewcast.DTypeError",
+                                 "The element type has no counterpart. Also a TypeError.",
+                                 types.view, PyExc_TypeError);
+  types.device = make_type(module, "viewcast.DeviceError",
                            "The memory is on another kind of device than needed.", types.view);
-  types.abi = make_type(module, "ABIError",
+  types.abi = make_type(module, "viewcast.ABIError",
                         "The loaded OpenCV is not laid out as viewcast knows it.", types.view);
-  types.cuda = make_type(module, "CUDAError", "The CUDA driver reported an error.", types.view);
-  return types.layout && types.dtype && types.device && types.abi && types.cuda ? 0 : -1;
+  types.cuda = make_type(module, "viewcast.CUDAError", "The CUDA driver reported an error.", types.view);
+  return types.device && types.abi && types.cuda ? make_savant_types(module) : -1;
 }
 
 static PyObject *type_of(vc_status status) {
@@ -49,6 +65,7 @@ static PyObject *type_of(vc_status status) {
     case VC_ERROR_ABI: return types.abi;
     case VC_ERROR_CUDA: return types.cuda;
     case VC_ERROR_MEMORY: return PyExc_MemoryError;
+    case VC_ERROR_ARGUMENT: return PyExc_ValueError;
     default: return types.view;
   }
 }
@@ -123,6 +140,25 @@ int vp_raise_at(Py_ssize_t index) {
   PyErr_Format((PyObject *)Py_TYPE(cause), "image %zd: %S", index, cause);
   PyObject *raised = take_exception();
   PyException_SetCause(raised, cause); /* takes the reference */
+  set_exception(raised);
+  return -1;
+}
+
+/* Savant's class for the exception that is set; NULL for one that has none. */
+static PyObject *savant_type(void) {
+  if (PyErr_ExceptionMatches(types.layout)) return types.savant_layout;
+  return PyErr_ExceptionMatches(types.dtype) ? types.savant_dtype : NULL;
+}
+
+int vp_raise_as_savant(const char *layout_text, const char *dtype_text) {
+  PyObject *type = savant_type();
+  if (!type) return -1;
+  const char *text = type == types.savant_dtype ? dtype_text : layout_text;
+  PyObject *cause = take_exception();
+  PyErr_Format(type, "%s%s%S", text, *text ? " " : "", cause);
+  PyObject *raised = take_exception();
+  PyException_SetCause(raised, PyException_GetCause(cause)); /* takes the reference */
+  Py_DECREF(cause);
   set_exception(raised);
   return -1;
 }

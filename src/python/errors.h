@@ -28,6 +28,11 @@ int vp_fail(vc_status status, const char *format, ...);
  * of ours or a TypeError. Always returns -1. */
 int vp_raise_at(Py_ssize_t index);
 
+/* Makes a LayoutError or DTypeError that is set Savant's, which is an AssertionError
+ * too, with Savant's text ("" for none) before its message. Leaves any other exception
+ * as it is. Always returns -1. */
+int vp_raise_as_savant(const char *layout_text, const char *dtype_text);
+
 /* TypeError: `object` is no image at all. */
 int vp_raise_no_image(PyObject *object, const char *needed);
 

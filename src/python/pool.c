@@ -299,7 +299,7 @@ PyMethodDef vp_pool_methods[] = {
            "stream: a stream on which it will be used, blocking or not: its memory is taken\n"
            "and goes back in that stream's order. It is on that stream's device, else on\n"
            "the current one.\n\n"
-           "MemoryError where the pool has no memory; ViewError for negative sizes and\n"
+           "MemoryError where the pool has no memory; ValueError for negative sizes and\n"
            "unknown types; ABIError for an OpenCV built without CUDA."),
     {"pool_trim", pool_trim, METH_NOARGS,
      "pool_trim($module, /)\n--\n\n"

@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "convert.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "hand_over.h"
 
 static PyObject *one_argument(const vp_signature *signature, PyObject *const *args,
@@ -23,19 +24,49 @@ static void raise_no_image(PyObject *object, const char *needed) {
 
 /* --- to a GpuMat */
 
+/* What Savant's helpers say. Callers match these texts. */
+#define RANK_TEXT "Array must have 2 or 3 dimensions."
+#define ORDER_TEXT "Array must be in C-contiguous layout."
+#define TYPE_TEXT                                                                         \
+  "Array must be of one of the following types ['|u1', '|i1', '<u2', '<i2', '<i4', '<f4', " \
+  "'<f8', '<f2']."
+
 static int check_array(const vc_view *view) {
   vc_error error;
   vc_image image;
   if (view->ndim != 2 && view->ndim != 3) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "Array must have 2 or 3 dimensions. It has %d; index a batch, or reshape",
+    return vp_fail(VC_ERROR_LAYOUT, RANK_TEXT " It has %d; index a batch, or reshape",
                    (int)view->ndim);
   }
   if (vc_view_is_empty(view)) {
     return vp_fail(VC_ERROR_LAYOUT, "the array is empty (an axis has length 0), needs pixels");
   }
   if (vc_image_from_view(view, &image, &error) == VC_OK) return 0;
-  return vp_raise_prefixed("Array must be in C-contiguous layout.", &error);
+  return vp_raise_prefixed(ORDER_TEXT, &error);
+}
+
+/* The number of axes of an array that could not be imported: of its CUDA Array
+ * Interface, as Savant's helpers count them, or what it says itself; -1 where it does
+ * not say. Keeps the exception that is set. */
+static Py_ssize_t count_axes(PyObject *array) {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *table = PyObject_GetAttrString(array, "__cuda_array_interface__");
+  PyErr_Clear();
+  PyObject *shape = table && PyDict_Check(table) ? vp_dict_value(table, "shape")
+                                                 : PyObject_GetAttrString(array, "shape");
+  Py_ssize_t count = shape ? PyObject_Size(shape) : -1;
+  Py_XDECREF(shape);
+  Py_XDECREF(table);
+  PyErr_Restore(type, value, traceback);
+  return count;
+}
+
+static PyObject *refuse_import(PyObject *array) {
+  Py_ssize_t axes = count_axes(array);
+  bool has_rank = axes < 0 || axes == 2 || axes == 3;
+  vp_raise_as_savant(has_rank ? ORDER_TEXT : RANK_TEXT, TYPE_TEXT);
+  return NULL;
 }
 
 static PyObject *to_gpumat(PyObject *array) {
@@ -47,11 +78,12 @@ static PyObject *to_gpumat(PyObject *array) {
     raise_no_image(array, "a torch.Tensor, a cupy.ndarray or another CUDA array");
     return NULL;
   }
-  if (from->import(array, &options, &source) < 0) return NULL;
+  if (from->import(array, &options, &source) < 0) return refuse_import(array);
   PyObject *mat = NULL;
   if (check_array(&source.view) == 0 && vp_hand_over(from, &options, &source) == 0) {
     mat = vp_opencv_adapter.export(&source, &options);
   }
+  if (!mat) vp_raise_as_savant("", TYPE_TEXT);
   vp_release(&source.owner);
   return mat;
 }
@@ -82,9 +114,12 @@ static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
     vp_fail(VC_ERROR_LAYOUT,
             "the GpuMat is empty or was released: it has no pixels; upload() or create() it "
             "first");
+    vp_raise_as_savant("", TYPE_TEXT);
     return NULL;
   }
-  return vp_convert(mat, &options);
+  PyObject *array = vp_convert(mat, &options);
+  if (!array) vp_raise_as_savant("", TYPE_TEXT);
+  return array;
 }
 
 #define FROM_GPUMAT(function, adapter)                                                  \

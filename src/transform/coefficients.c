@@ -19,10 +19,10 @@ static vc_status check_count(const char *name, const double *values, int32_t cou
   bool right = count == 1 || (count > 0 && count == channels);
   if (!values || (right && count <= VC_TRANSFORM_CHANNELS)) return VC_OK;
   if (right) {
-    return vc_fail(error, VC_ERROR_VALUE, "%s has %" PRId32 " values, needs 1 or up to %d", name,
+    return vc_fail(error, VC_ERROR_ARGUMENT, "%s has %" PRId32 " values, needs 1 or up to %d", name,
                    count, VC_TRANSFORM_CHANNELS);
   }
-  return vc_fail(error, VC_ERROR_VALUE,
+  return vc_fail(error, VC_ERROR_ARGUMENT,
                  "%s has %" PRId32 " values, needs 1 or one for each of the destination's %" PRId32
                  " channels",
                  name, count, channels);
@@ -50,7 +50,7 @@ static vc_status form_one(const vc_transform_params *params, int32_t channel, vc
   stored[VC_TRANSFORM_CHANNELS + channel] = b;
   if (a != 1 || b != 0) plan->neutral = false;
   if (isfinite(a) && isfinite(b) && std != 0) return VC_OK;
-  return vc_fail(error, VC_ERROR_VALUE,
+  return vc_fail(error, VC_ERROR_ARGUMENT,
                  "channel %" PRId32 ": scale %g, mean %g and std %g give the factors %g and %g, needs "
                  "finite ones (std not 0) within %s",
                  channel, params->scale, mean, std, a, b,

@@ -72,7 +72,7 @@ static vc_status check_alike(const vc_view *from, size_t count, vc_error *error)
 vc_status vc_plan_check_views(const vc_view *to, const vc_view *from, size_t count,
                               vc_error *error) {
   if (count == 0) {
-    return vc_fail(error, VC_ERROR_VALUE, "no source was given, needs an image or a list of them");
+    return vc_fail(error, VC_ERROR_ARGUMENT, "no source was given, needs an image or a list of them");
   }
   vc_status status = check_view(to, "the destination", error);
   if (status == VC_OK) status = check_view(&from[0], "the source", error);

@@ -574,7 +574,7 @@ static void test_split(void) {
     CHECK_INT(count, 1);
   }
   vc_owner nobody = {0}, part;
-  CHECK_FAILS(vc_owner_split(&nobody, 0, &part, &error), VC_ERROR_VALUE, "0 parts");
+  CHECK_FAILS(vc_owner_split(&nobody, 0, &part, &error), VC_ERROR_ARGUMENT, "0 parts");
   if (CHECK_OK(vc_owner_split(&nobody, 1, &part, &error))) vc_owner_release(&part);
   CHECK(!vc_collect_pending());
 }

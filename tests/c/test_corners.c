@@ -113,9 +113,9 @@ static void test_unreadable_memory(void) {
 
 static void test_abi(void) {
   vc_gpumat_abi abi;
-  CHECK_FAILS(vc_gpumat_abi_init(3, (vc_counting)0, NULL, &abi, &error), VC_ERROR_VALUE,
+  CHECK_FAILS(vc_gpumat_abi_init(3, (vc_counting)0, NULL, &abi, &error), VC_ERROR_ARGUMENT,
               "counting is 0");
-  CHECK_FAILS(vc_gpumat_abi_init(3, (vc_counting)4, NULL, &abi, &error), VC_ERROR_VALUE,
+  CHECK_FAILS(vc_gpumat_abi_init(3, (vc_counting)4, NULL, &abi, &error), VC_ERROR_ARGUMENT,
               "counting is 4");
 }
 

@@ -184,7 +184,7 @@ void test_abi() {
     CHECK_FAILS(vc_gpumat_abi_init(shift, VC_COUNTS_ONLY, nullptr, &made, &error), VC_ERROR_ABI,
                 "viewcast knows 3 (4.x) and 5 (5.x)");
   CHECK_FAILS(vc_gpumat_abi_init(3, static_cast<vc_counting>(0), nullptr, &made, &error),
-              VC_ERROR_VALUE, "counting");
+              VC_ERROR_ARGUMENT, "counting");
   CHECK_INT(made.channel_shift, 5); // written on success only
 }
 

@@ -498,10 +498,10 @@ void test_one_gpumat_refused() {
     return vc_pool_gpumat(backend.pool, &abi, rows, cols, type, VC_STREAM_LEGACY, &owner, into,
                           &error);
   };
-  CHECK_FAILS(make(-1, 4, CV_8U, header(mat)), VC_ERROR_VALUE, "-1 rows");
-  CHECK_FAILS(make(4, -2, CV_8U, header(mat)), VC_ERROR_VALUE, "-2 cols");
-  CHECK_FAILS(make(4, 4, -1, header(mat)), VC_ERROR_VALUE, "type is -1");
-  CHECK_FAILS(make(4, 4, 0x1000, header(mat)), VC_ERROR_VALUE, "type is 4096");
+  CHECK_FAILS(make(-1, 4, CV_8U, header(mat)), VC_ERROR_ARGUMENT, "-1 rows");
+  CHECK_FAILS(make(4, -2, CV_8U, header(mat)), VC_ERROR_ARGUMENT, "-2 cols");
+  CHECK_FAILS(make(4, 4, -1, header(mat)), VC_ERROR_ARGUMENT, "type is -1");
+  CHECK_FAILS(make(4, 4, 0x1000, header(mat)), VC_ERROR_ARGUMENT, "type is 4096");
   CHECK_FAILS(make(4, 4, CV_8U, header(used)), VC_ERROR_VALUE, "release() it first");
   CHECK_FAILS(make(4, 4, CV_8U, header(mat)), VC_ERROR_MEMORY, "gives none");
   CHECK_FAILS(make(INT_MAX, INT_MAX, type_of(CV_32F, 4), header(mat)), VC_ERROR_MEMORY, "bytes");

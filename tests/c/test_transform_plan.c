@@ -32,7 +32,7 @@ static void test_views(void) {
   vc_transform_params params = defaults();
   vc_view to = packed(memory, u8, 3, (int64_t[]){4, 6, 3});
   vc_view from = packed(other, u8, 3, (int64_t[]){4, 6, 3}), wrong = from;
-  CHECK_FAILS(vc_transform(&to, &from, 0, &params, 0, &error), VC_ERROR_VALUE, "no source");
+  CHECK_FAILS(vc_transform(&to, &from, 0, &params, 0, &error), VC_ERROR_ARGUMENT, "no source");
   wrong.ndim = 1;
   CHECK_FAILS(run(&to, &wrong, &params), VC_ERROR_LAYOUT, "the source has rank 1");
   CHECK_FAILS(run(&wrong, &from, &params), VC_ERROR_LAYOUT, "the destination has rank 1");
@@ -110,25 +110,25 @@ static void test_factors(void) {
   vc_view from = packed(other, u8, 3, (int64_t[]){4, 6, 3});
   params.mean = three;
   params.mean_count = 2;
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_VALUE, "mean has 2 values, needs 1 or one for each");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "mean has 2 values, needs 1 or one for each");
   params.mean_count = 0;
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_VALUE, "mean has 0 values");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "mean has 0 values");
   params.mean_count = -3;
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_VALUE, "mean has -3 values");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "mean has -3 values");
   params = defaults();
   params.std = three;
   params.std_count = 4;
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_VALUE, "std has 4 values");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "std has 4 values");
   params.std = none;
   params.std_count = 1;
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_VALUE, "std 0");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "std 0");
   params = defaults();
   params.mean = nan_at;
   params.mean_count = 3;
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_VALUE, "channel 1: scale 1, mean nan");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "channel 1: scale 1, mean nan");
   params = defaults();
   params.scale = 1e39;
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_VALUE, "within float32");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "within float32");
   vc_view wide = packed(other, (vc_dtype){VC_INT, 32}, 3, (int64_t[]){4, 6, 3});
   CHECK_OK(run(&to, &wide, &params)); /* works in double */
   params = defaults();
@@ -136,7 +136,7 @@ static void test_factors(void) {
   params.mean_count = 600;
   to = packed(memory, u8, 3, (int64_t[]){2, 3, 600});
   from = packed(other, u8, 3, (int64_t[]){2, 3, 600});
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_VALUE, "mean has 600 values, needs 1 or up to 512");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "mean has 600 values, needs 1 or up to 512");
 }
 
 static void test_empty(void) {

@@ -13,7 +13,7 @@ void must_be(bool right, const char *text, const char *file, int line) {
 }
 
 void must_explain(vc_status status, const vc_error *error) {
-  MUST(status > VC_OK && status <= VC_ERROR_MEMORY);
+  MUST(status > VC_OK && status <= VC_ERROR_ARGUMENT);
   MUST(error->status == status);
   MUST(error->message[0] != '\0' && memchr(error->message, '\0', sizeof error->message));
 }

@@ -105,8 +105,8 @@ def test_all_names_are_there():
     ("error", "bases"),
     [
         (vc.ViewError, (Exception,)),
-        (vc.LayoutError, (vc.ViewError, AssertionError)),
-        (vc.DTypeError, (vc.ViewError, AssertionError)),
+        (vc.LayoutError, (vc.ViewError, ValueError)),
+        (vc.DTypeError, (vc.ViewError, TypeError)),
         (vc.DeviceError, (vc.ViewError,)),
         (vc.ABIError, (vc.ViewError,)),
         (vc.CUDAError, (vc.ViewError,)),

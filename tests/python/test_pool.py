@@ -289,10 +289,10 @@ def test_empty_gpumat_takes_any_stream(stream):
 @pytest.mark.parametrize(
     "arguments, error, words",
     [
-        ((-1, 4, 0), vc.ViewError, "-1 rows"),
-        ((4, -1, 0), vc.ViewError, "-1 cols"),
-        ((4, 4, -1), vc.ViewError, "type is -1"),
-        ((4, 4, 4096), vc.ViewError, "type is 4096"),
+        ((-1, 4, 0), ValueError, "-1 rows"),
+        ((4, -1, 0), ValueError, "-1 cols"),
+        ((4, 4, -1), ValueError, "type is -1"),
+        ((4, 4, 4096), ValueError, "type is 4096"),
         ((4, 4, 2**31), OverflowError, "type"),
         ((2**70, 4, 0), OverflowError, "rows"),
         ((4.5, 4, 0), TypeError, "float"),

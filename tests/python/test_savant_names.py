@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The five functions behind Savant's names: they take what Savant's take."""
 
+import pickle
+
 import cv2
 import numpy as np
 import pytest
@@ -17,8 +19,12 @@ from viewcast._viewcast import (
     opencv_gpu_mat_as_pytorch_tensor,
     pytorch_tensor_as_opencv_gpu_mat,
 )
+from viewcast.savant import NUMPY_TO_OPENCV_TYPE_MAP, SavantDTypeError, SavantLayoutError
 
+# Savant's own texts, which callers may match.
 CONTIGUOUS = r"^Array must be in C-contiguous layout\."
+DIMENSIONS = r"^Array must have 2 or 3 dimensions\."
+TYPES = "Array must be of one of the following types "
 
 # To a GpuMat: the function, what it is named for, and its keyword.
 TO = {
@@ -98,7 +104,7 @@ def test_a_permuted_image_is_an_assertion_error_as_savants(convert, make, keywor
     made = permuted(make, Image((3, 10, 20)))
     with pytest.raises(AssertionError, match=CONTIGUOUS) as caught:
         convert(made)
-    assert type(caught.value) is vc.LayoutError
+    assert type(caught.value) is SavantLayoutError
     assert "axis 2 (channels) has stride 200 bytes, needs 1" in str(caught.value)
     assert "vc.to_gpumat(x)" in str(caught.value)
     assert 'vc.to_gpumat(chw, layout="CHW")' in str(caught.value)
@@ -112,13 +118,13 @@ def test_no_image_that_is_not_interleaved_is_taken(convert, make, keyword, strid
         convert(make(image))
 
 
-@pytest.mark.parametrize("shape", [(), (10,), (1, 3, 10, 20)], ids=str)
+@pytest.mark.parametrize("shape", [(), (10,), (1, 3, 10, 20), (1, 1, 3, 10, 20)], ids=str)
 @each_to
 def test_the_rank_is_2_or_3(convert, make, keyword, shape):
     source = make(Image(shape))
-    with pytest.raises(AssertionError, match="rank 0|2 or 3 dimensions") as caught:
+    with pytest.raises(AssertionError, match=DIMENSIONS) as caught:
         convert(source)
-    assert type(caught.value) is vc.LayoutError
+    assert type(caught.value) is SavantLayoutError
 
 
 @pytest.mark.parametrize("shape", [(0, 20, 3), (10, 0, 3), (10, 20, 0), (0, 0)], ids=str)
@@ -147,7 +153,37 @@ def test_complex_is_a_dtype_error(convert, make, keyword):
     source = torch.zeros(10, 20, dtype=torch.complex64)
     with pytest.raises(AssertionError, match="complex") as caught:
         convert(source)
+    assert type(caught.value) is SavantDTypeError
+    assert str(caught.value).startswith(f"{TYPES}{list(NUMPY_TO_OPENCV_TYPE_MAP)}. ")
+
+
+@pytest.mark.skipif(vc.opencv_layout()["channel_shift"] == 5, reason="OpenCV 5 has this depth")
+@each_to
+def test_a_depth_that_opencv_lacks_is_a_dtype_error(convert, make, keyword):
+    with pytest.raises(SavantDTypeError, match="has no depth for dtype") as caught:
+        convert(make(Image((4, 6), "int64")))
+    assert str(caught.value).startswith(TYPES)
+
+
+def test_the_new_names_raise_no_assertion_errors():
+    for image in (Image((4, 20, 3), strides=(60, 6, 1)), Image((1, 3, 10, 20))):
+        with pytest.raises(ValueError) as caught:
+            vc.as_gpumat(make_torch(image))
+        assert type(caught.value) is vc.LayoutError
+    with pytest.raises(TypeError) as caught:
+        vc.as_gpumat(torch.zeros(10, 20, dtype=torch.complex64))
     assert type(caught.value) is vc.DTypeError
+
+
+def test_savants_errors_keep_their_cause_and_are_pickled():
+    broken = type("Broken", (), {"__cuda_array_interface__": {"shape": (2, 2)}})()
+    with pytest.raises(vc.ViewError) as caught:
+        cuda_array_as_opencv_gpu_mat(broken)
+    assert not isinstance(caught.value, AssertionError)
+    with pytest.raises(SavantLayoutError) as caught:
+        pytorch_tensor_as_opencv_gpu_mat(torch.zeros(1, 2, 3, 4))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (type(again), again.args) == (SavantLayoutError, caught.value.args)
 
 
 def test_a_tensor_that_requires_grad_is_refused():

@@ -41,4 +41,4 @@ assert_type(vc.statistics(), dict[str, int])
 try:
     vc.as_tensor(mat)
 except vc.LayoutError as error:
-    assert isinstance(error, AssertionError) and isinstance(error, vc.ViewError)
+    assert isinstance(error, ValueError) and isinstance(error, vc.ViewError)
