@@ -198,7 +198,7 @@ struct vc_view;
 /* Copies pixels as they are, on a stream of the destination's device (or of the
  * source's, where the destination is host memory), without waiting. Shapes and
  * dtypes are the same (VC_ERROR_LAYOUT); each side is an interleaved image or
- * packed. Between two GPUs the copy goes peer to peer where the machine can.
+ * packed, and they share no memory (VC_ERROR_VALUE). Between two GPUs the copy goes peer to peer where the machine can.
  * Host memory that is not pinned is staged by the driver. From host to host the
  * copy is done when the call returns. */
 VC_API vc_status vc_copy(const struct vc_view *to, const struct vc_view *from,
@@ -247,6 +247,30 @@ VC_API size_t vc_view_nbytes(const vc_view *view);
 /* Byte range that the elements touch, relative to `data`: [*low, *high).
  * Both 0 for an empty view. The view must pass vc_view_check. */
 VC_API void vc_view_span(const vc_view *view, int64_t *low, int64_t *high);
+
+/* What vc_views_find_overlap found. */
+typedef enum vc_overlap_kind {
+  VC_OVERLAPS_NOTHING = 0,
+  VC_OVERLAPS_ITSELF = 1,      /* two elements of destination `to` */
+  VC_OVERLAPS_DESTINATION = 2, /* destinations `to` and `other` */
+  VC_OVERLAPS_SOURCE = 3       /* destination `to` and source `other` */
+} vc_overlap_kind;
+
+typedef struct vc_overlap {
+  vc_overlap_kind kind;
+  size_t to, other; /* indices */
+} vc_overlap;
+
+/* Looks for a byte of a destination that belongs to another of its elements, to
+ * another destination or to a source, and fills *out with the first that it finds.
+ * Sources may share memory with each other. Elements count, not the bytes between
+ * them: tiles of a canvas, single channels, alternate rows and columns share nothing.
+ * A long list takes about as much time for each image as a short one. Exact, except
+ * that views further apart than 2^60 bytes, and those with strides so unlike each
+ * other that too many places would have to be tried, count as shared. Views are
+ * checked as by vc_view_check. VC_ERROR_MEMORY. */
+VC_API vc_status vc_views_find_overlap(const vc_view *to, size_t to_count, const vc_view *from,
+                                       size_t from_count, vc_overlap *out, vc_error *error);
 
 /* An interleaved image: what OpenCV calls rows, cols, channels and step. */
 typedef struct vc_image {
@@ -698,6 +722,14 @@ VC_API void vc_transform_params_init(vc_transform_params *out);
 VC_API vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
                               const vc_transform_params *params, vc_stream stream,
                               vc_error *error);
+
+/* Whether vc_transform would take these arguments: VC_OK, or what it would answer,
+ * without writing anything. For several transforms of which all or none are to be
+ * done. What only the driver knows, as that there is memory for a long list, is not
+ * asked. */
+VC_API vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t count,
+                                    const vc_transform_params *params, vc_stream stream,
+                                    vc_error *error);
 
 /* Threads that a transform of host memory uses at most; 0: one for each core
  * that the process may run on. At first VIEWCAST_THREADS, else 0. Small images

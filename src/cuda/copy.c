@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/overlap.h"
 #include "cuda/device.h"
 #include "cuda/driver.h"
 
@@ -65,6 +66,14 @@ static vc_status describe(const vc_view *to, const vc_view *from, CUDA_MEMCPY2D 
   return VC_OK;
 }
 
+/* Bytes that are read after they were written. */
+static vc_status check_apart(const vc_view *to, const vc_view *from, vc_error *error) {
+  if (!vc_views_overlap(to, from)) return VC_OK;
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "the destination shares memory with source 0: it would be read after it was "
+                 "written; write into other memory");
+}
+
 static void copy_on_host(const CUDA_MEMCPY2D *copy) {
   const char *from = copy->srcHost;
   char *to = copy->dstHost;
@@ -77,6 +86,7 @@ vc_status vc_copy(const vc_view *to, const vc_view *from, vc_stream stream, vc_e
   CUDA_MEMCPY2D copy;
   if (vc_view_is_empty(from)) return check_alike(to, from, error);
   vc_status status = describe(to, from, &copy, error);
+  if (status == VC_OK) status = check_apart(to, from, error);
   if (status != VC_OK) return status;
   if (!vc_device_is_gpu(to->device) && !vc_device_is_gpu(from->device)) {
     copy_on_host(&copy);

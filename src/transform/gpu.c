@@ -154,26 +154,39 @@ static vc_status enqueue(const vc_driver *driver, vc_launch *launch, CUfunction 
   return result == VC_CUDA_SUCCESS ? VC_OK : refuse(error, "cuLaunchKernel", result);
 }
 
+/* `enqueues` false: everything but the launch. */
 static vc_status run(const vc_driver *driver, vc_launch *launch, int32_t device, vc_stream stream,
-                     vc_error *error) {
+                     bool enqueues, vc_error *error) {
   CUfunction kernel;
   vc_entered entered = vc_cuda_enter_stream(device, stream);
   vc_status status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) status = check_stream(driver, device, stream, error);
   if (status == VC_OK) status = find_kernel(driver, launch->kernel, &kernel, error);
-  if (status == VC_OK) status = enqueue(driver, launch, kernel, vc_driver_stream(stream), error);
+  if (status == VC_OK && enqueues) {
+    status = enqueue(driver, launch, kernel, vc_driver_stream(stream), error);
+  }
   vc_cuda_leave(entered);
   return status;
 }
 
-vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error) {
+static vc_status carry_out(const vc_plan *plan, int32_t device, vc_stream stream, bool enqueues,
+                           vc_error *error) {
   vc_launch launch;
   const vc_driver *driver = vc_driver_get();
   if (stream == VC_STREAM_NONE) stream = VC_STREAM_LEGACY; /* a launch needs one */
   vc_status status = check_kernels(driver, error);
   if (status == VC_OK) status = vc_choose_kernel(plan, &launch, error);
   if (status != VC_OK) return status;
-  status = run(driver, &launch, device, stream, error);
+  status = run(driver, &launch, device, stream, enqueues, error);
   free(launch.list);
   return status;
+}
+
+vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error) {
+  return carry_out(plan, device, stream, true, error);
+}
+
+vc_status vc_plan_check_gpu(const vc_plan *plan, int32_t device, vc_stream stream,
+                            vc_error *error) {
+  return carry_out(plan, device, stream, false, error);
 }

@@ -74,4 +74,8 @@ vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error);
 vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream,
                           vc_error *error);
 
+/* Whether vc_plan_run_gpu can enqueue the plan: what it checks before that. */
+vc_status vc_plan_check_gpu(const vc_plan *plan, int32_t device, vc_stream stream,
+                            vc_error *error);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/overlap.h"
 #include "transform/plan_parts.h"
 
 static const char *axes_of(const vc_view *view, vc_layout layout) {
@@ -104,51 +105,49 @@ vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_
                  out->rows, out->cols);
 }
 
-/* The axes of the destination, from the shortest step to the longest, must not
- * reach into each other. (Some rare layouts that would be right are refused.) */
-static vc_status check_destination(const vc_view *to, vc_error *error) {
+/* The axis with the shortest stride of those that `seen` does not have; -1: none. */
+static int32_t shortest_axis(const vc_view *view, const bool *seen) {
+  int32_t best = -1;
+  for (int32_t axis = 0; axis < view->ndim; axis++) {
+    if (seen[axis] || view->shape[axis] == 1) continue;
+    if (best < 0 || llabs(view->strides[axis]) < llabs(view->strides[best])) best = axis;
+  }
+  return best;
+}
+
+/* Names the axis whose stride is too short for what lies inside of it. */
+static vc_status refuse_destination(const vc_view *to, vc_error *error) {
   int64_t reach = (int64_t)vc_dtype_size(to->dtype);
   bool seen[VC_MAX_NDIM] = {false};
+  int32_t axis = shortest_axis(to, seen);
+  while (llabs(to->strides[axis]) >= reach) {
+    seen[axis] = true;
+    reach += llabs(to->strides[axis]) * (to->shape[axis] - 1);
+    int32_t next = shortest_axis(to, seen);
+    if (next < 0) break;
+    axis = next;
+  }
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "axis %" PRId32 " of the destination has stride %" PRId64 " bytes, needs %" PRId64
+                 " or more: its elements overlap (an expanded or sliding view); write into "
+                 "memory of its own",
+                 axis, to->strides[axis], reach);
+}
+
+/* Each element is written once, and sources that overlap with the destination would be
+ * read after they were written. */
+vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
+                               vc_error *error) {
+  vc_overlap found;
   if (to->readonly) {
     return vc_fail(error, VC_ERROR_VALUE,
                    "the destination is read-only, needs memory that may be written");
   }
-  for (int32_t n = 0; n < to->ndim; n++) {
-    int32_t best = -1;
-    for (int32_t axis = 0; axis < to->ndim; axis++) {
-      if (seen[axis] || to->shape[axis] == 1) continue;
-      if (best < 0 || llabs(to->strides[axis]) < llabs(to->strides[best])) best = axis;
-    }
-    if (best < 0) break;
-    seen[best] = true;
-    int64_t step = llabs(to->strides[best]);
-    if (step < reach) {
-      return vc_fail(error, VC_ERROR_LAYOUT,
-                     "axis %" PRId32 " of the destination has stride %" PRId64 " bytes, needs %" PRId64
-                     " or more: its elements overlap (an expanded or sliding view); write into "
-                     "memory of its own",
-                     best, to->strides[best], reach);
-    }
-    reach += step * (to->shape[best] - 1);
-  }
-  return VC_OK;
-}
-
-/* Sources that overlap with the destination would be read after they were written. */
-static vc_status check_overlap(const vc_view *to, const vc_view *from, size_t count,
-                               vc_error *error) {
-  for (size_t i = 0; i < count; i++) {
-    if (!vc_views_overlap(to, &from[i])) continue;
-    return vc_fail(error, VC_ERROR_VALUE,
-                   "the destination shares memory with source %zu: it would be read after it was "
-                   "written; write into other memory (no out=)",
-                   i);
-  }
-  return VC_OK;
-}
-
-vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
-                               vc_error *error) {
-  vc_status status = check_destination(to, error);
-  return status == VC_OK ? check_overlap(to, from, count, error) : status;
+  vc_status status = vc_overlap_find(to, 1, from, count, &found, error);
+  if (status != VC_OK || found.kind == VC_OVERLAPS_NOTHING) return status;
+  if (found.kind == VC_OVERLAPS_ITSELF) return refuse_destination(to, error);
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "the destination shares memory with source %zu: it would be read after it was "
+                 "written; write into other memory (no out=)",
+                 found.other);
 }

@@ -26,13 +26,6 @@ vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_
 vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
                                vc_error *error);
 
-/* --- overlap.c */
-
-/* Some byte belongs to an element of both. Exact where axes have the same strides
- * in both, as those of two parts of one image; else what lies in between the
- * elements may count as theirs. */
-bool vc_views_overlap(const vc_view *a, const vc_view *b);
-
 /* --- channels.c */
 
 vc_status vc_plan_channels(int64_t from, int64_t to, bool reverse, vc_plan *plan,
