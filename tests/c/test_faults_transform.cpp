@@ -192,6 +192,33 @@ vc_status next_kernel() {
   return status;
 }
 
+// What is only asked enqueues nothing.
+vc_status asked_before() {
+  scene &each = small();
+  if (simulated)
+    sim_log_clear();
+  vc_status status = vc_transform_check(&each.to, each.from.data(), each.from.size(), &each.params,
+                                        side, &error);
+  if (simulated)
+    CHECK_INT(last_launch(), -1);
+  return status;
+}
+
+// A group of images of one buffer, in boxes.
+vc_status search_for_overlap() {
+  static uint8_t canvas[ROWS * IMAGES * COLS];
+  std::vector<vc_view> tiles;
+  for (int i = 0; i < IMAGES; i++) {
+    tiles.push_back(packed(canvas + i * COLS, {VC_CPU, 0}, {VC_UINT, 8}, {ROWS, COLS}));
+    tiles.back().strides[0] = IMAGES * COLS;
+  }
+  vc_overlap found;
+  vc_status status = vc_views_find_overlap(tiles.data(), IMAGES, nullptr, 0, &found, &error);
+  if (status == VC_OK)
+    CHECK_INT(found.kind, VC_OVERLAPS_NOTHING);
+  return status;
+}
+
 // A GpuMat in memory of our own behind a pointer, lent to, copied, and dropped.
 vc_status gpumat_object() {
   static uint8_t pixels[PIXELS * CHANNELS];
@@ -224,6 +251,8 @@ vc_status gpumat_object() {
 const operation operations[] = {
     {"vc_transform (first)", on_a_stream, WITH_DRIVER, 0}, // which loads the kernels
     {"vc_transform (a kernel not used before)", next_kernel, WITH_DRIVER, 0},
+    {"vc_transform_check", asked_before, WITH_DRIVER, 0},
+    {"vc_views_find_overlap", search_for_overlap, ANYWHERE, 0},
     {"vc_transform (CPU, threads)", on_the_cpu, HOST_ONLY, 0},
     {"vc_transform (CPU, a list)", list_on_the_cpu, HOST_ONLY, 0},
     {"vc_transform (legacy)", on_legacy, WITH_DRIVER, 0},

@@ -234,7 +234,7 @@ static void test_every_overlap(void) {
   CHECK(apart > 1000 && together > 1000);
 }
 
-/* Views of unlike strides: never allowed wrongly. */
+/* Views of unlike strides too. */
 static void test_unlike_overlap(void) {
   vc_transform_params params = defaults();
   for (int i = 0; i < 20000; i++) {
@@ -249,8 +249,58 @@ static void test_unlike_overlap(void) {
       memcpy(views[k].strides, strides, sizeof strides);
     }
     vc_status status = run(&views[0], &views[1], &params);
-    if (share_a_byte(&views[0], &views[1])) CHECK_INT(status, VC_ERROR_VALUE);
+    CHECK_INT(status, share_a_byte(&views[0], &views[1]) ? VC_ERROR_VALUE : VC_OK);
   }
+}
+
+/* Any strides of the destination, also such as no axis of which is longer than what
+ * lies inside of it: every element is written, and nothing else, or it is refused. */
+static void test_any_destination(void) {
+  enum { FROM = 128 };
+  vc_transform_params params = defaults();
+  int written = 0, refused = 0, unnested = 0;
+  for (int i = 0; i < 30000; i++) {
+    static char wanted[ROOM];
+    char source[FROM];
+    int64_t shape[3] = {1 + below(5), 1 + below(5), 1 + below(4)}, low = 0, high = 1;
+    vc_view to = {.device = cpu, .dtype = u8, .ndim = 3}, from = packed(source, u8, 3, shape);
+    for (int axis = 0; axis < 3; axis++) {
+      to.shape[axis] = shape[axis];
+      to.strides[axis] = below(41) - 20;
+      *(to.strides[axis] < 0 ? &low : &high) += to.strides[axis] * (shape[axis] - 1);
+    }
+    to.data = memory + 200 - low;
+    for (int k = 0; k < FROM; k++) source[k] = (char)(1 + k);
+    memset(memory, 0, ROOM);
+    memset(wanted, 0, ROOM);
+    bool twice = false;
+    for (int k = 0; k < shape[0] * shape[1] * shape[2]; k++) {
+      int64_t at[3] = {k / shape[2] / shape[1], k / shape[2] % shape[1], k % shape[2]};
+      int64_t place = 200 - low;
+      for (int axis = 0; axis < 3; axis++) place += at[axis] * to.strides[axis];
+      twice = twice || wanted[place] != 0;
+      wanted[place] = source[k];
+    }
+    vc_status status = run(&to, &from, &params);
+    CHECK_INT(vc_transform_check(&to, &from, 1, &params, VC_STREAM_LEGACY, NULL), status);
+    CHECK_INT(status, twice ? VC_ERROR_LAYOUT : VC_OK);
+    if (twice) memset(wanted, 0, ROOM);
+    CHECK(memcmp(memory, wanted, ROOM) == 0);
+    unnested += !twice && high - low < shape[0] * shape[1] * shape[2] * 2;
+    *(twice ? &refused : &written) += 1;
+  }
+  CHECK(written > 5000 && refused > 5000 && unnested > 100);
+}
+
+static void test_copies(void) {
+  vc_view image = packed(memory, u8, 3, (int64_t[]){4, 6, 3}), from = image;
+  CHECK_FAILS(vc_copy(&image, &image, 0, &error), VC_ERROR_VALUE, "shares memory with source 0");
+  from.data = memory + 71;
+  CHECK_FAILS(vc_copy(&image, &from, 0, &error), VC_ERROR_VALUE, "shares memory");
+  from.data = memory + 72;
+  CHECK_OK(vc_copy(&image, &from, 0, &error));
+  image = part(0, 12, 1, 0, 10, 0, 4, false), from = part(0, 12, 1, 10, 10, 0, 4, false);
+  CHECK_OK(vc_copy(&image, &from, 0, &error)); /* side by side */
 }
 
 int main(void) {
@@ -263,5 +313,7 @@ int main(void) {
   test_parts();
   test_every_overlap();
   test_unlike_overlap();
+  test_any_destination();
+  test_copies();
   return check_report();
 }

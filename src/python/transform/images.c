@@ -105,14 +105,6 @@ vp_device_text vp_device_name(vc_device device) {
   return out;
 }
 
-bool vp_views_overlap(const vc_view *a, const vc_view *b) {
-  int64_t low[2], high[2];
-  vc_view_span(a, &low[0], &high[0]);
-  vc_view_span(b, &low[1], &high[1]);
-  const char *first = a->data, *second = b->data;
-  return first + low[0] < second + high[1] && second + low[1] < first + high[0];
-}
-
 int vp_images_device(const vp_images *images, vc_device *out) {
   *out = vp_device_of(&images->views[0]);
   for (size_t i = 1; i < images->count; i++) {

@@ -43,9 +43,6 @@ typedef struct vp_device_text {
 } vp_device_text;
 vp_device_text vp_device_name(vc_device device);
 
-/* Whether the ranges of bytes that they lie in overlap. */
-bool vp_views_overlap(const vc_view *a, const vc_view *b);
-
 /* How their axes are read. */
 typedef struct vp_geometry {
   int64_t images, rows, cols, channels;

@@ -191,39 +191,30 @@ static bool join_outs(const vc_view *views, size_t count, bool planar, vc_view *
   return true;
 }
 
-/* Tiles of one canvas: the same distance from row to row, and other columns. */
-static bool are_side_by_side(const vc_view *a, const vc_view *b) {
-  int64_t low[2], wide[2], step = a->strides[0];
-  vc_view rows[2] = {*a, *b};
-  if (a->strides[0] != b->strides[0] || step <= 0) return false;
-  rows[0].shape[0] = rows[1].shape[0] = 1;
-  for (int i = 0; i < 2; i++) {
-    vc_view_span(&rows[i], &low[i], &wide[i]);
-    if (low[i] < 0) return false;
-  }
-  int64_t apart = ((char *)b->data - (char *)a->data) % step;
-  if (apart < 0) apart += step;
-  return apart >= wide[0] && apart + wide[1] <= step;
-}
-
 /* Images that are written one after another: none may be another's, or a source. */
 static int check_apart(const vp_images *outs, const vp_images *from) {
-  for (size_t i = 0; i < outs->count; i++) {
-    for (size_t j = 0; j < i; j++) {
-      const vc_view *a = &outs->views[i], *b = &outs->views[j];
-      if (!vp_views_overlap(a, b) || are_side_by_side(a, b)) continue;
+  vc_error error;
+  vc_overlap found;
+  if (vc_views_find_overlap(outs->views, outs->count, from->views, from->count, &found, &error) !=
+      VC_OK) {
+    return vp_raise(&error);
+  }
+  switch (found.kind) {
+    case VC_OVERLAPS_NOTHING: return 0;
+    case VC_OVERLAPS_ITSELF:
+      return vp_fail(VC_ERROR_LAYOUT,
+                     "image %zu of out: its elements overlap (an expanded or sliding view), needs "
+                     "memory of its own for each",
+                     found.to);
+    case VC_OVERLAPS_DESTINATION:
       return vp_fail(VC_ERROR_VALUE, "images %zu and %zu of out share memory, need memory of their own",
-                     j, i);
-    }
-    for (size_t j = 0; j < from->count; j++) {
-      if (!vp_views_overlap(&outs->views[i], &from->views[j])) continue;
+                     found.to, found.other);
+    default:
       return vp_fail(VC_ERROR_VALUE,
                      "image %zu of out shares memory with source %zu: it would be read after it was "
                      "written; write into other memory (no out=)",
-                     i, j);
-    }
+                     found.to, found.other);
   }
-  return 0;
 }
 
 static int check_outs(const vp_request *request, const vp_images *outs) {

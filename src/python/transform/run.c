@@ -136,8 +136,7 @@ static bool is_a_copy(const vp_run *run, const vc_view *to, const vc_view *from,
               to->dtype.code == from->dtype.code && to->dtype.bits == from->dtype.bits;
   for (int axis = 0; same && axis < to->ndim; axis++) same = to->shape[axis] == from->shape[axis];
   return same && (on_gpu(run->target) || on_gpu(run->source)) && !to->readonly &&
-         vp_request_is_plain(run->request) && vp_move_fits(to, from) &&
-         (!vp_device_same(run->source, run->target) || !vp_views_overlap(to, from));
+         vp_request_is_plain(run->request) && vp_move_fits(to, from);
 }
 
 /* On the GPU into a block, and down. */
