@@ -417,7 +417,7 @@ typedef struct vc_cuda_array {
   int32_t ndim;
   int64_t shape[VC_MAX_NDIM];
   int64_t strides[VC_MAX_NDIM]; /* bytes; only if has_strides */
-  char typestr[8];     /* "<f4", "|u1", …, terminated */
+  char typestr[8];     /* "<f4", "|u1", "u1", …, terminated */
 } vc_cuda_array;
 
 /* Describes such an array. The interface names no device: `device` is the
@@ -435,7 +435,8 @@ VC_API vc_status vc_cuda_array_from_view(const vc_view *view,
 /* NumPy's typestr of a dtype ("<f4"); NULL for bfloat16 and unknown types. */
 VC_API const char *vc_dtype_typestr(vc_dtype dtype);
 
-/* The dtype of a typestr; VC_ERROR_DTYPE for what viewcast does not convert. */
+/* The dtype of a typestr, whose byte order may be left out ("u1"), as NumPy allows;
+ * VC_ERROR_DTYPE for what viewcast does not convert, big-endian types included. */
 VC_API vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out,
                                        vc_error *error);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/dtype.h"
 
+#include <stdio.h>
+
 #include "core/error.h"
 
 /* One number for code and bits, to switch on. */
@@ -15,9 +17,6 @@ enum {
   LAST_FLOAT6 = 16,
   FLOAT4 = 17
 };
-
-#define SUPPORTED \
-  "bool, int8 to int64, uint8 to uint64, float16, bfloat16, float32 and float64"
 
 const char *vc_dtype_name(vc_dtype dtype) {
   switch (TYPE(dtype.code, dtype.bits)) {
@@ -77,10 +76,26 @@ static const char *way_out(vc_dtype dtype) {
   return "convert to one of these first";
 }
 
+/* A type by the name that libraries give it ("complex64: ", "float8_e5m2: "), to stand
+ * before its code; "" where it has none. */
+static void write_name(vc_dtype dtype, char *out, size_t size) {
+  static const char *const small_floats[] = {
+      "float8_e3m4", "float8_e4m3",     "float8_e4m3b11fnuz", "float8_e4m3fn",
+      "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz",    "float8_e8m0fnu",
+      "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn"};
+  out[0] = '\0';
+  if (dtype.code <= VC_BOOL && dtype.code != OPAQUE_HANDLE)
+    snprintf(out, size, "%s%d: ", family(dtype.code), dtype.bits);
+  else if (dtype.code >= FIRST_FLOAT8 && dtype.code <= FLOAT4)
+    snprintf(out, size, "%s: ", small_floats[dtype.code - FIRST_FLOAT8]);
+}
+
 vc_status vc_dtype_check(vc_dtype dtype, vc_error *error) {
+  char name[32];
   if (vc_dtype_size(dtype) != 0)
     return VC_OK;
+  write_name(dtype, name, sizeof name);
   return vc_fail(error, VC_ERROR_DTYPE,
-                 "dtype is %s (code %d) of %d bits, needs one of " SUPPORTED "; %s",
+                 "dtype is %s%s (code %d) of %d bits, needs one of " VC_DTYPES "; %s", name,
                  family(dtype.code), dtype.code, dtype.bits, way_out(dtype));
 }

@@ -5,6 +5,9 @@
 
 #include <viewcast/viewcast.h>
 
+/* The types that viewcast converts, as messages name them. */
+#define VC_DTYPES "bool, int8 to int64, uint8 to uint64, float16, bfloat16, float32 and float64"
+
 /* vc_dtype_size, where it is asked for several times in each conversion. */
 static inline size_t vc_dtype_bytes(vc_dtype dtype) {
   static const uint8_t sizes[] = {/* of each code, added up: they are powers of two */

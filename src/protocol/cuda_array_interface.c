@@ -33,21 +33,36 @@ const char *vc_dtype_typestr(vc_dtype dtype) {
   return NULL;
 }
 
-/* What to do with a kind of NumPy type that viewcast does not convert. */
-static const char *way_out(char kind) {
-  switch (kind) {
-  case 'c':
-    return "see it as pairs of real numbers first (NumPy and CuPy: .view() with the float "
-           "type of half the size)";
-  case 'V':
-    return "structured types and bfloat16 have no plain typestr; select one field first, and "
-           "pass bfloat16 through DLPack";
-  case 'f': return "convert to float64 first";
-  case 't': return "convert bit fields to bool first";
-  case 'M':
-  case 'm': return "see dates and times as int64 first (NumPy and CuPy: .view('int64'))";
-  default: return "convert it to one of these first";
-  }
+/* A kind of NumPy type that viewcast does not convert: its name, whether the bits follow
+ * it ("complex64"), and what to do instead. */
+static const struct {
+  char kind;
+  bool has_bits;
+  const char *name, *advice;
+} refused_kinds[] = {
+    {'c', true, "complex",
+     "see it as pairs of real numbers first (NumPy and CuPy: .view() with the float type of "
+     "half the size)"},
+    {'f', true, "float", "convert to float64 first"},
+    {'i', true, "int", "convert to one of these first"},
+    {'u', true, "uint", "convert to one of these first"},
+    {'b', true, "bool", "convert to a bool of 8 bits first"},
+    {'V', false, "a structured or void type",
+     "structured types and bfloat16 have no plain typestr; select one field first, and pass "
+     "bfloat16 through DLPack"},
+    {'O', false, "object", "convert the objects to numbers first (NumPy: .astype())"},
+    {'S', false, "bytes", "convert the text to numbers first (NumPy: .astype())"},
+    {'U', false, "str", "convert the text to numbers first (NumPy: .astype())"},
+    {'t', false, "a bit field", "convert bit fields to bool first"},
+    {'M', false, "datetime64",
+     "see dates and times as int64 first (NumPy and CuPy: .view('int64'))"},
+    {'m', false, "timedelta64",
+     "see dates and times as int64 first (NumPy and CuPy: .view('int64'))"},
+};
+
+/* The type after the byte order, which may be left out as NumPy's own dtype() allows. */
+static const char *without_order(const char *typestr) {
+  return *typestr != '\0' && strchr("<|=>", *typestr) != NULL ? typestr + 1 : typestr;
 }
 
 /* Copies a typestr for a message, with a question mark for what is no letter,
@@ -59,24 +74,45 @@ static void printable(const char *typestr, char out[16]) {
   out[length] = '\0';
 }
 
+/* The bits of a type of so many bytes ("8" gives "64"); "" for what is no such number. */
+static void write_bits(const char *bytes, char out[12]) {
+  unsigned count = 0;
+  size_t length = strspn(bytes, "0123456789");
+  out[0] = '\0';
+  if (length == 0 || length > 3 || bytes[length] != '\0')
+    return;
+  for (size_t i = 0; i < length; i++)
+    count = count * 10 + (unsigned)(bytes[i] - '0');
+  snprintf(out, 12, "%u", count * 8);
+}
+
 static vc_status refuse_typestr(const char *typestr, vc_error *error) {
-  char text[16];
+  char text[16], bits[12] = "";
+  const char *type = without_order(typestr);
   printable(typestr, text);
+  for (size_t i = 0; i < sizeof refused_kinds / sizeof refused_kinds[0]; i++) {
+    if (*type != refused_kinds[i].kind)
+      continue;
+    if (refused_kinds[i].has_bits)
+      write_bits(type + 1, bits);
+    if (refused_kinds[i].has_bits && bits[0] == '\0')
+      break;
+    return vc_fail(error, VC_ERROR_DTYPE,
+                   "dtype is %s%s (typestr is '%s'), needs one of " VC_DTYPES "; %s",
+                   refused_kinds[i].name, bits, text, refused_kinds[i].advice);
+  }
   return vc_fail(error, VC_ERROR_DTYPE,
-                 "typestr is '%s', needs b1, i1 to i8, u1 to u8, f2, f4 or f8 after a byte "
-                 "order of <, | or =; %s",
-                 text, text[0] == '\0' ? way_out('\0') : way_out(text[1]));
+                 "typestr is '%s', needs b1, i1 to i8, u1 to u8, f2, f4 or f8, with or without a "
+                 "byte order of <, | or = before it; convert it to one of these first",
+                 text);
 }
 
 vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out, vc_error *error) {
-  char order = typestr[0];
-  if (order != '<' && order != '|' && order != '=' && order != '>')
-    return refuse_typestr(typestr, error);
-
+  const char *type = without_order(typestr);
   for (size_t i = 0; i < TYPESTR_COUNT; i++) {
-    if (strcmp(typestr + 1, typestrs[i].typestr + 1) != 0)
+    if (strcmp(type, typestrs[i].typestr + 1) != 0)
       continue;
-    if (order == '>' && typestrs[i].dtype.bits > 8)
+    if (*typestr == '>' && typestrs[i].dtype.bits > 8)
       return vc_fail(error, VC_ERROR_DTYPE,
                      "typestr is '%s', big-endian, needs the machine's byte order ('%s'); swap "
                      "the bytes first (NumPy and CuPy: .astype('%s'))",

@@ -30,6 +30,9 @@ static void test_typestrs(void) {
       CHECK_INT(dtype.code, known[i].dtype.code);
       CHECK_INT(dtype.bits, known[i].dtype.bits);
     }
+    CHECK_OK(vc_dtype_from_typestr(text + 1, &dtype, &error)); /* no order, as NumPy takes it */
+    CHECK_INT(dtype.code, known[i].dtype.code);
+    CHECK_INT(dtype.bits, known[i].dtype.bits);
     text[0] = '>';
     if (known[i].dtype.bits == 8) /* one byte has no order */
       CHECK_OK(vc_dtype_from_typestr(text, &dtype, &error));
@@ -52,7 +55,21 @@ static void refuse_typestr(const char *typestr, const char *part) {
 static void test_typestrs_refused(void) {
   refuse_typestr("", "typestr is ''");
   refuse_typestr("<", "typestr is '<'");
-  refuse_typestr("f4", "byte order");
+  refuse_typestr("f", "with or without a byte order");
+  refuse_typestr("4", "'4'");
+  refuse_typestr("<<f4", "'<<f4'");
+  refuse_typestr("@f4", "'@f4'");
+  refuse_typestr("!u1", "'!u1'");
+  refuse_typestr(" u1", "' u1'");
+  refuse_typestr("c8", "dtype is complex64 (typestr is 'c8'), needs one of bool, int8");
+  refuse_typestr(">c16", "dtype is complex128 (typestr is '>c16')");
+  refuse_typestr("f16", "dtype is float128");
+  refuse_typestr("|b2", "dtype is bool16");
+  refuse_typestr("<i16", "dtype is int128");
+  refuse_typestr("<i3", "dtype is int24");
+  refuse_typestr("<c", "typestr is '<c'");
+  refuse_typestr("<c8x", "typestr is '<c8x'");
+  refuse_typestr("<c4294967304", "typestr is '<c4294967304'");
   refuse_typestr("<f", "'<f'");
   refuse_typestr("<f3", "'<f3'");
   refuse_typestr("<f16", "convert to float64");
@@ -61,11 +78,13 @@ static void test_typestrs_refused(void) {
   refuse_typestr("<c8", "pairs of real numbers");
   refuse_typestr("|V12", "select one field");
   refuse_typestr("<V2", "bfloat16 through DLPack");
-  refuse_typestr("|O8", "'|O8'");
-  refuse_typestr("<U5", "'<U5'");
-  refuse_typestr("|S1", "'|S1'");
+  refuse_typestr("|O8", "dtype is object (typestr is '|O8')");
+  refuse_typestr("<U5", "dtype is str (typestr is '<U5')");
+  refuse_typestr("|S1", "dtype is bytes (typestr is '|S1')");
+  refuse_typestr("<M8[ns]", "dtype is datetime64 (typestr is '<M8[ns]')");
   refuse_typestr("<M8[ns]", "int64");
-  refuse_typestr("<m8", "int64");
+  refuse_typestr("<m8", "dtype is timedelta64 (typestr is '<m8')");
+  refuse_typestr("|V12", "dtype is a structured or void type (typestr is '|V12')");
   refuse_typestr("|t1", "bit fields");
   refuse_typestr(">f4", "'>f4', big-endian, needs the machine's byte order ('<f4')");
   refuse_typestr("<i\xFF\n", "'<i?" "?'");
@@ -96,6 +115,9 @@ static void test_import(void) {
   CHECK_INT(view.ndim, 3);
   CHECK_INT(view.shape[1], 7);
   CHECK(vc_view_is_packed(&view));
+  strcpy(array.typestr, "f4");
+  CHECK_OK(vc_view_from_cuda_array(&array, gpu, &view, &error));
+  CHECK_INT(view.dtype.bits, 32);
 
   array.version = 2;
   array.readonly = true;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adapters/numpy_dtype.h"
 
+#include <string.h>
+
 #include "adapters/adapter.h"
 #include "errors.h"
 #include "free_threading.h"
@@ -26,6 +28,25 @@ static void remember(PyObject *object, vc_dtype dtype) {
   vp_lock_give(&adding);
 }
 
+/* Types that other packages give NumPy (ml_dtypes.float8_e4m3fn) have the typestr of a void
+ * type, and a name of their own. */
+static int refuse_by_name(PyObject *dtype, const vc_error *error) {
+  PyObject *name = PyObject_GetAttrString(dtype, "name");
+  PyObject *fields = name ? PyObject_GetAttrString(dtype, "fields") : NULL;
+  const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
+  bool is_named = text && fields == Py_None && strncmp(text, "void", 4) != 0;
+  PyErr_Clear();
+  int result = is_named ? vp_fail(VC_ERROR_DTYPE,
+                                  "dtype is %s, which viewcast does not convert; see its bytes as "
+                                  "integers first (.view('uint8') where it has 8 bits), or convert "
+                                  "it (.astype('float32'))",
+                                  text)
+                        : vp_raise(error);
+  Py_XDECREF(fields);
+  Py_XDECREF(name);
+  return result;
+}
+
 static int parse_typestr(PyObject *dtype, vc_dtype *out) {
   vc_error error;
   PyObject *typestr = PyObject_GetAttrString(dtype, "str");
@@ -33,10 +54,12 @@ static int parse_typestr(PyObject *dtype, vc_dtype *out) {
   int result = -1;
   if (!text) {
     vp_raise_from("the array's dtype has no typestr");
-  } else if (vc_dtype_from_typestr(text, out, &error) != VC_OK) {
-    vp_raise(&error);
-  } else {
+  } else if (vc_dtype_from_typestr(text, out, &error) == VC_OK) {
     result = 0;
+  } else if (text[0] && text[1] == 'V') {
+    refuse_by_name(dtype, &error);
+  } else {
+    vp_raise(&error);
   }
   Py_XDECREF(typestr);
   return result;
