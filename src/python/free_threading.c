@@ -107,8 +107,8 @@ bool vp_decref_unless_last(PyObject *object) {
 
 #endif
 
-/* --- loading. With the GIL too: what finds a library out calls it, and OpenCV lets go of
- * the GIL in its calls. */
+/* --- loading and settings. With the GIL too: what finds a library out calls it, and what
+ * sets OpenCV's allocator calls OpenCV, which lets go of the GIL in its calls. */
 
 #ifdef Py_GIL_DISABLED
 typedef PyMutex mutex;
@@ -130,34 +130,47 @@ static void lock(mutex *which) {
 static void unlock(mutex *which) { pthread_mutex_unlock(which); }
 #endif
 
-static struct {
+/* A lock that its thread may take again. */
+typedef struct {
   mutex mutex;
   unsigned long thread; /* that holds it; 0: none */
   int depth;
-} loading = {.mutex = NEW_MUTEX};
+} turn;
 
-void vp_loading_begin(void) {
+static turn loading = {.mutex = NEW_MUTEX}, setting = {.mutex = NEW_MUTEX};
+
+static void begin(turn *which) {
   unsigned long here = PyThread_get_thread_ident();
-  if (__atomic_load_n(&loading.thread, __ATOMIC_RELAXED) != here) {
-    lock(&loading.mutex);
-    __atomic_store_n(&loading.thread, here, __ATOMIC_RELAXED);
+  if (__atomic_load_n(&which->thread, __ATOMIC_RELAXED) != here) {
+    lock(&which->mutex);
+    __atomic_store_n(&which->thread, here, __ATOMIC_RELAXED);
   }
-  loading.depth++;
+  which->depth++;
 }
 
-void vp_loading_end(void) {
-  if (--loading.depth) return;
-  __atomic_store_n(&loading.thread, 0, __ATOMIC_RELAXED);
-  unlock(&loading.mutex);
+static void end(turn *which) {
+  if (--which->depth) return;
+  __atomic_store_n(&which->thread, 0, __ATOMIC_RELAXED);
+  unlock(&which->mutex);
 }
 
-/* os.fork() comes at places where no vp_lock is held; but a thread that is loading may be
- * anywhere, and is not there in the child. */
+void vp_loading_begin(void) { begin(&loading); }
+void vp_loading_end(void) { end(&loading); }
+void vp_setting_begin(void) { begin(&setting); }
+void vp_setting_end(void) { end(&setting); }
+
+/* os.fork() comes at places where no vp_lock is held; but a thread that is loading or
+ * setting may be anywhere, and is not there in the child. */
+static void free_for_child(turn *which) {
+  if (which->thread == PyThread_get_thread_ident()) return;
+  which->mutex = (mutex)NEW_MUTEX;
+  which->thread = 0;
+  which->depth = 0;
+}
+
 static void begin_as_child(void) {
-  if (loading.thread == PyThread_get_thread_ident()) return;
-  loading.mutex = (mutex)NEW_MUTEX;
-  loading.thread = 0;
-  loading.depth = 0;
+  free_for_child(&loading);
+  free_for_child(&setting);
 }
 
 void vp_free_threading_init(void) { pthread_atfork(NULL, NULL, begin_as_child); }

@@ -9,8 +9,8 @@
  *  - a cache whose entries are replaced: of one word by VP_READ and vp_swap, of more
  *    by vp_entry_read and _swap;
  *  - guarded by a vp_lock, under which no Python code runs and nothing waits;
- *  - a setting of the process: in a critical section, which promises what the GIL does:
- *    others come in between only where Python code runs. */
+ *  - a setting of the process: between vp_setting_begin and _end, which one thread at a
+ *    time is in, also while it waits, runs Python code or calls a library without the GIL. */
 #ifndef VP_FREE_THREADING_H
 #define VP_FREE_THREADING_H
 
@@ -43,9 +43,6 @@ const void *vp_entry_read(const vp_version *version, const void *entry, void *co
 /* Exchanges the two; false, and both as they were, while another thread writes. */
 bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size);
 
-#  define VP_BEGIN_SETTING(module) Py_BEGIN_CRITICAL_SECTION(module)
-#  define VP_END_SETTING() Py_END_CRITICAL_SECTION()
-
 #else
 
 typedef char vp_lock;
@@ -77,15 +74,17 @@ static inline bool vp_entry_swap(vp_version *version, void *entry, void *other, 
   return true;
 }
 
-#  define VP_BEGIN_SETTING(module) { (void)(module);
-#  define VP_END_SETTING() }
-
 #endif
 
 /* One thread at a time finds out what a library is like; it may come back here, for
  * what it runs may convert. Import first: imports have locks of their own. */
 void vp_loading_begin(void);
 void vp_loading_end(void);
+
+/* One thread at a time reads or changes a setting of the process (the memory pool); it may
+ * come back here too. What it imports it must have imported before, for the same reason. */
+void vp_setting_begin(void);
+void vp_setting_end(void);
 
 /* Keeps an object (taken; NULL with an exception) in a slot for ever, unless another
  * is there by now. Returns the one that is there, borrowed. */

@@ -18,13 +18,15 @@ static vc_pool *driver_pool(void) {
 }
 
 /* The pools by name, each made at its first use and kept. What follows is looked at and
- * changed in a critical section of the module. */
+ * changed between vp_setting_begin and _end. */
 static struct {
   const char *name;
+  bool is_library; /* which a pool takes its memory from */
   vc_pool *(*make)(void);
   vc_pool *pool;
-} pools[] = {
-    {"torch", vp_torch_pool, NULL}, {"cupy", vp_cupy_pool, NULL}, {"cuda", driver_pool, NULL}};
+} pools[] = {{"torch", true, vp_torch_pool, NULL},
+             {"cupy", true, vp_cupy_pool, NULL},
+             {"cuda", false, driver_pool, NULL}};
 
 enum { POOLS = 3, DRIVER = 2, NONE = -1 };
 
@@ -69,9 +71,9 @@ static void close_all(void) {
 
 static PyObject *close_pools(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
-  VP_BEGIN_SETTING(module);
+  vp_setting_begin();
   close_all();
-  VP_END_SETTING();
+  vp_setting_end();
   Py_RETURN_NONE;
 }
 
@@ -181,6 +183,16 @@ static int use(PyObject *module, int index, PyObject *named) {
   return 0;
 }
 
+/* Imports what use() needs. Its errors are use()'s to report. */
+static void import_for(int index) {
+  PyObject *library = NULL;
+  if (vp_opencv_load() && index != NONE && pools[index].is_library && !vp_is_host_mode()) {
+    library = PyImport_ImportModule(pools[index].name);
+  }
+  Py_XDECREF(library);
+  PyErr_Clear();
+}
+
 static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t count,
                           PyObject *kwnames) {
   static const vp_signature signature = {"use_pool", 1, {"name", "streams", NULL}};
@@ -188,20 +200,21 @@ static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t co
   int index, result;
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (find_pool(values[0], &index) < 0) return NULL;
-  VP_BEGIN_SETTING(module);
+  import_for(index);
+  vp_setting_begin();
   result = index == NONE ? stop_using() : use(module, index, values[1]);
-  VP_END_SETTING();
+  vp_setting_end();
   vp_drain(); /* streams that are not named any more */
   if (result < 0) return NULL;
   Py_RETURN_NONE;
 }
 
 static PyObject *pool(PyObject *module, PyObject *unused) {
-  (void)unused;
+  (void)module, (void)unused;
   int index;
-  VP_BEGIN_SETTING(module);
+  vp_setting_begin();
   index = current;
-  VP_END_SETTING();
+  vp_setting_end();
   if (index == NONE) Py_RETURN_NONE;
   return PyUnicode_FromString(pools[index].name);
 }
@@ -220,16 +233,15 @@ static int read_int(PyObject *value, const char *name, int32_t *out) {
   return 0;
 }
 
-static vc_pool *pool_in_use(PyObject *module) {
+static vc_pool *pool_in_use(void) {
   vc_pool *found;
-  VP_BEGIN_SETTING(module);
+  vp_setting_begin();
   found = pool_at(current == NONE ? DRIVER : current);
-  VP_END_SETTING();
+  vp_setting_end();
   return found;
 }
 
-static int fill_empty(PyObject *module, const vp_opencv *opencv, PyObject *const *values,
-                      vc_gpumat *header) {
+static int fill_empty(const vp_opencv *opencv, PyObject *const *values, vc_gpumat *header) {
   vc_error error;
   vp_stream stream;
   int32_t rows, cols, type;
@@ -237,7 +249,7 @@ static int fill_empty(PyObject *module, const vp_opencv *opencv, PyObject *const
       read_int(values[2], "type", &type) < 0 || vp_stream_read(values[3], "stream", &stream) < 0) {
     return -1;
   }
-  vc_pool *from = pool_in_use(module);
+  vc_pool *from = pool_in_use();
   if (!from) return -1;
   if (!stream.given && vp_stream_in_use()) stream = *vp_stream_in_use();
   vc_stream handle = stream.given ? stream.handle : VC_STREAM_LEGACY;
@@ -251,6 +263,7 @@ static int fill_empty(PyObject *module, const vp_opencv *opencv, PyObject *const
 
 static PyObject *empty_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t count,
                               PyObject *kwnames) {
+  (void)module;
   static const vp_signature signature = {
       "empty_gpumat", 3, {"rows", "cols", "type", "stream", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
@@ -259,7 +272,7 @@ static PyObject *empty_gpumat(PyObject *module, PyObject *const *args, Py_ssize_
   const vp_opencv *opencv = load_opencv("empty_gpumat");
   PyObject *mat = opencv ? PyObject_CallNoArgs((PyObject *)opencv->gpumat) : NULL;
   vc_gpumat *header = mat ? vp_gpumat_header(mat) : NULL;
-  if (!header || fill_empty(module, opencv, values, header) < 0) Py_CLEAR(mat);
+  if (!header || fill_empty(opencv, values, header) < 0) Py_CLEAR(mat);
   return mat;
 }
 

@@ -2,12 +2,15 @@
 """OpenCV's GpuMats out of a pool, on an OpenCV built with CUDA. In host mode each
 pool is host memory: what is tested is who allocates and frees, and when."""
 
+import contextlib
 import ctypes
 import gc
 import os
 import re
 import subprocess
 import sys
+import threading
+import time
 
 import cv2
 import numpy as np
@@ -381,6 +384,94 @@ def test_many_threads(name):
 
     at_once(work, 6)
     assert not wrong
+
+
+@pytest.fixture
+def slowly(monkeypatch):
+    """OpenCV lets go of the GIL where its allocator is set: here for long enough that
+    another thread gets it each time."""
+    set_it = cv2.cuda.GpuMat.setDefaultAllocator
+
+    def set_and_wait(allocator):
+        set_it(allocator)
+        time.sleep(0.0005)
+
+    monkeypatch.setattr(cv2.cuda.GpuMat, "setDefaultAllocator", staticmethod(set_and_wait))
+
+
+def test_threads_that_all_set_the_pool(slowly):
+    """What one of them reads back after it set the allocator is what it set; another's
+    was a false ABIError."""
+    names, before = [*NAMES, None, None], default_allocator()
+
+    def work(index):
+        for round in range(100):
+            vc.use_pool(names[(index + round) % len(names)])
+            assert vc.pool() in names
+
+    at_once(work, 8)
+    for name in NAMES:  # and what the last of them left is whole
+        vc.use_pool(name)
+        assert change(lambda: cv2.cuda.GpuMat(9, 9, cv2.CV_8UC1))
+    vc.use_pool(None)
+    assert default_allocator() == before
+
+
+def test_threads_that_set_the_pool_and_allocate(slowly):
+    names = [*NAMES, None]
+
+    def work(index):
+        for round in range(100):
+            if index % 2:
+                vc.use_pool(names[(index + round) % 4])
+            mat = cv2.cuda.GpuMat(8, 8, cv2.CV_8UC1) if vc.pool() else vc.empty_gpumat(8, 8, 0)
+            if not mat.empty():  # OpenCV's own allocator has no GPU here
+                vc.as_numpy(mat)[:] = index
+                assert (vc.as_numpy(mat) == index).all()
+
+    vc.use_pool("cuda")
+    at_once(lambda index: ignoring_opencv(work, index), 8)
+
+
+def ignoring_opencv(work, *arguments):
+    """Without a GPU, OpenCV's own allocator raises where it is asked between two pools."""
+    with contextlib.suppress(cv2.error, SystemError):
+        work(*arguments)
+
+
+def test_a_pool_is_set_while_streams_are_read():
+    """streams= runs Python code, which may come back."""
+
+    def streams():
+        vc.use_pool("cupy")
+        assert vc.pool() == "cupy"
+        yield 1
+
+    vc.use_pool("torch", streams=streams())
+    assert vc.pool() == "torch"
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_of_fork_while_a_thread_sets_the_pool(slowly):
+    done = []
+
+    def work():
+        while not done:
+            vc.use_pool("cuda")
+            vc.use_pool(None)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                vc.use_pool("cuda")  # a lock that nobody would give back would stop here
+                os._exit(vc.pool() != "cuda")
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        done.append(True)
+        thread.join()
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
