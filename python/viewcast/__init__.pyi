@@ -333,11 +333,12 @@ def to_gpumat(
     producer_stream: Any = None,
 ) -> _Out: ...
 def from_pointer(
-    ptr: SupportsIndex,
+    ptr: SupportsIndex | CapsuleType,
     shape: Iterable[SupportsIndex],
     dtype: Any,
     *,
     strides: Iterable[SupportsIndex] | None = None,
+    pitch: SupportsIndex | None = None,
     device: Any = None,
     owner: object = None,
     readonly: bool = False,
@@ -345,8 +346,10 @@ def from_pointer(
 ) -> View:
     """A View of memory that is known by its address alone.
 
-    `strides` are in bytes. `device` is checked against what the driver knows of the
-    address. `owner` is kept alive as long as anything looks at the memory.
+    `ptr` is an int or a capsule that holds a pointer, which is kept alive too.
+    `strides` are in bytes; `pitch` is the bytes from row to row. `device` is checked
+    against what the driver knows of the address. `owner` is kept alive as long as
+    anything looks at the memory.
     """
 
 def collect(*, force: bool = False) -> int:

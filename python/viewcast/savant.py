@@ -15,9 +15,10 @@ import importlib
 import importlib.util
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
-from . import view
+from . import ABIError, view
 from ._viewcast import (
     SavantDTypeError,
     SavantLayoutError,
@@ -92,10 +93,31 @@ _NAMES = {
         "opencv_gpu_mat_as_cupy_array",
     ),
     "savant.utils.memory_repr_pytorch": (
+        "OpenCVGpuMatCudaArrayInterface",
+        "cuda_array_as_opencv_gpu_mat",
         "opencv_gpu_mat_as_pytorch_tensor",
         "pytorch_tensor_as_opencv_gpu_mat",
     ),
 }
+
+# The libraries that Savant's modules have as names of their own.
+_LIBRARIES = {
+    "savant.utils.memory_repr": {"cp": "cupy", "cv2": "cv2"},
+    "savant.utils.memory_repr_pytorch": {"cv2": "cv2", "torch": "torch"},
+}
+
+
+def library_getter(path: str) -> Callable[[str], Any]:
+    """`__getattr__` of a module that stands for one of Savant's two: imports its
+    libraries (`cv2`, `torch`, `cp`) when they are asked for."""
+
+    def get(name: str) -> Any:
+        if name not in _LIBRARIES[path]:
+            raise AttributeError(f"module {path!r} has no attribute {name!r}")
+        return importlib.import_module(_LIBRARIES[path][name])
+
+    return get
+
 
 # What patch() did, for unpatch().
 _replaced: list[tuple[object, object]] = []  # Savant's object, ours
@@ -110,7 +132,8 @@ def patch() -> None:
     `savant.utils.memory_repr_pytorch`, and the references to Savant's own that
     modules imported so far hold. A module of the two that cannot be imported
     (for lack of CuPy, say) is provided. Does nothing where viewcast-savant is
-    what is installed, or a second time.
+    what is installed, or a second time. ABIError where Savant's modules can't be
+    imported because the cv2 that is installed has no cv2.cuda.GpuMat.
     """
     if "savant" not in sys.modules and importlib.util.find_spec("savant") is None:
         raise ModuleNotFoundError(
@@ -119,15 +142,10 @@ def patch() -> None:
             name="savant",
         )
     package = importlib.import_module("savant.utils")
+    modules = {path: _import(path) for path in _NAMES}
     replaced: list[tuple[object, object]] = []
     for path, names in _NAMES.items():
-        try:
-            module = importlib.import_module(path)
-        except ImportError:
-            module = types.ModuleType(path, "Provided by viewcast.savant.patch().")
-            sys.modules[path] = module
-            setattr(package, path.rpartition(".")[2], module)
-            _placed.append(path)
+        module = modules[path] or _place(path, package)
         for name in names:
             ours = globals()[name]
             if not hasattr(module, name):
@@ -137,6 +155,32 @@ def patch() -> None:
                 replaced.append((getattr(module, name), ours))
     _rebind(replaced)
     _replaced.extend(replaced)
+
+
+def _import(path: str) -> types.ModuleType | None:
+    """Savant's module; None where a library that it imports is missing."""
+    try:
+        return importlib.import_module(path)
+    except ImportError:
+        return None
+    except AttributeError as error:
+        cv2 = sys.modules.get("cv2")
+        if cv2 is None or hasattr(getattr(cv2, "cuda", None), "GpuMat"):
+            raise
+        raise ABIError(
+            f"{path} can't be imported: this cv2 ({getattr(cv2, '__file__', None)}) has no "
+            "cuda.GpuMat, which Savant needs; install opencv-python-headless 4.8 or later "
+            "(headers only), or an OpenCV built with CUDA"
+        ) from error
+
+
+def _place(path: str, package: types.ModuleType) -> types.ModuleType:
+    module = types.ModuleType(path, "Provided by viewcast.savant.patch().")
+    module.__getattr__ = library_getter(path)  # type: ignore[method-assign]
+    sys.modules[path] = module
+    setattr(package, path.rpartition(".")[2], module)
+    _placed.append(path)
+    return module
 
 
 def unpatch() -> None:

@@ -38,10 +38,8 @@ static int check_array(const vc_view *view) {
     return vp_fail(VC_ERROR_LAYOUT, RANK_TEXT " It has %d; index a batch, or reshape",
                    (int)view->ndim);
   }
-  if (vc_view_is_empty(view)) {
-    return vp_fail(VC_ERROR_LAYOUT, "the array is empty (an axis has length 0), needs pixels");
-  }
   if (vc_image_from_view(view, &image, &error) == VC_OK) return 0;
+  if (vc_view_is_empty(view)) return vp_raise(&error); /* without channels */
   return vp_raise_prefixed(ORDER_TEXT, &error);
 }
 
@@ -106,15 +104,6 @@ static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
   const vp_options options = {.target = target};
   if (!vp_is_gpumat(mat)) {
     raise_no_image(mat, "a cv2.cuda.GpuMat");
-    return NULL;
-  }
-  vc_gpumat *header = vp_opencv_load() ? vp_gpumat_header(mat) : NULL;
-  if (!header) return NULL;
-  if (!header->data || header->rows == 0 || header->cols == 0) {
-    vp_fail(VC_ERROR_LAYOUT,
-            "the GpuMat is empty or was released: it has no pixels; upload() or create() it "
-            "first");
-    vp_raise_as_savant("", TYPE_TEXT);
     return NULL;
   }
   PyObject *array = vp_convert(mat, &options);

@@ -69,11 +69,17 @@ _api.PyCapsule_GetName.restype = ctypes.c_char_p
 _api.PyCapsule_GetName.argtypes = [ctypes.py_object]
 _api.PyCapsule_SetName.argtypes = [ctypes.py_object, ctypes.c_char_p]
 _names = []  # capsules do not copy theirs
+DESTRUCTOR = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+_destructors = []
 
 
-def new_capsule(pointer, name):
+def new_capsule(pointer, name, destructor=None):
+    """destructor(address of the capsule) is called at its end."""
     _names.append(name)
-    return _api.PyCapsule_New(pointer, name, None)
+    if destructor is None:
+        return _api.PyCapsule_New(pointer, name, None)
+    _destructors.append(DESTRUCTOR(destructor))
+    return _api.PyCapsule_New(pointer, name, _destructors[-1])
 
 
 def name_of(capsule):

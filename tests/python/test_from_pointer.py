@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from dlpack_structs import name_of, new_capsule, rename
 from images import CONVERT, pixels_at
 
 import viewcast as vc
@@ -69,6 +70,143 @@ def test_strides_are_bytes_and_may_leave_gaps():
     assert pixels_at(view.ptr, view.shape, view.strides, 1) == part.tobytes()
 
 
+# --- capsules
+
+
+def capsule_of(array, name=None):
+    return new_capsule(array.ctypes.data, name)
+
+
+@pytest.mark.parametrize("name", [None, b"", b"NvBufSurface", b"viewcast.test"])
+@for_all_targets
+def test_a_capsule_holds_an_address(convert, name):
+    """pyds.get_nvds_buf_surface_gpu() gives one without a name."""
+    pixels = frame()
+    image = convert(vc.from_pointer(capsule_of(pixels, name), pixels.shape, "uint8"))
+    back = vc.as_numpy(image)
+    assert back.ctypes.data == pixels.ctypes.data
+    assert (back == pixels).all()
+
+
+@pytest.mark.parametrize("with_owner", [False, True])
+def test_a_capsule_is_kept_as_long_as_the_memory(with_owner):
+    pixels, owner, ended = frame(), Owner(), []
+    capsule = new_capsule(pixels.ctypes.data, None, lambda _: ended.append("capsule"))
+    weakref.finalize(owner, ended.append, "owner")
+    view = vc.from_pointer(
+        capsule, pixels.shape, "uint8", **({"owner": owner} if with_owner else {})
+    )
+    array = vc.as_numpy(view)
+    del capsule, view, owner
+    gc.collect()
+    assert ended == ([] if with_owner else ["owner"])
+    del array
+    gc.collect()
+    vc.collect()
+    assert sorted(ended) == ["capsule", "owner"]
+
+
+def test_a_capsule_that_is_refused_is_not_kept():
+    pixels, ended = frame(), []
+    for arguments in [((4, 6, -3), "uint8"), ((4, 6), "float8"), ("46", "uint8")]:
+        capsule = new_capsule(pixels.ctypes.data, None, lambda _: ended.append("capsule"))
+        with pytest.raises((vc.ViewError, TypeError)):
+            vc.from_pointer(capsule, *arguments)
+        del capsule
+    gc.collect()
+    assert ended == ["capsule"] * 3
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_dlpack_capsule_holds_no_address(versioned):
+    pixels = frame()
+    version = {"max_version": (1, 0)} if versioned else {}
+    capsule = pixels.__dlpack__(**version)
+    with pytest.raises(TypeError, match=r"DLPack capsule.*vc\.view\(capsule\)"):
+        vc.from_pointer(capsule, pixels.shape, "uint8")
+    assert name_of(capsule).startswith(b"dltensor")  # and is not used up
+    rename(capsule, b"used_" + name_of(capsule))
+    with pytest.raises(TypeError, match="DLPack capsule"):
+        vc.from_pointer(capsule, pixels.shape, "uint8")
+    rename(capsule, name_of(capsule).removeprefix(b"used_"))
+
+
+# --- pitch
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("shape", [(5, 6), (5, 6, 3), (5, 6, 1), (2, 5, 6, 3)], ids=str)
+@pytest.mark.parametrize("gap", [0, 4, 64])
+def test_pitch_is_the_bytes_from_row_to_row(shape, gap, dtype):
+    *images, rows, cols, channels = (*shape, 1) if len(shape) == 2 else shape
+    size = np.dtype(dtype).itemsize
+    pitch = cols * channels * size + gap
+    count = images[0] if images else 1
+    block = np.random.default_rng(0).integers(0, 256, (count * rows * pitch,), np.uint8)
+    view = vc.from_pointer(block.ctypes.data, shape, dtype, pitch=pitch, owner=block)
+    wanted = [pitch, channels * size, size]
+    if images:
+        wanted.insert(0, rows * pitch)
+    assert view.strides == tuple(wanted[: len(shape)])
+    flat = block.reshape(count, rows, pitch)[:, :, : cols * channels * size]
+    assert np.asarray(view).tobytes() == flat.tobytes()
+    if not images:
+        mat = vc.as_gpumat(view)
+        assert (mat.step, mat.cudaPtr()) == (pitch, block.ctypes.data)
+    assert vc.to_numpy(view).tobytes() == flat.tobytes()
+
+
+def test_pitch_may_be_an_index_of_any_kind_and_none():
+    pixels = frame()
+    for pitch in (np.int32(18), np.uint64(18), 18, None):
+        view = vc.from_pointer(pixels.ctypes.data, pixels.shape, "uint8", pitch=pitch)
+        assert view.strides == (18, 3, 1)
+
+
+def test_pitch_of_an_empty_image():
+    assert vc.from_pointer(0, (0, 6, 3), "uint8", pitch=64).shape == (0, 6, 3)
+    assert vc.from_pointer(0, (4, 0), "float32", pitch=8).shape == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "pitch", "message"),
+    [
+        ((4, 6, 3), "uint8", 17, "pitch is 17 bytes and a row of axis 0 has 18"),
+        ((4, 6), "float32", 23, "a row of axis 0 has 24"),
+        ((4, 6), "float32", 26, "a multiple of the itemsize 4"),
+        ((4, 6), "uint8", 0, "pitch is 0 bytes"),
+        ((4, 6), "uint8", -64, "pitch is -64 bytes"),
+        ((3, 480, 640), "uint8", 640, "say strides="),
+        ((2, 3, 480, 640), "uint8", 640, "a row of axis 1 has 307200"),
+        ((24,), "uint8", 32, "pitch= needs rows"),
+        ((4, 6), "uint8", 2**62, "overflow|broken"),
+        ((2, 4, 6, 1), "uint8", 2**62, "64 bits can count"),
+    ],
+    ids=str,
+)
+def test_a_pitch_that_does_not_fit_the_shape(shape, dtype, pitch, message):
+    with pytest.raises(vc.ViewError, match=message):
+        vc.from_pointer(4096, shape, dtype, pitch=pitch)
+
+
+@pytest.mark.parametrize("pitch", [18.0, "18", True, (18,), b"18"], ids=repr)
+def test_what_is_no_pitch_is_a_type_error(pitch):
+    with pytest.raises(TypeError, match="needs the bytes from row to row as an int"):
+        vc.from_pointer(4096, (4, 6, 3), "uint8", pitch=pitch)
+
+
+def test_a_pitch_has_64_bits():
+    with pytest.raises(ValueError, match="needs a number of 64 bits"):
+        vc.from_pointer(4096, (4, 6, 3), "uint8", pitch=2**64)
+
+
+def test_pitch_and_strides_are_one_too_many():
+    with pytest.raises(ValueError, match="strides= and pitch= were given"):
+        vc.from_pointer(4096, (4, 6, 3), "uint8", strides=(18, 3, 1), pitch=18)
+    view = vc.from_pointer(4096, (4, 6, 3), "uint8", strides=None, pitch=20)
+    assert view.strides == (20, 3, 1)
+
+
 def test_lists_and_numpy_integers_are_axes_too():
     pixels = frame()
     view = vc.from_pointer(np.uint64(pixels.ctypes.data), [np.int32(4), 6, 3], "uint8")
@@ -103,7 +241,9 @@ def test_null_is_an_empty_image_and_nothing_else():
         vc.from_pointer(0, (4, 6, 3), "uint8")
 
 
-@pytest.mark.parametrize("pointer", ["0x10", 1.5, None, ctypes.c_void_p(16), b"", (16,)], ids=str)
+@pytest.mark.parametrize(
+    "pointer", ["0x10", 1.5, None, True, ctypes.c_void_p(16), b"", (16,)], ids=str
+)
 def test_what_is_no_address_is_a_type_error(pointer):
     with pytest.raises(TypeError, match=r"needs an address as an int"):
         vc.from_pointer(pointer, (2, 2), "uint8")

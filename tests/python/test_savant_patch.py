@@ -4,6 +4,7 @@
 import importlib
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -164,6 +165,76 @@ def test_savant_that_cannot_be_imported(install):
     assert not hasattr(savant.utils, "memory_repr")
     with pytest.raises(ImportError, match="a_module_that_is_not_there"):
         importlib.import_module("savant.utils.memory_repr")
+
+
+NAMES = """
+from savant.utils.memory_repr import cp, cv2
+from savant.utils.memory_repr_pytorch import (
+    OpenCVGpuMatCudaArrayInterface, cuda_array_as_opencv_gpu_mat, cv2 as again, torch
+)
+"""
+
+
+def ours_and_libraries():
+    names = {}
+    exec(NAMES, names)
+    for name in ("OpenCVGpuMatCudaArrayInterface", "cuda_array_as_opencv_gpu_mat"):
+        assert names[name] is getattr(viewcast.savant, name)
+    assert names["cv2"] is names["again"] is sys.modules["cv2"]
+    assert names["cp"] is sys.modules["cupy"]
+    assert names["torch"] is sys.modules["torch"]
+
+
+def needs_all():
+    for name in ("cv2", "cupy", "torch"):
+        pytest.importorskip(name)
+
+
+def test_all_names_of_savants_modules_are_in_the_drop_in():
+    pytest.importorskip("savant.utils.memory_repr", reason="no drop-in installed")
+    needs_all()
+    ours_and_libraries()
+    for module, _ in modules():
+        with pytest.raises(AttributeError, match=f"module '{module.__name__}' has no attribute"):
+            _ = module.something_else
+        assert not hasattr(module, "__wrapped__")
+
+
+def test_all_names_of_savants_modules_are_in_modules_that_patch_provides(install):
+    needs_all()
+    install(imports="import a_module_that_is_not_there")
+    viewcast.savant.patch()
+    ours_and_libraries()
+
+
+def test_names_that_savants_modules_lack_are_added(install):
+    install()
+    viewcast.savant.patch()
+    _, (memory_repr_pytorch, _) = modules()
+    ours = viewcast.savant.cuda_array_as_opencv_gpu_mat
+    assert memory_repr_pytorch.cuda_array_as_opencv_gpu_mat is ours
+    viewcast.savant.unpatch()
+    assert not hasattr(memory_repr_pytorch, "cuda_array_as_opencv_gpu_mat")
+
+
+@pytest.mark.parametrize("attributes", [{}, {"cuda": types.ModuleType("cv2.cuda")}], ids=str)
+def test_a_cv2_without_cuda_is_named(install, monkeypatch, attributes):
+    fake = types.ModuleType("cv2")
+    vars(fake).update(attributes)
+    monkeypatch.setitem(sys.modules, "cv2", fake)
+    install(imports="import cv2\n\ndef savants(mat: cv2.cuda.GpuMat): ...")
+    for _ in range(2):
+        with pytest.raises(viewcast.ABIError, match=r"has no cuda.GpuMat.*install") as caught:
+            viewcast.savant.patch()
+        assert isinstance(caught.value.__cause__, AttributeError)
+    assert "savant.utils.memory_repr" not in sys.modules
+    assert viewcast.savant._placed == viewcast.savant._replaced == []
+
+
+def test_another_error_of_savants_own_passes(install):
+    install(imports="import sys\nsys.a_name_that_is_not_there")
+    with pytest.raises(AttributeError, match="a_name_that_is_not_there"):
+        viewcast.savant.patch()
 
 
 def test_without_savant(install, monkeypatch):

@@ -362,6 +362,8 @@ def test_host_memory_is_refused():
         vc.as_gpumat(Producer(plain))
     with raises(vc.DeviceError, "CUDA device 0", "NumPy needs host memory"):
         vc.as_numpy(new_array())
+    with raises(vc.DeviceError, "copy=None", "torch: .cpu()"):
+        vc.as_numpy(new_array(), copy=False)
     with raises(AttributeError, "host memory"):
         _ = vc.view(plain).__cuda_array_interface__
     assert sim.work() == ""
@@ -686,6 +688,64 @@ def test_view_export_fails():
 
 
 # ------------------------------------------------------------- consumers on the host
+
+
+@simulated()
+def test_numpy_copies_from_the_gpu_where_it_may():
+    """The target is host memory: copy=None needs no device="cpu"."""
+    pixels = sim.memory()
+    pixels[:] = numpy.arange(pixels.size, dtype="uint8").reshape(pixels.shape)
+    sources = [
+        CudaArray(pixels),
+        vc.as_gpumat(CudaArray(pixels)),
+        vc.view(CudaArray(pixels)),
+        cv2.cuda.createGpuMatFromCudaMemory(4, 6, cv2.CV_8UC3, pixels.ctypes.data, 18),
+    ]
+    for source in sources:
+        for options in ({"copy": None}, {"copy": None, "device": "cpu"}, {"copy": True}):
+            made = vc.as_numpy(source, **options)
+            assert (made == pixels).all() and made.ctypes.data != pixels.ctypes.data
+        assert (vc.to_numpy(source) == pixels).all()
+        with raises(vc.DeviceError, "copy=None"):
+            vc.as_numpy(source)
+        with raises(vc.DeviceError, "copy=None"):
+            vc.as_numpy(source, device="cpu")
+        for copy in (False, None, True):
+            for device in (0, "cuda", "cuda:0"):
+                with raises(vc.DeviceError, "a NumPy array lies in host memory"):
+                    vc.as_numpy(source, copy=copy, device=device)
+    managed = sim.memory(kind=CUDA_MANAGED)  # is the host's too: a view
+    assert vc.as_numpy(CudaArray(managed), copy=None).ctypes.data == managed.ctypes.data
+    host = numpy.zeros((4, 6), "uint8")
+    assert vc.as_numpy(host, copy=None) is host
+    assert vc.as_numpy(vc.view(host), copy=None).ctypes.data == host.ctypes.data
+    with raises(vc.DeviceError, "a NumPy array lies in host memory"):
+        vc.as_numpy(host, copy=None, device=0)
+
+
+@simulated()
+def test_a_copy_to_the_host_waits_for_the_producer():
+    a, b = sim.stream(), sim.stream()
+    pixels = sim.memory()
+    vc.as_numpy(CudaArray(pixels, a), copy=None)
+    assert "synchronize A@0" in sim.work()
+    vc.as_numpy(CudaArray(pixels, a), copy=None, producer_stream=b)
+    assert "synchronize B@0" in sim.work()
+
+
+@simulated()
+def test_savants_names_take_empty_gpumats_on_a_gpu():
+    from viewcast._viewcast import opencv_gpu_mat_as_pytorch_tensor
+
+    for mat, shape in [(cv2.cuda.GpuMat(), (0, 0)), (cv2.cuda.GpuMat(0, 20, cv2.CV_8UC3), None)]:
+        made = vc.view(mat)
+        assert 0 in made.shape and (shape is None or made.shape == shape)
+        try:
+            tensor = opencv_gpu_mat_as_pytorch_tensor(mat)
+        except (ImportError, vc.ViewError) as error:  # no torch, or one without CUDA
+            assert "torch" in str(error)
+        else:
+            assert tuple(tensor.shape) == made.shape
 
 
 @simulated()

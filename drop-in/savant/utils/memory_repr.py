@@ -10,6 +10,7 @@ from viewcast.savant import (
     NUMPY_TO_OPENCV_TYPE_MAP,
     OPENCV_TO_NUMPY_TYPE_MAP,
     OpenCVGpuMatCudaArrayInterface,
+    library_getter,
 )
 
 __all__ = [
@@ -20,3 +21,6 @@ __all__ = [
     "cupy_array_as_opencv_gpu_mat",
     "opencv_gpu_mat_as_cupy_array",
 ]
+
+# `cp` and `cv2`, which programs import from here too.
+__getattr__ = library_getter(__name__)

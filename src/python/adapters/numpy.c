@@ -25,10 +25,21 @@ static int import_reinterpreted(PyObject *array, vc_dtype dtype, vp_source *out)
   return result;
 }
 
+/* numpy.ma.nomask, the False of a masked array without a mask, or None. */
+static bool is_no_mask(PyObject *mask) {
+  if (mask == Py_None) return true;
+  bool is_scalar = strncmp(Py_TYPE(mask)->tp_name, "numpy.bool", 10) == 0;
+  return is_scalar && PyObject_IsTrue(mask) == 0;
+}
+
 /* numpy.ma's arrays show the values under their mask too. Only a subclass can
  * have one. */
 static int refuse_mask(PyObject *array) {
-  if (!PyObject_HasAttrString(array, "mask")) return 0;
+  PyObject *mask = PyObject_GetAttrString(array, "mask");
+  bool has_mask = mask && !is_no_mask(mask);
+  Py_XDECREF(mask);
+  PyErr_Clear();
+  if (!has_mask) return 0;
   return vp_fail(VC_ERROR_VALUE,
                  "%.200s has a mask, which a view would not see; fill it first (.filled(value)), "
                  "or take .data",
@@ -50,8 +61,9 @@ static int import_array(PyObject *array, const vp_options *options, vp_source *o
 static int check_export(const vc_view *view) {
   if (view->device.type != VC_CUDA) return 0; /* host, pinned or managed */
   return vp_fail(VC_ERROR_DEVICE,
-                 "the image is in the memory of CUDA device %d and NumPy needs host memory; "
-                 "move it first (torch: .cpu(), CuPy: .get(), OpenCV: .download())",
+                 "the image is in the memory of CUDA device %d and NumPy needs host memory; allow "
+                 "a copy with copy=None, or move it first (torch: .cpu(), CuPy: .get(), OpenCV: "
+                 ".download())",
                  (int)view->device.id);
 }
 

@@ -10,12 +10,28 @@
 #include "errors.h"
 #include "view_object.h"
 
+/* The pointer in a capsule of any name, as bindings of C libraries return them (pyds). One
+ * of DLPack holds a whole description, which is not what the caller takes it for. */
+static int read_capsule(PyObject *capsule, vc_view *view) {
+  const char *name = PyCapsule_GetName(capsule);
+  if (name && (strncmp(name, "dltensor", 8) == 0 || strncmp(name, "used_dltensor", 13) == 0)) {
+    PyErr_Format(PyExc_TypeError,
+                 "ptr is a DLPack capsule (\"%.40s\"), needs an address or a capsule that holds "
+                 "one; a DLPack capsule is an image itself: use vc.view(capsule)",
+                 name);
+    return -1;
+  }
+  view->data = PyCapsule_GetPointer(capsule, name);
+  return view->data ? 0 : vp_raise_from("the capsule does not give its pointer");
+}
+
 static int read_address(PyObject *pointer, vc_view *view) {
-  PyObject *number = PyNumber_Index(pointer);
+  if (PyCapsule_CheckExact(pointer)) return read_capsule(pointer, view);
+  PyObject *number = PyBool_Check(pointer) ? NULL : PyNumber_Index(pointer);
   if (!number) {
     PyErr_Format(PyExc_TypeError,
                  "ptr is a %.100s, needs an address as an int (ctypes: .value, cuda.core: "
-                 "int(buffer.handle))",
+                 "int(buffer.handle)) or a capsule that holds one",
                  Py_TYPE(pointer)->tp_name);
     return -1;
   }
@@ -41,19 +57,20 @@ static int read_axes(PyObject *axes, const char *name, int64_t *out, int32_t *nd
 }
 
 /* Strides are checked with the rest: a row of pixels is packed without them. */
-static int read_layout(PyObject *shape, PyObject *strides, vc_view *view) {
+static int read_strides(PyObject *strides, vc_view *view) {
   vc_error error;
   int32_t count;
-  vc_view packed;
-  if (read_axes(shape, "shape", view->shape, &view->ndim) < 0) return -1;
-  if (strides && strides != Py_None) {
-    if (read_axes(strides, "strides", view->strides, &count) < 0) return -1;
-    if (count != view->ndim) {
-      return vp_fail(VC_ERROR_LAYOUT, "strides have %d values and shape has %d, needs one an axis",
-                     (int)count, (int)view->ndim);
-    }
-    return vc_view_check(view, &error) == VC_OK ? 0 : vp_raise(&error);
+  if (read_axes(strides, "strides", view->strides, &count) < 0) return -1;
+  if (count != view->ndim) {
+    return vp_fail(VC_ERROR_LAYOUT, "strides have %d values and shape has %d, needs one an axis",
+                   (int)count, (int)view->ndim);
   }
+  return vc_view_check(view, &error) == VC_OK ? 0 : vp_raise(&error);
+}
+
+static int set_packed(vc_view *view) {
+  vc_error error;
+  vc_view packed;
   uint8_t readonly = view->readonly;
   if (vc_view_packed(view->data, view->device, view->dtype, view->ndim, view->shape, &packed,
                      &error) != VC_OK) {
@@ -62,6 +79,62 @@ static int read_layout(PyObject *shape, PyObject *strides, vc_view *view) {
   *view = packed;
   view->readonly = readonly;
   return 0;
+}
+
+static int read_bytes(PyObject *pitch, int64_t *out) {
+  PyObject *number = PyBool_Check(pitch) ? NULL : PyNumber_Index(pitch);
+  *out = number ? PyLong_AsLongLong(number) : -1;
+  Py_XDECREF(number);
+  if (number && !PyErr_Occurred()) return 0;
+  if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError)) {
+    PyErr_Format(PyExc_TypeError, "pitch is a %.100s, needs the bytes from row to row as an int",
+                 Py_TYPE(pitch)->tp_name);
+  } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+    PyErr_Format(PyExc_ValueError, "pitch is %R, needs a number of 64 bits", pitch);
+  }
+  return -1;
+}
+
+/* Bytes from row to row of (H, W), (H, W, C) or (N, H, W, C); within a row, pixels are
+ * packed, and images follow each other at H rows. Without a shape of that kind, or with a
+ * pitch that is less than a row, the caller must say strides. */
+static int apply_pitch(PyObject *value, vc_view *view) {
+  int64_t pitch, size = (int64_t)vc_dtype_size(view->dtype);
+  vc_error error;
+  if (read_bytes(value, &pitch) < 0 || set_packed(view) < 0) return -1;
+  if (view->ndim < 2) {
+    return vp_fail(VC_ERROR_LAYOUT,
+                   "pitch= needs rows: a shape of (H, W), (H, W, C) or (N, H, W, C), and shape has "
+                   "1 axis; leave pitch out");
+  }
+  int rows = view->ndim == 4;
+  int64_t row = view->strides[rows];
+  if (pitch < row || pitch % size != 0) {
+    return vp_fail(VC_ERROR_LAYOUT,
+                   "pitch is %lld bytes and a row of axis %d has %lld, needs as many or more and a "
+                   "multiple of the itemsize %lld; say strides= of memory that is not (H, W), "
+                   "(H, W, C) or (N, H, W, C)",
+                   (long long)pitch, rows, (long long)row, (long long)size);
+  }
+  view->strides[rows] = pitch;
+  if (rows && __builtin_mul_overflow(view->shape[1], pitch, &view->strides[0])) {
+    return vp_fail(VC_ERROR_LAYOUT, "%lld rows of %lld bytes are more than 64 bits can count",
+                   (long long)view->shape[1], (long long)pitch);
+  }
+  return vc_view_check(view, &error) == VC_OK ? 0 : vp_raise(&error);
+}
+
+static int read_layout(PyObject *shape, PyObject *strides, PyObject *pitch, vc_view *view) {
+  bool has_strides = strides && strides != Py_None, has_pitch = pitch && pitch != Py_None;
+  if (has_strides && has_pitch) {
+    PyErr_SetString(PyExc_ValueError,
+                    "strides= and pitch= were given, needs one of them: pitch is the bytes from "
+                    "row to row, strides those along every axis");
+    return -1;
+  }
+  if (read_axes(shape, "shape", view->shape, &view->ndim) < 0) return -1;
+  if (has_strides) return read_strides(strides, view);
+  return has_pitch ? apply_pitch(pitch, view) : set_packed(view);
 }
 
 /* What the caller says of the memory against what the driver knows. A null
@@ -94,9 +167,11 @@ static int find_device(PyObject *device, vc_view *view) {
                            view->data, (int)found.id, (int)found.id);
 }
 
-/* The owner, and the stream object, which must live as long as its handle. */
-static int own(PyObject *owner, const vp_stream *stream, vp_source *out) {
-  PyObject *kept = PyTuple_Pack(2, owner ? owner : Py_None,
+/* The owner; a capsule, whose end may be that of the memory; and the stream object, which
+ * must live as long as its handle. */
+static int own(PyObject *owner, PyObject *pointer, const vp_stream *stream, vp_source *out) {
+  PyObject *kept = PyTuple_Pack(3, owner ? owner : Py_None,
+                                PyCapsule_CheckExact(pointer) ? pointer : Py_None,
                                 stream->object ? stream->object : Py_None);
   if (!kept) return -1;
   out->owner = vp_own(kept);
@@ -114,22 +189,25 @@ static int read_readonly(PyObject *value, vc_view *view) {
 static PyObject *from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t count,
                               PyObject *kwnames) {
   (void)module;
+  enum { PTR, SHAPE, DTYPE, STRIDES, PITCH, DEVICE, OWNER, READONLY, PRODUCER_STREAM };
   static const vp_signature signature = {
       "from_pointer", 3,
-      {"ptr", "shape", "dtype", "strides", "device", "owner", "readonly", "producer_stream", NULL}};
+      {"ptr", "shape", "dtype", "strides", "pitch", "device", "owner", "readonly",
+       "producer_stream", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
   vp_stream stream;
   vp_source source = {0};
   vc_view *view = &source.view;
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
-  if (read_address(values[0], view) < 0 || vp_dtype_read(values[2], &view->dtype) < 0) return NULL;
-  if (read_readonly(values[6], view) < 0 || find_device(values[4], view) < 0) return NULL;
-  if (read_layout(values[1], values[3], view) < 0) return NULL;
-  if (vp_stream_read(values[7], "producer_stream", &stream) < 0) return NULL;
+  if (read_address(values[PTR], view) < 0) return NULL;
+  if (vp_dtype_read(values[DTYPE], &view->dtype) < 0) return NULL;
+  if (read_readonly(values[READONLY], view) < 0 || find_device(values[DEVICE], view) < 0) return NULL;
+  if (read_layout(values[SHAPE], values[STRIDES], values[PITCH], view) < 0) return NULL;
+  if (vp_stream_read(values[PRODUCER_STREAM], "producer_stream", &stream) < 0) return NULL;
   source.has_producer = true;
   source.producer = stream.given ? stream.handle : VC_STREAM_LEGACY;
   if (!vc_device_is_gpu(view->device)) source.producer = VC_STREAM_NONE;
-  if (own(values[5], &stream, &source) < 0) return NULL;
+  if (own(values[OWNER], values[PTR], &stream, &source) < 0) return NULL;
   PyObject *made = vp_view_new(&source);
   vp_release(&source.owner);
   return made;
@@ -137,15 +215,17 @@ static PyObject *from_pointer(PyObject *module, PyObject *const *args, Py_ssize_
 
 PyMethodDef vp_pointer_methods[] = {
     VP_METHOD(from_pointer,
-           "from_pointer($module, /, ptr, shape, dtype, *, strides=None, device=None, owner=None, "
-           "readonly=False, producer_stream=None)\n--\n\n"
+           "from_pointer($module, /, ptr, shape, dtype, *, strides=None, pitch=None, device=None, "
+           "owner=None, readonly=False, producer_stream=None)\n--\n\n"
            "A viewcast.View of memory that is known by its address alone.\n\n"
-           "ptr: address of the first element. shape: 1 to 4 axes, in elements. dtype: a\n"
-           "name (\"uint8\") or a dtype of torch, NumPy or CuPy. strides: in bytes; None:\n"
-           "packed. device: checked against what the driver knows of the address; None:\n"
-           "as the driver says. owner: an object that is kept alive as long as anything\n"
-           "looks at the memory; None: that is yours to see to. readonly: True refuses\n"
-           "writable views. producer_stream: where the memory was written; None: the\n"
+           "ptr: address of the first element, or a capsule that holds it (of any name, as\n"
+           "DeepStream's pyds gives them), which is kept alive too. shape: 1 to 4 axes, in\n"
+           "elements. dtype: a name (\"uint8\") or a dtype of torch, NumPy or CuPy. strides: in\n"
+           "bytes; None: packed. pitch: bytes from row to row of (H, W), (H, W, C) or\n"
+           "(N, H, W, C), in place of strides. device: checked against what the driver knows of\n"
+           "the address; None: as the driver says. owner: an object that is kept alive as long\n"
+           "as anything looks at the memory; None: that is yours to see to. readonly: True\n"
+           "refuses writable views. producer_stream: where the memory was written; None: the\n"
            "legacy default stream."),
     {NULL, NULL, 0, NULL},
 };
