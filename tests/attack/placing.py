@@ -95,6 +95,8 @@ def interleaved(rng, numbers, shape, dtypes, device="cpu", flips=False):
     offset += (-offset) % 16
     block = Block(offset + high + MARGIN, numbers, device)
     own = [*strides[:axis], *strides[axis + 1 :]]
+    if 0 in shape:
+        return [Place(block, dtype, offset, shape, packed(shape, size)) for dtype in dtypes]
     indices = rng.sample(range(lengths[axis]), count)
     return [
         Place(block, dtype, offset + index * strides[axis], shape, own)

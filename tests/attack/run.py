@@ -81,7 +81,7 @@ def main():
             failures += 1
             traceback.print_exc()
             print(f"{getattr(rng, 'call', '')}\nto repeat it: {reproduce(options, number)}\n")
-            if not options.keep_going or failures == 100:
+            if not options.keep_going or failures == 1000:
                 break
     faulthandler.cancel_dump_traceback_later()
     told = ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items()))
