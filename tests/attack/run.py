@@ -12,6 +12,7 @@ any: whoever started this process reads it there after a crash.
 import argparse
 import collections
 import faulthandler
+import gc
 import importlib
 import mmap
 import os
@@ -68,6 +69,8 @@ def main():
     options = arguments()
     sys.path.insert(0, str(pathlib.Path(__file__).parent))
     generator = importlib.import_module(options.generator)
+    gc.collect()
+    gc.freeze()  # what the imports made: nobody need look through it again
     progress = Progress(os.environ.get("VIEWCAST_ATTACK_CASE"))
     numbers = range(options.count) if options.case is None else [options.case]
     outcomes, failures = collections.Counter(), 0

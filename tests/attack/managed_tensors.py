@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DLPack's managed tensors, made by hand field by field, and capsules of them."""
+
+import ctypes
+
+CPU, CUDA = 1, 2
+CODES = {"int": 0, "uint": 1, "float": 2, "bfloat": 4, "complex": 5, "bool": 6}
+READ_ONLY, COPIED = 1, 2
+MOST_AXES = 8
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_uint64),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+        ("lanes", ctypes.c_uint16),
+        ("shape", ctypes.c_uint64),
+        ("strides", ctypes.c_uint64),
+        ("byte_offset", ctypes.c_uint64),
+    ]
+
+
+DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class Managed(ctypes.Structure):
+    _fields_ = [
+        ("tensor", Tensor),
+        ("context", ctypes.c_uint64),
+        ("deleter", ctypes.c_uint64),
+    ]
+
+
+class ManagedVersioned(ctypes.Structure):
+    _fields_ = [
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("context", ctypes.c_uint64),
+        ("deleter", ctypes.c_uint64),
+        ("flags", ctypes.c_uint64),
+        ("tensor", Tensor),
+    ]
+
+
+DESTRUCTOR = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+_api = ctypes.pythonapi
+_new = ctypes.PYFUNCTYPE(
+    ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p
+)(("PyCapsule_New", _api))
+_name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", _api))
+
+
+class Export:
+    """A managed tensor in memory of its own, and the capsule around it. After its deleter
+    has run, its memory holds rubbish: whoever still reads it reads that."""
+
+    every = []  # C code may call into them as long as the process runs
+
+    def __init__(self, address, shape, strides, code, bits, versioned, fields):
+        kind = ManagedVersioned if versioned else Managed
+        self.managed = kind()
+        self.shape = (ctypes.c_int64 * MOST_AXES)(*shape)
+        self.strides = (ctypes.c_int64 * MOST_AXES)(*strides)
+        self.deleted = 0
+        self._deleter = DELETER(self._delete)
+        self.managed.deleter = ctypes.cast(self._deleter, ctypes.c_void_p).value
+        if versioned:
+            self.managed.major, self.managed.minor = 1, 1
+        tensor = self.managed.tensor
+        tensor.data, tensor.ndim = address, len(shape)
+        tensor.device_type = CPU
+        tensor.code, tensor.bits, tensor.lanes = code, bits, 1
+        tensor.shape = ctypes.addressof(self.shape)
+        tensor.strides = ctypes.addressof(self.strides)
+        for name, value in fields.items():
+            setattr(tensor if hasattr(tensor, name) else self.managed, name, value)
+        self.name = b"dltensor_versioned" if versioned else b"dltensor"
+        self.every.append(self)
+
+    def _delete(self, _):
+        self.deleted += 1
+        for block in (self.shape, self.strides, self.managed):
+            ctypes.memset(ctypes.addressof(block), 0xDD, ctypes.sizeof(block))
+
+    @property
+    def pointer(self):
+        return ctypes.addressof(self.managed)
+
+    def capsule(self, name=None):
+        self.given = name or self.name
+        return _new(self.pointer, self.given, None)
+
+
+def name_of(capsule):
+    return _name(capsule)
