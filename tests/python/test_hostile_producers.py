@@ -416,3 +416,16 @@ def test_a_class_whose_buffer_raises():
     with pytest.raises(vc.ViewError) as caught:
         vc.view(Raising())
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_numpy_subclass_whose_view_gives_another_type():
+    """bfloat16 is read as uint16, which its class makes."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+
+    class Array(np.ndarray):
+        def view(self, *arguments):
+            return np.zeros((6, 5, 3), np.uint8)  # half of the bytes
+
+    array = np.zeros((6, 5, 3), ml_dtypes.bfloat16)
+    with pytest.raises(vc.DTypeError, match="gives uint8, needs uint16"):
+        vc.view(np.ndarray.view(array, Array))

@@ -161,19 +161,37 @@ def test_made_arrays_keep_and_release_their_source():
     assert gone() is None
 
 
-def test_subclasses_are_read_publicly():
-    class Renamed(cupy.ndarray):
-        @property
-        def shape(self):
-            return (72,)
-
-        @property
-        def strides(self):
-            return (1,)
-
+def array_of(kind, pointer_kind=cupy.cuda.MemoryPointer):
     memory = cupy.cuda.UnownedMemory(MEMORY.ctypes.data, 72, MEMORY, device_id=0)
-    array = Renamed((4, 6, 3), "uint8", cupy.cuda.MemoryPointer(memory, 0))
-    assert vc.view(array).shape == (72,)
+    return kind((4, 6, 3), "uint8", pointer_kind(memory, 0))
+
+
+def description(view):
+    return view.ptr, view.shape, view.strides, view.dtype
+
+
+AS_MADE = (MEMORY.ctypes.data, (4, 6, 3), (18, 3, 1), "uint8")
+
+
+@pytest.mark.parametrize("name", ["shape", "strides", "dtype", "data"])
+def test_subclasses_are_read_as_cupy_reads_them(name):
+    """What a subclass answers with Python code does not describe memory: the code may change
+    the array between two reads."""
+
+    def answer(self):
+        self.shape = (72, 1, 1)
+        return {"shape": (9999,), "strides": (9999, 1, 1)}.get(name)
+
+    kind = type("Renamed", (cupy.ndarray,), {name: property(answer)})
+    assert description(vc.view(array_of(kind))) == AS_MADE
+
+
+def test_a_pointer_of_a_subclass_is_read_as_cupy_reads_it():
+    class Pointer(cupy.cuda.MemoryPointer):
+        ptr = property(lambda self: 4096)
+        device_id = property(lambda self: 77)
+
+    assert description(vc.view(array_of(cupy.ndarray, Pointer))) == AS_MADE
 
 
 # --- GpuMats made in place

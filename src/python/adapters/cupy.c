@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cupy.ndarray: read and made in place where its layout could be proved, else read
- * through its attributes (which answer without a GPU too) and made by its class; over
- * memory that an object of ours keeps alive. */
+ * through its class's attributes (which answer without a GPU too) and made by its class;
+ * over memory that an object of ours keeps alive. */
 #include "adapters/adapter.h"
 #include "adapters/axes.h"
 #include "adapters/cupy_layout.h"
@@ -18,17 +18,25 @@ static struct {
   bool loaded;
   vp_cupy_classes classes;
   vp_cupy_layout layout;
-  PyObject *shape, *strides, *data, *dtype, *ptr, *device_id; /* interned names */
+  PyObject *shape, *strides, *data, *dtype; /* descriptors of cupy.ndarray */
+  PyObject *ptr, *device_id;                /* and of MemoryPointer */
 } cupy;
 
-static int load_names(void) {
-  cupy.shape = PyUnicode_InternFromString("shape");
-  cupy.strides = PyUnicode_InternFromString("strides");
-  cupy.data = PyUnicode_InternFromString("data");
-  cupy.dtype = PyUnicode_InternFromString("dtype");
-  cupy.ptr = PyUnicode_InternFromString("ptr");
-  cupy.device_id = PyUnicode_InternFromString("device_id");
-  return cupy.device_id ? 0 : -1;
+static bool find_descriptor(PyObject *type, const char *name, PyObject **out) {
+  *out = PyObject_GetAttrString(type, name);
+  if (!*out || Py_TYPE(*out)->tp_descr_get) return *out != NULL;
+  PyErr_Format(PyExc_TypeError, "%.100s.%s is no attribute of its objects",
+               ((PyTypeObject *)type)->tp_name, name);
+  return false;
+}
+
+static bool find_descriptors(const vp_cupy_classes *classes) {
+  return find_descriptor(classes->ndarray, "shape", &cupy.shape) &&
+         find_descriptor(classes->ndarray, "strides", &cupy.strides) &&
+         find_descriptor(classes->ndarray, "data", &cupy.data) &&
+         find_descriptor(classes->ndarray, "dtype", &cupy.dtype) &&
+         find_descriptor(classes->pointer, "ptr", &cupy.ptr) &&
+         find_descriptor(classes->pointer, "device_id", &cupy.device_id);
 }
 
 static int find_all(PyObject *module) {
@@ -40,7 +48,7 @@ static int find_all(PyObject *module) {
   }
   Py_XDECREF(cuda);
   const vp_cupy_classes *classes = &cupy.classes;
-  bool found = classes->ndarray && classes->memory && classes->pointer && load_names() == 0;
+  bool found = classes->ndarray && classes->memory && classes->pointer && find_descriptors(classes);
   if (found && !vp_is_slow()) cupy.layout = vp_cupy_find_layout(classes);
   return found ? 0 : -1;
 }
@@ -51,15 +59,21 @@ static bool is_loaded(void) {
 
 /* --- import */
 
-static int read_integer(PyObject *object, PyObject *name, unsigned long long *out) {
-  PyObject *value = PyObject_GetAttr(object, name);
+/* What CuPy's own class says of the object. A subclass may answer an attribute with Python
+ * code, which would run between the reads of one description and could change the array. */
+static PyObject *read_attribute(PyObject *object, PyObject *descriptor) {
+  return Py_TYPE(descriptor)->tp_descr_get(descriptor, object, (PyObject *)Py_TYPE(object));
+}
+
+static int read_integer(PyObject *object, PyObject *descriptor, unsigned long long *out) {
+  PyObject *value = read_attribute(object, descriptor);
   *out = value ? PyLong_AsUnsignedLongLong(value) : 0;
   Py_XDECREF(value);
   return PyErr_Occurred() ? -1 : 0;
 }
 
-static int read_axes(PyObject *array, PyObject *name, int64_t *out, int32_t *ndim) {
-  PyObject *axes = PyObject_GetAttr(array, name);
+static int read_axes(PyObject *array, PyObject *descriptor, int64_t *out, int32_t *ndim) {
+  PyObject *axes = read_attribute(array, descriptor);
   int result = axes ? vp_axes_read(axes, out, ndim) : -1;
   Py_XDECREF(axes);
   return result;
@@ -67,7 +81,7 @@ static int read_axes(PyObject *array, PyObject *name, int64_t *out, int32_t *ndi
 
 static int read_memory(PyObject *array, vc_view *view) {
   unsigned long long address, device = 0;
-  PyObject *data = PyObject_GetAttr(array, cupy.data);
+  PyObject *data = read_attribute(array, cupy.data);
   int result = data && read_integer(data, cupy.ptr, &address) == 0 &&
                        read_integer(data, cupy.device_id, &device) == 0
                    ? 0
@@ -83,7 +97,7 @@ static int read_publicly(PyObject *array, vc_view *view) {
   int32_t strides;
   if (read_axes(array, cupy.shape, view->shape, &view->ndim) < 0) return -1;
   if (read_axes(array, cupy.strides, view->strides, &strides) < 0) return -1;
-  PyObject *dtype = PyObject_GetAttr(array, cupy.dtype);
+  PyObject *dtype = read_attribute(array, cupy.dtype);
   int result = dtype ? vp_dtype_from_numpy(dtype, &view->dtype) : -1;
   Py_XDECREF(dtype);
   return result < 0 ? -1 : read_memory(array, view);

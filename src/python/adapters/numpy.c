@@ -15,14 +15,24 @@ static bool is_plain_array(PyObject *array) {
   return strcmp(Py_TYPE(array)->tp_name, "numpy.ndarray") == 0;
 }
 
-/* bfloat16 has no buffer format: its arrays travel as 16-bit integers. */
+/* bfloat16 has no buffer format: its arrays travel as 16-bit integers. A subclass may have a
+ * view() of its own, so what came of it is looked at. */
 static int import_reinterpreted(PyObject *array, vc_dtype dtype, vp_source *out) {
   PyObject *integers = PyObject_CallMethod(array, "view", "s", "uint16");
   if (!integers) return vp_raise_from("the NumPy array can't be seen as uint16");
   int result = vp_import_buffer(integers, out);
-  if (result == 0) out->view.dtype = dtype;
   Py_DECREF(integers);
-  return result;
+  if (result < 0) return -1;
+  vc_dtype found = out->view.dtype;
+  if (found.code == VC_UINT && found.bits == 16) {
+    out->view.dtype = dtype;
+    return 0;
+  }
+  vp_release(&out->owner);
+  return vp_fail(VC_ERROR_DTYPE,
+                 "view('uint16') of a %.200s of bfloat16 gives %s, needs uint16; pass a plain "
+                 "array (numpy.asarray(x))",
+                 Py_TYPE(array)->tp_name, vc_dtype_name(found));
 }
 
 /* numpy.ma.nomask, the False of a masked array without a mask, or None. */
