@@ -6,6 +6,10 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 CUPY ?= cupy-cuda13x==14.2.0
 
+# Of make attack: what the random numbers begin with, and the cases of each generator.
+ATTACK_SEED ?= 1
+ATTACK_COUNT ?= 10000
+
 # Of make ci: each is one process for most of its time, of up to 2 GB.
 STAGES_AT_ONCE ?= 2
 
@@ -21,7 +25,7 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test ci test-gpu bench instructions record-instructions lint clean FORCE \
-  docs docs-images wheels test-asan test-valgrind test-tsan fuzz coverage soak \
+  attack docs docs-images wheels test-asan test-valgrind test-tsan fuzz coverage soak \
   test-opencv-versions record-opencv-versions test-python
 .DELETE_ON_ERROR:
 
@@ -33,6 +37,7 @@ help:
 	@echo 'make test-gpu  the same on a GPU, with the torch and CuPy of $$(PYTHON)'
 	@echo 'make test-asan, test-valgrind, test-tsan, fuzz, coverage, soak,'
 	@echo 'make test-opencv-versions: see docs/safety.md'
+	@echo 'make attack ATTACK_SEED=7 ATTACK_COUNT=100000: random attacks, more of them'
 	@echo 'make test-python PYTHON=python3.14t  the Python suite with another Python,'
 	@echo '               without the GIL if it has none'
 	@echo 'make bench     each conversion beside the usual way of doing it'
@@ -87,6 +92,11 @@ coverage: $(VENV)/tools.stamp
 
 soak: $(VENV)/package.stamp
 	$(BIN)/python tests/soak/soak.py $(SOAK_ARGS)
+
+# A long run by hand; `make ci` has a short one.
+attack: $(VENV)/package.stamp
+	$(BIN)/python -m pytest tests/attack -o faulthandler_timeout=0 \
+	  --attack-seed $(ATTACK_SEED) --attack-count $(ATTACK_COUNT) $(PYTEST_ARGS)
 
 test-opencv-versions: $(VENV)/package.stamp
 	$(BIN)/python tools/opencv_versions.py $(VERSIONS)

@@ -2,10 +2,13 @@
 """Memory in which each byte is known, on the host or on a GPU, and images of every library
 in it. The bytes between and around the elements of an image are its canaries."""
 
+import ctypes
+
 import cupy
 import cv2
 import numpy as np
 import torch
+from exercise import seen
 from formulas import ITEMSIZE
 
 import viewcast as vc
@@ -163,15 +166,46 @@ class Place:
         )
 
 
-def bits_of(image):
-    """A result's elements as unsigned integers, read by its own library."""
+# ------------------------------------------------------------------ elements by address
+
+
+def over(address, shape, strides, itemsize, device):
+    """The elements as unsigned integers: of NumPy on the host, of CuPy on a GPU."""
+    ends = [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
+    low = sum(min(end, 0) for end in ends)
+    size = sum(max(end, 0) for end in ends) - low + itemsize
+    dtype = f"u{itemsize}"
+    if device == "cpu":
+        block = (ctypes.c_ubyte * size).from_address(address + low)
+        return np.ndarray(shape, dtype, block, -low, strides)
+    memory = cupy.cuda.UnownedMemory(address + low, size, None, torch.device(device).index or 0)
+    return cupy.ndarray(shape, dtype, cupy.cuda.MemoryPointer(memory, -low), strides)
+
+
+def elements_at(address, shape, strides, itemsize, device="cpu"):
+    if 0 in shape:
+        return np.empty(shape, f"u{itemsize}")
+    found = over(address, shape, strides, itemsize, device)
+    if device != "cpu":
+        torch.cuda.synchronize()
+        found = found.get()
+    return found.copy()
+
+
+def write_elements(address, shape, strides, bits, device="cpu"):
+    image = over(address, shape, strides, bits.itemsize, device)
+    if device == "cpu":
+        image[...] = bits
+    else:
+        image[...] = cupy.asarray(bits)
+        torch.cuda.synchronize()
+
+
+def bits_of(image, device="cpu"):
+    """A result's elements as unsigned integers."""
+    address, shape, strides = seen(image)
     if isinstance(image, cv2.cuda.GpuMat):
-        image = vc.as_tensor(image, keepdim=True)
-    if isinstance(image, vc.View):
-        image = vc.as_tensor(image)
-    if isinstance(image, cupy.ndarray):
-        image = vc.as_tensor(image) if image.size else torch.empty(image.shape)
-    if isinstance(image, torch.Tensor):
-        size = image.element_size()
-        image = image.view(getattr(torch, f"uint{8 * size}")).cpu().numpy()
-    return np.ascontiguousarray(image).view(f"u{image.dtype.itemsize}")
+        itemsize = image.elemSize1()
+    else:
+        itemsize = image.dtype.itemsize
+    return elements_at(address, shape, strides, itemsize, device)

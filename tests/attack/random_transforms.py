@@ -512,7 +512,7 @@ class Call:
         for image, part in zip(result, parts, strict=True):
             assert isinstance(image, CLASSES[self.library])
             self.check_dtype(image)
-            bits = bits_of(image)
+            bits = bits_of(image, "cpu" if self.library == "numpy" else self.device)
             if self.library != "gpumat":
                 bits = as_nhwc(bits, layout)
             different = np.argwhere(bits.reshape(part.shape) != part)
