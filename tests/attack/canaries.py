@@ -143,7 +143,10 @@ class Place:
 
     def _cupy(self, _):
         memory = cupy.cuda.UnownedMemory(
-            self.block.address, self.block.model.nbytes, self.block, self.block.tensor.device.index or 0
+            self.block.address,
+            self.block.model.nbytes,
+            self.block,
+            self.block.tensor.device.index or 0,
         )
         pointer = cupy.cuda.MemoryPointer(memory, self.offset)
         return cupy.ndarray(self.shape, numpy_dtype(self.dtype), pointer, self.strides)
@@ -204,8 +207,6 @@ def write_elements(address, shape, strides, bits, device="cpu"):
 def bits_of(image, device="cpu"):
     """A result's elements as unsigned integers."""
     address, shape, strides = seen(image)
-    if isinstance(image, cv2.cuda.GpuMat):
-        itemsize = image.elemSize1()
-    else:
-        itemsize = image.dtype.itemsize
+    is_mat = isinstance(image, cv2.cuda.GpuMat)
+    itemsize = image.elemSize1() if is_mat else image.dtype.itemsize
     return elements_at(address, shape, strides, itemsize, device)

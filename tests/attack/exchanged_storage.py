@@ -182,15 +182,15 @@ class Program:
             thing = source.thing[top:rows, left:cols]
         shape = (height, width, *source.shape[2:])
         self.objects.append(
-            Looked(source.library, thing, source.storage, offset, shape, source.strides, source.dtype)
+            Looked(
+                source.library, thing, source.storage, offset, shape, source.strides, source.dtype
+            )
         )
 
     def copy_header(self):
         source = self.pick("gpumat")
         if source is not None:
-            self.objects.append(
-                Looked("gpumat", cv2.cuda.GpuMat(source.thing), *self.what(source))
-            )
+            self.objects.append(Looked("gpumat", cv2.cuda.GpuMat(source.thing), *self.what(source)))
 
     def drop(self):
         if self.objects:

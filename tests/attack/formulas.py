@@ -134,7 +134,7 @@ def colours(channels):
 
 def can_become(source, target):
     """The rows of the documentation's table of channels."""
-    pairs = {(4, 3), (2, 1), (3, 4), (1, 2), (1, 4), (1, 3), (2, 4)}
+    pairs = {(4, 3), (2, 1), (3, 4), (1, 2), (1, 4), (1, 3), (2, 3), (2, 4)}
     return source == target or (source, target) in pairs
 
 
@@ -176,9 +176,7 @@ def coefficients(scale, mean, std, channels, work):
     """Pairs (a, b) for each channel, rounded to the working type; None where one of them
     is not finite."""
     pairs = []
-    for m, s in zip(
-        per_channel(mean, channels, 0), per_channel(std, channels, 1), strict=True
-    ):
+    for m, s in zip(per_channel(mean, channels, 0), per_channel(std, channels, 1), strict=True):
         if s == 0:
             return None
         a = as_number(scale / s, work)

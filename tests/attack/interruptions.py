@@ -4,6 +4,7 @@ that is not there (each of Python's allocations, or all of the process's beyond 
 was lent, shared and exported comes back, no memory is kept, `out=` holds one whole result, and
 the next call works."""
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -170,10 +171,8 @@ class World:
 
     def refusals(self):
         for bad in (self.arrays[0][:, ::2], None, 5, [self.sources[0], None]):
-            try:
+            with contextlib.suppress(vc.ViewError, TypeError, ValueError):
                 vc.as_gpumat(bad)
-            except (vc.ViewError, TypeError, ValueError):
-                pass
 
     # --- what must be true
 

@@ -88,9 +88,7 @@ def interleaved(rng, numbers, shape, dtypes, device="cpu", flips=False):
     count = len(dtypes)
     axis = rng.randrange(len(shape) + 1)
     lengths = [*shape[:axis], count + rng.choice([0, 0, 1]), *shape[axis:]]
-    strides, low, high = lay_out(
-        rng, lengths, size, odd=False, flips=flips, broadcasts=False
-    )
+    strides, low, high = lay_out(rng, lengths, size, odd=False, flips=flips, broadcasts=False)
     offset = MARGIN - low
     offset += (-offset) % 16
     block = Block(offset + high + MARGIN, numbers, device)

@@ -8,12 +8,12 @@ import cupy
 import cv2
 import numpy as np
 import torch
-from canaries import Block, Place, bits_of, gpumat_type, ml_dtypes
+from canaries import Place, bits_of, gpumat_type, ml_dtypes
 from formulas import (
     DTYPES,
     FLOATS,
-    ITEMSIZE,
     INTEGERS,
+    ITEMSIZE,
     adds_alpha,
     are_whole,
     can_become,
@@ -21,7 +21,7 @@ from formulas import (
     transform,
     working_type,
 )
-from placing import alone, can_flip, interleaved, share
+from placing import alone, interleaved, share
 
 import viewcast as vc
 
@@ -109,9 +109,7 @@ class Call:
         shape = shape_in(self.layout, self.n, self.h, self.w, self.c)
         self.sources, self.images, self.origins = [], [], []
         if count > 1 and rng.random() < 0.2:  # in one block
-            self.sources = interleaved(
-                rng, self.numbers, shape, [self.dtype] * count, self.device
-            )
+            self.sources = interleaved(rng, self.numbers, shape, [self.dtype] * count, self.device)
         for n in range(count):
             library = self.pick_library(shape)
             if len(self.sources) <= n:
@@ -185,10 +183,9 @@ class Call:
         if adds_alpha(self.c, self.channels) and rng.random() < 0.5:
             self.values["fill"] = rng.choice([0, 1, 0.5, 7, 2.5, 255, -3, 1000])
             self.options["fill"] = self.values["fill"]
-        elif rng.random() < 0.01:
+        elif rng.random() < 0.01 and not adds_alpha(self.c, self.channels):
             self.options["fill"] = 7
-            if not adds_alpha(self.c, self.channels):
-                self.must.append("a fill and no added alpha")
+            self.must.append("a fill and no added alpha")
 
     def draw_scaling(self):
         rng = self.rng
@@ -335,10 +332,8 @@ class Call:
             self.wanted = "HWC"
         count = 1 if self.into == "one" else self.n
         if rng.random() < 0.03:
-            count += 1
-        if count != (1 if self.into == "one" else self.n):
+            count, self.into = self.n + 1, "list"
             self.must.append("too many images in out")
-            self.into = "list"
         each = self.wanted
         if self.into != "one":
             each = each.removeprefix("N")
@@ -414,9 +409,7 @@ class Call:
         self.versions = []
         for n, place in enumerate(self.outs):
             names = [
-                name
-                for name in self.libraries
-                if place.fits(name) and holds(name, place.dtype)
+                name for name in self.libraries if place.fits(name) and holds(name, place.dtype)
             ]
             if each not in ("HW", "HWC") or place.dtype == "bool":
                 names = [name for name in names if name != "gpumat"]

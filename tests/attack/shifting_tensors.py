@@ -3,6 +3,7 @@
 attributes is read: other shapes, other storage, other dtypes, references that are dropped.
 The result is one state that the object was in, in memory that is alive, or an exception."""
 
+import contextlib
 import ctypes
 import gc
 
@@ -25,6 +26,10 @@ NAMES = [
 ]
 SHAPES = [(6, 5, 3), (12, 10, 3), (7, 9), (40, 30), (2, 6, 5, 3), (3, 2), (64, 64, 4), (1, 1, 1)]
 TORCH_DTYPES = [torch.uint8, torch.float32, torch.float16, torch.int16]
+
+
+# What a library says to a change that it does not make.
+REFUSED_CHANGES = (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError)
 
 
 class Hostile(Exception):
@@ -97,10 +102,8 @@ class Shifting:
     def change(self, thing, name):
         action = self.rng.choice(self.actions())
         self.done.append(f"{action.__name__.strip('_')} at {name}")
-        try:
+        with contextlib.suppress(*REFUSED_CHANGES):
             action(thing)
-        except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError):
-            pass  # the library refuses such a change
         self.record(thing)
 
     # --- what every library's object can do
