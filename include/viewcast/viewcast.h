@@ -296,8 +296,9 @@ VC_API vc_status vc_image_from_view(const vc_view *view, vc_image *out,
 VC_API void vc_view_from_image(const vc_image *image, vc_device device,
                                bool keepdim, vc_view *out);
 
-/* True for a packed rank-3 view, not empty, whose first axis is 1, 3 or 4 and whose last
- * is more than 4 long: most likely planar (CHW), which its strides can't tell. */
+/* True for a view of rank 3, or a batch of rank 4, the first of whose three image axes is 1,
+ * 3 or 4 long and the last more than 4: most likely planar (CHW). Strides don't matter: crops
+ * and channels-last memory have the shape of a planar image too. */
 VC_API bool vc_view_looks_planar(const vc_view *view);
 
 /* ------------------------------------------------------------------ owners */

@@ -9,7 +9,7 @@
 #include "core/view.h"
 
 #define PACK_FIRST \
-  "use vc.to_gpumat(x), or copy=None, for one fused copy (in C: vc_transform)"
+  "copy=None, or vc.to_gpumat() with the same arguments, makes one fused copy (in C: vc_transform)"
 
 /* Axes of an image by number. */
 static const char *const axis_names[] = {"height", "width", "channels"};
@@ -43,7 +43,7 @@ static vc_status check_channels(const vc_view *view, int64_t size, vc_error *err
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image axis 2 (channels) has stride %" PRId64 " bytes, needs %" PRId64 ": the "
                  "channels of a pixel are not adjacent, as in planar (CHW) memory seen as "
-                 "HWC; " PACK_FIRST ", or vc.to_gpumat(chw, layout=\"CHW\")",
+                 "HWC; " PACK_FIRST,
                  view->strides[2], size);
 }
 
@@ -135,8 +135,8 @@ void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, v
 }
 
 bool vc_view_looks_planar(const vc_view *view) {
-  if (view->ndim != 3 || view->shape[2] <= 4 || vc_view_is_empty(view))
+  if (view->ndim != 3 && view->ndim != 4)
     return false;
-  int64_t first = view->shape[0];
-  return (first == 1 || first == 3 || first == 4) && vc_view_is_packed(view);
+  const int64_t *axes = &view->shape[view->ndim - 3];
+  return axes[2] > 4 && (axes[0] == 1 || axes[0] == 3 || axes[0] == 4);
 }

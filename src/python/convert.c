@@ -18,12 +18,20 @@ static bool is_already(PyObject *image, const vp_adapter *from, const vp_adapter
   return target != &vp_opencv_adapter || (vp_is_gpumat(image) && vp_gpumat_header(image));
 }
 
+static int import_image(PyObject *image, const vp_adapter *from, const vp_options *options,
+                        vp_source *out) {
+  if (from->import(image, options, out) < 0) return -1;
+  return options->target->interleaved ? vp_layout_image(&options->from, from, &out->view) : 0;
+}
+
 /* The image itself, or what the target makes of it, ready on its stream. */
 static PyObject *import_and_export(PyObject *image, const vp_adapter *from, bool already,
                                    const vp_options *options) {
   vp_source source = {0};
   PyObject *result = NULL;
-  int copies = from->import(image, options, &source) < 0 ? -1 : vp_copying_needed(options, &source);
+  int copies = import_image(image, from, options, &source) < 0
+                   ? -1
+                   : vp_copying_needed(options, &source);
   if (copies > 0) {
     result = vp_copying_make(from, options, &source);
   } else if (copies == 0 && vp_hand_over(from, options, &source) == 0) {
@@ -39,22 +47,9 @@ PyObject *vp_convert(PyObject *image, const vp_options *options) {
   bool already = is_already(image, from, options->target);
   if (!already && PyErr_Occurred()) return NULL;
   bool plain = !options->consumer.given && !options->producer.given && !options->has_device &&
-               options->copy != VP_COPY_ALWAYS;
+               !options->from.given && options->copy != VP_COPY_ALWAYS;
   if (already && plain) return Py_NewRef(image);
   return import_and_export(image, from, already, options);
-}
-
-int vp_parse_layout(PyObject *layout, vp_options *options) {
-  if (!layout || layout == Py_None) return 0;
-  options->is_hwc = PyUnicode_Check(layout) &&
-                    PyUnicode_CompareWithASCIIString(layout, "HWC") == 0;
-  if (options->is_hwc) return 0;
-  PyErr_Format(PyExc_ValueError,
-               "layout is %R, and a GpuMat only sees \"HWC\"; use vc.to_gpumat(x, layout=%R) for "
-               "one fused copy",
-               layout,
-               layout);
-  return -1;
 }
 
 static void set_owner(PyObject *owner, vp_options *options) {
@@ -71,12 +66,12 @@ static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t c
                            PyObject *kwnames) {
   (void)module;
   static const vp_signature signature = {
-      "as_gpumat", 1, {"image", "layout", "copy", "device", "stream", "producer_stream", NULL}};
+      "as_gpumat", 1, {"image", "from_layout", "copy", "device", "stream", "producer_stream", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
   vp_options options = {.target = &vp_opencv_adapter};
   if (vp_is_one_argument(count, kwnames)) return vp_convert(args[0], &options);
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
-  if (vp_parse_layout(values[1], &options) < 0) return NULL;
+  if (vp_layout_read(values[1], "from_layout", "as_gpumat", &options.from) < 0) return NULL;
   if (vp_copy_options_read(values[2], values[3], &options) < 0) return NULL;
   if (parse_streams(values[4], values[5], &options) < 0) return NULL;
   return vp_convert(values[0], &options);

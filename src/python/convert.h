@@ -10,9 +10,6 @@
  * is, once a stream that was named is in order. */
 PyObject *vp_convert(PyObject *image, const vp_options *options);
 
-/* Reads layout= (None or "HWC") of what makes GpuMats. */
-int vp_parse_layout(PyObject *layout, vp_options *options);
-
 /* Methods of the module, NULL-terminated. */
 extern PyMethodDef vp_convert_methods[];
 

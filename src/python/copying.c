@@ -79,17 +79,6 @@ static vc_device destination(const vp_options *options, const vp_source *source)
                                         : (vc_device){VC_CPU, 0};
 }
 
-/* What no copy makes an image of OpenCV's. */
-static int check_for_gpumat(const vc_view *view, const vp_options *options) {
-  vc_error error;
-  vc_image image;
-  if (view->ndim == 2 || view->ndim == 3) return vp_opencv_check_planar(view, options);
-  return vc_image_from_view(view, &image, &error) == VC_OK ? 0 : vp_raise(&error);
-}
-
 PyObject *vp_copying_make(const vp_adapter *from, const vp_options *options, vp_source *source) {
-  if (options->target == &vp_opencv_adapter && check_for_gpumat(&source->view, options) < 0) {
-    return NULL;
-  }
   return vp_transform_copy(from, options, source, destination(options, source));
 }

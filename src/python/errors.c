@@ -134,10 +134,10 @@ int vp_raise_from(const char *format, ...) {
   return -1;
 }
 
-int vp_raise_at(Py_ssize_t index) {
+int vp_raise_at(Py_ssize_t index, const char *of) {
   if (!PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_TypeError)) return -1;
   PyObject *cause = take_exception();
-  PyErr_Format((PyObject *)Py_TYPE(cause), "image %zd: %S", index, cause);
+  PyErr_Format((PyObject *)Py_TYPE(cause), "image %zd%s: %S", index, of, cause);
   PyObject *raised = take_exception();
   PyException_SetCause(raised, cause); /* takes the reference */
   set_exception(raised);

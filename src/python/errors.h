@@ -25,8 +25,9 @@ int vp_raise_from(const char *format, ...);
 int vp_fail(vc_status status, const char *format, ...);
 
 /* Puts "image 3: " before the message of the exception that is set, where it is one
- * of ours or a TypeError. Always returns -1. */
-int vp_raise_at(Py_ssize_t index);
+ * of ours or a TypeError; `of` stands after the number: "", or " of out". Always
+ * returns -1. */
+int vp_raise_at(Py_ssize_t index, const char *of);
 
 /* Makes a LayoutError or DTypeError that is set Savant's, which is an AssertionError
  * too, with Savant's text ("" for none) before its message. Leaves any other exception

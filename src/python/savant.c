@@ -31,6 +31,16 @@ static void raise_no_image(PyObject *object, const char *needed) {
   "Array must be of one of the following types ['|u1', '|i1', '<u2', '<i2', '<i4', '<f4', " \
   "'<f8', '<f2']."
 
+/* Savant's functions take a packed array for what its shape says, and no other. */
+static int refuse_planar(const vc_view *view) {
+  return vp_fail(VC_ERROR_LAYOUT,
+                 ORDER_TEXT " Its shape (%lld, %lld, %lld) looks planar "
+                 "(CHW); use vc.as_gpumat(x, from_layout=\"CHW\", copy=None), or from_layout=\"HWC\" "
+                 "if it has %lld channels",
+                 (long long)view->shape[0], (long long)view->shape[1], (long long)view->shape[2],
+                 (long long)view->shape[2]);
+}
+
 static int check_array(const vc_view *view) {
   vc_error error;
   vc_image image;
@@ -38,6 +48,8 @@ static int check_array(const vc_view *view) {
     return vp_fail(VC_ERROR_LAYOUT, RANK_TEXT " It has %d; index a batch, or reshape",
                    (int)view->ndim);
   }
+  bool packed = vc_view_is_empty(view) || vc_view_is_packed(view);
+  if (vc_view_looks_planar(view) && !packed) return refuse_planar(view);
   if (vc_image_from_view(view, &image, &error) == VC_OK) return 0;
   if (vc_view_is_empty(view)) return vp_raise(&error); /* without channels */
   return vp_raise_prefixed(ORDER_TEXT, &error);
@@ -70,7 +82,7 @@ static PyObject *refuse_import(PyObject *array) {
 static PyObject *to_gpumat(PyObject *array) {
   vp_drain();
   const vp_adapter *from = vp_adapter_of(array);
-  const vp_options options = {.target = &vp_opencv_adapter, .is_hwc = true};
+  const vp_options options = {.target = &vp_opencv_adapter};
   vp_source source = {0};
   if (from == &vp_opencv_adapter) {
     raise_no_image(array, "a torch.Tensor, a cupy.ndarray or another CUDA array");

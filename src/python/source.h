@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "layout.h"
 #include "streams.h"
 #include "viewcast/viewcast.h"
 
@@ -29,7 +30,7 @@ typedef struct vp_options {
   vc_device device; /* VC_CPU or VC_CUDA */
   PyObject *owner; /* borrowed: what really owns an unowned GpuMat; or NULL */
   bool keepdim;    /* one channel as (H, W, 1) */
-  bool is_hwc;     /* the caller said layout="HWC" */
+  vp_layout from;  /* from_layout= */
   struct vp_orders *orders; /* of a batch (hand_over.h); or NULL */
 } vp_options;
 

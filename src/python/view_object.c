@@ -324,4 +324,8 @@ static PyObject *export_view(vp_source *source, const vp_options *options) {
   return vp_view_new(source);
 }
 
-const vp_adapter vp_view_adapter = {"viewcast.View", import_view, export_view, NULL};
+const vp_adapter vp_view_adapter = {
+    .name = "viewcast.View",
+    .import = import_view,
+    .export = export_view,
+};

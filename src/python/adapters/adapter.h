@@ -15,6 +15,9 @@ typedef struct vp_adapter {
   PyObject *(*export)(vp_source *source, const vp_options *options);
   /* The library's current stream on a device; NULL if it has none. */
   vc_stream (*current)(int32_t device);
+  /* Each object is one image (H, W) or (H, W, C) whose channels are adjacent: as a source it
+   * is never planar, and what it is made of must not look so. */
+  bool interleaved;
 } vp_adapter;
 
 extern const vp_adapter vp_opencv_adapter;  /* cv2.cuda.GpuMat */

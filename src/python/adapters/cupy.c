@@ -198,4 +198,9 @@ const char *vp_cupy_make_path(void) {
   return !VP_READ(cupy.loaded) ? NULL : cupy.layout.makes ? "in place" : "by its class";
 }
 
-const vp_adapter vp_cupy_adapter = {"cupy.ndarray", import_array, export_array, vp_cupy_stream};
+const vp_adapter vp_cupy_adapter = {
+    .name = "cupy.ndarray",
+    .import = import_array,
+    .export = export_array,
+    .current = vp_cupy_stream,
+};

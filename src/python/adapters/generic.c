@@ -156,4 +156,7 @@ static int import_any(PyObject *object, const vp_options *options, vp_source *ou
   return vp_import_buffer(object, out);
 }
 
-const vp_adapter vp_generic_adapter = {"any producer", import_any, NULL, NULL};
+const vp_adapter vp_generic_adapter = {
+    .name = "any producer",
+    .import = import_any,
+};

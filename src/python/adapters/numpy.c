@@ -105,4 +105,8 @@ static PyObject *export_array(vp_source *source, const vp_options *options) {
   return array;
 }
 
-const vp_adapter vp_numpy_adapter = {"numpy.ndarray", import_array, export_array, NULL};
+const vp_adapter vp_numpy_adapter = {
+    .name = "numpy.ndarray",
+    .import = import_array,
+    .export = export_array,
+};

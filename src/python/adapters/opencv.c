@@ -161,16 +161,6 @@ static int import_gpumat(PyObject *image, const vp_options *options, vp_source *
 static bool holder_is_last(void *object) { return Py_REFCNT((PyObject *)object) == 1; }
 static void holder_release(void *object) { Py_DECREF((PyObject *)object); }
 
-int vp_opencv_check_planar(const vc_view *view, const vp_options *options) {
-  if (options->is_hwc || !vc_view_looks_planar(view)) return 0;
-  return vp_fail(VC_ERROR_LAYOUT,
-                 "shape (%lld, %lld, %lld) looks planar (CHW): axis 2 (channels) has length "
-                 "%lld; use vc.to_gpumat(x, layout=\"CHW\") for one fused copy, or say "
-                 "layout=\"HWC\" if it is what it says",
-                 (long long)view->shape[0], (long long)view->shape[1],
-                 (long long)view->shape[2], (long long)view->shape[2]);
-}
-
 bool vp_opencv_refuses_layout(const vc_view *view) {
   vc_error error;
   vc_gpumat header = {0};
@@ -209,15 +199,21 @@ static PyObject *make_object(void) {
 }
 
 static PyObject *export_gpumat(vp_source *source, const vp_options *options) {
-  if (!vp_opencv_load() || vp_opencv_check_planar(&source->view, options) < 0) return NULL;
+  (void)options;
+  if (!vp_opencv_load()) return NULL;
   PyObject *mat =
       opencv.makes_objects ? make_object() : PyObject_CallNoArgs((PyObject *)opencv.gpumat);
   if (mat && lend(source, mat) < 0) Py_CLEAR(mat);
   return mat;
 }
 
-const vp_adapter vp_opencv_adapter = {"cv2.cuda.GpuMat", import_gpumat, export_gpumat,
-                                      vp_opencv_stream};
+const vp_adapter vp_opencv_adapter = {
+    .name = "cv2.cuda.GpuMat",
+    .import = import_gpumat,
+    .export = export_gpumat,
+    .current = vp_opencv_stream,
+    .interleaved = true,
+};
 
 const char *vp_opencv_path(void) {
   return !VP_READ(verified) ? NULL : opencv.makes_objects ? "in place" : "by its class";

@@ -34,9 +34,6 @@ bool vp_is_gpumatnd(PyObject *object);
  * made by __new__ alone. */
 vc_gpumat *vp_gpumat_header(PyObject *mat);
 
-/* LayoutError for an array that looks planar, unless the caller said HWC. */
-int vp_opencv_check_planar(const vc_view *view, const vp_options *options);
-
 /* True if a GpuMat over this image is a LayoutError that a copy would cure; false
  * without an exception too where OpenCV is not there, which an export will say. */
 bool vp_opencv_refuses_layout(const vc_view *view);

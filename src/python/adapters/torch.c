@@ -228,4 +228,9 @@ const char *vp_torch_path(void) {
   return !VP_READ(torch.loaded) ? NULL : torch.api ? "exchange table" : "torch.utils.dlpack";
 }
 
-const vp_adapter vp_torch_adapter = {"torch.Tensor", import_tensor, export_tensor, current_stream};
+const vp_adapter vp_torch_adapter = {
+    .name = "torch.Tensor",
+    .import = import_tensor,
+    .export = export_tensor,
+    .current = current_stream,
+};

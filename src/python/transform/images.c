@@ -2,8 +2,9 @@
 #include "transform/images.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "adapters/opencv.h"
+#include "adapters/axes.h"
 #include "errors.h"
 #include "free_threading.h"
 
@@ -13,19 +14,6 @@ static int import_one(PyObject *image, const vp_options *options, vp_image *out)
   out->source = (vp_source){0};
   out->from = vp_adapter_of(image);
   return PyErr_Occurred() ? -1 : out->from->import(image, options, &out->source);
-}
-
-/* Says which one of the list it was. */
-static void add_index(Py_ssize_t index) {
-  PyObject *type, *value, *traceback;
-  PyErr_Fetch(&type, &value, &traceback);
-  PyErr_NormalizeException(&type, &value, &traceback);
-  PyObject *note = PyUnicode_FromFormat("(image %zd of the list)", index);
-  PyObject *done = note ? PyObject_CallMethod(value, "add_note", "O", note) : NULL;
-  Py_XDECREF(done);
-  Py_XDECREF(note);
-  PyErr_Clear();
-  PyErr_Restore(type, value, traceback);
 }
 
 /* Importing may run Python code, which may change the list. */
@@ -51,15 +39,15 @@ static int import_list(PyObject *list, const vp_options *options, vp_images *out
     out->count++;
     Py_DECREF(image);
     if (result < 0) {
-      add_index(i);
-      return -1;
+      return vp_raise_at(i, out->of);
     }
     out->views[i] = out->items[i].source.view;
   }
   return 0;
 }
 
-int vp_images_import(PyObject *image, const vp_options *options, vp_images *out) {
+int vp_images_import(PyObject *image, const vp_options *options, const char *of, vp_images *out) {
+  out->of = of;
   out->count = 0;
   out->items = NULL;
   out->is_list = PyList_Check(image) || PyTuple_Check(image);
@@ -75,6 +63,7 @@ int vp_images_import(PyObject *image, const vp_options *options, vp_images *out)
 void vp_images_take(const vp_adapter *from, vp_source *source, vp_images *out) {
   out->count = 1;
   out->is_list = false;
+  out->of = "";
   out->items = &out->one;
   out->views = &out->one_view;
   out->one.from = from;
@@ -120,69 +109,25 @@ int vp_images_device(const vp_images *images, vc_device *out) {
 
 /* --- how */
 
-static bool looks_planar(const vc_view *view) {
-  if (view->ndim != 4) return vc_view_looks_planar(view);
-  vc_view image = *view;
-  image.ndim = 3;
-  for (int axis = 0; axis < 3; axis++) {
-    image.shape[axis] = view->shape[axis + 1];
-    image.strides[axis] = view->strides[axis + 1];
-  }
-  return vc_view_looks_planar(&image);
-}
-
-static int refuse_planar(const vc_view *view, const char *name) {
-  bool batch = view->ndim == 4;
-  const int64_t *shape = view->shape + batch;
-  const char *prefix = batch ? "N" : "";
-  return vp_fail(VC_ERROR_LAYOUT,
-                 "the image's shape (%s%lld, %lld, %lld) looks planar (%sCHW): its last axis would "
-                 "be %lld channels; say %s=\"%sCHW\", or %s=\"%sHWC\" if it is what it says",
-                 batch ? "N, " : "", (long long)shape[0], (long long)shape[1], (long long)shape[2],
-                 prefix, (long long)shape[2], name, prefix, name, prefix);
-}
-
-static const char *layout_name(const vp_layout *layout) {
-  static const char *const names[2][2] = {{"HWC", "CHW"}, {"NHWC", "NCHW"}};
-  return names[layout->batch][layout->planar];
-}
-
-/* One image against what was said of it. */
-static int check_axes(const vp_image *image, const vc_view *view, const vp_request *request,
-                      bool is_list) {
-  const vp_layout *from = &request->from;
-  bool is_mat = image->from == &vp_opencv_adapter;
-  if (view->ndim < 2) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "the image has rank %d, needs 2 (H, W), 3 (H, W, C) or (C, H, W), or 4 (a batch); "
-                   "reshape it first",
-                   (int)view->ndim);
-  }
-  if (!from->given) {
-    return is_mat || !looks_planar(view) ? 0 : refuse_planar(view, request->from_name);
-  }
-  if (is_mat && from->planar && view->ndim > 2) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "%s is \"%s\" and the image is a cv2.cuda.GpuMat, whose pixels are always "
-                   "interleaved (HWC); leave %s out",
-                   request->from_name, layout_name(from), request->from_name);
-  }
-  if ((view->ndim == 4) == from->batch || (is_list && from->batch)) return 0;
-  return vp_fail(VC_ERROR_LAYOUT, "%s is \"%s\" and the image has rank %d, needs %s",
-                 request->from_name, layout_name(from), (int)view->ndim,
-                 from->batch ? "4; add an axis first (x[None])"
-                             : "2 or 3; say \"NHWC\" or \"NCHW\" of a batch");
-}
-
-int vp_images_read(const vp_images *images, const vp_request *request, vp_geometry *out) {
+/* Checks each image's axes. (N, H, W) gets an axis of channels, which a transform needs. */
+static int read_axes(const vp_images *images, const vp_layout *layout) {
+  vp_place place = images->is_list ? VP_IN_LIST : VP_OR_BATCH;
   for (size_t i = 0; i < images->count; i++) {
-    if (check_axes(&images->items[i], &images->views[i], request, images->is_list) < 0) {
-      if (images->is_list) add_index((Py_ssize_t)i);
-      return -1;
+    const vp_adapter *from = images->items[i].from;
+    vc_view *view = &images->views[i];
+    if (vp_layout_check(layout, from, view, place) < 0) {
+      return images->is_list ? vp_raise_at((Py_ssize_t)i, images->of) : -1;
     }
+    bool stack = layout->batch && layout->flat && view->ndim == 3 && !from->interleaved;
+    if (stack) vp_layout_add_channel(view);
   }
+  return 0;
+}
+
+int vp_images_read(const vp_images *images, const vp_layout *layout, vp_geometry *out) {
+  if (read_axes(images, layout) < 0) return -1;
   const vc_view *view = &images->views[0];
-  bool four = view->ndim == 4, planar = request->from.planar;
+  bool four = view->ndim == 4, planar = layout->planar;
   const int64_t *shape = view->shape + four;
   bool axis = view->ndim > 2;
   *out = (vp_geometry){
@@ -194,7 +139,55 @@ int vp_images_read(const vp_images *images, const vp_request *request, vp_geomet
       .channels = axis ? shape[planar ? 0 : 2] : 1,
       .batch = images->is_list || four,
       .planar = planar,
-      .channel_axis = axis,
+      .channel_axis = axis && !layout->flat,
   };
+  return 0;
+}
+
+/* --- whether they make one batch */
+
+static bool is_of_shape(const vc_view *a, const vc_view *b) {
+  return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) == 0;
+}
+
+/* How images of other shapes can be converted: of two sizes, each into its part of one
+ * batch. */
+static const char *advice(const vc_view *a, const vc_view *b, const vp_request *request) {
+  int channel = a->ndim - (request->options.from.planar ? 3 : 1);
+  bool sizes = a->ndim == b->ndim && (a->ndim == 2 || a->shape[channel] == b->shape[channel]);
+  if (!sizes) return "convert each by itself first (channels=)";
+  if (request->is_mat) return "convert each by itself ([vc.to_gpumat(x) for x in images])";
+  return request->params.to == VC_PLANAR
+             ? "pad them: out=[batch[i, :, :h, :w] for i, (h, w) in enumerate(sizes)] of a zeroed "
+               "batch"
+             : "pad them: out=[batch[i, :h, :w] for i, (h, w) in enumerate(sizes)] of a zeroed "
+               "batch";
+}
+
+static int refuse_shape(const vp_images *images, size_t index, const vp_request *request) {
+  const vc_view *first = &images->views[0], *other = &images->views[index];
+  PyObject *shapes[2] = {vp_axes_tuple(first->shape, first->ndim),
+                         vp_axes_tuple(other->shape, other->ndim)};
+  if (shapes[0] && shapes[1]) {
+    vp_fail(VC_ERROR_LAYOUT,
+            "image %zu has the shape %S and image 0 %S, needs one shape for a batch; %s", index,
+            shapes[1], shapes[0], advice(first, other, request));
+  }
+  Py_XDECREF(shapes[0]);
+  Py_XDECREF(shapes[1]);
+  return -1;
+}
+
+int vp_images_check_alike(const vp_images *images, const vp_request *request) {
+  const vc_view *first = &images->views[0];
+  for (size_t i = 1; i < images->count; i++) {
+    const vc_view *view = &images->views[i];
+    if (!is_of_shape(first, view)) return refuse_shape(images, i, request);
+    if (view->dtype.code == first->dtype.code && view->dtype.bits == first->dtype.bits) continue;
+    return vp_fail(VC_ERROR_LAYOUT,
+                   "image %zu is %s and image 0 %s, needs one dtype for a batch; convert each by "
+                   "itself first (dtype=)",
+                   i, vc_dtype_name(view->dtype), vc_dtype_name(first->dtype));
+  }
   return 0;
 }

@@ -14,6 +14,7 @@ typedef struct vp_image {
 typedef struct vp_images {
   size_t count;
   bool is_list; /* as the caller gave them */
+  const char *of; /* in messages, after an image's number: "" or " of out" */
   vp_image *items;
   vc_view *views; /* of the items, side by side; staged ones are elsewhere */
   vp_image one;   /* room for the usual case */
@@ -21,8 +22,8 @@ typedef struct vp_images {
 } vp_images;
 
 /* Imports an image, or each of a list or tuple of them. The options are those of
- * an import. To be released in any case. */
-int vp_images_import(PyObject *image, const vp_options *options, vp_images *out);
+ * an import; `of` is the field. To be released in any case. */
+int vp_images_import(PyObject *image, const vp_options *options, const char *of, vp_images *out);
 
 /* One image that was imported already (taken). */
 void vp_images_take(const vp_adapter *from, vp_source *source, vp_images *out);
@@ -48,11 +49,14 @@ typedef struct vp_geometry {
   int64_t images, rows, cols, channels;
   bool batch;       /* a list, or four axes */
   bool planar;
-  bool channel_axis; /* there is one */
+  bool channel_axis; /* the source has one */
 } vp_geometry;
 
-/* Reads the first image's axes, as the request says or as they look; sees that
- * all can be read so. LayoutError or ValueError. */
-int vp_images_read(const vp_images *images, const vp_request *request, vp_geometry *out);
+/* Reads the first image's axes, as from_layout= says or as they look; sees that
+ * all can be read so, and adds an axis of channels to views (N, H, W). LayoutError. */
+int vp_images_read(const vp_images *images, const vp_layout *layout, vp_geometry *out);
+
+/* LayoutError for a list of images of different shapes or dtypes, which are no batch. */
+int vp_images_check_alike(const vp_images *images, const vp_request *request);
 
 #endif

@@ -16,8 +16,7 @@ void vp_request_init(vp_request *out, const vp_adapter *target) {
   out->options = (vp_options){.target = target};
   vc_transform_params_init(&out->params);
   out->is_mat = false;
-  out->from = out->to = (vp_layout){0};
-  out->from_name = "from_layout";
+  out->to = (vp_layout){0};
   out->has_dtype = false;
   out->channels = 0;
   out->is_normalised = false;
@@ -28,21 +27,6 @@ void vp_request_init(vp_request *out, const vp_adapter *target) {
 bool vp_request_is_plain(const vp_request *request) {
   const vc_transform_params *params = &request->params;
   return params->scale == 1 && !params->mean && !params->std && !params->reverse_channels;
-}
-
-/* --- layouts */
-
-static int read_layout(PyObject *value, const char *name, vp_layout *out) {
-  static const char *const names[] = {"HWC", "CHW", "NHWC", "NCHW"};
-  if (!value || value == Py_None) return 0;
-  for (int i = 0; PyUnicode_Check(value) && i < 4; i++) {
-    if (PyUnicode_CompareWithASCIIString(value, names[i]) != 0) continue;
-    *out = (vp_layout){true, i > 1, i % 2 == 1};
-    return 0;
-  }
-  PyErr_Format(PyExc_ValueError, "%s is %R, needs \"HWC\", \"CHW\", \"NHWC\" or \"NCHW\"", name,
-               value);
-  return -1;
 }
 
 /* --- numbers */
@@ -198,18 +182,19 @@ static int read_flag(PyObject *value, bool *out) {
 
 /* By position in the signatures below. */
 enum {
-  IMAGE, LAYOUT, DTYPE, SCALE, MEAN, STD, NORMALIZE, REVERSE, CHANNELS, FILL, OUT, DEVICE, OWNER,
-  STREAM, PRODUCER_STREAM, FROM_LAYOUT, KEEPDIM, PARAMETERS
+  IMAGE, FROM_LAYOUT, DTYPE, SCALE, MEAN, STD, NORMALIZE, REVERSE, CHANNELS, FILL, OUT, DEVICE,
+  OWNER, STREAM, PRODUCER_STREAM, LAYOUT, KEEPDIM, PARAMETERS
 };
 
 static const vp_signature to_array = {
     "to_array", 1,
-    {"image", "layout", "dtype", "scale", "mean", "std", "normalize", "reverse_channels", "channels",
-     "fill", "out", "device", "owner", "stream", "producer_stream", "from_layout", "keepdim", NULL}};
+    {"image", "from_layout", "dtype", "scale", "mean", "std", "normalize", "reverse_channels",
+     "channels", "fill", "out", "device", "owner", "stream", "producer_stream", "layout", "keepdim",
+     NULL}};
 static const vp_signature to_mat = {
     "to_gpumat", 1,
-    {"image", "layout", "dtype", "scale", "mean", "std", "normalize", "reverse_channels", "channels",
-     "fill", "out", "device", "owner", "stream", "producer_stream", NULL}};
+    {"image", "from_layout", "dtype", "scale", "mean", "std", "normalize", "reverse_channels",
+     "channels", "fill", "out", "device", "owner", "stream", "producer_stream", NULL}};
 
 /* Where the keywords of a call site go. The tuple of their names is one constant
  * of the caller's code: it is held, so that its address stays its own. */
@@ -261,13 +246,16 @@ static int read_device(PyObject *device, vp_options *options) {
 }
 
 static int read_layouts(bool is_mat, PyObject *const *values, vp_request *out) {
-  if (is_mat) {
-    out->from_name = "layout";
-    return read_layout(values[LAYOUT], "layout", &out->from);
-  }
-  if (read_layout(values[LAYOUT], "layout", &out->to) < 0) return -1;
-  if (read_layout(values[FROM_LAYOUT], "from_layout", &out->from) < 0) return -1;
-  return read_flag(values[KEEPDIM], &out->options.keepdim);
+  if (vp_layout_read(values[FROM_LAYOUT], "from_layout", NULL, &out->options.from) < 0) return -1;
+  if (is_mat) return 0;
+  if (vp_layout_read(values[LAYOUT], "layout", NULL, &out->to) < 0) return -1;
+  if (read_flag(values[KEEPDIM], &out->options.keepdim) < 0) return -1;
+  if (!out->to.flat || !out->options.keepdim) return 0;
+  PyErr_Format(PyExc_ValueError,
+               "layout is \"%s\", which has no axis of channels, and keepdim=True keeps it; leave one "
+               "of them out",
+               vp_layout_name(&out->to));
+  return -1;
 }
 
 static int read_dtype(PyObject *dtype, vp_request *out) {

@@ -5,18 +5,12 @@
 
 #include "source.h"
 
-/* "HWC", "CHW", "NHWC" or "NCHW". */
-typedef struct vp_layout {
-  bool given, batch, planar;
-} vp_layout;
-
 typedef struct vp_request {
   const char *function;
   vp_options options;
   vc_transform_params params; /* mean and std point to the arrays below */
   bool is_mat; /* to_gpumat: the result is interleaved, out= too */
-  vp_layout from, to;
-  const char *from_name; /* the argument that `from` was given by */
+  vp_layout to; /* layout= */
   bool has_dtype;
   vc_dtype dtype;
   int32_t channels;     /* 0: as many as the source has */
@@ -30,8 +24,8 @@ typedef struct vp_request {
  * are not touched: 8 KiB. */
 void vp_request_init(vp_request *out, const struct vp_adapter *target);
 
-/* Reads a call's arguments. With `is_mat`, those of to_gpumat: no from_layout=
- * (its layout= is the source's) and no keepdim=. */
+/* Reads a call's arguments. With `is_mat`, those of to_gpumat: no layout= and no
+ * keepdim=. */
 int vp_request_read(const char *function, bool is_mat, PyObject *const *args, Py_ssize_t count,
                     PyObject *kwnames, vp_request *out, PyObject **image);
 

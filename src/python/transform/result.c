@@ -13,10 +13,11 @@ int vp_result_begin(vp_request *request, vp_result *result) {
   result->fresh = (vp_source){0};
   result->object = NULL;
   result->count = 0;
+  result->stack = false;
   result->wanted = (vc_view){0};
   if (!request->out) return 0;
   const vp_options plain = {.target = request->options.target, .consumer = request->options.consumer};
-  if (vp_images_import(request->out, &plain, &result->outs) < 0) return -1;
+  if (vp_images_import(request->out, &plain, " of out", &result->outs) < 0) return -1;
   request->options.target = result->outs.items[0].from;
   return 0;
 }
@@ -47,16 +48,28 @@ static int plan_dtype(const vp_request *request, const vp_images *from, vc_dtype
   return -1;
 }
 
-static const char *layout_text(const vp_layout *layout) {
-  return layout->planar ? layout->batch ? "NCHW" : "CHW" : layout->batch ? "NHWC" : "HWC";
+static int check_layout(const vp_layout *to, const vp_geometry *read, int64_t channels) {
+  const char *name = vp_layout_name(to);
+  if (read->batch && !to->batch) {
+    return vp_fail(VC_ERROR_LAYOUT,
+                   "layout is \"%s\" and the source is a batch of %lld images, needs \"N%s\"; or "
+                   "give one image",
+                   name, (long long)read->images, name);
+  }
+  if (!to->flat || channels == 1) return 0;
+  return vp_fail(VC_ERROR_LAYOUT,
+                 "layout is \"%s\" and the result has %lld channels, needs one; say \"%sC\", or make "
+                 "it one channel first (cv2.cvtColor)",
+                 name, (long long)channels, name);
 }
 
-static int check_batch(const vp_layout *to, const vp_geometry *read) {
-  if (to->batch || !read->batch) return 0;
-  return vp_fail(VC_ERROR_LAYOUT,
-                 "layout is \"%s\" and the source is a batch of %lld images, needs \"N%s\"; or give "
-                 "one image",
-                 layout_text(to), (long long)read->images, layout_text(to));
+/* Whether the result goes without an axis of channels: because layout= says so, or as the
+ * source does. "NHWC" and planar layouts always have it, a GpuMat's is its own. */
+static bool is_flat(const vp_request *request, const vp_geometry *read, const vp_layout *to,
+                    int64_t channels) {
+  if (to->flat) return true;
+  if (channels != 1 || request->options.keepdim || read->channel_axis || to->planar) return false;
+  return !is_mat(request) && (!to->batch || (!request->to.given && request->options.from.flat));
 }
 
 static void set_axes(vc_view *view, int32_t ndim, int64_t a, int64_t b, int64_t c, int64_t d) {
@@ -66,20 +79,21 @@ static void set_axes(vc_view *view, int32_t ndim, int64_t a, int64_t b, int64_t 
 }
 
 static int plan_shape(const vp_request *request, const vp_geometry *read, vp_layout to,
-                      vc_view *out) {
+                      vc_view *out, bool *stack) {
   int64_t channels = request->channels ? request->channels : read->channels;
   int64_t count = read->images, rows = read->rows, cols = read->cols;
-  if (check_batch(&to, read) < 0) return -1;
+  if (check_layout(&to, read, channels) < 0) return -1;
+  bool flat = is_flat(request, read, &to, channels);
   if (to.batch && to.planar) {
     set_axes(out, 4, count, channels, rows, cols);
   } else if (to.batch) {
-    set_axes(out, 4, count, rows, cols, channels);
+    set_axes(out, flat ? 3 : 4, count, rows, cols, channels);
   } else if (to.planar) {
     set_axes(out, 3, channels, rows, cols, 0);
   } else {
-    bool flat = channels == 1 && !request->options.keepdim && !read->channel_axis;
-    set_axes(out, flat && !is_mat(request) ? 2 : 3, rows, cols, channels, 0);
+    set_axes(out, flat ? 2 : 3, rows, cols, channels, 0);
   }
+  *stack = flat && to.batch;
   return 0;
 }
 
@@ -111,12 +125,12 @@ static int plan_device(const vp_request *request, vc_device source, vc_device *o
 static int plan_new(vp_request *request, const vp_geometry *read, const vp_images *from,
                     vp_result *result) {
   vp_layout to = request->to;
-  if (!to.given) to = (vp_layout){false, read->batch, read->planar};
-  if (is_mat(request)) to = (vp_layout){false, read->batch, false};
+  if (!to.given) to = (vp_layout){.batch = read->batch, .planar = read->planar};
+  if (is_mat(request)) to = (vp_layout){.batch = read->batch};
   request->params.to = to.planar ? VC_PLANAR : VC_INTERLEAVED;
   vc_device source;
   if (vp_images_device(from, &source) < 0) return -1;
-  if (plan_shape(request, read, to, &result->wanted) < 0) return -1;
+  if (plan_shape(request, read, to, &result->wanted, &result->stack) < 0) return -1;
   if (plan_dtype(request, from, &result->wanted.dtype) < 0) return -1;
   return plan_device(request, source, &result->wanted.device);
 }
@@ -135,11 +149,25 @@ static int check_out_layout(const vp_request *request, const vp_image *out, cons
     return vp_fail(VC_ERROR_LAYOUT,
                    "layout is \"%s\" and out is a cv2.cuda.GpuMat, whose pixels are always "
                    "interleaved (HWC); leave layout out",
-                   layout_text(to));
+                   vp_layout_name(to));
   }
-  if (is_list || (view->ndim == 4) == to->batch) return 0;
-  return vp_fail(VC_ERROR_LAYOUT, "layout is \"%s\" and out has rank %d, needs %s", layout_text(to),
-                 (int)view->ndim, to->batch ? "4; add an axis (out[None])" : "2 or 3");
+  int32_t rank = (to->flat ? 2 : 3) + (to->batch && !is_list);
+  if (view->ndim == rank || (view->ndim == 2 && rank == 3 && !to->batch)) return 0;
+  if (is_list && !to->flat) return 0;
+  return vp_fail(VC_ERROR_LAYOUT, "layout is \"%s\" and out has rank %d, needs %s%d%s",
+                 vp_layout_name(to), (int)view->ndim, rank == 3 && !to->flat ? "2 or " : "", (int)rank,
+                 view->ndim == rank - 1 ? "; add an axis (out[None])" : "");
+}
+
+/* An out= of axes (N, H, W): because layout= says so, or as the source has. */
+static bool is_stack(const vp_request *request, const vp_images *outs) {
+  const vp_layout *to = request->to.given ? &request->to : &request->options.from;
+  return to->batch && to->flat && !outs->is_list && outs->views[0].ndim == 3 &&
+         !outs->items[0].from->interleaved;
+}
+
+static int64_t channels_of(const vc_view *view, bool planar) {
+  return view->ndim == 2 ? 1 : view->shape[(view->ndim == 4) + (planar ? 0 : 2)];
 }
 
 static int check_out_values(const vp_request *request, const vc_view *view) {
@@ -148,8 +176,7 @@ static int check_out_values(const vp_request *request, const vc_view *view) {
     return vp_fail(VC_ERROR_DTYPE, "dtype= asks for %s and out is %s, needs the same; leave dtype out",
                    vc_dtype_name(request->dtype), vc_dtype_name(view->dtype));
   }
-  bool four = view->ndim == 4, planar = request->params.to == VC_PLANAR;
-  int64_t channels = view->ndim == 2 ? 1 : view->shape[four + (planar ? 0 : 2)];
+  int64_t channels = channels_of(view, request->params.to == VC_PLANAR);
   if (request->channels && request->channels != channels) {
     return vp_fail(VC_ERROR_LAYOUT,
                    "channels= asks for %d and out has %lld, needs as many; leave channels out",
@@ -217,11 +244,17 @@ static int check_apart(const vp_images *outs, const vp_images *from) {
   }
 }
 
+static int check_one_out(const vp_request *request, const vp_images *outs, size_t index) {
+  vc_view *view = &outs->views[index];
+  if (check_out_layout(request, &outs->items[index], view, outs->is_list) < 0) return -1;
+  if (is_stack(request, outs)) vp_layout_add_channel(view);
+  return check_out_values(request, view);
+}
+
 static int check_outs(const vp_request *request, const vp_images *outs) {
   for (size_t i = 0; i < outs->count; i++) {
-    const vc_view *view = &outs->views[i];
-    if (check_out_layout(request, &outs->items[i], view, outs->is_list) < 0) return -1;
-    if (check_out_values(request, view) < 0) return -1;
+    if (check_one_out(request, outs, i) == 0) continue;
+    return outs->is_list ? vp_raise_at((Py_ssize_t)i, outs->of) : -1;
   }
   return 0;
 }
@@ -251,11 +284,40 @@ static int plan_outs(vp_request *request, const vp_geometry *read, const vp_imag
   return 0;
 }
 
+/* --- numbers for each channel */
+
+static const char *other_channels(const vp_request *request, const vp_geometry *read,
+                                  int32_t count) {
+  if (request->out) return "write to an out= of as many channels";
+  if (count == 3 && read->channels == 4) return "channels=3 drops alpha";
+  if (count == 3 && read->channels == 1) return "channels=3 spreads the one channel to three";
+  return "if another axis holds the channels, say so with from_layout=";
+}
+
+static int check_count(const vp_request *request, const vp_geometry *read, const char *name,
+                       int32_t count, int64_t channels) {
+  if (count <= 1 || count == channels) return 0;
+  return vp_fail(VC_ERROR_ARGUMENT,
+                 "%s%s has %d values, needs 1 or one for each of the result's %lld channels; %s",
+                 request->is_normalised ? "normalize=: " : "", name, (int)count, (long long)channels,
+                 other_channels(request, read, count));
+}
+
+static int check_statistics(const vp_request *request, const vp_geometry *read,
+                            const vp_result *result) {
+  const vc_transform_params *params = &request->params;
+  int64_t channels = result->stack ? 1 : channels_of(&result->wanted, params->to == VC_PLANAR);
+  if (check_count(request, read, "mean", params->mean_count, channels) < 0) return -1;
+  return check_count(request, read, "std", params->std_count, channels);
+}
+
 int vp_result_plan(vp_request *request, const vp_geometry *read, const vp_images *from,
                    vp_result *result) {
   request->params.from = read->planar ? VC_PLANAR : VC_INTERLEAVED;
-  return request->out ? plan_outs(request, read, from, result)
-                      : plan_new(request, read, from, result);
+  int planned = request->out ? plan_outs(request, read, from, result)
+                             : plan_new(request, read, from, result);
+  if (planned < 0 || check_statistics(request, read, result) < 0) return -1;
+  return result->count > 1 ? 0 : vp_images_check_alike(from, request);
 }
 
 /* --- new GpuMats: one block, and a header for each image */
@@ -285,14 +347,9 @@ static bool lay_out(vc_view *view, int64_t count, int64_t *bytes) {
 }
 
 static PyObject *make_mat(const vc_view *all, int64_t index, PyObject *memory) {
-  const vp_options options = {.target = &vp_opencv_adapter, .is_hwc = true};
-  vp_source image = {.view = *all, .owner = vp_own(memory)};
-  if (all->ndim == 4) {
-    image.view.data = (char *)all->data + index * all->strides[0];
-    image.view.ndim = 3;
-    memmove(image.view.shape, all->shape + 1, 3 * sizeof *all->shape);
-    memmove(image.view.strides, all->strides + 1, 3 * sizeof *all->strides);
-  }
+  const vp_options options = {.target = &vp_opencv_adapter};
+  vc_view view = all->ndim == 4 ? vp_batch_image(all, index) : *all;
+  vp_source image = {.view = view, .owner = vp_own(memory)};
   PyObject *mat = vp_opencv_adapter.export(&image, &options);
   vp_release(&image.owner);
   return mat;
@@ -386,5 +443,6 @@ int vp_result_make(const vp_request *request, vc_stream stream, vp_result *resul
     result->one = result->fresh.view;
   }
   if (request->is_line) vp_result_lift_line(&result->one);
+  if (result->stack) vp_layout_add_channel(&result->one);
   return 0;
 }

@@ -16,6 +16,7 @@ typedef struct vp_result {
   vc_view one;
   const vc_view *views;
   size_t count;
+  bool stack; /* (N, H, W): what is written has an axis of channels, what is returned not */
   PyObject *object; /* strong: what the call returns */
 } vp_result;
 

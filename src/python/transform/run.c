@@ -160,11 +160,8 @@ static int work_on_one(const vp_run *run, const vc_view *to, const vc_view *from
 /* The i-th image of the sources: of a list, or of a batch. */
 static vc_view source_at(const vp_images *from, size_t index) {
   if (from->is_list && from->count > 1) return from->views[index];
-  vc_view view = from->views[0];
-  if (view.ndim < 4) return view;
-  view.data = (char *)view.data + (int64_t)index * view.strides[0];
-  view.shape[0] = 1;
-  return view;
+  const vc_view *view = &from->views[0];
+  return view->ndim == 4 ? vp_batch_image(view, (int64_t)index) : *view;
 }
 
 static int work_on_all(const vp_run *run) {

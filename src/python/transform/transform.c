@@ -22,8 +22,8 @@ static PyObject *transform(PyObject *image, vp_request *request) {
   PyObject *made = NULL;
   vp_drain();
   if (vp_result_begin(request, &result) == 0 &&
-      vp_images_import(image, &request->options, &from) == 0 &&
-      vp_images_read(&from, request, &read) == 0) {
+      vp_images_import(image, &request->options, "", &from) == 0 &&
+      vp_images_read(&from, &request->options.from, &read) == 0) {
     made = carry_out(request, &read, &from, &result);
   }
   vp_images_release(&from);
@@ -42,12 +42,13 @@ PyObject *vp_transform_copy(const vp_adapter *from, const vp_options *options, v
   request.options = *options;
   request.options.device = device;
   request.options.has_device = true;
+  request.options.orders = NULL; /* they are for the target's stream, of views */
   request.is_line = source->view.ndim == 1 && options->target != &vp_opencv_adapter;
   if (request.is_line) vp_result_lift_line(&source->view);
-  request.from = (vp_layout){true, source->view.ndim == 4, false};
+  request.options.from = (vp_layout){.given = true, .batch = source->view.ndim == 4};
   vp_images_take(from, source, &images);
   vp_result_begin(&request, &result);
-  if (vp_images_read(&images, &request, &read) == 0) {
+  if (vp_images_read(&images, &request.options.from, &read) == 0) {
     made = carry_out(&request, &read, &images, &result);
   }
   vp_images_release(&images);

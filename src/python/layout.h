@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an image's axes mean: layout= and from_layout=, the refusal of shapes that look
+ * planar, and the images of a batch. */
+#ifndef VP_LAYOUT_H
+#define VP_LAYOUT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+
+#include "viewcast/viewcast.h"
+
+struct vp_adapter;
+
+/* "HWC", "CHW", "NHWC", "NCHW", "HW" or "NHW". */
+typedef struct vp_layout {
+  bool given;
+  bool batch;  /* N is the first axis */
+  bool planar; /* C comes before H and W */
+  bool flat;   /* there is no C: one channel */
+} vp_layout;
+
+/* Where an image stands, which decides on the axes that it may have. */
+typedef enum vp_place {
+  VP_ALONE,    /* one image */
+  VP_IN_LIST,  /* one of a list, which is the N of a layout */
+  VP_OR_BATCH, /* one image or one batch */
+} vp_place;
+
+/* Reads the argument `name` (layout or from_layout), a name in either case; None and NULL
+ * leave *out as it is. ValueError for everything else; where `one_image` is the function
+ * that takes no batch (else NULL), for names with N too. */
+int vp_layout_read(PyObject *value, const char *name, const char *one_image, vp_layout *out);
+
+/* "HWC", ... */
+const char *vp_layout_name(const vp_layout *layout);
+
+/* Checks the axes of an image against from_layout=; without it, refuses a shape that looks
+ * planar unless the adapter's objects are interleaved. LayoutError. */
+int vp_layout_check(const vp_layout *layout, const struct vp_adapter *from, const vc_view *view,
+                    vp_place place);
+
+/* The view, which vp_layout_check took, in the order (H, W), (H, W, C) or (N, H, W, C). */
+void vp_layout_interleave(const vp_layout *layout, vc_view *view);
+
+/* (N, H, W) as (N, H, W, 1). */
+void vp_layout_add_channel(vc_view *view);
+
+/* Both for the source of one GpuMat: checks it, and puts its axes in order. */
+int vp_layout_image(const vp_layout *layout, const struct vp_adapter *from, vc_view *view);
+
+/* An image of a batch: the view without its first axis. */
+vc_view vp_batch_image(const vc_view *batch, int64_t index);
+
+#endif
