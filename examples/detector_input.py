@@ -217,7 +217,7 @@ def main() -> int:
 
     with torch.inference_mode():
         masks = model(batch)
-    mask_mats = vc.to_gpumat(masks, layout="NCHW", dtype="uint8", scale=255)
+    mask_mats = vc.to_gpumat(masks, from_layout="NCHW", dtype="uint8", scale=255)
     kept = spread(len(mats))
     image = picture([mats[n] for n in kept], [mask_mats[n] for n in kept], machine)
     Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).save(options.output)

@@ -22,7 +22,8 @@ from viewcast.streams import use_stream as use_stream
 __version__: str
 
 _Out = TypeVar("_Out")
-_Layout = Literal["HWC", "CHW", "NHWC", "NCHW"]
+_Image = Literal["HWC", "CHW", "HW", "hwc", "chw", "hw"]
+_Layout = _Image | Literal["NHWC", "NCHW", "NHW", "nhwc", "nchw", "nhw"]
 
 class ViewError(Exception): ...
 class LayoutError(ViewError, ValueError): ...
@@ -81,20 +82,23 @@ class View(Buffer):
 # stream of the library (OpenCV: the legacy default stream).
 # `copy` is the Array API's: False never, None where a view is impossible, True always.
 # `device` is an ordinal, "cpu", "cuda", "cuda:1", or a torch or CuPy device.
+# `from_layout` says how the axes of the source are read, `layout` names the result's.
 
 def as_gpumat(
     image: Any,
     *,
-    layout: Literal["HWC"] | None = None,
+    from_layout: _Image | None = None,
     copy: bool | None = False,
     device: Any = None,
     stream: Any = None,
     producer_stream: Any = None,
 ) -> GpuMat: ...
 def as_gpumats(
-    batch: Any,
+    images: Any,
     *,
-    layout: Literal["HWC"] | None = None,
+    from_layout: _Layout | None = None,
+    copy: bool | None = False,
+    device: Any = None,
     stream: Any = None,
     producer_stream: Any = None,
 ) -> list[GpuMat]: ...
@@ -109,9 +113,12 @@ def as_tensor(
     producer_stream: Any = None,
 ) -> torch.Tensor: ...
 def as_tensors(
-    images: Iterable[Any],
+    images: Any,
     *,
     keepdim: bool = False,
+    owner: object = None,
+    copy: bool | None = False,
+    device: Any = None,
     stream: Any = None,
     producer_stream: Any = None,
 ) -> list[torch.Tensor]: ...
@@ -279,7 +286,7 @@ def to_numpy(
 def to_gpumat(
     image: list[Any] | tuple[Any, ...],
     *,
-    layout: _Layout | None = None,
+    from_layout: _Layout | None = None,
     dtype: Any = None,
     scale: float = 1,
     mean: Any = None,
@@ -298,7 +305,7 @@ def to_gpumat(
 def to_gpumat(
     image: Any,
     *,
-    layout: _Layout | None = None,
+    from_layout: _Layout | None = None,
     dtype: Any = None,
     scale: float = 1,
     mean: Any = None,
@@ -317,7 +324,7 @@ def to_gpumat(
 def to_gpumat(
     image: Any,
     *,
-    layout: _Layout | None = None,
+    from_layout: _Layout | None = None,
     dtype: Any = None,
     scale: float = 1,
     mean: Any = None,

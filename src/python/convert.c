@@ -121,12 +121,14 @@ AS_ARRAY(view, vp_view_adapter, NULL)
 
 PyMethodDef vp_convert_methods[] = {
     VP_METHOD(as_gpumat,
-           "as_gpumat($module, /, image, *, layout=None, copy=False, device=None, stream=None, "
+           "as_gpumat($module, /, image, *, from_layout=None, copy=False, device=None, stream=None, "
            "producer_stream=None)\n--\n\n"
            "A cv2.cuda.GpuMat that views the image: no pixel moves.\n\n"
            "image: (H, W) or (H, W, C), interleaved, rows packed or pitched; of any\n"
            "library. It lives until the last GpuMat that views it is gone.\n"
-           "layout: \"HWC\" accepts a packed array that looks planar.\n" COPY_OPTIONS STREAM_OPTIONS
+           "from_layout: how the image's axes are read, \"HWC\", \"CHW\" or \"HW\"; None: (H, W) or\n"
+           "(H, W, C), and a shape that looks planar is refused. Channels-last memory is a view\n"
+           "as \"CHW\" too; planes need copy=None.\n" COPY_OPTIONS STREAM_OPTIONS
            "\n"
            "Raises LayoutError, DTypeError, DeviceError, ABIError, CUDAError (all\n"
            "ViewError), or TypeError for what is no image."),
@@ -149,19 +151,22 @@ PyMethodDef vp_convert_methods[] = {
            "producer_stream=None)\n--\n\n"
                  "A viewcast.View of the image.\n\n" ARRAY_OPTIONS),
     {"as_gpumats", (PyCFunction)(void (*)(void))vp_as_gpumats, METH_FASTCALL | METH_KEYWORDS,
-     "as_gpumats($module, /, batch, *, layout=None, stream=None, producer_stream=None)\n--\n\n"
-     "A list of cv2.cuda.GpuMats, each of which views one image of the batch: no pixel\n"
-     "moves.\n\n"
-     "batch: (N, H, W, C) or (N, H, W), interleaved, rows packed or pitched; of any\n"
-     "library. It is read and ordered once, and lives until the last GpuMat is gone.\n"
-     "layout: \"HWC\" accepts images that look planar.\n" STREAM_OPTIONS},
+     "as_gpumats($module, /, images, *, from_layout=None, copy=False, device=None, stream=None, "
+     "producer_stream=None)\n--\n\n"
+     "A list of cv2.cuda.GpuMats, each of which views one of the images: no pixel moves.\n\n"
+     "images: a batch (N, H, W, C) of any library, which lives until the last GpuMat is\n"
+     "gone, or a list of images, each as in as_gpumat(). Streams are looked up and ordered\n"
+     "once. An exception names the image's index.\n"
+     "from_layout: how the axes are read: \"NHWC\", \"NCHW\", or \"NHW\" of a batch (N, H, W) of\n"
+     "one-channel images; of a list \"HWC\", \"CHW\" or \"HW\". None: as they are, and a shape\n"
+     "that looks planar is refused.\n" COPY_OPTIONS STREAM_OPTIONS},
     {"as_tensors", (PyCFunction)(void (*)(void))vp_as_tensors, METH_FASTCALL | METH_KEYWORDS,
-     "as_tensors($module, /, images, *, keepdim=False, stream=None, producer_stream=None)"
-     "\n--\n\n"
-     "A list of torch.Tensors, each of which views one of the images: as_tensor() of each,\n"
-     "with streams looked up and ordered once. An exception names the image's index.\n\n"
-     "images: a sequence of GpuMats or images of any library.\n"
-     "keepdim: a one-channel GpuMat as (H, W, 1) instead of (H, W).\n" STREAM_OPTIONS},
+     "as_tensors($module, /, images, *, keepdim=False, owner=None, copy=False, device=None, "
+     "stream=None, producer_stream=None)\n--\n\n"
+     "A list of torch.Tensors, each of which views one of the images: no pixel moves.\n\n"
+     "images: a list of images, each as in as_tensor(), or a batch (four axes) of any\n"
+     "library. Streams are looked up and ordered once. An exception names the image's\n"
+     "index.\n" ARRAY_OPTIONS COPY_OPTIONS},
     {"_paths", vp_paths, METH_NOARGS,
      "Which way each library is read and made: None for one that was not used yet."},
     {NULL, NULL, 0, NULL},

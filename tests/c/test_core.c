@@ -429,13 +429,28 @@ static void test_planar(void) {
   CHECK(!planar(5, 6, 8));
   CHECK(!planar(3, 6, 4));
   CHECK(!planar(480, 640, 3));
+  CHECK(!planar(3, 6, 0));
+  CHECK(planar(3, 0, 8));
   vc_view view = packed(u8, 3, (int64_t[]){3, 6, 8});
-  view.strides[0] = 64;
-  CHECK(!vc_view_looks_planar(&view));
+  for (int axis = 0; axis < 3; axis++) { /* pitched, broadcast, flipped, permuted */
+    const int64_t strides[] = {64, 0, -8, 1};
+    for (int i = 0; i < 4; i++) {
+      view.strides[axis] = strides[i];
+      CHECK(vc_view_looks_planar(&view));
+    }
+  }
   view = packed(u8, 2, (int64_t[]){3, 8});
   CHECK(!vc_view_looks_planar(&view));
-  view = packed(u8, 4, (int64_t[]){1, 3, 6, 8});
+  view = packed(u8, 1, (int64_t[]){8});
   CHECK(!vc_view_looks_planar(&view));
+  for (int64_t images = 0; images < 6; images++) {
+    view = packed(u8, 4, (int64_t[]){images, 3, 6, 8});
+    CHECK(vc_view_looks_planar(&view));
+    view = packed(u8, 4, (int64_t[]){images, 3, 6, 4});
+    CHECK(!vc_view_looks_planar(&view));
+    view = packed(u8, 4, (int64_t[]){images, 6, 3, 8});
+    CHECK(!vc_view_looks_planar(&view));
+  }
 }
 
 /* ------------------------------------------------------------------- owners */

@@ -14,7 +14,7 @@ SHAPES = [(1, 1), (10, 20), (7, 5, 1), (10, 20, 3), (9, 4, 4), (1, 13, 3), (13, 
 MAKERS = {
     "torch": lambda array: torch.from_numpy(array).cuda(),
     "cupy": cupy.asarray,
-    "gpumat": lambda array: vc.as_gpumat(torch.from_numpy(array).cuda(), layout="HWC"),
+    "gpumat": lambda array: vc.as_gpumat(torch.from_numpy(array).cuda(), from_layout="HWC"),
 }
 TARGETS = {"torch": vc.as_tensor, "cupy": vc.as_cupy, "gpumat": vc.as_gpumat}
 
@@ -31,7 +31,7 @@ def test_same_address_and_pixels(source, target, shape):
     array = pattern(shape)
     image = MAKERS[source](array)
     if target == "gpumat" and source != "gpumat":
-        view = vc.as_gpumat(image, layout="HWC")
+        view = vc.as_gpumat(image, from_layout="HWC")
     else:
         view = TARGETS[target](image)
     assert address(view) == address(image)

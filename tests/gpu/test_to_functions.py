@@ -85,7 +85,7 @@ def test_lists_and_back(source):
     images = [MAKE[source](array) for array in arrays]
     batch = vc.to_tensor(images, layout="NCHW", dtype=torch.float16, **OPTIONS)
     assert_same(batch, vc.to_numpy(arrays, layout="NCHW", dtype="float16", **OPTIONS))
-    mats = vc.to_gpumat(batch, layout="NCHW", dtype="uint8", scale=255)
+    mats = vc.to_gpumat(batch, from_layout="NCHW", dtype="uint8", scale=255)
     assert_same(
         mats, vc.to_numpy(batch.cpu(), from_layout="NCHW", layout="NHWC", dtype="uint8", scale=255)
     )
@@ -100,7 +100,7 @@ def test_lists_and_back(source):
 
 def test_opencv_works_on_the_result(cuda_cv2):
     planar = pixels(shape=(3, 41, 67))
-    mat = vc.to_gpumat(MAKE["torch"](planar), layout="CHW")
+    mat = vc.to_gpumat(MAKE["torch"](planar), from_layout="CHW")
     np.testing.assert_array_equal(mat.download(), planar.transpose(1, 2, 0))
     grown = cuda_cv2.cuda.resize(mat, (134, 82))  # through a texture, which wants a pitch
     assert grown.size() == (134, 82)

@@ -332,7 +332,7 @@ def test_as_opencv_splits_and_merges(mat):
     for ours, theirs in zip(planes, cv2.cuda.split(mat), strict=True):
         assert torch.equal(ours, vc.as_tensor(theirs))
     merged = cv2.cuda.merge(cv2.cuda.split(mat), cv2.cuda.GpuMat(123, 457, cv2.CV_8UC3))
-    assert torch.equal(vc.as_tensor(vc.to_gpumat(planes, layout="CHW")), vc.as_tensor(merged))
+    assert torch.equal(vc.as_tensor(vc.to_gpumat(planes, from_layout="CHW")), vc.as_tensor(merged))
 
 
 # ----------------------------------------------------------- streams and graphs

@@ -43,7 +43,7 @@ if hasattr(cv2.cuda.GpuMat, "adjustROI"):  # OpenCV's stand-in has none
 
 def lent(shape=(10, 12, 3), dtype="uint8", strides=None):
     image = Image(shape, dtype, strides)
-    return vc.as_gpumat(image.array, layout="HWC"), image
+    return vc.as_gpumat(image.array, from_layout="HWC"), image
 
 
 def address(mat):

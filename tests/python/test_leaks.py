@@ -59,10 +59,10 @@ def make_calls():
     yield "layout", vc.opencv_layout
     yield "planar", refused(vc.LayoutError, lambda: vc.as_gpumat(wide))
     yield "strides", refused(vc.LayoutError, lambda: vc.as_gpumat(array[:, ::2]))
-    yield "channels", refused(vc.LayoutError, lambda: vc.as_gpumat(wide, layout="HWC"))
+    yield "channels", refused(vc.LayoutError, lambda: vc.as_gpumat(wide, from_layout="HWC"))
     yield "complex", refused(vc.DTypeError, lambda: vc.view(np.zeros(3, "complex64")))
     yield "no image", refused(TypeError, lambda: vc.view(object()))
-    yield "layout=", refused(ValueError, lambda: vc.as_gpumat(array, layout="CHW"))
+    yield "from_layout=", refused(ValueError, lambda: vc.as_gpumat(array, from_layout="NCHW"))
     yield "device=", refused(vc.DeviceError, lambda: vc.as_tensor(array, device=99))
     yield "stream=", refused(TypeError, lambda: vc.as_gpumat(array, stream="side"))
     yield "argument", refused(TypeError, lambda: vc.as_gpumat(array, colour=1))

@@ -32,6 +32,7 @@ class Array:
 producer = Array()
 address = array.ctypes.data
 batch = np.zeros((3, 7, 5, 4), np.uint8)
+masks = np.zeros((3, 7, 5), np.uint8)
 images = [np.zeros((7, 5, 3), np.uint8) for _ in range(9)]  # more than are kept in place
 planar = np.zeros((3, 7, 5), np.float32)
 mats = vc.as_gpumats(batch)
@@ -71,6 +72,9 @@ operations = {
     "stream": lambda: vc.as_gpumat(array, stream=1, producer_stream=2),
     "copy": lambda: vc.as_numpy(array, copy=True),
     "GpuMats of a batch": lambda: vc.as_gpumats(batch),
+    "GpuMats of a list": lambda: vc.as_gpumats([array, view]),
+    "copies of a batch": lambda: vc.as_gpumats(batch, copy=True),
+    "masks": lambda: vc.to_numpy(masks, from_layout="NHW"),
     "views of a pointer": lambda: vc.from_pointer(
         address, (7, 5, 3), "uint8", strides=(15, 3, 1), owner=array),
     "view of a CuPy array": lambda: vc.view(cupy_array),
@@ -84,8 +88,8 @@ operations = {
     "normalised": lambda: vc.to_numpy(array, layout="CHW", dtype="float32", normalize=vc.IMAGENET),
     "into memory that is there": lambda: vc.to_numpy(
         images, layout="NCHW", dtype="float32", out=into),
-    "GpuMat of planes": lambda: vc.to_gpumat(planar, layout="CHW", dtype="uint8", scale=2),
-    "GpuMats of planes": lambda: vc.to_gpumat(into, layout="NCHW", dtype="uint8"),
+    "GpuMat of planes": lambda: vc.to_gpumat(planar, from_layout="CHW", dtype="uint8", scale=2),
+    "GpuMats of planes": lambda: vc.to_gpumat(into, from_layout="NCHW", dtype="uint8"),
     "refused transform": no_transform,
 }
 for operation in operations.values():

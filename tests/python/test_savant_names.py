@@ -111,8 +111,7 @@ def test_a_permuted_image_is_an_assertion_error_as_savants(convert, make, keywor
         convert(made)
     assert type(caught.value) is SavantLayoutError
     assert "axis 2 (channels) has stride 200 bytes, needs 1" in str(caught.value)
-    assert "vc.to_gpumat(x)" in str(caught.value)
-    assert 'vc.to_gpumat(chw, layout="CHW")' in str(caught.value)
+    assert "vc.to_gpumat() with the same arguments" in str(caught.value)
 
 
 @pytest.mark.parametrize("strides", [(60, 6, 1), (60, 3, 2), (59, 3, 1), (0, 3, 1)], ids=str)

@@ -395,7 +395,7 @@ def test_gpumats_on_both_sides(dtype, channels):
     values = random_values((1, 9, 11, channels), dtype, channels)
     planar, base = place(axes(values, "CHW"), "packed")
     library = "numpy" if holds("numpy", dtype) else "torch"
-    mat = vc.to_gpumat(produce(library, planar, base, dtype), layout="CHW")
+    mat = vc.to_gpumat(produce(library, planar, base, dtype), from_layout="CHW")
     assert mat.size() == (11, 9) and mat.channels() == channels
     flat = values[0, ..., 0] if channels == 1 else values[0]
     assert_same(mat, flat, dtype)
@@ -417,7 +417,7 @@ def test_bool_is_8u_in_a_gpumat():
 def test_a_batch_gives_gpumats_over_one_block(shape, planar):
     values = random_values(shape, "uint8", 4)
     batch = np.ascontiguousarray(axes(values, "NCHW")) if planar else values
-    mats = vc.to_gpumat(batch, layout="NCHW" if planar else "NHWC")
+    mats = vc.to_gpumat(batch, from_layout="NCHW" if planar else "NHWC")
     assert [mat.size() for mat in mats] == [(shape[2], shape[1])] * shape[0]
     addresses = [mat.cudaPtr() for mat in mats]
     steps = {b - a for a, b in zip(addresses, addresses[1:], strict=False)}
@@ -495,7 +495,7 @@ def test_out_as_a_list(library, where):
     for source in (values, list(values)):
         for out in outs:
             out[...] = 0
-        assert vc.to_gpumat(source, layout="NCHW", out=images) is images
+        assert vc.to_gpumat(source, from_layout="NCHW", out=images) is images
         for out, image in zip(outs, values, strict=True):
             np.testing.assert_array_equal(out, image.transpose(1, 2, 0))
     if where in ("tiles of a canvas", "uneven"):
@@ -566,8 +566,10 @@ def test_views_of_what_can_be_none_are_one_copy():
         mat = vc.as_gpumat(permuted, copy=copy)
         np.testing.assert_array_equal(vc.as_numpy(mat), planar.transpose(1, 2, 0))
         assert mat.cudaPtr() != tensor.data_ptr()
-    with pytest.raises(vc.LayoutError, match=r'planar.*to_gpumat\(x, layout="CHW"\)'):
+    with pytest.raises(vc.LayoutError, match='looks planar.*from_layout="CHW"'):
         vc.as_gpumat(tensor, copy=None)
+    mat = vc.as_gpumat(tensor, from_layout="CHW", copy=None)
+    np.testing.assert_array_equal(vc.as_numpy(mat), planar.transpose(1, 2, 0))
     flipped = np.flip(planar.transpose(1, 2, 0), 0)
     for target, copied in ((vc.as_tensor, True), (vc.as_gpumat, True), (vc.as_numpy, False)):
         view = target(flipped, copy=None)

@@ -117,8 +117,12 @@ def test_one_number_is_everyones(value):
         ({"channels": -3}, ValueError, "channels is -3"),
         ({"channels": 1.5}, TypeError, "."),
         ({"channels": 2}, vc.LayoutError, "3 channels can't become 2"),
-        ({"layout": "hwc"}, ValueError, "layout is 'hwc', needs \"HWC\""),
-        ({"layout": 3}, ValueError, "layout is 3"),
+        ({"from_layout": "BANANA"}, ValueError, "from_layout is 'BANANA', needs \"HWC\""),
+        ({"from_layout": "HWCN"}, ValueError, "from_layout is 'HWCN'"),
+        ({"from_layout": "HWC\0"}, ValueError, "from_layout is 'HWC"),
+        ({"from_layout": "\ud800"}, ValueError, "from_layout is '"),
+        ({"from_layout": b"HWC"}, ValueError, "from_layout is b'HWC'"),
+        ({"from_layout": 3}, ValueError, "from_layout is 3"),
         ({"normalize": "imagenet"}, TypeError, "normalize is a str, needs a viewcast.Normal"),
         ({"normalize": vc.UNIT}, ValueError, "would be uint8 .*dtype="),
         ({"normalize": vc.UNIT, "scale": 2}, ValueError, "normalize= and scale= were both"),
@@ -150,8 +154,17 @@ def test_calls_that_make_no_sense(function):
     assert vc.view(function(image=IMAGE)).shape == IMAGE.shape
 
 
+@pytest.mark.parametrize("function", FUNCTIONS[:3], ids=lambda f: f.__name__)
+def test_layouts_of_results_are_read_as_those_of_sources(function):
+    for wrong in ("BANANA", "", 3, b"HWC"):
+        with pytest.raises(ValueError, match='layout is .*, needs "HWC", "CHW", "HW", "NHWC"'):
+            function(IMAGE, layout=wrong)
+    for name in ("CHW", "chw", np.str_("chw")):
+        assert tuple(function(IMAGE, layout=name).shape) == (3, 4, 6)
+
+
 def test_what_only_arrays_have():
-    for name in ("from_layout", "keepdim"):
+    for name in ("layout", "keepdim"):
         with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
             vc.to_gpumat(IMAGE, **{name: None})
 
@@ -206,13 +219,12 @@ PLANAR = np.zeros((3, 20, 30), np.uint8)
 @pytest.mark.parametrize("image", [PLANAR, PLANAR[:1], np.zeros((4, 20, 30)), PLANAR[None]])
 @each_function
 def test_what_looks_planar_must_be_said(function, image):
-    name = "layout" if function is vc.to_gpumat else "from_layout"
     n = "N" * (image.ndim - 3)
-    message = rf'shape \({n and "N, "}. ?,.*looks planar.*say {name}="{n}CHW", or {name}="{n}HWC"'
+    message = rf'looks planar \({n}CHW\).*say from_layout="{n}CHW".*or from_layout="{n}HWC"'
     with pytest.raises(vc.LayoutError, match=message):
         function(image)
     for layout in (f"{n}CHW", f"{n}HWC"):
-        result = function(image, **{name: layout})
+        result = function(image, from_layout=layout)
         if function is not vc.to_gpumat:
             assert tuple(result.shape) == image.shape
 
@@ -233,9 +245,17 @@ def test_what_looks_planar_must_be_said(function, image):
         (IMAGE, {"out": IMAGE.copy(), "channels": 4}, "channels= asks for 4 and out has 3"),
         ([IMAGE] * 3, {"out": IMAGE[None].copy()}, "3 images go into a destination of 1"),
         ([IMAGE] * 3, {"out": [IMAGE.copy()]}, "out is a list of 1 and there are 3 images"),
-        (IMAGE, {"out": [IMAGE[None].copy()]}, "out has rank 4, needs 2 or 3 in a list"),
-        ([IMAGE, IMAGE[:2]], {}, "source 1 differs from source 0"),
-        ([IMAGE, IMAGE.astype("f4")], {}, "source 1 differs from source 0"),
+        (IMAGE, {"out": [IMAGE[None].copy()]}, "image 0 of out: .*rank 4, needs 2 or 3 in a list"),
+        (
+            [IMAGE, IMAGE[:2]],
+            {},
+            r"image 1 has the shape \(2, 6, 3\) and image 0 \(4, 6, 3\), .*out=\[batch\[i, :h, :w\]",
+        ),
+        ([IMAGE, IMAGE[:2]], {"layout": "NCHW"}, r"image 1 .*out=\[batch\[i, :, :h, :w\]"),
+        ([IMAGE, IMAGE[:2]], {"out": np.zeros((2, 4, 6, 3), np.uint8)}, "image 1 has the shape"),
+        ([IMAGE, IMAGE[..., :1]], {}, r"image 1 has the shape \(4, 6, 1\) .*channels="),
+        ([IMAGE, IMAGE[..., 0]], {}, r"image 1 has the shape \(4, 6\) .*channels="),
+        ([IMAGE, IMAGE.astype("f4")], {}, "image 1 is float32 and image 0 uint8, .*dtype="),
         ([IMAGE[None].repeat(2, 0)] * 2, {}, "2 batches were given"),
     ],
     ids=str,
@@ -272,9 +292,12 @@ def test_what_is_no_image(function, bad):
 
 
 def test_the_image_of_a_list_that_is_wrong_is_named():
-    with pytest.raises(TypeError, match="is no image") as caught:
+    with pytest.raises(TypeError, match="^image 2: int is no image"):
         vc.to_tensor([IMAGE, IMAGE, 5])
-    assert caught.value.__notes__ == ["(image 2 of the list)"]
+    with pytest.raises(TypeError, match="^image 1 of out: int is no image"):
+        vc.to_tensor([IMAGE, IMAGE], out=[IMAGE.copy(), 5])
+    with pytest.raises(vc.LayoutError, match='^image 1: from_layout is "CHW" and the image has rank 4'):
+        vc.to_tensor([IMAGE, IMAGE[None]], from_layout="CHW")
     for empty in ([], ()):
         with pytest.raises(ValueError, match="the list is empty, needs at least one image"):
             vc.to_gpumat(empty)

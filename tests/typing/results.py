@@ -11,7 +11,7 @@ import torch
 import viewcast as vc
 
 tensor = torch.zeros((4, 6, 3), dtype=torch.uint8)
-mat = vc.as_gpumat(tensor, layout="HWC")
+mat = vc.as_gpumat(tensor, from_layout="HWC")
 
 assert_type(mat, cv2.cuda.GpuMat)
 assert_type(vc.as_gpumat(mat, copy=None, device="cuda:0", stream=-1), cv2.cuda.GpuMat)

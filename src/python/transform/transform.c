@@ -91,6 +91,10 @@ static PyObject *simd(PyObject *module, PyObject *unused) {
   return PyUnicode_FromString(vc_transform_simd());
 }
 
+#define FROM_DOC                                                                            \
+  "from_layout: how the source's axes are read, by the same names; None: (H, W), (H, W, C)\n" \
+  "or (N, H, W, C), and a shape that looks planar is refused. Of a list it is said of each\n" \
+  "image (\"CHW\").\n"
 #define ARRAY_SIGNATURE                                                                     \
   "($module, /, image, *, layout=None, from_layout=None, dtype=None, scale=1, mean=None, "   \
   "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, out=None, "   \
@@ -98,10 +102,8 @@ static PyObject *simd(PyObject *module, PyObject *unused) {
 #define ARRAY_DOC                                                                           \
   "image: an image of any library, a batch (four axes), or a list of images of one size\n"   \
   "and type, which gives a batch.\n"                                                         \
-  "layout: of the result, \"HWC\", \"CHW\", \"NHWC\" or \"NCHW\"; None: the source's. One image\n" \
-  "as \"NCHW\" or \"NHWC\" is a batch of 1.\n"                                               \
-  "from_layout: of the source; None: (H, W), (H, W, C) or (N, H, W, C). A packed array\n"    \
-  "that looks planar is refused unless this is said.\n"
+  "layout: of the result, \"HWC\", \"CHW\", \"NHWC\", \"NCHW\", or \"HW\" and \"NHW\" for one\n"      \
+  "channel without an axis; None: the source's. One image with an N is a batch of 1.\n" FROM_DOC
 #define VALUE_DOC                                                                           \
   "dtype: of the result: a name or any library's dtype; None: the source's, or out's.\n"     \
   "scale, mean, std: y = (x * scale - mean[c]) / std[c], c being the result's channel;\n"    \
@@ -143,16 +145,14 @@ PyMethodDef vp_transform_methods[] = {
               "device: None or \"cpu\".\n"
               "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
     VP_METHOD(to_gpumat,
-              "to_gpumat($module, /, image, *, layout=None, dtype=None, scale=1, mean=None, "
+              "to_gpumat($module, /, image, *, from_layout=None, dtype=None, scale=1, mean=None, "
               "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, "
               "out=None, device=None, owner=None, stream=None, producer_stream=None)\n--\n\n"
               "A cv2.cuda.GpuMat of its own with the image's pixels, interleaved, converted and\n"
               "scaled in one pass. A batch or a list gives a list of GpuMats over one block.\n\n"
               "image: an image of any library, a batch (four axes), or a list of images of one\n"
               "size and type.\n"
-              "layout: of the source, \"HWC\", \"CHW\", \"NHWC\" or \"NCHW\"; None: (H, W), (H, W, C)\n"
-              "or (N, H, W, C). A packed array that looks planar is refused unless this is said.\n"
-              VALUE_DOC
+              FROM_DOC VALUE_DOC
               "device: where the result is to be (None: where the image is); an image in host\n"
               "memory needs it, and is uploaded as it is.\n" PLACE_DOC),
     {"_transform_kernels", kernels, METH_NOARGS,
