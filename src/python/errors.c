@@ -144,6 +144,18 @@ int vp_raise_at(Py_ssize_t index, const char *of) {
   return -1;
 }
 
+int vp_raise_after(Py_ssize_t index) {
+  if (!PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
+  PyObject *cause = take_exception();
+  PyErr_Format((PyObject *)Py_TYPE(cause),
+               "image %zd of out: %S; the images before it are written, those after it are not",
+               index, cause);
+  PyObject *raised = take_exception();
+  PyException_SetCause(raised, cause); /* takes the reference */
+  set_exception(raised);
+  return -1;
+}
+
 /* Savant's class for the exception that is set; NULL for one that has none. */
 static PyObject *savant_type(void) {
   if (PyErr_ExceptionMatches(types.layout)) return types.savant_layout;

@@ -34,6 +34,10 @@ int vp_raise_at(Py_ssize_t index, const char *of);
  * as it is. Always returns -1. */
 int vp_raise_as_savant(const char *layout_text, const char *dtype_text);
 
+/* Says of the exception that is set, where it is one of ours or a MemoryError, that it came
+ * at an image of out= when those before it were written. Always returns -1. */
+int vp_raise_after(Py_ssize_t index);
+
 /* TypeError: `object` is no image at all. */
 int vp_raise_no_image(PyObject *object, const char *needed);
 

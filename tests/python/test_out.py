@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""out=: lists of views of one buffer against NumPy, and what shares memory."""
+"""out=: lists of views of one buffer against NumPy, what shares memory, and that a call
+writes everything or nothing."""
 
 import time
 
 import numpy as np
 import pytest
+import torch
 
 import viewcast as vc
 
@@ -154,6 +156,199 @@ def test_any_views(seed):
         np.testing.assert_array_equal(view, image)
         view.view(np.ndarray)[...] = np.frombuffer(bytes([CANARY] * view.itemsize), view.dtype)
     np.testing.assert_array_equal(buffer, before)
+
+
+# --------------------------------------------------- everything, or nothing at all
+
+NAMES = {"HWC": lambda shape: shape, "CHW": lambda shape: (shape[2], *shape[:2])}
+
+
+def canvas_of(count, layout, distance):
+    """`count` images of canaries in one buffer: at one distance, or at others."""
+    size = 4 * 6 * 3 * 4
+    gaps = [96 * i * (i if distance == "any" else 1) for i in range(count)]
+    buffer = np.full(count * size + gaps[-1] + 64, CANARY, np.uint8)
+    shape = NAMES[layout]((4, 6, 3))
+    return buffer, [
+        np.ndarray(shape, np.float32, buffer, size * i + gap) for i, gap in enumerate(gaps)
+    ]
+
+
+def read_only(out, index):
+    out[index] = out[index][:]
+    out[index].flags.writeable = False
+
+
+def larger(out, index):
+    out[index] = np.zeros(tuple(n + 1 for n in out[index].shape), np.float32)
+
+
+def of_rank_1(out, index):
+    out[index] = out[index].reshape(-1)
+
+
+def of_another_dtype(out, index):
+    out[index] = out[index].view(np.int32)
+
+
+def of_two_channels(out, index):
+    planar = out[index].shape[0] == 3
+    out[index] = out[index][:2] if planar else out[index][..., :2]
+
+
+def expanded(out, index):
+    out[index] = np.lib.stride_tricks.as_strided(out[index], strides=(0, 4, 8))
+
+
+def shared(out, index):
+    out[index] = out[index - 1]
+
+
+def in_part(out, index):
+    other = out[index - 1]
+    out[index] = np.ndarray(other.shape, other.dtype, other.base, other.nbytes // 2 + 4 * index)
+
+
+def no_image(out, index):
+    out[index] = object()
+
+
+def none(out, index):
+    out[index] = None
+
+
+def requiring_grad(out, index):
+    out[index] = torch.zeros(out[index].shape, requires_grad=True)
+
+
+def made_in_inference_mode(out, index):
+    with torch.inference_mode():
+        out[index] = torch.zeros(out[index].shape)
+
+
+WRONG_OUTS = [
+    read_only,
+    larger,
+    of_rank_1,
+    of_another_dtype,
+    of_two_channels,
+    expanded,
+    shared,
+    in_part,
+    no_image,
+    none,
+    requiring_grad,
+    made_in_inference_mode,
+]
+ERRORS = (vc.ViewError, TypeError, ValueError)
+
+
+@pytest.mark.parametrize("distance", ["one", "any"])
+@pytest.mark.parametrize("layout", ["HWC", "CHW"])
+@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("wrong", WRONG_OUTS, ids=lambda f: f.__name__)
+def test_an_out_that_is_wrong(wrong, index, layout, distance):
+    buffer, out = canvas_of(4, layout, distance)
+    wrong(out, index)
+    before = buffer.copy()
+    with pytest.raises(ERRORS):
+        vc.to_numpy(
+            [IMAGE[:4, :6]] * 4, layout=f"N{layout}", dtype="float32", scale=2, out=out
+        )
+    np.testing.assert_array_equal(buffer, before)
+
+
+WRONG_SOURCES = {
+    "larger": lambda: IMAGE[:5, :6],
+    "of five channels": lambda: np.zeros((4, 6, 5), np.uint8),
+    "of rank 1": lambda: IMAGE[0, 0],
+    "no image": object,
+    "a GpuMat": lambda: vc.as_gpumat(IMAGE[:5, :6].copy()),
+    "requiring grad": lambda: torch.zeros(4, 6, 3, requires_grad=True),
+}
+
+
+@pytest.mark.parametrize("distance", ["one", "any"])
+@pytest.mark.parametrize("index", range(3))
+@pytest.mark.parametrize("wrong", WRONG_SOURCES)
+def test_a_source_that_is_wrong(wrong, index, distance):
+    buffer, out = canvas_of(3, "CHW", distance)
+    images = [IMAGE[:4, :6]] * 3
+    images[index] = WRONG_SOURCES[wrong]()
+    with pytest.raises(ERRORS):
+        vc.to_numpy(images, layout="NCHW", out=out)
+    assert (buffer == CANARY).all()
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_a_source_that_is_an_out(index):
+    buffer, out = canvas_of(3, "HWC", "any")
+    images = [IMAGE[:4, :6]] * 3
+    images[2 - index] = out[index]
+    with pytest.raises(vc.ViewError, match=f"image {index} of out shares memory with source"):
+        vc.to_numpy(images, out=out)
+    assert (buffer == CANARY).all()
+
+
+@pytest.mark.parametrize("distance", ["one", "any"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mean": [1, 2]},
+        {"std": [1, 0, 1]},
+        {"scale": 1e300},
+        {"mean": float("inf")},
+        {"channels": 4},
+        {"dtype": "uint8"},
+        {"layout": "NHWC"},
+        {"device": "cuda:0"},
+    ],
+    ids=repr,
+)
+def test_numbers_that_are_wrong(options, distance):
+    buffer, out = canvas_of(3, "CHW", distance)
+    with pytest.raises(ERRORS):
+        vc.to_numpy([IMAGE[:4, :6]] * 3, **{"layout": "NCHW", **options}, out=out)
+    assert (buffer == CANARY).all()
+
+
+def test_coefficients_that_one_dtype_takes_and_another_does_not():
+    """1e300 is finite in double, and not in float."""
+    out = [np.full((4, 6, 3), 7, dtype) for dtype in (np.float64, np.float64, np.float32)]
+    with pytest.raises(ERRORS):
+        vc.to_numpy([IMAGE[:4, :6]] * 3, scale=1e300, out=out)
+    assert all((image == 7).all() for image in out)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_lists_of_other_lengths(count):
+    buffer, out = canvas_of(3, "HWC", "any")
+    with pytest.raises(vc.LayoutError, match="out is a list of 3"):
+        vc.to_numpy([IMAGE[:4, :6]] * count, out=out)
+    assert (buffer == CANARY).all()
+
+
+@pytest.mark.parametrize("distance", ["one", "any"])
+def test_sources_of_other_dtypes_and_sizes(distance):
+    """At one distance or not, the same is allowed."""
+    buffer, out = canvas_of(3, "HWC", distance)
+    images = [IMAGE[:4, :6], IMAGE[:4, :6].astype(np.int16), torch.ones(4, 6, 3)]
+    vc.to_numpy(images, out=out)
+    for image, part in zip(images, out, strict=True):
+        np.testing.assert_array_equal(part, np.asarray(image))
+    parts = [out[0][:3, :5], out[1], out[2][1:]]
+    vc.to_numpy([IMAGE[:3, :5], IMAGE[4:8, :6], IMAGE[:3, :6]], scale=2, out=parts)
+    np.testing.assert_array_equal(parts[2], 2.0 * IMAGE[:3, :6])
+
+
+@pytest.mark.parametrize("where", range(3))
+def test_empty_images_of_a_list(where):
+    out = [np.zeros((4, 6, 3), np.float32), np.zeros((2, 3, 3), np.float32)]
+    out.insert(where, np.zeros((0, 6, 3), np.float32))
+    images = [IMAGE[: part.shape[0], : part.shape[1]] for part in out]
+    vc.to_numpy(images, out=out)
+    for image, part in zip(images, out, strict=True):
+        np.testing.assert_array_equal(part, image)
 
 
 # ------------------------------------------------------------------- its cost

@@ -18,6 +18,18 @@ typedef struct vp_adapter {
   /* Each object is one image (H, W) or (H, W, C) whose channels are adjacent: as a source it
    * is never planar, and what it is made of must not look so. */
   bool interleaved;
+  /* Of an object of out=. All may be NULL. */
+  /* Whether the library lets it be written, beyond what its description says. Comes before
+   * the import. -1 with an exception. */
+  int (*check_out)(PyObject *image);
+  /* It has no memory yet: a call creates it, by `fill`. */
+  bool (*is_unfilled)(PyObject *image);
+  /* Whether such an object can be over this memory. -1 with an exception. */
+  int (*check_fill)(const vc_view *view);
+  /* Gives it memory; takes source->owner. -1 with an exception. */
+  int (*fill)(PyObject *image, vp_source *source);
+  /* Tells the library that its memory was written. -1 with an exception. */
+  int (*wrote)(PyObject *image);
 } vp_adapter;
 
 extern const vp_adapter vp_opencv_adapter;  /* cv2.cuda.GpuMat */

@@ -185,6 +185,24 @@ static int lend(vp_source *source, PyObject *mat) {
   return status == VC_OK ? 0 : vp_raise(&error);
 }
 
+/* An empty GpuMat of out=, which OpenCV would create as it does a dst. */
+
+static bool is_unfilled(PyObject *mat) {
+  if (!vp_is_gpumat(mat)) return false;
+  const vc_gpumat *header = vp_gpumat_header(mat);
+  if (!header) PyErr_Clear(); /* the import has said it */
+  return header && !header->data && !header->refcount;
+}
+
+static int check_fill(const vc_view *view) {
+  vc_error error;
+  vc_gpumat header = {0};
+  if (!vp_opencv_load()) return -1;
+  return vc_gpumat_over(&opencv.abi, view, &header, &error) == VC_OK ? 0 : vp_raise(&error);
+}
+
+static int fill(PyObject *mat, vp_source *source) { return lend(source, mat); }
+
 static PyObject *make_object(void) {
   vc_error error;
   vc_gpumat *mat;
@@ -213,6 +231,9 @@ const vp_adapter vp_opencv_adapter = {
     .export = export_gpumat,
     .current = vp_opencv_stream,
     .interleaved = true,
+    .is_unfilled = is_unfilled,
+    .check_fill = check_fill,
+    .fill = fill,
 };
 
 const char *vp_opencv_path(void) {

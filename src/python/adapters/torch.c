@@ -3,6 +3,7 @@
  * through torch.utils.dlpack. */
 #include "adapters/adapter.h"
 #include "adapters/dlpack_python.h"
+#include "adapters/torch_out.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"
@@ -233,4 +234,6 @@ const vp_adapter vp_torch_adapter = {
     .import = import_tensor,
     .export = export_tensor,
     .current = current_stream,
+    .check_out = vp_torch_check_out,
+    .wrote = vp_torch_wrote,
 };

@@ -12,6 +12,7 @@
 
 static int import_one(PyObject *image, const vp_options *options, vp_image *out) {
   out->source = (vp_source){0};
+  out->is_unfilled = false;
   out->from = vp_adapter_of(image);
   return PyErr_Occurred() ? -1 : out->from->import(image, options, &out->source);
 }
@@ -67,6 +68,7 @@ void vp_images_take(const vp_adapter *from, vp_source *source, vp_images *out) {
   out->items = &out->one;
   out->views = &out->one_view;
   out->one.from = from;
+  out->one.is_unfilled = false;
   out->one.source = *source;
   out->one_view = source->view;
   source->owner = (vc_owner){0};
@@ -144,10 +146,33 @@ int vp_images_read(const vp_images *images, const vp_layout *layout, vp_geometry
   return 0;
 }
 
+int64_t vp_channels_of(const vc_view *view, bool planar) {
+  return view->ndim == 2 ? 1 : view->shape[(view->ndim == 4) + (planar ? 0 : 2)];
+}
+
+vc_view vp_images_at(const vp_images *images, size_t index) {
+  if (images->is_list && images->count > 1) return images->views[index];
+  const vc_view *view = &images->views[0];
+  return view->ndim == 4 ? vp_batch_image(view, (int64_t)index) : *view;
+}
+
 /* --- whether they make one batch */
 
 static bool is_of_shape(const vc_view *a, const vc_view *b) {
   return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) == 0;
+}
+
+static bool is_of_dtype(const vc_view *a, const vc_view *b) {
+  return a->dtype.code == b->dtype.code && a->dtype.bits == b->dtype.bits;
+}
+
+bool vp_images_are_alike(const vp_images *images) {
+  const vc_view *first = &images->views[0];
+  for (size_t i = 1; i < images->count; i++) {
+    const vc_view *view = &images->views[i];
+    if (!is_of_shape(first, view) || !is_of_dtype(first, view)) return false;
+  }
+  return true;
 }
 
 /* How images of other shapes can be converted: of two sizes, each into its part of one
@@ -183,7 +208,7 @@ int vp_images_check_alike(const vp_images *images, const vp_request *request) {
   for (size_t i = 1; i < images->count; i++) {
     const vc_view *view = &images->views[i];
     if (!is_of_shape(first, view)) return refuse_shape(images, i, request);
-    if (view->dtype.code == first->dtype.code && view->dtype.bits == first->dtype.bits) continue;
+    if (is_of_dtype(first, view)) continue;
     return vp_fail(VC_ERROR_LAYOUT,
                    "image %zu is %s and image 0 %s, needs one dtype for a batch; convert each by "
                    "itself first (dtype=)",

@@ -9,6 +9,7 @@
 typedef struct vp_image {
   const vp_adapter *from;
   vp_source source;
+  bool is_unfilled; /* of out=: an object without memory, which the call creates */
 } vp_image;
 
 typedef struct vp_images {
@@ -55,6 +56,15 @@ typedef struct vp_geometry {
 /* Reads the first image's axes, as from_layout= says or as they look; sees that
  * all can be read so, and adds an axis of channels to views (N, H, W). LayoutError. */
 int vp_images_read(const vp_images *images, const vp_layout *layout, vp_geometry *out);
+
+/* The channels of a view, read as planar or not. */
+int64_t vp_channels_of(const vc_view *view, bool planar);
+
+/* The i-th image of the sources: of a list, or of a batch. */
+vc_view vp_images_at(const vp_images *images, size_t index);
+
+/* True if all have one shape and dtype. */
+bool vp_images_are_alike(const vp_images *images);
 
 /* LayoutError for a list of images of different shapes or dtypes, which are no batch. */
 int vp_images_check_alike(const vp_images *images, const vp_request *request);

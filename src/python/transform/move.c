@@ -58,10 +58,26 @@ static vc_view packed_like(const vc_view *like, void *data, vc_device device) {
   return out;
 }
 
-int vp_move_room(const vc_view *like, vc_device device, vc_stream stream, vc_view *out,
-                 vp_source *block) {
-  if (vp_memory_block(vc_view_nbytes(like), device, stream, block) < 0) return -1;
-  *out = packed_like(like, block->view.data, device);
+static size_t bytes_of(const vc_view *view) {
+  return view->ndim == 0 ? 0 : (vc_view_nbytes(view) + 63) / 64 * 64;
+}
+
+static size_t bytes_of_all(const vc_view *views, size_t count) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < count; i++) bytes += bytes_of(&views[i]);
+  return bytes;
+}
+
+int vp_move_rooms(vc_view *views, size_t count, vc_device device, vc_stream stream,
+                  vp_source *block) {
+  size_t bytes = bytes_of_all(views, count);
+  if (vp_memory_block(bytes, device, stream, block) < 0) return -1;
+  char *place = block->view.data;
+  for (size_t i = 0; i < count; i++) {
+    if (views[i].ndim == 0) continue;
+    views[i] = packed_like(&views[i], place, device);
+    place += bytes_of(&views[i]);
+  }
   return 0;
 }
 
@@ -79,8 +95,8 @@ static int close_up(const vc_view *to, const vc_view *from) {
 static int move_closed_up(const vc_view *to, const vc_view *from, vc_stream stream) {
   vc_error error;
   vp_source block = {0};
-  vc_view closed;
-  int result = vp_move_room(to, vp_device_of(from), stream, &closed, &block);
+  vc_view closed = *to;
+  int result = vp_move_rooms(&closed, 1, vp_device_of(from), stream, &block);
   if (result == 0) result = close_up(&closed, from);
   if (result == 0 && copy_sorted(to, &closed, order_of(to), stream, &error) != VC_OK) {
     result = vp_raise(&error);
@@ -99,17 +115,14 @@ static int move_one(const vc_view *to, const vc_view *from, vc_stream stream) {
   return vp_raise_prefixed("the image can't be copied to another GPU as it is:", &error);
 }
 
-static size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 int vp_move_up(vp_images *images, vc_device device, vc_stream stream, vp_source *block) {
-  size_t bytes = 0;
-  for (size_t i = 0; i < images->count; i++) bytes += rounded(vc_view_nbytes(&images->views[i]));
+  size_t bytes = bytes_of_all(images->views, images->count);
   if (vp_memory_block(bytes, device, stream, block) < 0) return -1;
-  char *room = block->view.data;
+  char *place = block->view.data;
   for (size_t i = 0; i < images->count; i++) {
-    vc_view there = packed_like(&images->views[i], room, device);
+    vc_view there = packed_like(&images->views[i], place, device);
     if (move_one(&there, &images->views[i], stream) < 0) return -1;
-    room += rounded(vc_view_nbytes(&there));
+    place += bytes_of(&there);
     images->views[i] = there;
   }
   return 0;
@@ -149,9 +162,9 @@ int vp_move(const vc_view *to, const vc_view *from, vc_stream stream) {
 
 int vp_move_down(const vc_view *to, const vc_view *from, vc_stream stream) {
   vp_source block = {0};
-  vc_view closed;
+  vc_view closed = *to;
   if (is_rows(to, order_of(to))) return copy_and_wait(to, from, stream);
-  int result = vp_move_room(to, vp_device_of(to), stream, &closed, &block);
+  int result = vp_move_rooms(&closed, 1, vp_device_of(to), stream, &block);
   if (result == 0) result = copy_and_wait(&closed, from, stream);
   if (result == 0) result = close_up(to, &closed);
   vp_release(&block.owner);

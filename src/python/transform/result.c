@@ -7,7 +7,7 @@
 #include "errors.h"
 #include "transform/memory.h"
 
-int vp_result_begin(vp_request *request, vp_result *result) {
+void vp_result_begin(vp_result *result) {
   result->outs.count = 0;
   result->outs.items = NULL;
   result->fresh = (vp_source){0};
@@ -15,17 +15,14 @@ int vp_result_begin(vp_request *request, vp_result *result) {
   result->count = 0;
   result->stack = false;
   result->wanted = (vc_view){0};
-  if (!request->out) return 0;
-  const vp_options plain = {.target = request->options.target, .consumer = request->options.consumer};
-  if (vp_images_import(request->out, &plain, " of out", &result->outs) < 0) return -1;
-  request->options.target = result->outs.items[0].from;
-  return 0;
+  result->written = NULL;
 }
 
 void vp_result_release(vp_result *result) {
   vp_images_release(&result->outs);
   vp_release(&result->fresh.owner);
   Py_CLEAR(result->object);
+  Py_CLEAR(result->written);
 }
 
 /* --- shape and dtype of what is new */
@@ -38,8 +35,8 @@ static bool is_integer(vc_dtype dtype) {
   return dtype.code == VC_INT || dtype.code == VC_UINT || dtype.code == VC_BOOL;
 }
 
-static int plan_dtype(const vp_request *request, const vp_images *from, vc_dtype *out) {
-  *out = request->has_dtype ? request->dtype : from->views[0].dtype;
+int vp_result_dtype(const vp_request *request, vc_dtype source, vc_dtype *out) {
+  *out = request->has_dtype ? request->dtype : source;
   if (!request->is_normalised || request->has_dtype || !is_integer(*out)) return 0;
   PyErr_Format(PyExc_ValueError,
                "normalize= gives fractions, and the result would be %s as the source is; say which "
@@ -106,7 +103,7 @@ static int refuse_host(const vp_request *request) {
                  request->function);
 }
 
-static int plan_device(const vp_request *request, vc_device source, vc_device *out) {
+int vp_result_device(const vp_request *request, vc_device source, vc_device *out) {
   const vp_options *options = &request->options;
   *out = options->has_device ? options->device : source;
   if (options->target == &vp_numpy_adapter) {
@@ -131,157 +128,8 @@ static int plan_new(vp_request *request, const vp_geometry *read, const vp_image
   vc_device source;
   if (vp_images_device(from, &source) < 0) return -1;
   if (plan_shape(request, read, to, &result->wanted, &result->stack) < 0) return -1;
-  if (plan_dtype(request, from, &result->wanted.dtype) < 0) return -1;
-  return plan_device(request, source, &result->wanted.device);
-}
-
-/* --- out= */
-
-static int check_out_layout(const vp_request *request, const vp_image *out, const vc_view *view,
-                            bool is_list) {
-  const vp_layout *to = &request->to;
-  if (view->ndim < 2 || (is_list && view->ndim > 3)) {
-    return vp_fail(VC_ERROR_LAYOUT, "out has rank %d, needs %s", (int)view->ndim,
-                   is_list ? "2 or 3 in a list of images" : "2, 3, or 4 for a batch");
-  }
-  if (!to->given) return 0;
-  if (to->planar && out->from == &vp_opencv_adapter && view->ndim > 2) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "layout is \"%s\" and out is a cv2.cuda.GpuMat, whose pixels are always "
-                   "interleaved (HWC); leave layout out",
-                   vp_layout_name(to));
-  }
-  int32_t rank = (to->flat ? 2 : 3) + (to->batch && !is_list);
-  if (view->ndim == rank || (view->ndim == 2 && rank == 3 && !to->batch)) return 0;
-  if (is_list && !to->flat) return 0;
-  return vp_fail(VC_ERROR_LAYOUT, "layout is \"%s\" and out has rank %d, needs %s%d%s",
-                 vp_layout_name(to), (int)view->ndim, rank == 3 && !to->flat ? "2 or " : "", (int)rank,
-                 view->ndim == rank - 1 ? "; add an axis (out[None])" : "");
-}
-
-/* An out= of axes (N, H, W): because layout= says so, or as the source has. */
-static bool is_stack(const vp_request *request, const vp_images *outs) {
-  const vp_layout *to = request->to.given ? &request->to : &request->options.from;
-  return to->batch && to->flat && !outs->is_list && outs->views[0].ndim == 3 &&
-         !outs->items[0].from->interleaved;
-}
-
-static int64_t channels_of(const vc_view *view, bool planar) {
-  return view->ndim == 2 ? 1 : view->shape[(view->ndim == 4) + (planar ? 0 : 2)];
-}
-
-static int check_out_values(const vp_request *request, const vc_view *view) {
-  if (request->has_dtype && (request->dtype.code != view->dtype.code ||
-                             request->dtype.bits != view->dtype.bits)) {
-    return vp_fail(VC_ERROR_DTYPE, "dtype= asks for %s and out is %s, needs the same; leave dtype out",
-                   vc_dtype_name(request->dtype), vc_dtype_name(view->dtype));
-  }
-  int64_t channels = channels_of(view, request->params.to == VC_PLANAR);
-  if (request->channels && request->channels != channels) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "channels= asks for %d and out has %lld, needs as many; leave channels out",
-                   (int)request->channels, (long long)channels);
-  }
-  vc_device device = vp_device_of(view);
-  if (!request->options.has_device || vp_device_same(device, request->options.device)) return 0;
-  return vp_fail(VC_ERROR_DEVICE, "device= asks for %s and out is in %s; leave device out",
-                 vp_device_name(request->options.device).text, vp_device_name(device).text);
-}
-
-static bool are_alike(const vc_view *a, const vc_view *b) {
-  return a->ndim == b->ndim && a->dtype.code == b->dtype.code && a->dtype.bits == b->dtype.bits &&
-         a->readonly == b->readonly &&
-         memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) == 0 &&
-         memcmp(a->strides, b->strides, (size_t)a->ndim * sizeof *a->strides) == 0;
-}
-
-/* Images that follow each other at one distance are a batch. */
-static bool join_outs(const vc_view *views, size_t count, bool planar, vc_view *out) {
-  int64_t low, high, step = (char *)views[1].data - (char *)views[0].data;
-  vc_view_span(&views[0], &low, &high);
-  if (step < high - low) return false;
-  for (size_t i = 1; i < count; i++) {
-    if (!are_alike(&views[0], &views[i])) return false;
-    if ((char *)views[i].data - (char *)views[i - 1].data != step) return false;
-  }
-  *out = views[0];
-  out->ndim = 4;
-  int channel = planar ? 1 : 3, axis = 0; /* (H, W) has no axis of channels yet */
-  out->shape[0] = (int64_t)count;
-  out->strides[0] = step;
-  for (int i = 1; i < 4; i++) {
-    bool added = views[0].ndim == 2 && i == channel;
-    out->shape[i] = added ? 1 : views[0].shape[axis];
-    out->strides[i] = added ? 0 : views[0].strides[axis];
-    axis += !added;
-  }
-  return true;
-}
-
-/* Images that are written one after another: none may be another's, or a source. */
-static int check_apart(const vp_images *outs, const vp_images *from) {
-  vc_error error;
-  vc_overlap found;
-  if (vc_views_find_overlap(outs->views, outs->count, from->views, from->count, &found, &error) !=
-      VC_OK) {
-    return vp_raise(&error);
-  }
-  switch (found.kind) {
-    case VC_OVERLAPS_NOTHING: return 0;
-    case VC_OVERLAPS_ITSELF:
-      return vp_fail(VC_ERROR_LAYOUT,
-                     "image %zu of out: its elements overlap (an expanded or sliding view), needs "
-                     "memory of its own for each",
-                     found.to);
-    case VC_OVERLAPS_DESTINATION:
-      return vp_fail(VC_ERROR_VALUE, "images %zu and %zu of out share memory, need memory of their own",
-                     found.to, found.other);
-    default:
-      return vp_fail(VC_ERROR_VALUE,
-                     "image %zu of out shares memory with source %zu: it would be read after it was "
-                     "written; write into other memory (no out=)",
-                     found.to, found.other);
-  }
-}
-
-static int check_one_out(const vp_request *request, const vp_images *outs, size_t index) {
-  vc_view *view = &outs->views[index];
-  if (check_out_layout(request, &outs->items[index], view, outs->is_list) < 0) return -1;
-  if (is_stack(request, outs)) vp_layout_add_channel(view);
-  return check_out_values(request, view);
-}
-
-static int check_outs(const vp_request *request, const vp_images *outs) {
-  for (size_t i = 0; i < outs->count; i++) {
-    if (check_one_out(request, outs, i) == 0) continue;
-    return outs->is_list ? vp_raise_at((Py_ssize_t)i, outs->of) : -1;
-  }
-  return 0;
-}
-
-static int plan_outs(vp_request *request, const vp_geometry *read, const vp_images *from,
-                     vp_result *result) {
-  const vp_images *outs = &result->outs;
-  bool interleaved = request->is_mat || outs->items[0].from == &vp_opencv_adapter;
-  bool planar = request->to.given ? request->to.planar : read->planar && !interleaved;
-  vc_device device;
-  request->params.to = planar ? VC_PLANAR : VC_INTERLEAVED;
-  if (check_outs(request, outs) < 0 || vp_images_device(outs, &device) < 0) return -1;
-  if (outs->is_list && (int64_t)outs->count != read->images) {
-    return vp_fail(VC_ERROR_LAYOUT, "out is a list of %zu and there %s %lld image%s, needs as many",
-                   outs->count, read->images == 1 ? "is" : "are", (long long)read->images,
-                   read->images == 1 ? "" : "s");
-  }
-  result->object = Py_NewRef(request->out);
-  result->wanted = outs->views[0];
-  result->wanted.device = device;
-  result->views = outs->views;
-  result->count = outs->count;
-  if (outs->count < 2) return 0;
-  if (!join_outs(outs->views, outs->count, planar, &result->one)) return check_apart(outs, from);
-  result->views = &result->one;
-  result->count = 1;
-  return 0;
+  if (vp_result_dtype(request, from->views[0].dtype, &result->wanted.dtype) < 0) return -1;
+  return vp_result_device(request, source, &result->wanted.device);
 }
 
 /* --- numbers for each channel */
@@ -306,7 +154,7 @@ static int check_count(const vp_request *request, const vp_geometry *read, const
 static int check_statistics(const vp_request *request, const vp_geometry *read,
                             const vp_result *result) {
   const vc_transform_params *params = &request->params;
-  int64_t channels = result->stack ? 1 : channels_of(&result->wanted, params->to == VC_PLANAR);
+  int64_t channels = result->stack ? 1 : vp_channels_of(&result->wanted, params->to == VC_PLANAR);
   if (check_count(request, read, "mean", params->mean_count, channels) < 0) return -1;
   return check_count(request, read, "std", params->std_count, channels);
 }
@@ -314,9 +162,8 @@ static int check_statistics(const vp_request *request, const vp_geometry *read,
 int vp_result_plan(vp_request *request, const vp_geometry *read, const vp_images *from,
                    vp_result *result) {
   request->params.from = read->planar ? VC_PLANAR : VC_INTERLEAVED;
-  int planned = request->out ? plan_outs(request, read, from, result)
-                             : plan_new(request, read, from, result);
-  if (planned < 0 || check_statistics(request, read, result) < 0) return -1;
+  if (!request->out && plan_new(request, read, from, result) < 0) return -1;
+  if (check_statistics(request, read, result) < 0) return -1;
   return result->count > 1 ? 0 : vp_images_check_alike(from, request);
 }
 
@@ -326,9 +173,7 @@ int vp_result_plan(vp_request *request, const vp_geometry *read, const vp_images
  * addresses. */
 #define ROW_ALIGNMENT 32
 
-/* Steps of the axes (N, H, W, C) and the bytes of it all. False if that is more
- * than there can be. */
-static bool lay_out(vc_view *view, int64_t count, int64_t *bytes) {
+bool vp_result_lay_out(vc_view *view, int64_t count, int64_t *bytes) {
   int64_t size = (int64_t)vc_dtype_size(view->dtype), row, step, image;
   const int64_t *shape = view->shape + (view->ndim == 4);
   int64_t *strides = view->strides + (view->ndim == 4);
@@ -373,7 +218,7 @@ static PyObject *make_mats(const vc_view *all, PyObject *memory) {
 static int make_gpumats(vc_stream stream, vp_result *result) {
   vc_view *all = &result->one;
   int64_t bytes = 0, count = all->ndim == 4 ? all->shape[0] : 1;
-  if (!lay_out(all, count, &bytes)) {
+  if (!vp_result_lay_out(all, count, &bytes)) {
     PyErr_NoMemory();
     return -1;
   }
@@ -426,7 +271,6 @@ static void drop_line(vc_view *view) {
 }
 
 int vp_result_make(const vp_request *request, vc_stream stream, vp_result *result) {
-  if (result->object) return 0;
   const vp_adapter *target = request->options.target;
   const vc_view *wanted = &result->wanted;
   if (request->is_line) drop_line(&result->wanted);

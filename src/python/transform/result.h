@@ -17,20 +17,28 @@ typedef struct vp_result {
   const vc_view *views;
   size_t count;
   bool stack; /* (N, H, W): what is written has an axis of channels, what is returned not */
-  PyObject *object; /* strong: what the call returns */
+  PyObject *object;  /* strong: what the call returns */
+  PyObject *written; /* strong: a tuple of the objects of out=; NULL: none */
 } vp_result;
 
-/* Imports out=, if it was given: its library is then the target. To be released
- * in any case. */
-int vp_result_begin(vp_request *request, vp_result *result);
+/* Nothing yet: to be released in any case. */
+void vp_result_begin(vp_result *result);
 
-/* Decides on shape, dtype, layout and device; checks out= against what was
- * asked. Fills the layouts of request->params. */
+/* Decides on shape, dtype, layout and device of what is new, where there is no out=, and
+ * checks the numbers of the call. Fills the layouts of request->params. */
 int vp_result_plan(vp_request *request, const vp_geometry *read, const vp_images *from,
                    vp_result *result);
 
-/* Makes what is not there yet, for work on `stream`. */
+/* Makes what is new, for work on `stream`. */
 int vp_result_make(const vp_request *request, vc_stream stream, vp_result *result);
+
+/* The dtype of a result of a source's, and where it is to be. */
+int vp_result_dtype(const vp_request *request, vc_dtype source, vc_dtype *out);
+int vp_result_device(const vp_request *request, vc_device source, vc_device *out);
+
+/* Strides of `count` new GpuMats with the axes (H, W, C), or of one batch (N, H, W, C), and
+ * the bytes of it all. False if that is more than there can be. */
+bool vp_result_lay_out(vc_view *view, int64_t count, int64_t *bytes);
 
 /* (N) as (1, N). */
 void vp_result_lift_line(vc_view *view);

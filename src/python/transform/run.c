@@ -81,9 +81,9 @@ static vc_stream stream_of_out(const vp_image *out, int32_t device) {
 /* What is at work on the memory of out= comes first. */
 static int order_outs(const vp_run *run) {
   for (size_t i = 0; i < run->result->outs.count; i++) {
-    if (order(run, run->target.id, stream_of_out(&run->result->outs.items[i], run->target.id)) < 0) {
-      return -1;
-    }
+    const vp_image *out = &run->result->outs.items[i];
+    if (out->is_unfilled) continue;
+    if (order(run, run->target.id, stream_of_out(out, run->target.id)) < 0) return -1;
   }
   return 0;
 }
@@ -139,41 +139,94 @@ static bool is_a_copy(const vp_run *run, const vc_view *to, const vc_view *from,
          vp_request_is_plain(run->request) && vp_move_fits(to, from);
 }
 
+static bool goes_down(const vp_run *run) { return on_gpu(run->source) && !on_gpu(run->target); }
+
 /* On the GPU into a block, and down. */
-static int work_and_download(const vp_run *run, const vc_view *to, const vc_view *from,
-                             size_t count) {
+static int work_and_download(vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
   vp_source block = {0};
-  vc_view there;
-  int result = vp_move_room(to, run->source, run->stream, &there, &block);
+  vc_view there = *to;
+  int result = vp_move_rooms(&there, 1, run->source, run->stream, &block);
   if (result == 0) result = work(run, &there, from, count);
+  run->has_written = result == 0; /* some of it, if the copy fails */
   if (result == 0) result = vp_move_down(to, &there, run->stream);
   vp_release(&block.owner);
   return result;
 }
 
-static int work_on_one(const vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
+static int work_on_one(vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
   if (is_a_copy(run, to, from, count)) return vp_move(to, from, run->stream);
-  if (on_gpu(run->source) && !on_gpu(run->target)) return work_and_download(run, to, from, count);
-  return work(run, to, from, count);
+  return goes_down(run) ? work_and_download(run, to, from, count) : work(run, to, from, count);
 }
 
-/* The i-th image of the sources: of a list, or of a batch. */
-static vc_view source_at(const vp_images *from, size_t index) {
-  if (from->is_list && from->count > 1) return from->views[index];
-  const vc_view *view = &from->views[0];
-  return view->ndim == 4 ? vp_batch_image(view, (int64_t)index) : *view;
-}
+/* --- images that are written one after another */
 
-static int work_on_all(const vp_run *run) {
+/* Memory on the sources' GPU for images of a list that are worked on there and go down. */
+static int find_places(const vp_run *run, vc_view *places, vp_source *block) {
   const vp_result *result = run->result;
-  if (result->count == 1) {
-    return work_on_one(run, result->views, run->from->views, run->from->count);
-  }
   for (size_t i = 0; i < result->count; i++) {
-    vc_view from = source_at(run->from, i);
-    if (work_on_one(run, &result->views[i], &from, 1) < 0) return -1;
+    vc_view from = vp_images_at(run->from, i);
+    places[i] = result->views[i];
+    if (is_a_copy(run, &places[i], &from, 1)) places[i].ndim = 0; /* needs none */
+  }
+  return goes_down(run) ? vp_move_rooms(places, result->count, run->source, run->stream, block) : 0;
+}
+
+/* What would stop any of them is found before the first is written. */
+static int check_list(const vp_run *run, const vc_view *places) {
+  vc_error error;
+  for (size_t i = 0; i < run->result->count; i++) {
+    vc_view from = vp_images_at(run->from, i);
+    if (places[i].ndim == 0) continue;
+    if (vc_transform_check(&places[i], &from, 1, &run->request->params, run->stream, &error) ==
+        VC_OK) {
+      continue;
+    }
+    vp_raise(&error);
+    return vp_raise_at((Py_ssize_t)i, "");
   }
   return 0;
+}
+
+static int write_image(const vp_run *run, const vc_view *place, size_t index) {
+  const vc_view *to = &run->result->views[index];
+  vc_view from = vp_images_at(run->from, index);
+  if (place->ndim == 0) return vp_move(to, &from, run->stream);
+  if (work(run, place, &from, 1) < 0) return -1;
+  return goes_down(run) ? vp_move_down(to, place, run->stream) : 0;
+}
+
+static int write_list(vp_run *run, const vc_view *places) {
+  for (size_t i = 0; i < run->result->count; i++) {
+    if (write_image(run, &places[i], i) == 0) {
+      run->has_written = true;
+      continue;
+    }
+    return i == 0 ? -1 : vp_raise_after((Py_ssize_t)i);
+  }
+  return 0;
+}
+
+static int work_on_list(vp_run *run) {
+  vp_source block = {0};
+  vc_view *places = PyMem_Malloc(run->result->count * sizeof *places);
+  if (!places) {
+    PyErr_NoMemory();
+    return -1;
+  }
+  int result = find_places(run, places, &block);
+  if (result == 0) result = check_list(run, places);
+  if (result == 0) result = write_list(run, places);
+  vp_release(&block.owner);
+  PyMem_Free(places);
+  return result;
+}
+
+static int work_on_all(vp_run *run) {
+  const vp_result *result = run->result;
+  if (result->count > 1) return work_on_list(run);
+  int done = work_on_one(run, result->views, run->from->views, run->from->count);
+  if (done == 0) run->has_written = true;
+  return done;
 }
 
 /* --- what must live until it is done */
@@ -200,6 +253,7 @@ static int keep_sources(const vp_run *run, vp_keep *keep) {
 static int keep_outs(const vp_run *run, vp_keep *keep) {
   for (size_t i = 0; i < run->result->outs.count; i++) {
     vp_image *out = &run->result->outs.items[i];
+    if (out->is_unfilled) continue;
     if (is_done_before(run, &out->source, stream_of_out(out, run->target.id))) continue;
     if (vp_keep_add(keep, &out->source.owner) < 0) return -1;
   }
@@ -228,7 +282,7 @@ static bool must_move_up(const vp_run *run) {
 
 int vp_run_all(vp_run *run) {
   vp_source block = {0};
-  if (vc_view_is_empty(run->result->views)) return work_on_all(run);
+  if (run->result->count == 1 && vc_view_is_empty(run->result->views)) return work_on_all(run);
   int result = prepare(run);
   if (result == 0 && must_move_up(run)) {
     result = vp_move_up(run->from, run->target, run->stream, &block);

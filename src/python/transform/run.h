@@ -14,6 +14,7 @@ typedef struct vp_run {
   vc_device target;  /* where they are to be */
   vc_stream stream;  /* what the GPU does for it runs here */
   bool ordered;      /* false: stream=-1 */
+  bool has_written;  /* some of it, even if the call then failed */
 } vp_run;
 
 /* Decides on the stream. Before vp_result_make, which needs it. */

@@ -3,16 +3,21 @@
 
 #include "arguments.h"
 #include "errors.h"
+#include "transform/out.h"
 #include "transform/run.h"
 
 /* The result, with the images imported and read. */
 static PyObject *carry_out(vp_request *request, const vp_geometry *read, vp_images *from,
                            vp_result *result) {
   vp_run run;
+  if (request->out && vp_outs_plan(request, read, from, result) < 0) return NULL;
   if (vp_result_plan(request, read, from, result) < 0) return NULL;
   if (vp_run_begin(request, from, result, &run) < 0) return NULL;
-  if (vp_result_make(request, run.stream, result) < 0 || vp_run_all(&run) < 0) return NULL;
-  return Py_NewRef(result->object);
+  int done = request->out ? vp_outs_make(request, from, run.stream, result)
+                          : vp_result_make(request, run.stream, result);
+  if (done == 0) done = vp_run_all(&run);
+  if (request->out && run.has_written) done = vp_outs_finish(result, done);
+  return done == 0 ? Py_NewRef(result->object) : NULL;
 }
 
 static PyObject *transform(PyObject *image, vp_request *request) {
@@ -21,7 +26,8 @@ static PyObject *transform(PyObject *image, vp_request *request) {
   vp_geometry read;
   PyObject *made = NULL;
   vp_drain();
-  if (vp_result_begin(request, &result) == 0 &&
+  vp_result_begin(&result);
+  if ((!request->out || vp_outs_import(request, &result) == 0) &&
       vp_images_import(image, &request->options, "", &from) == 0 &&
       vp_images_read(&from, &request->options.from, &read) == 0) {
     made = carry_out(request, &read, &from, &result);
@@ -47,7 +53,7 @@ PyObject *vp_transform_copy(const vp_adapter *from, const vp_options *options, v
   if (request.is_line) vp_result_lift_line(&source->view);
   request.options.from = (vp_layout){.given = true, .batch = source->view.ndim == 4};
   vp_images_take(from, source, &images);
-  vp_result_begin(&request, &result);
+  vp_result_begin(&result);
   if (vp_images_read(&images, &request.options.from, &read) == 0) {
     made = carry_out(&request, &read, &images, &result);
   }
