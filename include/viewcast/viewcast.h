@@ -6,9 +6,18 @@
  * Conventions of the whole API
  *   - A function that can fail returns vc_status and, where it is not VC_OK,
  *     fills the vc_error that it was given (which may be NULL).
+ *   - NULL: a pointer argument must be valid unless its comment says that it may
+ *     be NULL; `error` may be everywhere. A NULL that is not allowed gives
+ *     VC_ERROR_VALUE, whose message names the argument, in functions that return
+ *     vc_status. Other functions do nothing then, and return false, 0 or NULL.
+ *   - Arguments are checked before anything is done, in the order in which they
+ *     are used. Enumerators, counts and sizes out of range are VC_ERROR_VALUE.
  *   - Outputs are written only on success, unless said otherwise.
  *   - An owner that is passed to a function by pointer is taken (and zeroed)
  *     on success; on failure it stays with the caller.
+ *   - A struct of parameters begins with `size`, its size in bytes, by which the
+ *     library knows which fields the caller's header has: those that it lacks
+ *     count as 0. A size that was not set is VC_ERROR_VALUE.
  *   - Strides, steps and offsets are in bytes; shapes are in elements.
  *   - No function waits for a GPU, but vc_stream_synchronize. No function needs
  *     CUDA to be installed.
@@ -17,14 +26,20 @@
 #ifndef VIEWCAST_VIEWCAST_H
 #define VIEWCAST_VIEWCAST_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define VC_VERSION_MAJOR 0
 #define VC_VERSION_MINOR 1
 #define VC_VERSION_PATCH 0
 
+/* VC_STATIC: for programs that link libviewcast.a, which exports nothing. A plugin that
+ * contains it may be unloaded (dlclose) as long as nothing refers to its code: no lend,
+ * export or share is alive, nor a GpuMat or default allocator of a pool, and no call is in
+ * progress. Its threads end then. libviewcast.so stays loaded until the process ends. */
 #if defined(VC_STATIC)
 #  define VC_API
 #elif defined(__GNUC__)
@@ -126,20 +141,23 @@ VC_API int32_t vc_cuda_device_count(void);
 /* One line about how the mode came to be, for people. Never NULL; static. */
 VC_API const char *vc_cuda_reason(void);
 
-/* Device of the memory behind an address, from the driver
+/* Device of the memory behind an address (may be NULL), from the driver
  * (cuPointerGetAttributes). Memory that the driver does not know is VC_CPU;
  * so is everything in host mode. */
 VC_API vc_status vc_cuda_pointer_device(const void *address, vc_device *out,
                                         vc_error *error);
 
 /* "host" or "pinned host", for messages about memory that a producer calls
- * VC_CPU (torch and NumPy do not tell pinned memory apart). Static text. */
+ * VC_CPU (torch and NumPy do not tell pinned memory apart). `address` may be
+ * NULL. Static text. */
 VC_API const char *vc_cuda_host_kind(const void *address, vc_device device);
 
 /* ----------------------------------------------------------------- streams */
 
 /* A CUDA stream: a handle of the driver, or one of the three below. 0 is read
- * as VC_STREAM_LEGACY. */
+ * as VC_STREAM_LEGACY; any other negative number is VC_ERROR_VALUE. A device
+ * that this machine does not have is VC_ERROR_DEVICE. In host mode there are no
+ * streams, and the functions of this section do nothing. */
 typedef intptr_t vc_stream;
 #define VC_STREAM_LEGACY ((vc_stream)1)     /* the legacy default ("null") stream */
 #define VC_STREAM_PER_THREAD ((vc_stream)2) /* the per-thread default stream */
@@ -161,7 +179,8 @@ VC_API vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream c
                                  vc_error *error);
 
 /* Waits until what is on the stream now is done: for consumers on the host.
- * The only function here that waits for a GPU. */
+ * `device` may be -1 (pinned memory, which is no device's). The only function
+ * here that waits for a GPU. */
 VC_API vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *error);
 
 /* True if the stream is part of a graph capture, or a default stream while a
@@ -196,9 +215,10 @@ VC_API void vc_mark_drop(vc_mark *mark);
 struct vc_view;
 
 /* Copies pixels as they are, on a stream of the destination's device (or of the
- * source's, where the destination is host memory), without waiting. Shapes and
- * dtypes are the same (VC_ERROR_LAYOUT); each side is an interleaved image or
- * packed, and they share no memory (VC_ERROR_VALUE). Between two GPUs the copy goes peer to peer where the machine can.
+ * source's, where the destination is host memory), without waiting. Both views
+ * are checked as by vc_view_check. Shapes and dtypes are the same
+ * (VC_ERROR_LAYOUT); each side is an interleaved image or packed; `to` is
+ * writable and shares no element with `from` (VC_ERROR_VALUE). Between two GPUs the copy goes peer to peer where the machine can.
  * Host memory that is not pinned is staged by the driver. From host to host the
  * copy is done when the call returns. */
 VC_API vc_status vc_copy(const struct vc_view *to, const struct vc_view *from,
@@ -225,7 +245,8 @@ typedef struct vc_view {
   int64_t strides[VC_MAX_NDIM]; /* bytes, may be negative or 0 */
 } vc_view;
 
-/* Fills `out` with a packed (C-contiguous) view. Checked as by vc_view_check. */
+/* Fills `out` with a packed (C-contiguous) view. Checked as by vc_view_check.
+ * `data` may be NULL where a shape is 0. */
 VC_API vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype,
                                 int32_t ndim, const int64_t *shape,
                                 vc_view *out, vc_error *error);
@@ -235,17 +256,17 @@ VC_API vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype,
  * space, data is not NULL unless the view is empty. */
 VC_API vc_status vc_view_check(const vc_view *view, vc_error *error);
 
-/* Any axis of length 0. */
+/* Any axis of length 0; false for a rank that no view has. */
 VC_API bool vc_view_is_empty(const vc_view *view);
 
 /* C-contiguous without gaps; axes of length 1 do not matter. */
 VC_API bool vc_view_is_packed(const vc_view *view);
 
-/* Bytes of all elements, gaps not counted. The view must pass vc_view_check. */
+/* Bytes of all elements, gaps not counted; 0 for a view that vc_view_check refuses. */
 VC_API size_t vc_view_nbytes(const vc_view *view);
 
 /* Byte range that the elements touch, relative to `data`: [*low, *high).
- * Both 0 for an empty view. The view must pass vc_view_check. */
+ * Both 0 for an empty view and for one that vc_view_check refuses. */
 VC_API void vc_view_span(const vc_view *view, int64_t *low, int64_t *high);
 
 /* What vc_views_find_overlap found. */
@@ -309,11 +330,11 @@ typedef struct vc_owner {
   void *context;
   void (*release)(void *context);
   /* true: `release` may run on any thread at any time, and does not wait.
-   * false: it only runs inside vc_collect (see there). */
+   * false: the library calls it inside vc_collect only (see there). */
   bool any_thread;
 } vc_owner;
 
-/* Releases now, on this thread, and zeroes *owner. NULL owners are fine. */
+/* Releases now, on this thread, and zeroes *owner (may be NULL). */
 VC_API void vc_owner_release(vc_owner *owner);
 
 /* Splits *owner (taken) into `parts` equal ones: *out is to be copied that often, and
@@ -321,11 +342,12 @@ VC_API void vc_owner_release(vc_owner *owner);
  * end of a lend does. `parts` is at least 1. */
 VC_API vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error *error);
 
-/* Runs the releases that were put off, on this thread, and returns how many.
+/* Runs the pending releases, on this thread, and returns how many.
  *
  * OpenCV and DLPack consumers give memory back from any thread, in the middle
- * of their own work. An owner that is not `any_thread` is then put on a
- * lock-free list, and its release runs here. Also sweeps lends whose OpenCV
+ * of their own work, and so does a lend that finds others ended (vc_counting).
+ * An owner that is not `any_thread` is then put on a lock-free list, and its
+ * release runs here. Also sweeps lends whose OpenCV
  * cannot report their end (see vc_counting). With `force`, lends that such an
  * OpenCV has copied and forgotten are released too: the caller then promises
  * that no GpuMat looks at them any more. */
@@ -335,14 +357,14 @@ VC_API size_t vc_collect(bool force);
 VC_API bool vc_collect_pending(void);
 
 /* A function to call, from any thread and without any lock, when the list of
- * put-off releases stops being empty; it should arrange for vc_collect to be
- * called soon. NULL for none. */
+ * pending releases stops being empty; it should arrange for vc_collect to be
+ * called soon. May be NULL: none. */
 VC_API void vc_collect_notify(void (*notify)(void));
 
 /* A function that releases an owner that is not any_thread on this thread right now
  * all the same, if that does not wait and runs nothing else, and says whether it did.
  * Asked from any thread and without any lock, before the owner is put on the list.
- * NULL for none. */
+ * May be NULL: none. */
 VC_API void vc_collect_here(bool (*try_release)(const vc_owner *owner));
 
 /* Counters since the library was loaded; each is exact when no call is in
@@ -394,8 +416,8 @@ VC_API vc_status vc_view_from_dlpack_versioned(
     struct DLManagedTensorVersioned *tensor, vc_view *out, vc_owner *owner,
     uint64_t *flags, vc_error *error);
 
-/* Makes a managed tensor that holds *owner (taken) until its deleter runs, on
- * whatever thread. Strides are always present. Strides that are no multiple
+/* Makes a managed tensor that holds *owner (taken; may be NULL) until its deleter
+ * runs, on whatever thread. `flags`: of those above, else VC_ERROR_VALUE. Strides are always present. Strides that are no multiple
  * of the itemsize are VC_ERROR_LAYOUT. The unversioned kind has no read-only
  * flag: a read-only view is VC_ERROR_VALUE there. */
 VC_API vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner,
@@ -485,8 +507,10 @@ typedef struct vc_gpumat_abi {
 
 /* The ABI of an OpenCV whose CV_CN_SHIFT is `channel_shift` (3 or 5, else
  * VC_ERROR_ABI) and whose counter behaves as said. C++ programs pass
- * CV_CN_SHIFT and, for a CUDA build, VC_COUNTS_AND_FREES and
- * cv::cuda::GpuMat::defaultAllocator(). Only Linux on x86-64 and aarch64;
+ * CV_CN_SHIFT and cv::cuda::GpuMat::defaultAllocator(), and VC_COUNTS_AND_FREES
+ * for a CUDA build. In a build without CUDA that allocator is NULL, which is
+ * VC_ERROR_VALUE with VC_COUNTS_AND_FREES: VC_COUNTS_UP for 4.x, VC_COUNTS_ONLY
+ * for 5.x (examples/cpp_lend.cpp finds out). Only Linux on x86-64 and aarch64;
  * VC_ERROR_ABI elsewhere. */
 VC_API vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
                                     const void *standard_allocator,
@@ -510,11 +534,14 @@ VC_API vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype,
 VC_API vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view,
                                 vc_gpumat *out, vc_error *error);
 
-/* Keeps a GpuMat object alive, for VC_COUNTS_UP. */
+/* Keeps a GpuMat object alive, for VC_COUNTS_UP. is_last is called by vc_collect
+ * and, on any thread, by vc_gpumat_lend; it does not wait. `release` is called
+ * where the lend's owner is released, before it. */
 typedef struct vc_holder {
+  size_t size; /* sizeof(vc_holder) */
   void *object;
-  bool (*is_last)(void *object);    /* nobody but this holder refers to it */
-  void (*release)(void *object);
+  bool (*is_last)(void *object); /* nobody but this holder refers to it, or can come to */
+  void (*release)(void *object); /* may be NULL */
 } vc_holder;
 
 /* Lends memory to a GpuMat: writes a header over `view` into *mat, an empty
@@ -522,9 +549,10 @@ typedef struct vc_holder {
  * once after the last copy and ROI of it is gone.
  *
  * `free` as OpenCV calls it never waits: an owner that is not any_thread goes
- * to the list of vc_collect. An empty view lends nothing: its owner is
- * released at once. A NULL owner->release lends memory that is nobody's.
- * `holder` is needed for VC_COUNTS_UP only (else NULL): its object is *mat. */
+ * to the list of vc_collect. An empty view lends nothing: the release of its
+ * owner is due at once. *owner may be NULL, or its release: that lends memory
+ * that is nobody's. `holder` (copied) is needed for VC_COUNTS_UP only, and may
+ * be NULL else: its object is *mat. */
 VC_API vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view,
                                 vc_owner *owner, const vc_holder *holder,
                                 vc_gpumat *mat, vc_error *error);
@@ -540,7 +568,7 @@ typedef struct vc_gpumat_control {
  * cv::Ptr<cv::cuda::GpuMat> that is nobody's yet: the address *out, then *control.
  * That pointer and its copies then own it. Much cheaper than OpenCV's own. Only
  * after the control block was verified (vc_gpumat_control_probe), and not under
- * VC_COUNTS_UP, where OpenCV's destructor does nothing. */
+ * VC_COUNTS_UP, where OpenCV's destructor does nothing: VC_ERROR_ABI. */
 VC_API vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out,
                                vc_gpumat_control **control, vc_error *error);
 
@@ -600,12 +628,13 @@ VC_API vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat,
  * later. A GpuMat that a graph uses must live as long as the graph. */
 typedef struct vc_pool vc_pool;
 
-/* Where blocks come from. Both functions are called on any thread, several at
+/* Where blocks come from. Both functions are needed, and called on any thread, several at
  * a time, with the device's primary context current and without a lock of
  * ours; allocate on a miss, free in vc_pool_trim or when memory runs out. They
  * must not throw. `device` is a CUDA ordinal; 0 in host mode. */
 typedef struct vc_pool_backend {
-  void *context;
+  size_t size; /* sizeof(vc_pool_backend) */
+  void *context; /* may be NULL */
   /* `bytes` of memory, free for work on the legacy stream; NULL if there is
    * none. Size and address are multiples of 512 (textures are bound at that). */
   void *(*allocate)(void *context, int32_t device, size_t bytes);
@@ -628,7 +657,7 @@ VC_API vc_status vc_pool_driver(vc_pool **out, vc_error *error);
 VC_API void *vc_pool_allocator(void);
 
 /* Makes the allocator object serve from `pool` from now on, or from none
- * (NULL: only once OpenCV's default is another allocator again). GpuMats that
+ * (`pool` may be NULL: only once OpenCV's default is another allocator again). GpuMats that
  * are alive go back to the pool that they came from.
  *
  * When the pool can't serve (backend, size, no device), the allocator hands the
@@ -636,7 +665,8 @@ VC_API void *vc_pool_allocator(void);
  * VC_COUNTS_AND_FREES: VC_ERROR_ABI. `abi` may be NULL with a NULL pool.
  *
  * `streams` are the non-blocking streams (of any device) on which such GpuMats
- * are used; default and blocking ones need not be named. *owner (may be NULL)
+ * are used (may be NULL with a `count` of 0); default and blocking ones need not
+ * be named. *owner (may be NULL)
  * keeps them alive; it is released once another call has replaced them and the
  * GpuMats made meanwhile are gone. */
 VC_API vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_stream *streams,
@@ -654,8 +684,8 @@ VC_API vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t
                                 int32_t cols, int32_t type, vc_stream stream, vc_owner *owner,
                                 vc_gpumat *mat, vc_error *error);
 
-/* Gives blocks that no GpuMat uses back to the backend, of all devices and, if
- * `pool` is NULL, of all pools. Returns how many bytes. Blocks that can't be
+/* Gives blocks that no GpuMat uses back to the backend, of all devices and of
+ * `pool` (may be NULL: of all pools). Returns how many bytes. Blocks that can't be
  * ordered now (graph capture) stay. */
 VC_API size_t vc_pool_trim(vc_pool *pool);
 
@@ -674,6 +704,7 @@ typedef enum vc_layout { VC_INTERLEAVED = 0, VC_PLANAR = 1 } vc_layout;
 
 /* What happens to pixels on their way. Start from vc_transform_params_init. */
 typedef struct vc_transform_params {
+  size_t size;    /* sizeof(vc_transform_params) */
   vc_layout from; /* how the sources' axes are read */
   vc_layout to;   /* how the destination's are */
   /* y = (x * scale - mean[c]) / std[c], c being the destination's channel. */
@@ -693,7 +724,13 @@ typedef struct vc_transform_params {
 } vc_transform_params;
 
 /* No change of values: scale 1, opaque fill, both sides interleaved. */
-VC_API void vc_transform_params_init(vc_transform_params *out);
+static inline void vc_transform_params_init(vc_transform_params *out) {
+  if (out == NULL) return;
+  memset(out, 0, sizeof *out);
+  out->size = sizeof *out;
+  out->scale = 1;
+  out->fill = (double)NAN;
+}
 
 /* Writes every element of `to`, once, from `count` sources: in one kernel launch
  * on GPU memory, in one pass on host memory.
@@ -717,8 +754,8 @@ VC_API void vc_transform_params_init(vc_transform_params *out);
  * the working type, and a count of mean or std that does not fit, is
  * VC_ERROR_ARGUMENT.
  *
- * Sources must not overlap with `to` (VC_ERROR_VALUE); `to` must be writable
- * and no two of its elements may share memory. On a GPU the work is enqueued on
+ * Sources must not overlap with `to`, which must be writable (VC_ERROR_VALUE),
+ * and no two elements of `to` may share memory (VC_ERROR_LAYOUT). On a GPU the work is enqueued on
  * `stream` of the memory's device, and memory must live until it is done. Host
  * memory is written when the call returns; `stream` is not looked at. */
 VC_API vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
@@ -735,7 +772,8 @@ VC_API vc_status vc_transform_check(const vc_view *to, const vc_view *from, size
 
 /* Threads that a transform of host memory uses at most; 0: one for each core
  * that the process may run on. At first VIEWCAST_THREADS, else 0. Small images
- * use fewer. Returns what was set before. */
+ * use fewer. Returns what was set before; -1 for a negative number, which changes
+ * nothing. */
 VC_API int32_t vc_transform_set_threads(int32_t threads);
 
 /* Which code the transform of host memory runs: "avx2", "neon" or "scalar".
@@ -748,12 +786,12 @@ VC_API const char *vc_transform_kernels(void);
 
 /* ----------------------------------------------- verifying OpenCV's layout */
 
-/* Copies `size` bytes of this process from `address`, VC_ERROR_ABI instead of
- * a fault where they cannot be read (process_vm_readv). */
+/* Copies `size` bytes of this process from `address` (may be NULL), VC_ERROR_ABI
+ * instead of a fault where they cannot be read (process_vm_readv). */
 VC_API vc_status vc_memory_read(const void *address, void *out, size_t size,
                                 vc_error *error);
 
-/* Reads what should be a GpuMat at `address`, without faulting, and compares
+/* Reads what should be a GpuMat at `address` (may be NULL), without faulting, and compares
  * every field but `allocator` with `expected`. VC_ERROR_ABI names the first
  * field that differs. The header read goes to *found (may be NULL). */
 VC_API vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected,
@@ -791,7 +829,7 @@ VC_API void vc_gpumat_control_probe_begin(vc_gpumat_control_probe *probe);
 VC_API bool vc_gpumat_control_probe_ended(const vc_gpumat_control_probe *probe);
 
 /* Takes the probe off a GpuMat again: refcount and data NULL, allocator as
- * given. */
+ * given (may be NULL). */
 VC_API void vc_gpumat_probe_end(vc_gpumat *mat, void *allocator);
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/error.h"
+#include "internal.h"
 
 /* One number for code and bits, to switch on. */
 #define TYPE(code, bits) ((unsigned)(code) << 8 | (unsigned)(bits))
@@ -61,11 +62,9 @@ static const char *family(uint8_t code) {
 /* What to do with a type of this kind instead. */
 static const char *way_out(vc_dtype dtype) {
   if (dtype.code == VC_COMPLEX)
-    return "see it as pairs of real numbers first (torch: torch.view_as_real(), "
-           "NumPy and CuPy: .view() with the float type of half the size)";
+    return vc_advice_text(VC_ADVICE_AS_REAL);
   if (dtype.code >= FIRST_FLOAT8 && dtype.code <= LAST_FLOAT8 && dtype.bits == 8)
-    return "see its bytes as uint8 first (torch: .view(torch.uint8), NumPy and "
-           "CuPy: .view('uint8'))";
+    return vc_advice_text(VC_ADVICE_AS_BYTES);
   if (dtype.bits < 8)
     return "elements smaller than a byte have no address; convert to uint8 or "
            "int8 first";

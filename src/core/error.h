@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filling a vc_error. */
+/* Filling a vc_error, and the rule for NULL arguments. */
 #ifndef VIEWCAST_CORE_ERROR_H
 #define VIEWCAST_CORE_ERROR_H
 
@@ -11,5 +11,27 @@
  * is too long is cut between two characters. */
 vc_status vc_fail(vc_error *error, vc_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* VC_ERROR_VALUE: an argument of a public function is NULL and may not be. */
+vc_status vc_fail_null(vc_error *error, const char *function, const char *argument)
+    __attribute__((cold, noinline));
+
+/* The rule for NULL that viewcast.h states, at the top of a public function: the argument
+ * `pointer` may not be NULL. VC_NEED is for functions that return vc_status and have an
+ * argument `error`; VC_NEED_OR is for others, with the statement that leaves them. */
+#define VC_IS_NULL(pointer) __builtin_expect((pointer) == NULL, 0)
+#define VC_NEED_OR(pointer, leave)  \
+  do {                              \
+    if (VC_IS_NULL(pointer)) leave; \
+  } while (0)
+#define VC_NEED(pointer) VC_NEED_OR(pointer, return vc_fail_null(error, __func__, #pointer))
+
+/* Reads a parameter struct that begins with its size in bytes: copies the fields that the
+ * caller's struct has to `out`, which is `known` bytes large, and sets those that it lacks
+ * to 0. VC_ERROR_VALUE, with `name` for what it is, where the size is less than `least` (0
+ * above all: a struct that was not initialised), or where bytes that this library does not
+ * know are not 0. */
+vc_status vc_read_sized(const void *given, const char *name, size_t least, size_t known,
+                        void *out, vc_error *error);
 
 #endif

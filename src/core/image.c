@@ -7,9 +7,7 @@
 
 #include "core/error.h"
 #include "core/view.h"
-
-#define PACK_FIRST \
-  "copy=None, or vc.to_gpumat() with the same arguments, makes one fused copy (in C: vc_transform)"
+#include "internal.h"
 
 /* Axes of an image by number. */
 static const char *const axis_names[] = {"height", "width", "channels"};
@@ -43,8 +41,8 @@ static vc_status check_channels(const vc_view *view, int64_t size, vc_error *err
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image axis 2 (channels) has stride %" PRId64 " bytes, needs %" PRId64 ": the "
                  "channels of a pixel are not adjacent, as in planar (CHW) memory seen as "
-                 "HWC; " PACK_FIRST,
-                 view->strides[2], size);
+                 "HWC; %s",
+                 view->strides[2], size, vc_advice_text(VC_ADVICE_INTERLEAVE));
 }
 
 static vc_status check_columns(const vc_view *view, int64_t pixel, vc_error *error) {
@@ -52,8 +50,8 @@ static vc_status check_columns(const vc_view *view, int64_t pixel, vc_error *err
     return VC_OK;
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image axis 1 (width) has stride %" PRId64 " bytes, needs %" PRId64 ": the "
-                 "pixels are not interleaved; " PACK_FIRST,
-                 view->strides[1], pixel);
+                 "pixels are not interleaved; %s",
+                 view->strides[1], pixel, vc_advice_text(VC_ADVICE_PACK));
 }
 
 static vc_status check_rows(const vc_view *view, int64_t size, int64_t row, vc_error *error) {
@@ -64,14 +62,15 @@ static vc_status check_rows(const vc_view *view, int64_t size, int64_t row, vc_e
   if (stride >= row)
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "image axis 0 (height) has stride %" PRId64 " bytes, needs a multiple of the "
-                   "itemsize %" PRId64 ": the rows are not aligned to their elements; " PACK_FIRST,
-                   stride, size);
+                   "itemsize %" PRId64 ": the rows are not aligned to their elements; %s",
+                   stride, size, vc_advice_text(VC_ADVICE_PACK));
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image axis 0 (height) has stride %" PRId64 " bytes, needs at least %" PRId64
-                 ": the rows %s; " PACK_FIRST,
+                 ": the rows %s; %s",
                  stride, row,
                  stride < 0 ? "run backwards, as in a flipped image"
-                            : "overlap, as in a broadcast or transposed array");
+                            : "overlap, as in a broadcast or transposed array",
+                 vc_advice_text(VC_ADVICE_PACK));
 }
 
 static vc_status check_strides(const vc_view *view, int64_t size, int64_t pixel, int64_t row,
@@ -84,7 +83,7 @@ static vc_status check_strides(const vc_view *view, int64_t size, int64_t pixel,
   return status;
 }
 
-vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error) {
+vc_status vc_image_read(const vc_view *view, vc_image *out, vc_error *error) {
   bool plain = vc_view_is_plain(view);
   vc_status status = plain ? VC_OK : vc_view_check(view, error);
   if (status == VC_OK)
@@ -121,7 +120,15 @@ vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error
   return VC_OK;
 }
 
+vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error) {
+  VC_NEED(view);
+  VC_NEED(out);
+  return vc_image_read(view, out, error);
+}
+
 void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, vc_view *out) {
+  VC_NEED_OR(image, return);
+  VC_NEED_OR(out, return);
   int64_t size = (int64_t)vc_dtype_bytes(image->dtype);
   bool flat = image->channels == 1 && !keepdim;
   *out = (vc_view){
@@ -135,6 +142,7 @@ void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, v
 }
 
 bool vc_view_looks_planar(const vc_view *view) {
+  VC_NEED_OR(view, return false);
   if (view->ndim != 3 && view->ndim != 4)
     return false;
   const int64_t *axes = &view->shape[view->ndim - 3];

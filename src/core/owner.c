@@ -70,6 +70,28 @@ void vc_retire(vc_record *record) {
     put_off(record);
 }
 
+static void free_record(vc_record *record) { free(record); }
+
+vc_status vc_retire_prepare(const vc_owner *owner, vc_record **out, vc_error *error) {
+  *out = NULL;
+  if (owner == NULL || owner->release == NULL || owner->any_thread)
+    return VC_OK;
+  *out = vc_malloc(sizeof **out);
+  if (*out == NULL)
+    return vc_fail(error, VC_ERROR_MEMORY, "no memory to release an owner in vc_collect");
+  return VC_OK;
+}
+
+void vc_retire_owner(vc_owner *owner, vc_record *prepared) {
+  if (prepared == NULL) {
+    vc_owner_release(owner);
+    return;
+  }
+  *prepared = (vc_record){.owner = *owner, .finish = free_record};
+  *owner = (vc_owner){0};
+  vc_retire(prepared);
+}
+
 typedef struct {
   vc_record record;
   _Atomic size_t parts;
@@ -86,8 +108,11 @@ static void release_part(void *context) {
 }
 
 vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error *error) {
+  VC_NEED(owner);
+  VC_NEED(out);
   if (parts == 0)
-    return vc_fail(error, VC_ERROR_ARGUMENT, "an owner can't be split into 0 parts");
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "parts is 0, needs 1 or more: an owner can't be split into none");
   split *made = vc_malloc(sizeof *made);
   if (made == NULL)
     return vc_fail(error, VC_ERROR_MEMORY, "no memory to split an owner");
@@ -172,6 +197,7 @@ void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void
   out->name += atomic_load_explicit(&vc_counters[set].name, memory_order_relaxed)
 
 void vc_statistics_read(vc_statistics *out) {
+  VC_NEED_OR(out, return);
   *out = (vc_statistics){0};
   for (int set = 0; set < VC_COUNTER_SETS; set++) {
     SUM(lends);

@@ -22,6 +22,13 @@ typedef struct vc_record {
  * the notify function if the list was empty. Never waits, never allocates. */
 void vc_retire(vc_record *record);
 
+/* The same for an owner that has no record yet, in two parts, so that the first can fail
+ * before anything was done. vc_retire_prepare allocates what vc_retire_owner may need: *out
+ * is NULL for an owner (may be NULL) that is released on the calling thread. vc_retire_owner
+ * takes *owner and what was prepared for it; a preparation that is not used is for free(). */
+vc_status vc_retire_prepare(const vc_owner *owner, vc_record **out, vc_error *error);
+void vc_retire_owner(vc_owner *owner, vc_record *prepared);
+
 /* Sweeper for lends of an OpenCV that cannot report their end; set once, before
  * the first lend. vc_collect calls `sweep` each time it has drained the list,
  * unless `pending` (which may be NULL) says that there is nothing to look at.

@@ -7,46 +7,60 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/view.h"
+#include "internal.h"
 
-bool vc_view_is_empty(const vc_view *view) {
-  for (int32_t axis = 0; axis < view->ndim; axis++)
+/* A rank that no view has leaves no axis to look at. */
+static int32_t known_axes(const vc_view *view) {
+  return view->ndim >= 0 && view->ndim <= VC_MAX_NDIM ? view->ndim : 0;
+}
+
+static bool has_zero_axis(const vc_view *view, int32_t axes) {
+  for (int32_t axis = 0; axis < axes; axis++)
     if (view->shape[axis] == 0)
       return true;
   return false;
 }
 
+bool vc_view_is_empty(const vc_view *view) {
+  VC_NEED_OR(view, return false);
+  return has_zero_axis(view, known_axes(view));
+}
+
 bool vc_view_is_packed(const vc_view *view) {
-  if (vc_view_is_empty(view))
+  VC_NEED_OR(view, return false);
+  int32_t axes = known_axes(view);
+  if (has_zero_axis(view, axes))
     return true;
-  int64_t expected = (int64_t)vc_dtype_size(view->dtype);
-  for (int32_t axis = view->ndim - 1; axis >= 0; axis--) {
+  int64_t expected = (int64_t)vc_dtype_bytes(view->dtype);
+  for (int32_t axis = axes - 1; axis >= 0; axis--) {
     if (view->shape[axis] == 1)
       continue;
-    if (view->strides[axis] != expected)
+    if (view->strides[axis] != expected ||
+        __builtin_mul_overflow(expected, view->shape[axis], &expected))
       return false;
-    expected *= view->shape[axis];
   }
   return true;
 }
 
-/* Bytes of all elements; false if they do not fit an int64_t. */
-static bool count_bytes(const vc_view *view, int64_t *out) {
-  int64_t bytes = (int64_t)vc_dtype_size(view->dtype);
-  for (int32_t axis = 0; axis < view->ndim; axis++)
-    if (__builtin_mul_overflow(bytes, view->shape[axis], &bytes))
+/* Bytes of all elements; false if they do not fit an int64_t, or a length is negative. */
+static bool count_bytes(const vc_view *view, int32_t axes, int64_t *out) {
+  int64_t bytes = (int64_t)vc_dtype_bytes(view->dtype);
+  for (int32_t axis = 0; axis < axes; axis++)
+    if (view->shape[axis] < 0 || __builtin_mul_overflow(bytes, view->shape[axis], &bytes))
       return false;
   *out = bytes;
   return true;
 }
 
-/* Byte range of a view that is not empty; false if it does not fit an int64_t. */
-static bool find_span(const vc_view *view, int64_t *low, int64_t *high) {
+/* Byte range of a view that is not empty; false as above. */
+static bool find_span(const vc_view *view, int32_t axes, int64_t *low, int64_t *high) {
   int64_t size;
   *low = 0;
-  *high = (int64_t)vc_dtype_size(view->dtype);
-  for (int32_t axis = 0; axis < view->ndim; axis++) {
+  *high = (int64_t)vc_dtype_bytes(view->dtype);
+  for (int32_t axis = 0; axis < axes; axis++) {
     int64_t distance;
-    if (__builtin_mul_overflow(view->shape[axis] - 1, view->strides[axis], &distance))
+    if (view->shape[axis] < 0 ||
+        __builtin_mul_overflow(view->shape[axis] - 1, view->strides[axis], &distance))
       return false;
     int64_t *end = distance < 0 ? low : high;
     if (__builtin_add_overflow(*end, distance, end))
@@ -56,16 +70,19 @@ static bool find_span(const vc_view *view, int64_t *low, int64_t *high) {
 }
 
 size_t vc_view_nbytes(const vc_view *view) {
-  int64_t bytes = 0;
-  if (!vc_view_is_empty(view))
-    count_bytes(view, &bytes);
-  return (size_t)bytes;
+  VC_NEED_OR(view, return 0);
+  int64_t bytes;
+  int32_t axes = known_axes(view);
+  return !has_zero_axis(view, axes) && count_bytes(view, axes, &bytes) ? (size_t)bytes : 0;
 }
 
 void vc_view_span(const vc_view *view, int64_t *low, int64_t *high) {
-  *low = *high = 0;
-  if (!vc_view_is_empty(view))
-    find_span(view, low, high);
+  VC_NEED_OR(view, return);
+  VC_NEED_OR(low, return);
+  VC_NEED_OR(high, return);
+  int32_t axes = known_axes(view);
+  if (has_zero_axis(view, axes) || !find_span(view, axes, low, high))
+    *low = *high = 0;
 }
 
 static vc_status check_device(vc_device device, vc_error *error) {
@@ -109,20 +126,18 @@ static vc_status check_shape(const vc_view *view, vc_error *error) {
 /* The elements of a view that is not empty lie inside the address space. */
 static vc_status check_extent(const vc_view *view, vc_error *error) {
   int64_t bytes, low, high;
-  if (!count_bytes(view, &bytes))
+  if (!count_bytes(view, view->ndim, &bytes))
     return vc_fail(error, VC_ERROR_VALUE,
                    "the elements take more bytes than 64 bits can count: the producer's "
                    "shape is broken");
-  if (!find_span(view, &low, &high))
+  if (!find_span(view, view->ndim, &low, &high))
     return vc_fail(error, VC_ERROR_VALUE,
                    "the distance from the first byte to the last overflows 64 bits: the "
                    "producer's strides are broken");
   if (view->data == NULL)
     return vc_fail(error, VC_ERROR_VALUE,
-                   "data is NULL although the array has %" PRId64 " bytes, needs an address: "
-                   "fake, meta and wrapper tensors have no memory of their own; pass the "
-                   "tensor that holds it",
-                   bytes);
+                   "data is NULL although the array has %" PRId64 " bytes, needs an address: %s",
+                   bytes, vc_advice_text(VC_ADVICE_HAS_NO_MEMORY));
 
   uintptr_t address = (uintptr_t)view->data, end;
   if (address < (uintptr_t)0 - (uintptr_t)low ||
@@ -136,6 +151,7 @@ static vc_status check_extent(const vc_view *view, vc_error *error) {
 }
 
 vc_status vc_view_check(const vc_view *view, vc_error *error) {
+  VC_NEED(view);
   if (vc_view_is_plain(view))
     return VC_OK;
   vc_status status = vc_dtype_check(view->dtype, error);
@@ -145,7 +161,7 @@ vc_status vc_view_check(const vc_view *view, vc_error *error) {
     status = check_rank(view->ndim, error);
   if (status == VC_OK)
     status = check_shape(view, error);
-  if (status == VC_OK && !vc_view_is_empty(view))
+  if (status == VC_OK && !has_zero_axis(view, view->ndim))
     status = check_extent(view, error);
   return status;
 }
@@ -164,6 +180,8 @@ static void pack_strides(vc_view *view) {
 
 vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype, int32_t ndim,
                          const int64_t *shape, vc_view *out, vc_error *error) {
+  VC_NEED(shape);
+  VC_NEED(out);
   vc_status status = check_rank(ndim, error);
   if (status != VC_OK)
     return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The short way through the checks of a view. */
+/* The short way through the checks of a view, and what the rest of the library calls with
+ * arguments that are known not to be NULL. */
 #ifndef VIEWCAST_CORE_VIEW_H
 #define VIEWCAST_CORE_VIEW_H
 
@@ -24,5 +25,8 @@ static inline bool vc_view_is_plain(const vc_view *view) {
   uintptr_t last;
   return !__builtin_add_overflow((uintptr_t)view->data, (uintptr_t)end, &last);
 }
+
+/* vc_image_from_view. */
+vc_status vc_image_read(const vc_view *view, vc_image *out, vc_error *error);
 
 #endif

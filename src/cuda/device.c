@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "core/error.h"
 #include "cuda/driver.h"
 
 /* CUpointer_attribute and CUmemorytype, as the driver API numbers them. */
@@ -124,6 +125,21 @@ void vc_cuda_leave(vc_entered entered) {
   vc_driver_get()->cuCtxPopCurrent(&popped);
 }
 
+vc_status vc_device_check(int32_t device, vc_error *error) {
+  int32_t count = vc_cuda_device_count();
+  if (device >= 0 && device < (count > 0 ? count : VC_MAX_DEVICES)) return VC_OK;
+  return vc_fail(error, VC_ERROR_DEVICE, "there is no CUDA device %d: this machine has %d",
+                 (int)device, (int)count);
+}
+
+vc_status vc_stream_check(vc_stream stream, vc_error *error) {
+  if (stream >= VC_STREAM_NONE) return VC_OK;
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "stream is %lld, needs the handle of a CUDA stream, 0, 1 or 2 for the default ones, "
+                 "or -1 for no ordering",
+                 (long long)stream);
+}
+
 static vc_device device_of(unsigned type, unsigned managed, int ordinal) {
   if (managed) return (vc_device){VC_CUDA_MANAGED, ordinal < 0 ? 0 : ordinal};
   if (type == MEMORY_DEVICE || type == MEMORY_UNIFIED) return (vc_device){VC_CUDA, ordinal};
@@ -132,6 +148,7 @@ static vc_device device_of(unsigned type, unsigned managed, int ordinal) {
 }
 
 vc_status vc_cuda_pointer_device(const void *address, vc_device *out, vc_error *error) {
+  VC_NEED(out);
   vc_mode mode;
   vc_status status = vc_cuda_mode(&mode, error);
   if (status != VC_OK) return status;

@@ -5,6 +5,16 @@
 
 #include "cuda/driver.h"
 
+/* What pinned memory is on, where an ordinal is asked for. */
+#define VC_NO_DEVICE (-1)
+
+/* VC_ERROR_DEVICE unless `device` is the ordinal of a CUDA device; in host mode, which has
+ * none, unless it could be one. */
+vc_status vc_device_check(int32_t device, vc_error *error);
+
+/* VC_ERROR_VALUE for a negative handle other than VC_STREAM_NONE. */
+vc_status vc_stream_check(vc_stream stream, vc_error *error);
+
 typedef enum vc_entry {
   VC_ENTRY_AS_IT_WAS = 0, /* already current, or host mode */
   VC_ENTRY_PUSHED = 1,
@@ -23,7 +33,7 @@ typedef struct vc_entered {
 
 /* Makes the primary context of a CUDA device current on this thread, and lets
  * the thread's calls pass beside graph captures that it knows nothing of
- * (CU_STREAM_CAPTURE_MODE_RELAXED). Device -1: pinned memory, which is no device's; the
+ * (CU_STREAM_CAPTURE_MODE_RELAXED). VC_NO_DEVICE: pinned memory, which is no device's; the
  * context stays as it is. */
 vc_entered vc_cuda_enter(int32_t device);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "internal.h"
 
 /* What is known about CUDA in this process. Written under `deciding` only. */
 static struct {
@@ -41,8 +42,8 @@ static void watch_forks(void) { pthread_atfork(NULL, NULL, begin_as_child); }
 static vc_status fail_forked(vc_error *error) {
   return vc_fail(error, VC_ERROR_CUDA,
                  "this process was forked from one that used CUDA, and can't use it; start it "
-                 "anew instead (multiprocessing: the \"spawn\" or \"forkserver\" method), or fork "
-                 "before the first conversion");
+                 "anew instead%s, or fork before the first conversion",
+                 vc_advice_text(VC_ADVICE_SPAWN));
 }
 
 static bool find(void *library, const char *name, void *slot) {
@@ -168,6 +169,7 @@ static vc_status decide_once(vc_mode *out, vc_error *error) {
 }
 
 vc_status vc_cuda_mode(vc_mode *out, vc_error *error) {
+  VC_NEED(out);
   int known = atomic_load_explicit(&decided, memory_order_acquire);
   if (known) {
     *out = (vc_mode)known;

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "cuda/device.h"
 #include "cuda/driver.h"
+#include "internal.h"
 
 /* CUstreamCaptureStatus */
 enum { CAPTURE_NONE = 0 };
@@ -50,7 +51,7 @@ static void give_event_back(int32_t device, CUevent event) {
 }
 
 static void drop_event(int32_t device, CUevent event, bool pooled) {
-  if (pooled) {
+  if (pooled && device >= 0 && device < VC_MAX_DEVICES) {
     give_event_back(device, event);
   } else {
     vc_cuda_destroy_event(event);
@@ -120,16 +121,18 @@ static vc_status check_captures(const vc_driver *driver, vc_stream producer, vc_
   if (from.implicit || to.implicit) {
     return vc_fail(error, VC_ERROR_CUDA,
                    "a stream is capturing a graph, and the default stream (%s side) can't take "
-                   "part; name the capturing stream on both sides (stream=, producer_stream=)",
-                   from.implicit ? "producer's" : "consumer's");
+                   "part; name the capturing stream on both sides (%s)",
+                   from.implicit ? "producer's" : "consumer's",
+                   vc_advice_text(VC_ADVICE_BOTH_STREAMS));
   }
   if (from.active != to.active || (from.active && from.id != to.id)) {
     return vc_fail(error, VC_ERROR_CUDA,
                    "the %s stream is capturing a graph and the %s stream is not part of that "
-                   "capture; name the capturing stream on both sides (stream=, "
-                   "producer_stream=), or hand over outside of the capture",
+                   "capture; name the capturing stream on both sides (%s), or order them outside "
+                   "of the capture",
                    from.active ? "producer's" : "consumer's",
-                   from.active ? "consumer's" : "producer's");
+                   from.active ? "consumer's" : "producer's",
+                   vc_advice_text(VC_ADVICE_BOTH_STREAMS));
   }
   return VC_OK;
 }
@@ -159,10 +162,6 @@ static bool is_current(const vc_driver *driver, int32_t device) {
 
 /* --- the calls */
 
-static vc_status check_device(int32_t device, vc_error *error) {
-  if (device >= 0 && device < VC_MAX_DEVICES) return VC_OK;
-  return vc_fail(error, VC_ERROR_DEVICE, "CUDA device %d is out of range", (int)device);
-}
 
 static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_stream producer,
                                  vc_stream consumer, vc_error *error) {
@@ -227,11 +226,12 @@ static vc_status order_across_devices(const vc_driver *driver, int32_t device, v
 
 vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer,
                           vc_error *error) {
-  if (vc_stream_same(producer, consumer)) return VC_OK;
+  vc_status status = vc_stream_check(producer, error);
+  if (status == VC_OK) status = vc_stream_check(consumer, error);
+  if (status != VC_OK || vc_stream_same(producer, consumer)) return status;
   const vc_driver *driver = vc_driver_get();
-  if (!driver) return VC_OK; /* host mode: there are no streams */
-  vc_status status = check_device(device, error);
-  if (status != VC_OK) return status;
+  status = vc_device_check(device, error);
+  if (status != VC_OK || !driver) return status; /* host mode: there are no streams */
   vc_entered entered = vc_cuda_enter_unrelaxed(device, VC_STREAM_LEGACY);
   if (entered.entry == VC_ENTRY_GONE) return VC_OK;
   status = vc_cuda_check_entry(entered, device, error);
@@ -258,9 +258,11 @@ static vc_status synchronize(const vc_driver *driver, vc_stream stream, vc_error
 
 vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *error) {
   const vc_driver *driver = vc_driver_get();
-  if (!driver || stream == VC_STREAM_NONE) return VC_OK;
+  vc_status status = vc_stream_check(stream, error);
+  if (status == VC_OK && device != VC_NO_DEVICE) status = vc_device_check(device, error);
+  if (status != VC_OK || !driver || stream == VC_STREAM_NONE) return status;
   vc_entered entered = vc_cuda_enter_stream(device, stream);
-  vc_status status = vc_cuda_check_entry(entered, device, error);
+  status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) status = synchronize(driver, stream, error);
   vc_cuda_leave(entered);
   return status;
@@ -285,13 +287,15 @@ static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream str
 }
 
 vc_status vc_mark_set(int32_t device, vc_stream stream, vc_mark *out, vc_error *error) {
+  VC_NEED(out);
   const vc_driver *driver = vc_driver_get();
+  vc_status status = vc_stream_check(stream, error);
+  if (status == VC_OK) status = vc_device_check(device, error);
+  if (status != VC_OK) return status;
   if (!driver || stream == VC_STREAM_NONE) {
     *out = (vc_mark){NULL, device, false};
     return VC_OK;
   }
-  vc_status status = check_device(device, error);
-  if (status != VC_OK) return status;
   vc_entered entered = vc_cuda_enter_unrelaxed(device, stream);
   status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) status = set_mark(driver, device, stream, out, error);
@@ -300,6 +304,7 @@ vc_status vc_mark_set(int32_t device, vc_stream stream, vc_mark *out, vc_error *
 }
 
 bool vc_mark_done(vc_mark *mark) {
+  VC_NEED_OR(mark, return false);
   const vc_driver *driver = vc_driver_get();
   if (!mark->event || !driver) return true;
   vc_entered entered = vc_cuda_enter(mark->device);
@@ -314,13 +319,19 @@ bool vc_mark_done(vc_mark *mark) {
 }
 
 void vc_mark_drop(vc_mark *mark) {
+  VC_NEED_OR(mark, return);
   if (mark->event) drop_event(mark->device, mark->event, mark->pooled);
   mark->event = NULL;
 }
 
+/* Of what is no stream or no device nothing is known. */
+static bool may_be_asked(int32_t device, vc_stream stream) {
+  return stream > VC_STREAM_NONE && device >= 0 && device < vc_cuda_device_count();
+}
+
 bool vc_stream_is_capturing(int32_t device, vc_stream stream) {
   const vc_driver *driver = vc_driver_get();
-  if (!driver || stream == VC_STREAM_NONE) return false;
+  if (!driver || !may_be_asked(device, stream)) return false;
   vc_entered entered = vc_cuda_enter_unrelaxed(device, stream);
   if (entered.entry == VC_ENTRY_GONE) return false;
   bool captures = is_in_capture(driver, stream);
@@ -331,6 +342,7 @@ bool vc_stream_is_capturing(int32_t device, vc_stream stream) {
 bool vc_stream_is_idle(int32_t device, vc_stream stream) {
   const vc_driver *driver = vc_driver_get();
   if (!driver || stream == VC_STREAM_NONE) return true;
+  if (!may_be_asked(device, stream)) return false;
   vc_entered entered = vc_cuda_enter_stream(device, stream);
   capture found;
   bool idle = vc_cuda_check_entry(entered, device, NULL) == VC_OK &&
@@ -343,13 +355,8 @@ bool vc_stream_is_idle(int32_t device, vc_stream stream) {
 
 vc_status vc_cuda_warmup(int32_t device, vc_error *error) {
   const vc_driver *driver = vc_driver_get();
-  if (!driver) return VC_OK;
-  vc_status status = check_device(device, error);
-  if (status != VC_OK) return status;
-  if (device >= vc_cuda_device_count()) {
-    return vc_fail(error, VC_ERROR_DEVICE, "there is no CUDA device %d: this machine has %d",
-                   (int)device, (int)vc_cuda_device_count());
-  }
+  vc_status status = vc_device_check(device, error);
+  if (status != VC_OK || !driver) return status;
   CUevent events[POOL_SIZE];
   CUresult result = VC_CUDA_SUCCESS;
   int count = 0;

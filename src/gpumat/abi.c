@@ -6,6 +6,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "internal.h"
 
 #define TYPE_BITS 12 /* depth and channels together, in 4.x and 5.x alike */
 
@@ -21,8 +22,9 @@ static const vc_dtype later_depths[] = {
 vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
                              const void *standard_allocator, vc_gpumat_abi *out,
                              vc_error *error) {
+  VC_NEED(out);
 #if !(defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__)))
-  (void)channel_shift, (void)counting, (void)standard_allocator, (void)out;
+  (void)channel_shift, (void)counting, (void)standard_allocator;
   return vc_fail(error, VC_ERROR_ABI,
                  "GpuMat's layout is known on Linux for x86-64 and aarch64 only");
 #else
@@ -36,6 +38,12 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
     return vc_fail(error, VC_ERROR_ARGUMENT, "counting is %d, needs a value of vc_counting",
                    (int)counting);
   }
+  if (counting == VC_COUNTS_AND_FREES && !standard_allocator) {
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "standard_allocator is NULL, as GpuMat::defaultAllocator() is in an OpenCV built "
+                   "without CUDA: such an OpenCV never frees a GpuMat; pass VC_COUNTS_UP (4.x) or "
+                   "VC_COUNTS_ONLY (5.x) as counting instead");
+  }
   *out = (vc_gpumat_abi){
       .channel_shift = channel_shift,
       .channels_max = 1 << (TYPE_BITS - channel_shift),
@@ -46,6 +54,15 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
   if (channel_shift == 5) memcpy(out->depths + 8, later_depths, sizeof later_depths);
   return VC_OK;
 #endif
+}
+
+/* Of a failure: whether it is the ABI's, which vc_gpumat_abi_init did not fill. */
+static vc_status fail_unknown(const vc_gpumat_abi *abi, vc_error *error) {
+  bool known = abi->channel_shift == 3 || abi->channel_shift == 5;
+  if (known && abi->channels_max == 1 << (TYPE_BITS - abi->channel_shift)) return VC_OK;
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "abi has channel_shift %d, needs what vc_gpumat_abi_init fills it with",
+                 (int)abi->channel_shift);
 }
 
 static int32_t depth_of(const vc_gpumat_abi *abi, vc_dtype dtype) {
@@ -67,15 +84,17 @@ static const char *reinterpretation(vc_dtype dtype) {
   }
 }
 
-vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels,
+vc_status vc_gpumat_pack(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels,
                          int32_t *out, vc_error *error) {
   int32_t depth = vc_dtype_bytes(dtype) ? depth_of(abi, dtype) : -1;
   if (depth < 0) {
+    vc_status status = fail_unknown(abi, error);
+    if (status != VC_OK) return status;
     return vc_fail(error, VC_ERROR_DTYPE,
                    "the loaded OpenCV (%s.x) has no depth for dtype %s; reinterpret the "
-                   "memory as %s first (.view(dtype)), or convert it",
+                   "memory as %s first%s, or convert it",
                    abi->channel_shift == 3 ? "4" : "5", vc_dtype_name(dtype),
-                   reinterpretation(dtype));
+                   reinterpretation(dtype), vc_advice_text(VC_ADVICE_AS_DTYPE));
   }
   if (channels < 1 || channels > abi->channels_max) {
     return vc_fail(error, VC_ERROR_LAYOUT,
@@ -84,22 +103,33 @@ vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t chann
                    "plane",
                    (int)channels, (int)abi->channels_max, abi->channel_shift == 3 ? "4" : "5");
   }
-  *out = depth + ((channels - 1) << abi->channel_shift);
+  *out = depth + ((channels - 1) << (abi->channel_shift & 31));
   return VC_OK;
+}
+
+vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels,
+                         int32_t *out, vc_error *error) {
+  VC_NEED(abi);
+  VC_NEED(out);
+  return vc_gpumat_pack(abi, dtype, channels, out, error);
 }
 
 vc_status vc_gpumat_unpack(const vc_gpumat_abi *abi, int32_t flags, vc_dtype *dtype,
                            int32_t *channels, vc_error *error) {
   int32_t type = flags & VC_GPUMAT_TYPE_MASK;
-  int32_t depth = type & ((1 << abi->channel_shift) - 1);
+  /* A shift that vc_gpumat_abi_init did not write leads to no depth. */
+  int32_t shift = abi->channel_shift & 15;
+  int32_t depth = type & ((1 << shift) - 1);
   vc_dtype known = depth < VC_GPUMAT_DEPTHS ? abi->depths[depth] : (vc_dtype){0, 0};
   if (!known.bits) {
+    vc_status status = fail_unknown(abi, error);
+    if (status != VC_OK) return status;
     return vc_fail(error, VC_ERROR_DTYPE,
                    "the GpuMat has depth number %d, which viewcast does not know; convert "
                    "it with convertTo() first",
                    (int)depth);
   }
   *dtype = known;
-  *channels = (type >> abi->channel_shift) + 1;
+  *channels = (type >> shift) + 1;
   return VC_OK;
 }

@@ -7,6 +7,8 @@
 #include "gpumat/pool.h"
 
 vc_hold vc_gpumat_hold(const vc_gpumat_abi *abi, const vc_gpumat *mat) {
+  VC_NEED_OR(abi, return VC_HOLD_EMPTY);
+  VC_NEED_OR(mat, return VC_HOLD_EMPTY);
   if (!mat->data) return VC_HOLD_EMPTY;
   if (!mat->refcount) return VC_HOLD_UNOWNED;
   if (mat->allocator == vc_lender()) return VC_HOLD_LENT;
@@ -60,6 +62,9 @@ static void describe_empty(const vc_gpumat *mat, vc_image *image) {
 
 vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi, const vc_gpumat *mat, bool keepdim,
                               vc_view *out, vc_error *error) {
+  VC_NEED(abi);
+  VC_NEED(mat);
+  VC_NEED(out);
   vc_image image = {.data = mat->data, .rows = mat->rows, .cols = mat->cols,
                     .step = (int64_t)mat->step};
   vc_device device = {VC_CPU, 0};

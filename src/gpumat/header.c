@@ -4,6 +4,8 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/view.h"
+#include "internal.h"
 
 static vc_status check_device(const void *data, vc_device device, vc_error *error) {
   if (vc_device_is_gpu(device)) return VC_OK;
@@ -13,9 +15,8 @@ static vc_status check_device(const void *data, vc_device device, vc_error *erro
   if (mode == VC_MODE_HOST) return VC_OK;
   return vc_fail(error, VC_ERROR_DEVICE,
                  "the image is in %s memory and a GpuMat needs device memory on this machine "
-                 "(it has a GPU); move it first (torch: .cuda(), CuPy: cupy.asarray(), "
-                 "OpenCV: GpuMat().upload())",
-                 vc_cuda_host_kind(data, device));
+                 "(it has a GPU); %s",
+                 vc_cuda_host_kind(data, device), vc_advice_text(VC_ADVICE_TO_GPU));
 }
 
 /* What OpenCV's kernels load in one access: CUDA's vector types (uchar2,
@@ -33,18 +34,16 @@ static vc_status check_alignment(const vc_image *image, vc_error *error) {
   if (off) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "the first pixel is at an address %lld bytes past a multiple of %lld, and "
-                   "OpenCV's kernels need %s pixels of %d channels aligned to %lld bytes; "
-                   "use vc.to_gpumat(x), or copy=None, for one fused copy",
+                   "OpenCV's kernels need %s pixels of %d channels aligned to %lld bytes; %s",
                    (long long)off, (long long)needed, vc_dtype_name(image->dtype),
-                   (int)image->channels, (long long)needed);
+                   (int)image->channels, (long long)needed, vc_advice_text(VC_ADVICE_PACK));
   }
   if (image->step & (needed - 1)) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "image axis 0 (height) has stride %lld bytes, needs a multiple of %lld for "
-                   "%s pixels of %d channels; use vc.to_gpumat(x), or copy=None, for one fused "
-                   "copy",
+                   "%s pixels of %d channels; %s",
                    (long long)image->step, (long long)needed, vc_dtype_name(image->dtype),
-                   (int)image->channels);
+                   (int)image->channels, vc_advice_text(VC_ADVICE_PACK));
   }
   return VC_OK;
 }
@@ -66,25 +65,33 @@ static void write_header(const vc_image *image, int32_t type, vc_gpumat *out) {
   out->dataend = empty ? NULL : out->data + image->step * (image->rows - 1) + row;
 }
 
-vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpumat *out,
-                         vc_error *error) {
+vc_status vc_gpumat_write(const vc_gpumat_abi *abi, const vc_view *view, vc_gpumat *out,
+                          vc_error *error) {
   vc_image image;
   int32_t type;
-  vc_status status = vc_image_from_view(view, &image, error);
+  vc_status status = vc_image_read(view, &image, error);
   if (status != VC_OK) return status;
-  status = vc_gpumat_type(abi, image.dtype, image.channels, &type, error);
+  status = vc_gpumat_pack(abi, image.dtype, image.channels, &type, error);
   if (status != VC_OK) return status;
   if (image.rows != 0 && image.cols != 0) {
     if (view->readonly) {
       return vc_fail(error, VC_ERROR_VALUE,
-                     "the image is read-only and a GpuMat is writable; allow a copy with "
-                     "copy=None, or copy it first (NumPy: .copy())");
+                     "the image is read-only and a GpuMat is writable; %s",
+                     vc_advice_text(VC_ADVICE_MAKE_WRITABLE));
     }
     if ((status = check_device(view->data, view->device, error)) != VC_OK) return status;
     if ((status = check_alignment(&image, error)) != VC_OK) return status;
   }
   write_header(&image, type, out);
   return VC_OK;
+}
+
+vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpumat *out,
+                         vc_error *error) {
+  VC_NEED(abi);
+  VC_NEED(view);
+  VC_NEED(out);
+  return vc_gpumat_write(abi, view, out, error);
 }
 
 vc_status vc_gpumat_check_unowned(const vc_gpumat *mat, vc_error *error) {

@@ -18,10 +18,16 @@ typedef struct vc_lend {
   int32_t count; /* GpuMat::refcount points here: first, so that it finds us */
   vc_device device;
   vc_record record;
-  vc_holder holder; /* VC_COUNTS_UP only */
   vc_counting counting;
   struct vc_lend *next; /* in the list of lends that must be swept */
 } vc_lend;
+
+/* A lend under VC_COUNTS_UP, which keeps the GpuMat object too. */
+typedef struct held_lend {
+  vc_lend lend;
+  vc_holder holder;
+  vc_owner owner; /* the caller's; that of the record releases the holder, then this */
+} held_lend;
 
 void *vc_lend_of(const vc_gpumat *mat) { return mat->refcount; }
 
@@ -36,6 +42,20 @@ static vc_lend *lend_of_record(vc_record *record) {
 static void finish(vc_record *record) {
   VC_COUNT(lends_released, 1);
   free(lend_of_record(record));
+}
+
+/* A header that OpenCV copied may still count in the record: the forced end of such a lend
+ * leaves its few bytes where they are. */
+static void finish_held(vc_record *record) {
+  vc_lend *lend = lend_of_record(record);
+  VC_COUNT(lends_released, 1);
+  if (vc_counter_read(&lend->count) == 1) free(lend);
+}
+
+static void release_held(void *context) {
+  held_lend *held = context;
+  if (held->holder.release) held->holder.release(held->holder.object);
+  vc_owner_release(&held->owner);
 }
 
 void vc_lend_give_back(void *context) {
@@ -88,23 +108,12 @@ static struct {
 static bool is_over(const vc_lend *lend, bool force) {
   bool uncopied = vc_counter_read(&lend->count) == 1;
   if (lend->counting == VC_COUNTS_ONLY) return uncopied;
-  return (uncopied || force) && lend->holder.is_last(lend->holder.object);
+  const vc_holder *holder = &((const held_lend *)(const void *)lend)->holder;
+  return (uncopied || force) && holder->is_last(holder->object);
 }
 
-/* A header that OpenCV copied may still count in the record: the forced end of
- * such a lend leaves its few bytes where they are. */
-static void end_swept(vc_lend *lend) {
-  if (lend->holder.release) lend->holder.release(lend->holder.object);
-  vc_owner_release(&lend->record.owner);
-  if (vc_counter_read(&lend->count) == 1) {
-    finish(&lend->record);
-  } else {
-    VC_COUNT(lends_released, 1);
-  }
-}
-
-/* Takes what is over off the list; releases run outside the lock. */
-static size_t sweep(bool force) {
+/* Takes what is over off the list, chained by `next`. */
+static vc_lend *take_over(bool force) {
   vc_lend *over = NULL;
   pthread_mutex_lock(&swept.mutex);
   for (vc_lend **link = &swept.first; *link;) {
@@ -120,15 +129,26 @@ static size_t sweep(bool force) {
   }
   swept.sweep_at = swept.length < 8 ? 16 : swept.length * 2;
   pthread_mutex_unlock(&swept.mutex);
+  return over;
+}
 
+/* Inside vc_collect, where every owner may be released. */
+static size_t sweep(bool force) {
   size_t released = 0;
-  while (over) {
-    vc_lend *lend = over;
-    over = lend->next;
-    end_swept(lend);
-    released++;
+  for (vc_lend *lend = take_over(force), *next; lend; lend = next, released++) {
+    next = lend->next;
+    vc_owner_release(&lend->record.owner);
+    lend->record.finish(&lend->record);
   }
   return released;
+}
+
+/* While lending, where an owner that is not any_thread is left to vc_collect. */
+static void retire_over(void) {
+  for (vc_lend *lend = take_over(false), *next; lend; lend = next) {
+    next = lend->next;
+    vc_retire(&lend->record);
+  }
 }
 
 static bool something_to_sweep(void) {
@@ -156,55 +176,99 @@ static void add_swept(vc_lend *lend) {
   swept.first = lend;
   swept.length++;
   pthread_mutex_unlock(&swept.mutex);
-  if (due) sweep(false);
+  if (due) retire_over();
 }
 
 /* --- lending */
 
-static vc_lend *new_lend(const vc_gpumat_abi *abi, const vc_view *view,
-                         const vc_holder *holder, vc_error *error) {
-  if (abi->counting == VC_COUNTS_UP && !holder) {
-    vc_fail(error, VC_ERROR_VALUE,
-            "this OpenCV never gives references back: a lend needs a holder of the GpuMat");
-    return NULL;
+static vc_status check_counting(const vc_gpumat_abi *abi, vc_error *error) {
+  if (abi->counting >= VC_COUNTS_AND_FREES && abi->counting <= VC_COUNTS_UP) return VC_OK;
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "abi has counting %d, needs what vc_gpumat_abi_init fills it with",
+                 (int)abi->counting);
+}
+
+static vc_status fail_memory(size_t bytes, vc_error *error) {
+  return vc_fail(error, VC_ERROR_MEMORY, "no memory for a lend record of %zu bytes", bytes);
+}
+
+static vc_status new_held(const vc_holder *given, vc_owner *owner, vc_lend **out,
+                          vc_error *error) {
+  vc_holder holder;
+  if (!given) {
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "holder is NULL and this OpenCV never gives references back: a lend needs a "
+                   "holder of the GpuMat");
   }
+  vc_status status =
+      vc_read_sized(given, "vc_holder", sizeof holder, sizeof holder, &holder, error);
+  if (status != VC_OK) return status;
+  if (!holder.is_last) {
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "holder->is_last is NULL, needs a function that says whether nobody else refers "
+                   "to the GpuMat");
+  }
+  held_lend *held = vc_malloc(sizeof *held);
+  if (!held) return fail_memory(sizeof *held, error);
+  held->holder = holder;
+  held->owner = *owner;
+  held->lend = (vc_lend){
+      .count = 1,
+      .counting = VC_COUNTS_UP,
+      .record = {.owner = {held, release_held, owner->any_thread}, .finish = finish_held},
+  };
+  *out = &held->lend;
+  return VC_OK;
+}
+
+static vc_status new_lend(const vc_gpumat_abi *abi, vc_owner *owner, const vc_holder *holder,
+                          vc_lend **out, vc_error *error) {
+  vc_status status = check_counting(abi, error);
+  if (status != VC_OK) return status;
+  if (abi->counting == VC_COUNTS_UP) return new_held(holder, owner, out, error);
   vc_lend *lend = vc_malloc(sizeof *lend); /* faster than calloc by half */
-  if (!lend) {
-    vc_fail(error, VC_ERROR_MEMORY, "no memory for a lend record of %zu bytes", sizeof *lend);
-    return NULL;
-  }
+  if (!lend) return fail_memory(sizeof *lend, error);
   /* VC_COUNTS_ONLY: the second count is ours, so that it never reaches zero. */
   *lend = (vc_lend){
       .count = abi->counting == VC_COUNTS_ONLY ? 2 : 1,
-      .device = view->device,
       .counting = abi->counting,
-      .record = {.finish = finish},
+      .record = {.owner = *owner, .finish = finish},
   };
-  if (abi->counting == VC_COUNTS_UP) lend->holder = *holder;
-  return lend;
+  *out = lend;
+  return VC_OK;
+}
+
+/* An empty view, or memory that is nobody's. */
+static vc_status lend_nothing(const vc_gpumat *header, vc_owner *owner, vc_gpumat *mat,
+                              vc_error *error) {
+  vc_record *prepared;
+  vc_status status = vc_retire_prepare(owner, &prepared, error);
+  if (status != VC_OK) return status;
+  *mat = *header;
+  vc_retire_owner(owner, prepared);
+  return VC_OK;
 }
 
 vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner *owner,
                          const vc_holder *holder, vc_gpumat *mat, vc_error *error) {
+  VC_NEED(abi);
+  VC_NEED(view);
+  VC_NEED(mat);
   vc_status status = vc_gpumat_check_unowned(mat, error);
   if (status != VC_OK) return status;
   vc_gpumat header = *mat;
-  if ((status = vc_gpumat_over(abi, view, &header, error)) != VC_OK) return status;
-  if (!header.data || !owner->release) { /* nothing to keep alive */
-    *mat = header;
-    vc_owner_release(owner);
-    return VC_OK;
+  if ((status = vc_gpumat_write(abi, view, &header, error)) != VC_OK) return status;
+  if (!header.data || !owner || !owner->release) {
+    return lend_nothing(&header, owner, mat, error);
   }
-  vc_error reason;
-  vc_lend *lend = new_lend(abi, view, holder, error ? error : &reason);
-  if (!lend) return error ? error->status : reason.status;
-
-  lend->record.owner = *owner;
+  vc_lend *lend = NULL;
+  if ((status = new_lend(abi, owner, holder, &lend, error)) != VC_OK) return status;
+  lend->device = view->device;
   *owner = (vc_owner){0};
   header.refcount = &lend->count;
   header.allocator = &lender;
   *mat = header;
   VC_COUNT(lends, 1);
-  if (abi->counting != VC_COUNTS_AND_FREES) add_swept(lend);
+  if (lend->counting != VC_COUNTS_AND_FREES) add_swept(lend);
   return VC_OK;
 }

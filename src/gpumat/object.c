@@ -49,6 +49,14 @@ static const control_table object_table = {
 
 vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out, vc_gpumat_control **control,
                         vc_error *error) {
+  VC_NEED(abi);
+  VC_NEED(out);
+  VC_NEED(control);
+  if (abi->counting == VC_COUNTS_UP) {
+    return vc_fail(error, VC_ERROR_ABI,
+                   "this OpenCV (4.x without CUDA) never ends a GpuMat: one in memory of our own "
+                   "would not give back what it refers to; let OpenCV make it (cv::makePtr)");
+  }
   object *made = vc_malloc(sizeof *made);
   if (!made) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a GpuMat");
   made->control = (vc_gpumat_control){&object_table.complete_destructor, 1, 1};
@@ -61,6 +69,7 @@ vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out, vc_gpumat_con
 }
 
 void vc_gpumat_drop(vc_gpumat_control *control) {
+  VC_NEED_OR(control, return);
   dispose(control);
   destroy(control);
 }
@@ -93,6 +102,7 @@ static const control_table probe_table = {
 };
 
 void vc_gpumat_control_probe_begin(vc_gpumat_control_probe *probe) {
+  VC_NEED_OR(probe, return);
   *probe = (vc_gpumat_control_probe){
       .control = {&probe_table.complete_destructor, 1, 1},
       .last = -1,
@@ -100,6 +110,7 @@ void vc_gpumat_control_probe_begin(vc_gpumat_control_probe *probe) {
 }
 
 bool vc_gpumat_control_probe_ended(const vc_gpumat_control_probe *probe) {
+  VC_NEED_OR(probe, return false);
   return probe->calls[0] == 0 && probe->calls[1] == 0 && probe->calls[2] == 1 &&
          probe->calls[3] == 1 && probe->calls[4] == 0 && probe->last == 3;
 }

@@ -18,6 +18,7 @@
 #include "gpumat/block.h"
 #include "gpumat/header.h"
 #include "gpumat/lend.h"
+#include "internal.h"
 
 /* cudaMallocPitch's, and what textures are bound at. */
 #define PITCH 512
@@ -253,10 +254,25 @@ void *vc_pool_allocator(void) { return &allocator; }
 
 /* --- the calls */
 
+static vc_status read_backend(const vc_pool_backend *given, vc_pool_backend *out,
+                              vc_error *error) {
+  vc_status status = vc_read_sized(given, "vc_pool_backend", sizeof *out, sizeof *out, out, error);
+  if (status != VC_OK || (out->allocate && out->free)) return status;
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "backend->%s is NULL, needs a function: a pool both asks for memory and gives it "
+                 "back",
+                 out->allocate ? "free" : "allocate");
+}
+
 vc_status vc_pool_new(const vc_pool_backend *backend, vc_pool **out, vc_error *error) {
+  VC_NEED(backend);
+  VC_NEED(out);
+  vc_pool_backend read;
+  vc_status status = read_backend(backend, &read, error);
+  if (status != VC_OK) return status;
   vc_pool *pool = vc_calloc(sizeof *pool);
   if (!pool) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a pool");
-  pool->backend = *backend;
+  pool->backend = read;
   pool->next = atomic_load(&pools);
   while (!atomic_compare_exchange_weak(&pools, &pool->next, pool)) {
   }
@@ -265,14 +281,14 @@ vc_status vc_pool_new(const vc_pool_backend *backend, vc_pool **out, vc_error *e
 }
 
 static vc_status check_opencv(const vc_gpumat_abi *abi, vc_error *error) {
-  if (abi && abi->counting == VC_COUNTS_AND_FREES) return VC_OK;
+  if (abi->counting == VC_COUNTS_AND_FREES) return VC_OK;
   return vc_fail(error, VC_ERROR_ABI,
                  "the loaded OpenCV is built without CUDA: its GpuMat allocates and frees nothing, "
                  "so it can't use a pool; install an OpenCV built with CUDA");
 }
 
 static vc_status check_use(const vc_pool *pool, const vc_gpumat_abi *abi, vc_error *error) {
-  if (abi && abi->standard_allocator == &allocator) {
+  if (abi->standard_allocator == &allocator) {
     return vc_fail(error, VC_ERROR_VALUE,
                    "the ABI names viewcast's pool allocator as OpenCV's own; call "
                    "vc_gpumat_abi_init before the default allocator is changed");
@@ -286,13 +302,22 @@ static vc_status check_use(const vc_pool *pool, const vc_gpumat_abi *abi, vc_err
 vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_stream *streams,
                       size_t number, vc_owner *owner, vc_error *error) {
   use next = {.pool = pool};
+  vc_record *prepared;
+  vc_status status = VC_OK;
   if (pool) {
-    vc_status status = check_use(pool, abi, error);
-    if (status == VC_OK) status = vc_stream_set_new(streams, number, NULL, &next.streams, error);
+    VC_NEED(abi);
+    if (number > 0) VC_NEED(streams);
+    status = check_use(pool, abi, error);
     if (status != VC_OK) return status;
     next.standard = (void *)(uintptr_t)abi->standard_allocator;
   }
-  vc_stream_set_keep(next.streams, NULL, owner);
+  if ((status = vc_retire_prepare(owner, &prepared, error)) != VC_OK) return status;
+  if (pool) status = vc_stream_set_new(streams, number, NULL, &next.streams, error);
+  if (status != VC_OK) {
+    free(prepared);
+    return status;
+  }
+  vc_stream_set_keep(next.streams, NULL, owner, prepared);
   vc_block_lock();
   use before = in_use;
   in_use = next;
@@ -337,44 +362,60 @@ static vc_status fail_to_serve(int32_t rows, int32_t cols, size_t bytes, int32_t
                                vc_error *error) {
   return vc_fail(error, VC_ERROR_MEMORY,
                  "the pool has no %zu bytes for a GpuMat of %d x %d on device %d, and its backend "
-                 "gives none; release images, or what other libraries keep "
-                 "(torch.cuda.empty_cache(), CuPy's free_all_blocks())",
-                 bytes, (int)rows, (int)cols, (int)device);
+                 "gives none; %s",
+                 bytes, (int)rows, (int)cols, (int)device, vc_advice_text(VC_ADVICE_FREE_CACHES));
 }
 
 /* A block for one GpuMat, on its own stream and those named for its pool. */
 static vc_status obtain_for(vc_pool *pool, int32_t device, size_t bytes, vc_stream stream,
                             vc_owner *owner, vc_block **out, vc_error *error) {
+  vc_stream_set *streams;
+  vc_record *prepared;
+  vc_status status = vc_retire_prepare(owner, &prepared, error);
+  if (status != VC_OK) return status;
   use now = read_use();
   vc_stream_set *base = now.pool == pool ? now.streams : NULL;
-  vc_stream_set *streams;
-  vc_status status = vc_stream_set_new(&stream, 1, base, &streams, error);
+  status = vc_stream_set_new(&stream, 1, base, &streams, error);
   if (status == VC_OK) {
     *out = obtain(pool, device, bytes, streams);
-    if (*out) vc_stream_set_keep(streams, base, owner);
+    if (*out) {
+      vc_stream_set_keep(streams, base, owner, prepared);
+      prepared = NULL;
+    }
     vc_stream_set_drop(streams);
   }
   vc_stream_set_drop(now.streams);
+  free(prepared);
   return status;
+}
+
+static vc_status make_empty(int32_t rows, int32_t cols, int32_t type, vc_owner *owner,
+                            vc_gpumat *mat, vc_error *error) {
+  vc_record *prepared;
+  vc_status status = vc_retire_prepare(owner, &prepared, error);
+  if (status != VC_OK) return status;
+  *mat = (vc_gpumat){.flags = VC_GPUMAT_MAGIC | type, .rows = rows, .cols = cols,
+                     .allocator = mat->allocator};
+  vc_retire_owner(owner, prepared);
+  return VC_OK;
 }
 
 vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, int32_t cols,
                          int32_t type, vc_stream stream, vc_owner *owner, vc_gpumat *mat,
                          vc_error *error) {
+  VC_NEED(pool);
+  VC_NEED(abi);
+  VC_NEED(mat);
   size_t elem_size = 0;
   extent size = {0, 0};
   int32_t device = 0; /* what CUDA takes where no device is current */
   vc_block *block = NULL;
   vc_status status = check_opencv(abi, error);
   if (status == VC_OK) status = check_shape(abi, rows, cols, type, &elem_size, error);
+  if (status == VC_OK) status = vc_stream_check(stream, error);
   if (status == VC_OK) status = vc_gpumat_check_unowned(mat, error);
   if (status != VC_OK) return status;
-  if (rows == 0 || cols == 0) {
-    *mat = (vc_gpumat){.flags = VC_GPUMAT_MAGIC | type, .rows = rows, .cols = cols,
-                       .allocator = mat->allocator};
-    vc_owner_release(owner);
-    return VC_OK;
-  }
+  if (rows == 0 || cols == 0) return make_empty(rows, cols, type, owner, mat, error);
   vc_current_device(&device);
   device = vc_stream_device(stream, device);
   if (measure(rows, cols, elem_size, &size)) {
@@ -394,4 +435,7 @@ size_t vc_pool_trim(vc_pool *pool) {
   return bytes;
 }
 
-void vc_pool_close(vc_pool *pool) { atomic_store(&pool->closed, true); }
+void vc_pool_close(vc_pool *pool) {
+  VC_NEED_OR(pool, return);
+  atomic_store(&pool->closed, true);
+}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/allocate.h"
+#include "core/error.h"
 #include "cuda/driver.h"
 
 /* CUdevice_attribute and CUpointer_attribute. */
@@ -57,7 +58,8 @@ static void give_back(void *context, int32_t device, void *memory, size_t bytes)
 }
 
 vc_status vc_pool_driver(vc_pool **out, vc_error *error) {
-  static const vc_pool_backend backend = {NULL, allocate, give_back};
+  VC_NEED(out);
+  static const vc_pool_backend backend = {sizeof backend, NULL, allocate, give_back};
   static vc_pool *pool;
   vc_pool *made = __atomic_load_n(&pool, __ATOMIC_ACQUIRE);
   vc_mode mode;

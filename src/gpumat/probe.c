@@ -34,6 +34,11 @@ static bool read_safely(const void *address, void *out, size_t size) {
 }
 
 vc_status vc_memory_read(const void *address, void *out, size_t size, vc_error *error) {
+  VC_NEED(out);
+  if (size > PTRDIFF_MAX) {
+    return vc_fail(error, VC_ERROR_VALUE, "size is %zu bytes, needs %td at most", size,
+                   (ptrdiff_t)PTRDIFF_MAX);
+  }
   if (read_safely(address, out, size)) return VC_OK;
   return vc_fail(error, VC_ERROR_ABI, "%zu bytes at address %p can't be read", size, address);
 }
@@ -47,6 +52,7 @@ static vc_status differs(vc_error *error, const char *field, long long found, lo
 
 vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected, vc_gpumat *found,
                            vc_error *error) {
+  VC_NEED(expected);
   vc_gpumat read;
   vc_status status = vc_memory_read(address, &read, sizeof read, error);
   if (status != VC_OK) return status;
@@ -124,6 +130,8 @@ static const struct {
                record_3, record_4, record_5};
 
 void vc_gpumat_probe_begin(vc_gpumat_probe *probe, int32_t count, vc_gpumat *mat) {
+  VC_NEED_OR(probe, return);
+  VC_NEED_OR(mat, return);
   *probe = (vc_gpumat_probe){
       .table = &recorders.slot_0, .count = count, .slot = -1, .attached = mat};
   mat->refcount = &probe->count;
@@ -131,6 +139,7 @@ void vc_gpumat_probe_begin(vc_gpumat_probe *probe, int32_t count, vc_gpumat *mat
 }
 
 void vc_gpumat_probe_end(vc_gpumat *mat, void *allocator) {
+  VC_NEED_OR(mat, return);
   mat->data = NULL;
   mat->datastart = NULL;
   mat->dataend = NULL;

@@ -88,6 +88,9 @@ static vc_status find_device(const vc_gpumat *mat, int32_t *out, vc_error *error
 
 vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,
                           vc_error *error) {
+  VC_NEED(abi);
+  VC_NEED(mat);
+  VC_NEED(owner);
   int32_t device;
   vc_status status;
   switch (vc_gpumat_hold(abi, mat)) {

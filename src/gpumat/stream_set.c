@@ -5,6 +5,7 @@
 
 #include "core/allocate.h"
 #include "core/error.h"
+#include "cuda/device.h"
 #include "cuda/legacy.h"
 
 typedef struct {
@@ -37,6 +38,14 @@ void vc_stream_set_drop(vc_stream_set *set) {
   }
 }
 
+static vc_status check_members(const vc_stream *streams, size_t count, vc_error *error) {
+  for (size_t i = 0; i < count; i++) {
+    vc_status status = vc_stream_check(streams[i], error);
+    if (status != VC_OK) return status;
+  }
+  return VC_OK;
+}
+
 static void add_members(const vc_stream *streams, size_t count, vc_stream_set *set) {
   for (size_t i = 0; i < count; i++) {
     if (vc_legacy_reaches(streams[i])) continue;
@@ -51,6 +60,11 @@ vc_status vc_stream_set_new(const vc_stream *streams, size_t count, vc_stream_se
   }
   vc_stream_set *set = vc_calloc(sizeof *set + count * sizeof(member));
   if (!set) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a list of %zu streams", count);
+  vc_status status = check_members(streams, count, error);
+  if (status != VC_OK) {
+    free(set);
+    return status;
+  }
   atomic_init(&set->references, 1);
   set->record.finish = finish;
   add_members(streams, count, set);
@@ -64,10 +78,14 @@ vc_status vc_stream_set_new(const vc_stream *streams, size_t count, vc_stream_se
   return VC_OK;
 }
 
-void vc_stream_set_keep(vc_stream_set *set, const vc_stream_set *base, vc_owner *owner) {
+void vc_stream_set_keep(vc_stream_set *set, const vc_stream_set *base, vc_owner *owner,
+                        vc_record *prepared) {
   if (set == base) {
-    vc_owner_release(owner);
-  } else if (owner) {
+    vc_retire_owner(owner, prepared);
+    return;
+  }
+  free(prepared);
+  if (owner) {
     set->record.owner = *owner;
     *owner = (vc_owner){0};
   }

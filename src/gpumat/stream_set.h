@@ -14,8 +14,10 @@ vc_status vc_stream_set_new(const vc_stream *streams, size_t count, vc_stream_se
                             vc_stream_set **out, vc_error *error);
 
 /* Takes *owner (may be NULL) until the last reference to a set that was just
- * made over `base` is gone; releases it at once where the set is `base`. */
-void vc_stream_set_keep(vc_stream_set *set, const vc_stream_set *base, vc_owner *owner);
+ * made over `base` is gone. Where the set is `base` it is released at once, or by
+ * vc_collect with what vc_retire_prepare made for it. */
+void vc_stream_set_keep(vc_stream_set *set, const vc_stream_set *base, vc_owner *owner,
+                        vc_record *prepared);
 
 vc_stream_set *vc_stream_set_hold(vc_stream_set *set);
 void vc_stream_set_drop(vc_stream_set *set);

@@ -9,6 +9,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "internal.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #  error "typestrs are written for little-endian machines"
@@ -38,26 +39,23 @@ const char *vc_dtype_typestr(vc_dtype dtype) {
 static const struct {
   char kind;
   bool has_bits;
-  const char *name, *advice;
+  const char *name, *advice; /* NULL: that of `which` */
+  vc_advice which;
 } refused_kinds[] = {
-    {'c', true, "complex",
-     "see it as pairs of real numbers first (NumPy and CuPy: .view() with the float type of "
-     "half the size)"},
-    {'f', true, "float", "convert to float64 first"},
-    {'i', true, "int", "convert to one of these first"},
-    {'u', true, "uint", "convert to one of these first"},
-    {'b', true, "bool", "convert to a bool of 8 bits first"},
+    {'c', true, "complex", NULL, VC_ADVICE_AS_REAL},
+    {'f', true, "float", "convert to float64 first", VC_ADVICE_COUNT},
+    {'i', true, "int", "convert to one of these first", VC_ADVICE_COUNT},
+    {'u', true, "uint", "convert to one of these first", VC_ADVICE_COUNT},
+    {'b', true, "bool", "convert to a bool of 8 bits first", VC_ADVICE_COUNT},
     {'V', false, "a structured or void type",
      "structured types and bfloat16 have no plain typestr; select one field first, and pass "
-     "bfloat16 through DLPack"},
-    {'O', false, "object", "convert the objects to numbers first (NumPy: .astype())"},
-    {'S', false, "bytes", "convert the text to numbers first (NumPy: .astype())"},
-    {'U', false, "str", "convert the text to numbers first (NumPy: .astype())"},
-    {'t', false, "a bit field", "convert bit fields to bool first"},
-    {'M', false, "datetime64",
-     "see dates and times as int64 first (NumPy and CuPy: .view('int64'))"},
-    {'m', false, "timedelta64",
-     "see dates and times as int64 first (NumPy and CuPy: .view('int64'))"},
+     "bfloat16 through DLPack", VC_ADVICE_COUNT},
+    {'O', false, "object", "convert the objects to numbers first", VC_ADVICE_COUNT},
+    {'S', false, "bytes", "convert the text to numbers first", VC_ADVICE_COUNT},
+    {'U', false, "str", "convert the text to numbers first", VC_ADVICE_COUNT},
+    {'t', false, "a bit field", "convert bit fields to bool first", VC_ADVICE_COUNT},
+    {'M', false, "datetime64", NULL, VC_ADVICE_AS_INT64},
+    {'m', false, "timedelta64", NULL, VC_ADVICE_AS_INT64},
 };
 
 /* The type after the byte order, which may be left out as NumPy's own dtype() allows. */
@@ -97,9 +95,12 @@ static vc_status refuse_typestr(const char *typestr, vc_error *error) {
       write_bits(type + 1, bits);
     if (refused_kinds[i].has_bits && bits[0] == '\0')
       break;
+    const char *advice = refused_kinds[i].advice;
+    if (advice == NULL)
+      advice = vc_advice_text(refused_kinds[i].which);
     return vc_fail(error, VC_ERROR_DTYPE,
                    "dtype is %s%s (typestr is '%s'), needs one of " VC_DTYPES "; %s",
-                   refused_kinds[i].name, bits, text, refused_kinds[i].advice);
+                   refused_kinds[i].name, bits, text, advice);
   }
   return vc_fail(error, VC_ERROR_DTYPE,
                  "typestr is '%s', needs b1, i1 to i8, u1 to u8, f2, f4 or f8, with or without a "
@@ -108,15 +109,16 @@ static vc_status refuse_typestr(const char *typestr, vc_error *error) {
 }
 
 vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out, vc_error *error) {
+  VC_NEED(typestr);
+  VC_NEED(out);
   const char *type = without_order(typestr);
   for (size_t i = 0; i < TYPESTR_COUNT; i++) {
     if (strcmp(type, typestrs[i].typestr + 1) != 0)
       continue;
     if (*typestr == '>' && typestrs[i].dtype.bits > 8)
       return vc_fail(error, VC_ERROR_DTYPE,
-                     "typestr is '%s', big-endian, needs the machine's byte order ('%s'); swap "
-                     "the bytes first (NumPy and CuPy: .astype('%s'))",
-                     typestr, typestrs[i].typestr, typestrs[i].typestr);
+                     "typestr is '%s', big-endian, needs the machine's byte order ('%s'); %s",
+                     typestr, typestrs[i].typestr, vc_advice_text(VC_ADVICE_SWAP_BYTES));
     *out = typestrs[i].dtype;
     return VC_OK;
   }
@@ -143,6 +145,8 @@ static vc_status check_header(const vc_cuda_array *array, vc_error *error) {
 
 vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device, vc_view *out,
                                   vc_error *error) {
+  VC_NEED(array);
+  VC_NEED(out);
   vc_dtype dtype;
   vc_view view = {.data = (void *)array->data, .device = device, .ndim = array->ndim};
   vc_status status = check_header(array, error);
@@ -177,6 +181,8 @@ static vc_status check_device_memory(const vc_view *view, vc_error *error) {
 }
 
 vc_status vc_cuda_array_from_view(const vc_view *view, vc_cuda_array *out, vc_error *error) {
+  VC_NEED(view);
+  VC_NEED(out);
   vc_status status = vc_view_check(view, error);
   if (status == VC_OK)
     status = check_device_memory(view, error);
@@ -186,9 +192,8 @@ vc_status vc_cuda_array_from_view(const vc_view *view, vc_cuda_array *out, vc_er
   const char *typestr = vc_dtype_typestr(view->dtype);
   if (typestr == NULL)
     return vc_fail(error, VC_ERROR_DTYPE,
-                   "dtype is %s, needs one that NumPy has a typestr for; use DLPack, or see it "
-                   "as int16 first (torch: .view(torch.int16))",
-                   vc_dtype_name(view->dtype));
+                   "dtype is %s, needs one that NumPy has a typestr for; use DLPack, or %s",
+                   vc_dtype_name(view->dtype), vc_advice_text(VC_ADVICE_AS_INT16));
 
   bool packed = vc_view_is_packed(view);
   vc_cuda_array array = {

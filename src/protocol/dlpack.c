@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/owner.h"
 #include "core/view.h"
+#include "internal.h"
 
 _Static_assert((int)VC_CPU == (int)kDLCPU && (int)VC_CUDA == (int)kDLCUDA &&
                    (int)VC_CUDA_HOST == (int)kDLCUDAHost &&
@@ -62,8 +63,8 @@ static vc_status read_device(const DLTensor *tensor, vc_device *out, vc_error *e
   default:
     return vc_fail(error, VC_ERROR_DEVICE,
                    "tensor is on device type %" PRId32 " (%s), needs CPU (1), CUDA (2), CUDA "
-                   "host (3) or CUDA managed (13); copy it to the CPU first (torch: .cpu())",
-                   type, device_name(type));
+                   "host (3) or CUDA managed (13); %s",
+                   type, device_name(type), vc_advice_text(VC_ADVICE_FROM_OTHER_DEVICE));
   }
 }
 
@@ -165,10 +166,7 @@ static bool read_plain(const DLTensor *tensor, vc_view *out) {
   return vc_view_is_plain(out);
 }
 
-vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *error) {
-  const DLTensor *tensor = dltensor;
-  if (tensor == NULL)
-    return vc_fail(error, VC_ERROR_VALUE, "DLTensor is NULL, needs a tensor");
+static vc_status read_tensor(const DLTensor *tensor, vc_view *out, vc_error *error) {
   vc_view plain;
   if (read_plain(tensor, &plain)) {
     *out = plain;
@@ -186,6 +184,12 @@ vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *er
   if (status == VC_OK)
     *out = view;
   return status;
+}
+
+vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *error) {
+  VC_NEED(dltensor);
+  VC_NEED(out);
+  return read_tensor(dltensor, out, error);
 }
 
 static void delete_tensor(void *context) {
@@ -208,9 +212,10 @@ static vc_owner owner_of(void *tensor, bool has_deleter, void (*release)(void *c
 
 vc_status vc_view_from_dlpack(DLManagedTensor *tensor, vc_view *out, vc_owner *owner,
                               vc_error *error) {
-  if (tensor == NULL)
-    return vc_fail(error, VC_ERROR_VALUE, "DLManagedTensor is NULL, needs a tensor");
-  vc_status status = vc_view_from_dltensor(&tensor->dl_tensor, out, error);
+  VC_NEED(tensor);
+  VC_NEED(out);
+  VC_NEED(owner);
+  vc_status status = read_tensor(&tensor->dl_tensor, out, error);
   if (status == VC_OK)
     *owner = owner_of(tensor, tensor->deleter != NULL, delete_tensor);
   return status;
@@ -218,15 +223,16 @@ vc_status vc_view_from_dlpack(DLManagedTensor *tensor, vc_view *out, vc_owner *o
 
 vc_status vc_view_from_dlpack_versioned(DLManagedTensorVersioned *tensor, vc_view *out,
                                         vc_owner *owner, uint64_t *flags, vc_error *error) {
-  if (tensor == NULL)
-    return vc_fail(error, VC_ERROR_VALUE, "DLManagedTensorVersioned is NULL, needs a tensor");
+  VC_NEED(tensor);
+  VC_NEED(out);
+  VC_NEED(owner);
   if (tensor->version.major != DLPACK_MAJOR_VERSION)
     return vc_fail(error, VC_ERROR_VALUE,
-                   "managed tensor has DLPack version %" PRIu32 ".%" PRIu32 ", needs %d.x; ask "
-                   "the producer for it (Python: __dlpack__(max_version=(1, 0)))",
-                   tensor->version.major, tensor->version.minor, DLPACK_MAJOR_VERSION);
+                   "managed tensor has DLPack version %" PRIu32 ".%" PRIu32 ", needs %d.x; %s",
+                   tensor->version.major, tensor->version.minor, DLPACK_MAJOR_VERSION,
+                   vc_advice_text(VC_ADVICE_NEW_VERSION));
 
-  vc_status status = vc_view_from_dltensor(&tensor->dl_tensor, out, error);
+  vc_status status = read_tensor(&tensor->dl_tensor, out, error);
   if (status != VC_OK)
     return status;
   out->readonly = (tensor->flags & VC_DLPACK_READ_ONLY) != 0;
@@ -278,10 +284,8 @@ static vc_status write_strides(const vc_view *view, int64_t *strides, vc_error *
     if (strides[axis] * size != view->strides[axis] && view->shape[axis] > 1 && !empty)
       return vc_fail(error, VC_ERROR_LAYOUT,
                      "axis %" PRId32 " has stride %" PRId64 " bytes, needs a multiple of the "
-                     "itemsize %" PRId64 ": DLPack counts strides in elements; make a packed "
-                     "copy first (torch: .contiguous(), CuPy: cupy.ascontiguousarray(), NumPy: "
-                     "numpy.ascontiguousarray())",
-                     axis, view->strides[axis], size);
+                     "itemsize %" PRId64 ": DLPack counts strides in elements; %s",
+                     axis, view->strides[axis], size, vc_advice_text(VC_ADVICE_PACK_ELEMENTS));
   }
   return VC_OK;
 }
@@ -330,11 +334,13 @@ static vc_status make_export(const vc_view *view, vc_owner *owner, export **out,
 
 vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner, DLManagedTensor **out,
                               vc_error *error) {
+  VC_NEED(view);
+  VC_NEED(out);
   if (view->readonly)
     return vc_fail(error, VC_ERROR_VALUE,
                    "array is read-only, needs to be writable: unversioned DLPack cannot say "
-                   "read-only; ask for a versioned tensor (Python: "
-                   "__dlpack__(max_version=(1, 0))) or make a copy first");
+                   "read-only; %s",
+                   vc_advice_text(VC_ADVICE_VERSIONED));
   export *self;
   vc_status status = make_export(view, owner, &self, error);
   if (status != VC_OK)
@@ -350,6 +356,13 @@ vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner, DLManagedTen
 
 vc_status vc_dlpack_versioned_from_view(const vc_view *view, vc_owner *owner, uint64_t flags,
                                         DLManagedTensorVersioned **out, vc_error *error) {
+  VC_NEED(view);
+  VC_NEED(out);
+  if ((flags & ~(VC_DLPACK_READ_ONLY | VC_DLPACK_IS_COPIED)) != 0)
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "flags are %#" PRIx64 ", needs VC_DLPACK_READ_ONLY, VC_DLPACK_IS_COPIED, both or "
+                   "none of them",
+                   flags);
   export *self;
   vc_status status = make_export(view, owner, &self, error);
   if (status != VC_OK)

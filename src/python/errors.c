@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "errors.h"
 
+#include "advice.h"
+
 #include <stdarg.h>
 #include <string.h>
 
@@ -40,6 +42,7 @@ static int make_savant_types(PyObject *module) {
 }
 
 int vp_errors_init(PyObject *module) {
+  vp_advice_init();
   types.view = make_type(module, "viewcast.ViewError",
                          "An image can't be shown as asked. Base of viewcast's exceptions.", NULL);
   if (!types.view) return -1;

@@ -126,7 +126,7 @@ static void give_back(void *context, int32_t device, void *memory, size_t bytes)
 static vc_pool *make_pool(const library *from) {
   vc_error error;
   vc_pool *pool;
-  const vc_pool_backend backend = {(void *)(uintptr_t)from, allocate, give_back};
+  const vc_pool_backend backend = {sizeof backend, (void *)(uintptr_t)from, allocate, give_back};
   if (vc_pool_new(&backend, &pool, &error) == VC_OK) return pool;
   vp_raise(&error);
   return NULL;

@@ -17,7 +17,8 @@ static bool needs_double(vc_dtype dtype) {
 static vc_status check_count(const char *name, const double *values, int32_t count,
                              int32_t channels, vc_error *error) {
   bool right = count == 1 || (count > 0 && count == channels);
-  if (!values || (right && count <= VC_TRANSFORM_CHANNELS)) return VC_OK;
+  if (!values && count >= 0) return VC_OK;
+  if (right && count <= VC_TRANSFORM_CHANNELS) return VC_OK;
   if (right) {
     return vc_fail(error, VC_ERROR_ARGUMENT, "%s has %" PRId32 " values, needs 1 or up to %d", name,
                    count, VC_TRANSFORM_CHANNELS);

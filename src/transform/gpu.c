@@ -8,6 +8,7 @@
 #include "cuda/device.h"
 #include "cuda/driver.h"
 #include "cuda/legacy.h"
+#include "internal.h"
 #include "transform/binary.h"
 #include "transform/choice.h"
 
@@ -72,7 +73,8 @@ static vc_status check_kernels(const vc_driver *driver, vc_error *error) {
   if (!vc_kernels_binary) {
     return vc_fail(error, VC_ERROR_CUDA,
                    "this viewcast was built without GPU kernels (-Dcuda=disabled): build it with "
-                   "nvcc, or take the pixels to the host first (device=\"cpu\")");
+                   "nvcc, or take the pixels to the host first (%s)",
+                   vc_advice_text(VC_ADVICE_TO_HOST));
   }
   if (driver->cuLibraryLoadData && driver->cuLibraryGetKernel) return VC_OK;
   return vc_fail(error, VC_ERROR_CUDA,
@@ -88,8 +90,8 @@ static vc_status check_stream(const vc_driver *driver, int32_t device, vc_stream
     if (other == device) return VC_OK;
     return vc_fail(error, VC_ERROR_DEVICE,
                    "the images are on cuda:%d and the stream is of cuda:%d; name a stream of the "
-                   "images' device (stream=)",
-                   (int)device, (int)other);
+                   "images' device (%s)",
+                   (int)device, (int)other, vc_advice_text(VC_ADVICE_STREAM));
   }
   if (stream == VC_STREAM_PER_THREAD ||
       driver->cuStreamIsCapturing(vc_driver_stream(stream), &status) != VC_CUDA_CAPTURE_IMPLICIT) {
@@ -97,7 +99,8 @@ static vc_status check_stream(const vc_driver *driver, int32_t device, vc_stream
   }
   return vc_fail(error, VC_ERROR_CUDA,
                  "a stream is capturing a graph, and the default stream can't transform beside it; "
-                 "name the capturing stream (stream=), or transform outside of the capture");
+                 "name the capturing stream (%s), or transform outside of the capture",
+                 vc_advice_text(VC_ADVICE_STREAM));
 }
 
 /* --- lists that lie in device memory as long as the kernel runs */

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <math.h>
-
 #include "transform/number.h"
 #include "transform/plan_parts.h"
-
-void vc_transform_params_init(vc_transform_params *out) {
-  *out = (vc_transform_params){.scale = 1, .fill = NAN};
-}
 
 /* --- a view, read as images */
 
@@ -118,10 +112,11 @@ static void plan_axes(const vc_images *out, const vc_images *in, const vc_view *
 vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
                        const vc_transform_params *params, vc_plan *out, bool *empty,
                        vc_error *error) {
-  vc_status status = vc_plan_check_views(to, from, count, error);
+  vc_status status = vc_plan_check_ends(to, from, count, error);
   if (status != VC_OK) return status;
   vc_images written = read_images(to, params->to), read = read_images(&from[0], params->from);
   status = vc_plan_check_sizes(to, &written, from, &read, count, params, error);
+  if (status == VC_OK) status = vc_plan_check_alike(from, count, error);
   if (status != VC_OK) return status;
   out->from = from->dtype;
   out->to = to->dtype;

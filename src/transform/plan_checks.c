@@ -8,6 +8,8 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/overlap.h"
+#include "cuda/device.h"
+#include "internal.h"
 #include "transform/plan_parts.h"
 
 static const char *axes_of(const vc_view *view, vc_layout layout) {
@@ -44,11 +46,25 @@ static vc_status check_place(const vc_view *to, const vc_view *from, vc_error *e
   }
   return vc_fail(error, VC_ERROR_DEVICE,
                  "the source is in %s and the destination in %s: a transform works on one device; "
-                 "copy one of them first (device=)",
-                 names[0], names[1]);
+                 "copy one of them first (%s)",
+                 names[0], names[1], vc_advice_text(VC_ADVICE_TO_DEVICE));
 }
 
-static vc_status check_alike(const vc_view *from, size_t count, vc_error *error) {
+vc_status vc_plan_check_device(const vc_view *view, vc_error *error) {
+  if (!vc_device_is_gpu(view->device)) return VC_OK;
+  if (vc_cuda_device_count() == 0) {
+    vc_mode mode; /* a driver that can't be used says why */
+    vc_status status = vc_cuda_mode(&mode, error);
+    if (status != VC_OK) return status;
+    return vc_fail(error, VC_ERROR_DEVICE,
+                   "an image is in GPU memory and there is no CUDA device (%s); pass memory of the "
+                   "host",
+                   vc_cuda_reason());
+  }
+  return vc_device_check(view->device.id, error);
+}
+
+vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_error *error) {
   for (size_t i = 1; i < count; i++) {
     vc_status status = check_view(&from[i], "a source", error);
     if (status != VC_OK) return status;
@@ -63,21 +79,20 @@ static vc_status check_alike(const vc_view *from, size_t count, vc_error *error)
     if (!is_same_place(from[i].device, from[0].device)) {
       return vc_fail(error, VC_ERROR_DEVICE,
                      "source %zu is on another device than source 0: a batch needs images of one "
-                     "device; copy it there first (device=)",
-                     i);
+                     "device; copy it there first (%s)",
+                     i, vc_advice_text(VC_ADVICE_TO_DEVICE));
     }
   }
   return VC_OK;
 }
 
-vc_status vc_plan_check_views(const vc_view *to, const vc_view *from, size_t count,
-                              vc_error *error) {
+vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t count,
+                             vc_error *error) {
   if (count == 0) {
     return vc_fail(error, VC_ERROR_ARGUMENT, "no source was given, needs an image or a list of them");
   }
   vc_status status = check_view(to, "the destination", error);
   if (status == VC_OK) status = check_view(&from[0], "the source", error);
-  if (status == VC_OK) status = check_alike(from, count, error);
   if (status == VC_OK) status = check_place(to, &from[0], error);
   return status;
 }
@@ -148,6 +163,6 @@ vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t co
   if (found.kind == VC_OVERLAPS_ITSELF) return refuse_destination(to, error);
   return vc_fail(error, VC_ERROR_VALUE,
                  "the destination shares memory with source %zu: it would be read after it was "
-                 "written; write into other memory (no out=)",
-                 found.other);
+                 "written; %s",
+                 found.other, vc_advice_text(VC_ADVICE_OTHER_MEMORY));
 }

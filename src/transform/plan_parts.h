@@ -13,9 +13,16 @@ typedef struct vc_images {
 
 /* --- plan_checks.c */
 
-/* Every view makes sense, sources are alike and where the destination is. */
-vc_status vc_plan_check_views(const vc_view *to, const vc_view *from, size_t count,
-                              vc_error *error);
+/* The destination and the first source make sense and are in one place; count is not 0. The
+ * other sources are not looked at: `count` is not known to be right yet. */
+vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t count,
+                             vc_error *error);
+
+/* The other sources are like the first. */
+vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_error *error);
+
+/* A view in GPU memory is of a device of this machine. */
+vc_status vc_plan_check_device(const vc_view *view, vc_error *error);
 
 /* As many images on both sides, of one size. */
 vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_view *from,

@@ -104,7 +104,7 @@ int64_t vc_settings_stream_bytes(void) {
 
 int32_t vc_transform_set_threads(int32_t wanted) {
   pthread_once(&once, read_environment);
-  return atomic_exchange(&threads, wanted > 0 ? wanted : 0);
+  return wanted < 0 ? -1 : atomic_exchange(&threads, wanted);
 }
 
 int32_t vc_settings_threads(int32_t asked) {

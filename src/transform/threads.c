@@ -25,8 +25,11 @@ typedef struct task {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below */
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static task *tasks;
-static int32_t helpers; /* that were started */
+static pthread_t started[MOST_HELPERS];
+static int32_t helpers; /* of these, that were started */
 static int32_t idle;
+static pid_t process; /* that they are threads of; 0: none was started */
+static bool ending;   /* the code is about to be unloaded, or the process ends */
 
 /* --- fork: the child has no helpers, and no tasks but those of lost threads */
 
@@ -35,7 +38,7 @@ static void after_fork(void) { pthread_mutex_unlock(&lock); }
 
 static void in_child(void) {
   tasks = NULL;
-  helpers = idle = 0;
+  helpers = idle = process = 0;
   pthread_cond_init(&wake, NULL); /* the old one counts sleepers that are gone */
   pthread_mutex_unlock(&lock);
 }
@@ -65,15 +68,32 @@ static void help(task *which) {
 
 static void *helper(void *unused) {
   pthread_mutex_lock(&lock);
-  for (;;) {
-    while (!tasks) {
-      idle++;
-      pthread_cond_wait(&wake, &lock);
-      idle--;
+  while (!ending) {
+    if (tasks) {
+      help(tasks);
+      continue;
     }
-    help(tasks);
+    idle++;
+    pthread_cond_wait(&wake, &lock);
+    idle--;
   }
+  pthread_mutex_unlock(&lock);
   return unused;
+}
+
+/* Runs when a plugin that contains the library is unloaded, and when the process ends. No
+ * helper may be in code that is unmapped: each comes to the end of its pieces and is waited
+ * for. Work that other threads want done later (at the end of a process they may) they do by
+ * themselves. A child whose fork() ran no handlers has no helpers to wait for. */
+__attribute__((destructor)) static void end_helpers(void) {
+  if (process != getpid()) return;
+  pthread_mutex_lock(&lock);
+  int32_t count = helpers;
+  ending = true;
+  helpers = 0;
+  pthread_cond_broadcast(&wake);
+  pthread_mutex_unlock(&lock);
+  for (int32_t i = 0; i < count; i++) pthread_join(started[i], NULL);
 }
 
 /* The cores of the process, not those of the thread that happens to be here. */
@@ -84,25 +104,26 @@ static void use_all_cores(pthread_attr_t *attributes) {
 }
 
 /* Without signals: these belong to the program's threads. */
-static bool start_helper(void) {
+static bool start_helper(pthread_t *thread) {
   pthread_attr_t attributes;
-  pthread_t thread;
   sigset_t all, before;
   if (pthread_attr_init(&attributes) != 0) return false;
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   use_all_cores(&attributes);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  bool started = pthread_create(&thread, &attributes, helper, NULL) == 0;
+  bool made = pthread_create(thread, &attributes, helper, NULL) == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attributes);
-  return started;
+  return made;
 }
 
 /* Wakes sleeping helpers, and starts those that are missing. */
 static void call_helpers(int32_t wanted) {
   if (wanted > MOST_HELPERS) wanted = MOST_HELPERS;
-  while (helpers < wanted && start_helper()) helpers++;
+  while (helpers < wanted && start_helper(&started[helpers])) {
+    helpers++;
+    process = getpid();
+  }
   if (wanted >= idle) {
     pthread_cond_broadcast(&wake);
   } else {
@@ -121,7 +142,7 @@ static void post(task *mine) {
   pthread_mutex_lock(&lock);
   mine->next = tasks;
   tasks = mine;
-  call_helpers(mine->wanted);
+  if (!ending) call_helpers(mine->wanted);
   pthread_mutex_unlock(&lock);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A few threads of our own that help with large images. They start when first
- * needed and sleep in between; a forked child starts its own. */
+ * needed and sleep in between; a forked child starts its own. They end before the code
+ * of the library is unloaded. */
 #ifndef VIEWCAST_TRANSFORM_THREADS_H
 #define VIEWCAST_TRANSFORM_THREADS_H
 

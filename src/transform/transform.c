@@ -1,14 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+
+#include "core/error.h"
+#include "cuda/device.h"
 #include "transform/float_mode.h"
-#include "transform/plan.h"
+#include "transform/plan_parts.h"
+
+static vc_status check_layout(vc_layout layout, const char *name, vc_error *error) {
+  if (layout == VC_INTERLEAVED || layout == VC_PLANAR) return VC_OK;
+  return vc_fail(error, VC_ERROR_VALUE, "%s is %d, needs VC_INTERLEAVED (0) or VC_PLANAR (1)",
+                 name, (int)layout);
+}
+
+/* What is wrong whatever the images are. */
+static vc_status read_params(const vc_transform_params *given, vc_transform_params *out,
+                             vc_error *error) {
+  vc_status status =
+      vc_read_sized(given, "vc_transform_params", sizeof *out, sizeof *out, out, error);
+  if (status == VC_OK) status = check_layout(out->from, "params->from", error);
+  if (status == VC_OK) status = check_layout(out->to, "params->to", error);
+  if (status != VC_OK) return status;
+  if (out->threads < 0) {
+    return vc_fail(error, VC_ERROR_VALUE,
+                   "params->threads is %" PRId32 ", needs 1 or more, or 0 for "
+                   "vc_transform_set_threads to decide",
+                   out->threads);
+  }
+  return VC_OK;
+}
 
 static vc_status transform(const vc_view *to, const vc_view *from, size_t count,
-                           const vc_transform_params *params, vc_stream stream, vc_error *error) {
+                           const vc_transform_params *given, vc_stream stream, vc_error *error) {
   vc_plan plan;
+  vc_transform_params params;
   bool empty;
-  vc_status status = vc_plan_make(to, from, count, params, &plan, &empty, error);
+  vc_status status = read_params(given, &params, error);
+  if (status == VC_OK) status = vc_stream_check(stream, error);
+  if (status == VC_OK) status = vc_plan_make(to, from, count, &params, &plan, &empty, error);
   if (status != VC_OK || empty) return status;
   if (!vc_device_is_gpu(to->device)) return vc_plan_run_cpu(&plan, error);
+  if ((status = vc_plan_check_device(to, error)) != VC_OK) return status;
   return vc_plan_run_gpu(&plan, to->device.id, stream, error);
 }
 
@@ -24,6 +55,9 @@ static vc_status check(const vc_view *to, const vc_view *from, size_t count,
 /* Coefficients and fill are rounded here, whatever the device. */
 vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
                        const vc_transform_params *params, vc_stream stream, vc_error *error) {
+  VC_NEED(to);
+  VC_NEED(from);
+  VC_NEED(params);
   vc_float_mode mode = vc_float_mode_default();
   vc_status status = transform(to, from, count, params, stream, error);
   vc_float_mode_restore(mode);

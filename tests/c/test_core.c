@@ -313,7 +313,7 @@ static void test_image_strides_refused(void) {
   CHECK_FAILS(vc_image_from_view(&view, &image, &error), VC_ERROR_LAYOUT,
               "image axis 1 (width) has stride 192 bytes, needs 3: the pixels are not "
               "interleaved");
-  CHECK(strstr(error.message, "vc.to_gpumat(x)") != NULL);
+  CHECK(strstr(error.message, "vc_transform") != NULL);
 
   view.strides[1] = 3;
   view.strides[0] = 17;
@@ -594,7 +594,7 @@ static void test_split(void) {
     CHECK_INT(count, 1);
   }
   vc_owner nobody = {0}, part;
-  CHECK_FAILS(vc_owner_split(&nobody, 0, &part, &error), VC_ERROR_ARGUMENT, "0 parts");
+  CHECK_FAILS(vc_owner_split(&nobody, 0, &part, &error), VC_ERROR_ARGUMENT, "parts is 0");
   if (CHECK_OK(vc_owner_split(&nobody, 1, &part, &error))) vc_owner_release(&part);
   CHECK(!vc_collect_pending());
 }

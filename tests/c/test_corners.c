@@ -184,7 +184,7 @@ static void never_freed(void *context, int32_t device, void *memory, size_t byte
 }
 
 static void test_pool_arguments(void) {
-  static const vc_pool_backend backend = {NULL, no_memory, never_freed};
+  static const vc_pool_backend backend = {sizeof backend, NULL, no_memory, never_freed};
   vc_gpumat_abi bare = cuda;
   vc_pool *pool;
   vc_gpumat mat = {0};
@@ -241,7 +241,7 @@ static void test_copies_that_do_not_fit(void) {
   wrong = to, wrong.dtype.bits = 16;
   CHECK_FAILS(vc_copy(&wrong, &from, 0, &error), VC_ERROR_LAYOUT, needed);
   wrong = to, wrong.readonly = 1;
-  CHECK_FAILS(vc_copy(&wrong, &from, 0, &error), VC_ERROR_LAYOUT, needed);
+  CHECK_FAILS(vc_copy(&wrong, &from, 0, &error), VC_ERROR_VALUE, "destination is read-only");
   wrong = to, wrong.shape[1] = 4;
   CHECK_FAILS(vc_copy(&wrong, &from, 0, &error), VC_ERROR_LAYOUT, needed);
   wrong = to, wrong.strides[1] = 2, wrong.strides[0] = 10;
@@ -280,10 +280,12 @@ static void test_copies_on_default_streams(void) {
   sim_begin_capture(stream, 0);
   CHECK_FAILS(vc_copy(&to, &from, 0, &error), VC_ERROR_CUDA, "capturing");
   CHECK_INT(sim_end_capture(stream), 0);
-  from.device.id = to.device.id = -1; /* nobody's: what is current is used */
-  CHECK_OK(vc_copy(&to, &from, 0, &error));
+  from.device.id = to.device.id = -1;
+  CHECK_FAILS(vc_copy(&to, &from, 0, &error), VC_ERROR_DEVICE, "device id is -1");
   from.device.id = to.device.id = 1000;
-  CHECK_FAILS(vc_copy(&to, &from, 0, &error), VC_ERROR_CUDA, "context of CUDA device 1000");
+  CHECK_FAILS(vc_copy(&to, &from, 0, &error), VC_ERROR_DEVICE, "no CUDA device 1000");
+  to.device.id = 0;
+  CHECK_FAILS(vc_copy(&to, &from, 0, &error), VC_ERROR_DEVICE, "no CUDA device 1000");
 }
 
 static void test_host_memory_is_refused(void) {

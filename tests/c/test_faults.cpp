@@ -81,7 +81,7 @@ void drop_holder(void *) {}
 vc_status lend_swept(vc_gpumat_abi &abi) {
   vc_view view = image();
   vc_owner owner = new_owner();
-  vc_holder holder = {&abi, is_last, drop_holder};
+  vc_holder holder = {sizeof holder, &abi, is_last, drop_holder};
   vc_gpumat mat = {};
   vc_status status = vc_gpumat_lend(&abi, &view, &owner, &holder, &mat, &error);
   if (status != VC_OK) {
@@ -117,6 +117,7 @@ vc_status share_standard() {
 
 vc_status make_pool() {
   static const vc_pool_backend backend = {
+      sizeof backend,
       nullptr, [](void *, int32_t, size_t) -> void * { return nullptr; },
       [](void *, int32_t, void *, size_t) {}};
   vc_pool *made = nullptr;

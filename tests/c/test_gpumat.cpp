@@ -517,8 +517,13 @@ void test_lend_empty() {
   vc_owner owner = source.owner(false);
   vc_view view = image_of(nullptr, f32, {0, 7, 3});
   CHECK_OK(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(mat), &error));
-  CHECK_INT(source.released, 1); // at once, for it is the caller's own call
   CHECK(owner.release == nullptr);
+  CHECK_INT(source.released, 0); // not any_thread: in vc_collect, as always
+  CHECK_INT(vc_collect(false), 1);
+  CHECK_INT(source.released, 1);
+  owner = source.owner(true);
+  CHECK_OK(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(mat), &error));
+  CHECK_INT(source.released, 2); // at once
   CHECK(mat.refcount == nullptr && mat.data == nullptr);
   CHECK(mat.allocator == allocator);
   CHECK_INT(mat.rows, 0);
@@ -1105,7 +1110,7 @@ struct Object {
 
   static bool is_last(void *object) { return static_cast<Object *>(object)->references == 1; }
   static void release(void *object) { static_cast<Object *>(object)->references--; }
-  vc_holder holder() { return {this, is_last, release}; }
+  vc_holder holder() { return {sizeof(vc_holder), this, is_last, release}; }
 };
 
 void lend_object(Source &source, Object &object) {

@@ -48,7 +48,7 @@ vc_statistics statistics() {
 // A backend over the heap that notes what it was asked for, up to a limit.
 struct Backend {
   explicit Backend(size_t limit_ = SIZE_MAX) : limit(limit_) {
-    const vc_pool_backend functions = {this, allocate, free};
+    const vc_pool_backend functions = {sizeof functions, this, allocate, free};
     CHECK_OK(vc_pool_new(&functions, &pool, &error));
   }
 
@@ -512,8 +512,8 @@ void test_one_gpumat_refused() {
               VC_ERROR_ABI, "without CUDA");
   CHECK_FAILS(vc_pool_use(backend.pool, &stock, nullptr, 0, &owner, &error), VC_ERROR_ABI,
               "without CUDA");
-  CHECK_FAILS(vc_pool_use(backend.pool, nullptr, nullptr, 0, &owner, &error), VC_ERROR_ABI,
-              "without CUDA");
+  CHECK_FAILS(vc_pool_use(backend.pool, nullptr, nullptr, 0, &owner, &error), VC_ERROR_VALUE,
+              "\"abi\" is NULL");
   vc_gpumat_abi ours = abi;
   ours.standard_allocator = vc_pool_allocator();
   CHECK_FAILS(vc_pool_use(backend.pool, &ours, nullptr, 0, &owner, &error), VC_ERROR_VALUE,

@@ -342,8 +342,10 @@ void *never_called(void *, int32_t, size_t) {
   return nullptr;
 }
 
+void never_freed(void *, int32_t, void *, size_t) { CHECK(false); }
+
 void test_a_driver_that_shuts_down() {
-  const vc_pool_backend functions = {nullptr, never_called, nullptr};
+  const vc_pool_backend functions = {sizeof functions, nullptr, never_called, never_freed};
   vc_pool *other_pool;
   CHECK_OK(vc_pool_new(&functions, &other_pool, &error));
   InUse use({on[0]->side});

@@ -308,7 +308,7 @@ static void test_order(void) {
   sim_set_current(0);
   order_everything();
   CHECK_INT(sim_events(), 1); /* the pool's */
-  CHECK_FAILS(vc_stream_order(-1, 1, 2, &error), VC_ERROR_DEVICE, "CUDA device -1 is out of range");
+  CHECK_FAILS(vc_stream_order(-1, 1, 2, &error), VC_ERROR_DEVICE, "there is no CUDA device -1");
   CHECK_FAILS(vc_stream_order(64, 1, 2, &error), VC_ERROR_DEVICE, "CUDA device 64");
   CHECK_WORK("");
   check_undisturbed(0);
@@ -336,8 +336,8 @@ static void test_warmup(void) {
   CHECK_OK(vc_cuda_warmup(0, &error));
   CHECK_WORK("");
   CHECK_FAILS(vc_cuda_warmup(1, &error), VC_ERROR_DEVICE, "no CUDA device 1: this machine has 1");
-  CHECK_FAILS(vc_cuda_warmup(-1, &error), VC_ERROR_DEVICE, "out of range");
-  CHECK_FAILS(vc_cuda_warmup(64, &error), VC_ERROR_DEVICE, "out of range");
+  CHECK_FAILS(vc_cuda_warmup(-1, &error), VC_ERROR_DEVICE, "no CUDA device -1");
+  CHECK_FAILS(vc_cuda_warmup(64, &error), VC_ERROR_DEVICE, "no CUDA device 64");
   check_undisturbed(-1);
 }
 
@@ -393,7 +393,7 @@ static void test_one_side_captures(void) {
   sim_begin_capture(b, SIM_GLOBAL);
   refuse_order(a, b, "the consumer's stream is capturing a graph and the producer's stream is not");
   refuse_order(b, a, "the producer's stream is capturing a graph and the consumer's stream is not");
-  refuse_order(b, a, "stream=, producer_stream=");
+  refuse_order(b, a, "producer and consumer");
   refuse_order(b, 1, "is not part of that capture");
   refuse_order(2, b, "is not part of that capture");
   sim_begin_capture(c, SIM_GLOBAL);
@@ -760,7 +760,7 @@ static void test_copy_refused(void) {
   CHECK_FAILS(vc_copy(&to, &from, a, &error), VC_ERROR_CUDA, "cuMemcpy2DAsync failed");
   CHECK_WORK("copy A@0");
   to.readonly = 1;
-  CHECK_FAILS(vc_copy(&to, &from, a, &error), VC_ERROR_LAYOUT, "writable destination");
+  CHECK_FAILS(vc_copy(&to, &from, a, &error), VC_ERROR_VALUE, "destination is read-only");
   to.readonly = 0;
   to.shape[1] = 7;
   CHECK_FAILS(vc_copy(&to, &from, a, &error), VC_ERROR_LAYOUT, "shape and dtype");

@@ -456,7 +456,8 @@ static void test_fork(void) {
 static void test_settings(void) {
   int32_t before = vc_transform_set_threads(3);
   CHECK_INT(vc_transform_set_threads(before), 3);
-  CHECK_INT(vc_transform_set_threads(-5), before);
+  CHECK_INT(vc_transform_set_threads(-5), -1); /* nothing changes */
+  CHECK_INT(vc_transform_set_threads(0), before);
   CHECK_INT(vc_transform_set_threads(before), 0);
   CHECK(strlen(vc_transform_simd()) > 0);
   CHECK(vc_settings_threads(0) >= 1);

@@ -546,7 +546,7 @@ static void test_captures(void) {
   CHECK_OK(run_scene(&each, capturing));
   CHECK_OK(run_scene(&each, other));
   CHECK_OK(run_scene(&each, VC_STREAM_PER_THREAD));
-  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "name the capturing stream (stream=)");
+  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "name the capturing stream (stream)");
   CHECK_FAILS(run_scene(&each, VC_STREAM_NONE), VC_ERROR_CUDA, "name the capturing stream");
   CHECK_INT(sim_end_capture(capturing), 0);
   CHECK_OK(run_scene(&each, 0));

@@ -90,7 +90,7 @@ static void check_lent_header(fuzz_input *input, const vc_gpumat_abi *abi) {
   vc_error error;
   vc_gpumat mat = {0};
   vc_owner owner = {&released, count_release, take_bool(input)};
-  vc_holder holder = {&mat, is_last, drop};
+  vc_holder holder = {sizeof holder, &mat, is_last, drop};
   vc_device host = {VC_CPU, 0};
   int before = released;
   MUST(vc_view_packed(pixels, host, (vc_dtype){VC_UINT, 8}, 3, shape, &view, &error) == VC_OK);

@@ -176,12 +176,13 @@ static int lend(vp_source *source, PyObject *mat) {
   vc_error error;
   vc_gpumat *header = vp_gpumat_header(mat);
   if (!header) return -1;
-  vc_holder holder = {mat, holder_is_last, holder_release};
+  vc_holder holder = {sizeof holder, mat, holder_is_last, holder_release};
   if (opencv.abi.counting == VC_COUNTS_UP) Py_INCREF(mat); /* the holder's reference */
   vc_status status = vc_gpumat_lend(&opencv.abi, &source->view, &source->owner, &holder, header,
                                     &error);
   bool holds = status == VC_OK && header->refcount;
   if (opencv.abi.counting == VC_COUNTS_UP && !holds) Py_DECREF(mat);
+  if (status == VC_OK && !holds) vp_drain(); /* the owner of an empty image goes at once */
   return status == VC_OK ? 0 : vp_raise(&error);
 }
 

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "core/overlap.h"
 #include "cuda/device.h"
 #include "cuda/driver.h"
+#include "internal.h"
+#include "transform/plan_parts.h"
 
 /* CUmemorytype */
 enum { MEMORY_HOST = 1, MEMORY_UNIFIED = 4 };
@@ -35,20 +36,34 @@ static vc_status read_rows(const vc_view *view, rows *out, vc_error *error) {
 
 static vc_status check_alike(const vc_view *to, const vc_view *from, vc_error *error) {
   bool alike = to->ndim == from->ndim && to->dtype.code == from->dtype.code &&
-               to->dtype.bits == from->dtype.bits && !to->readonly;
+               to->dtype.bits == from->dtype.bits;
   for (int32_t axis = 0; alike && axis < to->ndim; axis++) {
     alike = to->shape[axis] == from->shape[axis];
   }
   if (alike) return VC_OK;
   return vc_fail(error, VC_ERROR_LAYOUT,
-                 "a copy needs a writable destination of the source's shape and dtype");
+                 "a copy needs a destination of the source's shape and dtype (%s of rank %d goes "
+                 "into %s of rank %d); vc_transform converts dtypes and layouts",
+                 vc_dtype_name(from->dtype), (int)from->ndim, vc_dtype_name(to->dtype),
+                 (int)to->ndim);
+}
+
+/* What vc_transform refuses too: views that make no sense, and a destination that may not be
+ * written or shares memory with the source. */
+static vc_status check(const vc_view *to, const vc_view *from, vc_stream stream,
+                       vc_error *error) {
+  vc_status status = vc_view_check(to, error);
+  if (status == VC_OK) status = vc_view_check(from, error);
+  if (status == VC_OK) status = check_alike(to, from, error);
+  if (status == VC_OK) status = vc_stream_check(stream, error);
+  if (status != VC_OK || vc_view_is_empty(to)) return status;
+  return vc_plan_check_memory(to, from, 1, error);
 }
 
 static vc_status describe(const vc_view *to, const vc_view *from, CUDA_MEMCPY2D *out,
                           vc_error *error) {
   rows source, target;
-  vc_status status = check_alike(to, from, error);
-  if (status == VC_OK) status = read_rows(from, &source, error);
+  vc_status status = read_rows(from, &source, error);
   if (status == VC_OK) status = read_rows(to, &target, error);
   if (status != VC_OK) return status;
   *out = (CUDA_MEMCPY2D){
@@ -67,13 +82,6 @@ static vc_status describe(const vc_view *to, const vc_view *from, CUDA_MEMCPY2D 
 }
 
 /* Bytes that are read after they were written. */
-static vc_status check_apart(const vc_view *to, const vc_view *from, vc_error *error) {
-  if (!vc_views_overlap(to, from)) return VC_OK;
-  return vc_fail(error, VC_ERROR_VALUE,
-                 "the destination shares memory with source 0: it would be read after it was "
-                 "written; write into other memory");
-}
-
 static void copy_on_host(const CUDA_MEMCPY2D *copy) {
   const char *from = copy->srcHost;
   char *to = copy->dstHost;
@@ -84,25 +92,27 @@ static void copy_on_host(const CUDA_MEMCPY2D *copy) {
 
 vc_status vc_copy(const vc_view *to, const vc_view *from, vc_stream stream, vc_error *error) {
   CUDA_MEMCPY2D copy;
-  if (vc_view_is_empty(from)) return check_alike(to, from, error);
-  vc_status status = describe(to, from, &copy, error);
-  if (status == VC_OK) status = check_apart(to, from, error);
+  VC_NEED(to);
+  VC_NEED(from);
+  vc_status status = check(to, from, stream, error);
+  if (status != VC_OK || vc_view_is_empty(from)) return status;
+  status = describe(to, from, &copy, error);
+  if (status == VC_OK) status = vc_plan_check_device(to, error);
+  if (status == VC_OK) status = vc_plan_check_device(from, error);
   if (status != VC_OK) return status;
   if (!vc_device_is_gpu(to->device) && !vc_device_is_gpu(from->device)) {
     copy_on_host(&copy);
     return VC_OK;
   }
   const vc_driver *driver = vc_driver_get();
-  if (!driver) {
-    return vc_fail(error, VC_ERROR_DEVICE, "there is no CUDA device to copy from or to");
-  }
   int32_t device = vc_device_is_gpu(to->device) ? to->device.id : from->device.id;
   if (stream == VC_STREAM_NONE) stream = VC_STREAM_LEGACY; /* a copy needs one */
   /* The copy would end the capture. */
   if (vc_stream_is_default(stream) && vc_stream_is_capturing(device, stream)) {
     return vc_fail(error, VC_ERROR_CUDA,
                    "a stream is capturing a graph, and the default stream can't copy beside it; "
-                   "name the capturing stream (stream=), or copy outside of the capture");
+                   "name the capturing stream (%s), or copy outside of the capture",
+                   vc_advice_text(VC_ADVICE_STREAM));
   }
   vc_entered entered = vc_cuda_enter_stream(device, stream);
   status = vc_cuda_check_entry(entered, device, error);
