@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -1181,7 +1182,7 @@ void test_sweep_many() {
     objects.push_back(std::make_unique<Object>());
     lend_object(source, *objects.back());
   }
-  CHECK(!vc_collect_pending()); // that is about the list
+  CHECK(!vc_collect_pending()); // that is about the list: none is over yet
   for (size_t i = 0; i < count; i += 2)
     objects[i]->references--;
   CHECK_INT(vc_collect(false), count / 2);
@@ -1190,6 +1191,66 @@ void test_sweep_many() {
     objects[i]->references--;
   CHECK_INT(vc_collect(false), count / 2);
   CHECK_INT(source.released, count);
+}
+
+// An owner that is not any_thread is released inside vc_collect and nowhere else: lends that
+// are over are found by later ones, on threads that must not run its release.
+std::thread::id collector;
+std::atomic<int> elsewhere;
+
+void note_thread(void *context) {
+  if (std::this_thread::get_id() != collector) elsewhere++;
+  Source::count(context);
+}
+
+template <class Lend> void lend_on_another_thread(int count, Lend lend) {
+  std::thread([&] {
+    for (int i = 0; i < count; i++) lend(i);
+  }).join();
+}
+
+void test_lends_release_nothing(bool any_thread) {
+  constexpr int count = 100;
+  Source source;
+  std::vector<std::unique_ptr<Object>> objects;
+  for (int i = 0; i < count; i++) objects.push_back(std::make_unique<Object>());
+  collector = std::this_thread::get_id();
+  elsewhere = 0;
+  lend_on_another_thread(count, [&](int i) {
+    vc_owner owner = {&source, note_thread, any_thread};
+    vc_holder holder = objects[size_t(i)]->holder();
+    vc_view view = image_of(source.data, u8, {6, 10, 3}, 64);
+    GpuMat &mat = objects[size_t(i)]->mat;
+    CHECK_OK(vc_gpumat_lend(&abi, &view, &owner, &holder, header(mat), &error));
+    if (abi.counting == VC_COUNTS_ONLY) mat.release();
+    objects[size_t(i)]->references--;
+  });
+  CHECK((elsewhere > 0) == any_thread);
+  CHECK_INT(source.released, elsewhere);
+  CHECK_INT(vc_collect(false), count - elsewhere);
+  CHECK_INT(source.released, count);
+  for (auto &object : objects) CHECK_INT(object->references, abi.counting == VC_COUNTS_UP ? 0 : 1);
+}
+
+// Put on the list, they are announced.
+std::atomic<int> notified;
+
+void test_lends_notify() {
+  Source source;
+  std::vector<std::unique_ptr<Object>> objects;
+  notified = 0;
+  vc_collect_notify([] { notified++; });
+  for (int i = 0; i < 17; i++) {
+    objects.push_back(std::make_unique<Object>());
+    lend_object(source, *objects.back());
+    objects.back()->references--;
+  }
+  vc_collect_notify(nullptr);
+  CHECK_INT(source.released, 0);
+  CHECK_INT(notified, 1);
+  CHECK(vc_collect_pending());
+  CHECK_INT(vc_collect(false), 17);
+  CHECK_INT(source.released, 17);
 }
 
 void release_and_collect(void *context) {
@@ -1401,11 +1462,16 @@ void run_for_stock_builds() {
   run_for_objects();
   test_counts_only(true);
   test_counts_only(false);
+  test_lends_release_nothing(true);
+  test_lends_release_nothing(false);
   load(Build::stock4, 3);
   run_for_any_opencv();
   test_counts_up();
   test_counts_up_copied();
   test_counts_up_refused();
+  test_lends_release_nothing(true);
+  test_lends_release_nothing(false);
+  test_lends_notify();
   test_sweep_many();
   test_collect_inside_sweep();
   test_put_off_by_sweep();

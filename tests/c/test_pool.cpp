@@ -549,6 +549,31 @@ void test_owners_of_streams() {
   CHECK_INT(released, 2);
 }
 
+// One that is not any_thread goes in vc_collect, wherever it is let go.
+void test_owners_wait_for_collect() {
+  Backend backend;
+  int released = 0;
+  const vc_owner fresh = {&released, count_release, false};
+  vc_stream stream = VC_STREAM_LEGACY;
+  auto is_put_off = [&](vc_status status, vc_owner &owner) {
+    CHECK_OK(status);
+    CHECK(owner.release == nullptr);
+    CHECK_INT(released, 0);
+    CHECK_INT(vc_collect(false), 1);
+    CHECK_INT(released, 1);
+    released = 0;
+    owner = fresh;
+  };
+  vc_owner owner = fresh;
+  GpuMat mat, none;
+  is_put_off(vc_pool_gpumat(backend.pool, &abi, 4, 6, CV_8U, stream, &owner, header(mat), &error),
+             owner);
+  is_put_off(vc_pool_gpumat(backend.pool, &abi, 0, 6, CV_8U, stream, &owner, header(none), &error),
+             owner);
+  is_put_off(vc_pool_use(backend.pool, &abi, &stream, 1, &owner, &error), owner);
+  is_put_off(vc_pool_use(nullptr, nullptr, nullptr, 0, &owner, &error), owner);
+}
+
 // --------------------------------------------------------------------- threads
 
 // No block is ever with two at a time: each writes its own and finds it again.
@@ -649,6 +674,7 @@ int main() {
     test_one_gpumat_refused();
     test_the_driver_pool_in_host_mode();
     test_owners_of_streams();
+  test_owners_wait_for_collect();
     test_many_threads();
     test_threads_and_switches();
   }
