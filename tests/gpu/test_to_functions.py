@@ -24,7 +24,7 @@ TO = {"torch": vc.to_tensor, "cupy": vc.to_cupy, "numpy": vc.to_numpy, "gpumat":
 MAKE = {
     "torch": lambda array: torch.from_numpy(array).cuda(),
     "cupy": cupy.asarray,
-    "gpumat": lambda array: vc.as_gpumat(torch.from_numpy(array).cuda(), layout="HWC"),
+    "gpumat": lambda array: vc.as_gpumat(torch.from_numpy(array).cuda(), from_layout="HWC"),
     "view": lambda array: vc.view(torch.from_numpy(array).cuda()),
 }
 OPTIONS = {"scale": 1 / 255, "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.4)}
