@@ -9,6 +9,7 @@
 #include "convert.h"
 #include "errors.h"
 #include "free_threading.h"
+#include "holder.h"
 #include "pool.h"
 #include "savant.h"
 #include "source.h"
@@ -122,7 +123,7 @@ static int check_interpreter(void) {
 static int execute(PyObject *module) {
   if (check_interpreter() < 0 || vp_errors_init(module) < 0) return -1;
   vp_free_threading_init();
-  if (vp_source_init(module) < 0 || vp_view_init(module) < 0) return -1;
+  if (vp_source_init(module) < 0 || vp_holder_init() < 0 || vp_view_init(module) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_convert_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_transform_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_pointer_methods) < 0) return -1;

@@ -31,41 +31,6 @@ void vp_release(vc_owner *owner) {
   PyErr_Restore(type, value, traceback);
 }
 
-/* --- owners as Python objects */
-
-typedef struct {
-  PyObject_HEAD
-  vc_owner owner;
-} Hold;
-
-static void hold_dealloc(Hold *self) {
-  vp_release(&self->owner);
-  PyObject_Free(self);
-}
-
-/* A static type, as View is. */
-static PyTypeObject hold_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "viewcast._viewcast.Hold",
-    .tp_basicsize = sizeof(Hold),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_doc = "Keeps the memory behind another library's array alive.",
-    .tp_dealloc = (destructor)hold_dealloc,
-};
-
-PyObject *vp_hold(vc_owner *owner) {
-  PyObject *object = vp_owned_object(owner);
-  if (object) {
-    *owner = (vc_owner){0}; /* its reference is now the caller's */
-    return object;
-  }
-  Hold *hold = PyObject_New(Hold, &hold_type);
-  if (!hold) return NULL;
-  hold->owner = *owner;
-  *owner = (vc_owner){0};
-  return (PyObject *)hold;
-}
-
 /* --- releases that were put off */
 
 static bool is_finalizing(void) {
@@ -135,7 +100,6 @@ void vp_drain(void) {
 
 int vp_source_init(PyObject *module) {
   (void)module;
-  if (PyType_Ready(&hold_type) < 0) return -1;
   vc_collect_notify(ask_for_drain);
   vc_collect_here(count_down);
   return 0;

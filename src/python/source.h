@@ -62,12 +62,7 @@ PyObject *vp_owned_object(const vc_owner *owner);
  * dealloc: a producer's deleter may run Python code, which must not see it. */
 void vp_release(vc_owner *owner);
 
-/* A Python object that holds an owner (taken) and releases it when it dies;
- * for an owner of vp_own the object itself. New reference. */
-PyObject *vp_hold(vc_owner *owner);
-
-/* Prepares the type behind vp_hold, and asks for releases that were put off to
- * be run soon by the main thread. */
+/* Asks for releases that were put off to be run soon by the main thread. */
 int vp_source_init(PyObject *module);
 
 /* Takes the GIL where that cannot wait: on a Python thread that let go of it, and that

@@ -8,30 +8,26 @@
 #include "adapters/dlpack_python.h"
 #include "arguments.h"
 #include "errors.h"
+#include "holder.h"
 #include "way_back.h"
 
 _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "buffers point at a view's axes");
 
 typedef struct {
-  PyObject_HEAD
+  vp_holder holder;
   vc_view view;
-  vc_owner owner;
   vc_stream stream; /* the image is ready on it; VC_STREAM_NONE: at once */
 } View;
 
 PyObject *vp_view_new(vp_source *source) {
-  View *self = PyObject_New(View, &vp_view_type);
+  View *self = PyObject_GC_New(View, &vp_view_type);
   if (!self) return NULL;
   self->view = source->view;
-  self->owner = source->owner;
+  self->holder.owner = source->owner;
   self->stream = source->has_producer ? source->producer : VC_STREAM_NONE;
   source->owner = (vc_owner){0};
+  if (vp_owner_is_visible(&self->holder.owner)) PyObject_GC_Track(self);
   return (PyObject *)self;
-}
-
-static void view_dealloc(View *self) {
-  vp_release(&self->owner);
-  PyObject_Free(self);
 }
 
 /* --- attributes */
@@ -216,6 +212,10 @@ static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count
 
 static const char *buffer_refusal(const View *self, int flags) {
   bool packed = vc_view_is_packed(&self->view);
+  if ((flags & PyBUF_ND) != PyBUF_ND) {
+    return "the request is for bytes without a shape, and would lose the image's (as "
+           "torch.asarray() does); use viewcast.as_tensor(), or memoryview(view) for bytes";
+  }
   if (self->view.device.type != VC_CPU && self->view.device.type != VC_CUDA_HOST) {
     return "the memory is not on the host; move it first (torch: .cpu(), CuPy: .get())";
   }
@@ -240,17 +240,16 @@ static int view_getbuffer(View *self, Py_buffer *buffer, int flags) {
     PyErr_SetString(PyExc_BufferError, refusal);
     return -1;
   }
-  bool with_shape = (flags & PyBUF_ND) == PyBUF_ND;
   bool with_strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;
   buffer->buf = self->view.data ? self->view.data : &nowhere;
   buffer->obj = Py_NewRef((PyObject *)self);
   buffer->len = (Py_ssize_t)vc_view_nbytes(&self->view);
   buffer->itemsize = (Py_ssize_t)vc_dtype_size(self->view.dtype);
   buffer->readonly = self->view.readonly;
-  buffer->ndim = with_shape ? self->view.ndim : 1;
+  buffer->ndim = self->view.ndim;
   buffer->format =
       (flags & PyBUF_FORMAT) ? (char *)(uintptr_t)vp_buffer_format(self->view.dtype) : NULL;
-  buffer->shape = with_shape ? (Py_ssize_t *)(void *)self->view.shape : NULL;
+  buffer->shape = (Py_ssize_t *)(void *)self->view.shape;
   buffer->strides = with_strides ? (Py_ssize_t *)(void *)self->view.strides : NULL;
   buffer->suboffsets = NULL;
   buffer->internal = NULL;
@@ -292,11 +291,13 @@ PyTypeObject vp_view_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "viewcast.View",
     .tp_basicsize = sizeof(View),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                Py_TPFLAGS_IMMUTABLETYPE,
     .tp_doc = "An image in memory: address, shape, strides, dtype and device, with a strong\n"
               "reference to what owns it. Every consumer of DLPack, of the CUDA Array\n"
               "Interface or (host memory) of buffers takes it. Made by viewcast.view().",
-    .tp_dealloc = (destructor)view_dealloc,
+    .tp_dealloc = vp_holder_dealloc,
+    .tp_traverse = vp_holder_traverse,
     .tp_repr = (reprfunc)view_repr,
     .tp_getset = view_getset,
     .tp_methods = view_methods,

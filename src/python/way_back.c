@@ -185,6 +185,12 @@ static void hop_release(void *context) {
   give_back_all(done);
 }
 
+const vc_owner *vp_way_back_inner(const vc_owner *owner) {
+  return owner->release == hop_release ? &((const hop *)owner->context)->inner : NULL;
+}
+
+PyObject *vp_way_back_kept(const vc_owner *owner) { return ((const hop *)owner->context)->kept; }
+
 bool vp_way_back_waits(void) { return VP_READ(lanes) != NULL; }
 
 static size_t count_lanes(void) {

@@ -16,6 +16,11 @@
  * be NULL) is the stream's object, kept that long. A failure is MemoryError. */
 int vp_way_back(vp_source *source, vc_stream consumer, PyObject *kept);
 
+/* What vp_way_back put behind such a wait: the owner that was there, and the stream's
+ * object (borrowed, or NULL). The first is NULL for any other owner. */
+const vc_owner *vp_way_back_inner(const vc_owner *owner);
+PyObject *vp_way_back_kept(const vc_owner *owner);
+
 /* True if anything waits for a consumer. */
 bool vp_way_back_waits(void);
 

@@ -3,6 +3,7 @@
 
 import ctypes
 import gc
+import hashlib
 import struct
 import weakref
 
@@ -420,7 +421,8 @@ def test_all_buffer_requests_are_met_or_refused(base, extra, image, readonly):
     array.flags.writeable = not readonly
     view, flags = vc.view(array), base | extra
     refused = (
-        (readonly and flags & WRITABLE)
+        base == SIMPLE  # the shape would be lost
+        or (readonly and flags & WRITABLE)
         or (pitched and base not in (STRIDES, INDIRECT))
         or (base == F and len(shape) > 1)
     )
@@ -432,15 +434,49 @@ def test_all_buffer_requests_are_met_or_refused(base, extra, image, readonly):
     assert (buffer.buf, buffer.len, buffer.itemsize) == (view.ptr, 24, 1)
     assert (buffer.readonly, buffer.suboffsets) == (readonly, None)
     assert buffer.format == (b"B" if flags & FORMAT else None)
-    ndim = len(shape) if base != SIMPLE else 1
-    assert buffer.ndim == ndim
-    assert bool(buffer.shape) == (base != SIMPLE)
-    assert bool(buffer.strides) == (base not in (SIMPLE, ND))
-    if buffer.shape:
-        assert tuple(buffer.shape[:ndim]) == view.shape
+    assert buffer.ndim == len(shape)
+    assert tuple(buffer.shape[: buffer.ndim]) == view.shape
+    assert bool(buffer.strides) == (base != ND)
     if buffer.strides:
-        assert tuple(buffer.strides[:ndim]) == view.strides
+        assert tuple(buffer.strides[: buffer.ndim]) == view.strides
     release(buffer)
+
+
+# --- consumers that ask for bytes without a shape
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int16"])
+@pytest.mark.parametrize("shape", [(2, 3), (4, 6, 3), (1, 1), (24,), (2, 4, 6, 3)], ids=str)
+@pytest.mark.parametrize("ask", [torch.asarray, torch.frombuffer, np.frombuffer, b"".__add__])
+def test_nobody_is_given_an_image_without_its_shape(ask, shape, dtype):
+    view = vc.view(Image(shape, dtype).array)
+    keywords = {"dtype": torch.float32} if ask is torch.frombuffer else {}
+    with pytest.raises((RuntimeError, ValueError, BufferError, TypeError)):
+        ask(view, **keywords)
+
+
+def test_torch_is_given_the_shape_where_it_asks():
+    image = Image((4, 6, 3), "float32")
+    view = vc.view(image.array)
+    for ask in (torch.as_tensor, torch.from_dlpack, vc.as_tensor):
+        tensor = ask(view)
+        assert (tuple(tensor.shape), tensor.dtype) == ((4, 6, 3), torch.float32)
+        assert tensor.numpy().tobytes() == image.array.tobytes()
+    assert tuple(torch.asarray(np.asarray(view)).shape) == (4, 6, 3)
+
+
+@pytest.mark.parametrize("flags", [SIMPLE, WRITABLE, FORMAT, WRITABLE | FORMAT])
+def test_the_refusal_says_how_to_ask(flags):
+    with pytest.raises(BufferError, match=r"torch.asarray.*viewcast.as_tensor.*memoryview\(view\)"):
+        get_buffer(vc.view(np.zeros((4, 6), np.uint8)), flags)
+
+
+def test_bytes_are_had_through_a_memoryview():
+    image = Image((4, 6, 3))
+    view = vc.view(image.array)
+    assert bytes(view) == bytes(memoryview(view)) == image.array.tobytes()
+    digest = hashlib.sha256(memoryview(view)).digest()
+    assert digest == hashlib.sha256(image.array.tobytes()).digest()
 
 
 # --- read-only images

@@ -8,6 +8,7 @@
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
 #include "free_threading.h"
+#include "holder.h"
 #include "imports.h"
 #include "paths.h"
 #include "slow.h"

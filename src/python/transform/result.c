@@ -5,6 +5,7 @@
 
 #include "adapters/opencv.h"
 #include "errors.h"
+#include "holder.h"
 #include "transform/memory.h"
 
 void vp_result_begin(vp_result *result) {

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "holder.h"
+
+#include "way_back.h"
+
+bool vp_owner_is_visible(const vc_owner *owner) {
+  return !owner->any_thread && (vp_owned_object(owner) || vp_way_back_inner(owner));
+}
+
+int vp_holder_traverse(PyObject *self, visitproc visit, void *arg) {
+  const vc_owner *owner = &((vp_holder *)self)->owner;
+  const vc_owner *inner = vp_way_back_inner(owner);
+  if (inner) Py_VISIT(vp_way_back_kept(owner));
+  Py_VISIT(vp_owned_object(inner ? inner : owner));
+  return 0;
+}
+
+static void end_holder(vp_holder *self) {
+  vp_release(&self->owner);
+  Py_TYPE(self)->tp_free(self);
+}
+
+/* The end of a holder is that of what it holds, and so, in a chain of views, that of the
+ * next holder. CPython's own remedy (Py_TRASHCAN_BEGIN) allows as many levels as its own
+ * types have stack for; of views and arrays in turn, each level takes several times that. */
+static void end_nested(vp_holder *self) {
+  enum { MOST_NESTED = 50 };
+  static _Thread_local struct ends {
+    int depth;
+    vp_holder *waiting;
+  } ends;
+  struct ends *here = &ends;
+  if (here->depth == MOST_NESTED) {
+    self->next = here->waiting;
+    here->waiting = self;
+    return;
+  }
+  here->depth++;
+  end_holder(self);
+  while (here->depth == 1 && here->waiting) {
+    self = here->waiting;
+    here->waiting = self->next;
+    end_holder(self);
+  }
+  here->depth--;
+}
+
+/* Whether the end of an owner may be that of something else: not where it only counts
+ * down, and without Python code that could set an exception. */
+static bool may_end_others(const vc_owner *owner) {
+  if (!owner->release || owner->any_thread) return false;
+#ifdef Py_GIL_DISABLED
+  return true;
+#else
+  return !vp_owned_object(owner) || Py_REFCNT(vp_owned_object(owner)) == 1;
+#endif
+}
+
+void vp_holder_dealloc(PyObject *object) {
+  vp_holder *self = (vp_holder *)object;
+  if (PyType_IS_GC(Py_TYPE(object))) PyObject_GC_UnTrack(object);
+  if (may_end_others(&self->owner)) {
+    end_nested(self);
+  } else {
+    vc_owner_release(&self->owner);
+    Py_TYPE(object)->tp_free(object);
+  }
+}
+
+/* Static types, as View is. */
+#define HOLD_TYPE(flags, traverse)                                                       \
+  {                                                                                      \
+    PyVarObject_HEAD_INIT(NULL, 0)                                                       \
+    .tp_name = "viewcast._viewcast.Hold",                                                \
+    .tp_basicsize = sizeof(vp_holder),                                                   \
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | (flags),        \
+    .tp_doc = "Keeps the memory behind another library's array alive.",                  \
+    .tp_dealloc = vp_holder_dealloc,                                                     \
+    .tp_traverse = traverse,                                                             \
+  }
+static PyTypeObject hold_type = HOLD_TYPE(0, NULL);
+static PyTypeObject visible_hold_type = HOLD_TYPE(Py_TPFLAGS_HAVE_GC, vp_holder_traverse);
+
+PyObject *vp_hold(vc_owner *owner) {
+  PyObject *object = vp_owned_object(owner);
+  if (object) {
+    *owner = (vc_owner){0}; /* its reference is now the caller's */
+    return object;
+  }
+  bool visible = vp_owner_is_visible(owner);
+  vp_holder *hold = visible ? PyObject_GC_New(vp_holder, &visible_hold_type)
+                            : PyObject_New(vp_holder, &hold_type);
+  if (!hold) return NULL;
+  hold->owner = *owner;
+  *owner = (vc_owner){0};
+  if (visible) PyObject_GC_Track(hold);
+  return (PyObject *)hold;
+}
+
+int vp_holder_init(void) {
+  return PyType_Ready(&hold_type) < 0 || PyType_Ready(&visible_hold_type) < 0 ? -1 : 0;
+}
