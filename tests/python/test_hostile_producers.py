@@ -394,6 +394,96 @@ def test_subclasses_are_read_as_what_they_are():
     assert vc.view(array).ptr == image.address
 
 
+BEYOND = {
+    "shape": (2**20, 2**20, 3),
+    "strides": (2**20, 2**10, 1),
+    "shape of more axes": (7, 5, 3, 2),
+    "dtype": np.dtype("float64"),
+}
+
+
+@pytest.mark.parametrize("said", BEYOND)
+@for_all_targets
+def test_a_cupy_subclass_that_says_more_than_its_memory_is_refused(target, said):
+    image = Image((7, 5, 3))
+    memory = cupy.cuda.UnownedMemory(image.address, image.memory.nbytes, image, 0)
+    answer = property(lambda array: BEYOND[said])
+    Array = type("Array", (cupy.ndarray,), {said.split()[0]: answer})
+    array = Array((7, 5, 3), np.uint8, cupy.cuda.MemoryPointer(memory, 0))
+    if target == "cupy":
+        assert CONVERT[target](array) is array
+        return
+    with pytest.raises(vc.ViewError, match="beyond its memory of 105 bytes|4 axes and 3 strides"):
+        CONVERT[target](array)
+
+
+def test_the_memory_of_a_cupy_subclass_is_cupys():
+    image, other = Image((7, 5, 3)), Image((1, 1))
+    memory = cupy.cuda.UnownedMemory(image.address, image.memory.nbytes, image, 0)
+    elsewhere = cupy.cuda.UnownedMemory(other.address, 1, other, 0)
+    answer = property(lambda array: cupy.cuda.MemoryPointer(elsewhere, 0))
+    Array = type("Array", (cupy.ndarray,), {"data": answer})
+    array = Array((7, 5, 3), np.uint8, cupy.cuda.MemoryPointer(memory, 0))
+    assert vc.view(array).ptr == image.address
+
+
+def exchanging(array):
+    """Gives the array other memory, of which a description of the old one says nothing."""
+    array.resize((1, 1), refcheck=False)
+
+
+@for_all_targets
+def test_a_numpy_subclass_is_described_after_its_code_has_run(target):
+    class Array(np.ndarray):
+        @property
+        def mask(self):
+            exchanging(self)
+            raise AttributeError
+
+        @property
+        def dtype(self):
+            exchanging(self)
+            return np.dtype("uint8")
+
+    array = Array((700, 500), np.uint8)  # its own memory
+    np.ndarray.fill(array, 1)
+    result = CONVERT[target](array)
+    if target != "numpy":  # as_numpy() of an array is the array
+        assert tuple(vc.view(result).shape) == (1, 1)
+        assert pixels_of(vc.view(result)) == b"\x01"
+
+
+@for_all_targets
+def test_a_numpy_subclass_that_says_another_dtype_is_its_buffer(target):
+    class Array(np.ndarray):
+        dtype = property(lambda array: np.dtype("float64"))
+
+    image = Image((7, 5, 3))
+    array = image.array.view(Array)
+    result = CONVERT[target](array)
+    if target != "numpy":
+        view = vc.view(result)
+        assert (view.dtype, pixels_of(view)) == ("uint8", image.array.tobytes())
+
+
+@for_all_targets
+def test_a_numpy_subclass_that_says_it_is_bfloat16_is_not_read_as_more_than_it_is(target):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+
+    class Array(np.ndarray):
+        dtype = property(lambda array: np.dtype(ml_dtypes.bfloat16))
+
+        def view(self, *arguments):
+            return np.asarray(memoryview(self))
+
+    array = np.ndarray.view(Image((7, 5, 3)).array, Array)
+    if target == "numpy":
+        assert CONVERT[target](array) is array
+        return
+    with pytest.raises(vc.DTypeError, match="says that it is bfloat16.*elements of 8 bits"):
+        CONVERT[target](array)
+
+
 def test_a_class_that_says_it_is_another():
     class Liar:
         __class__ = torch.Tensor

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from images import CONVERT, Image, make_torch, pixels, see
@@ -66,7 +67,7 @@ def test_everything_holds_without_the_exchange_table():
 @for_all_targets
 def test_a_tensor_that_requires_grad_is_refused(target, dtype):
     tensor = ones(dtype).requires_grad_()
-    refuses(target, tensor, r"requires grad.*tensor.detach\(\)")
+    refuses(target, tensor, r"requires grad.*autograd.*tensor.detach\(\)")
     with torch.no_grad():
         refuses(target, tensor, r"tensor.detach\(\)")
     with torch.inference_mode():
@@ -158,33 +159,59 @@ def fake():
         return ones()
 
 
+NONE_OF_ITS_OWN = "data is NULL.*wrapper tensors have no memory of their own; pass the tensor"
+DENSE = r"layout is torch.{}, and a dense tensor is needed; use tensor.to_dense\(\)"
+NESTED = r"it is nested.*tensor.unbind\(\), or torch.nested.to_padded_tensor"
+QUANTISED = r"it is quantised.*tensor.dequantize\(\), or tensor.int_repr\(\)"
 WITHOUT_MEMORY = {
-    "fake": fake,
-    "meta": lambda: torch.ones(6, 8, device="meta"),
-    "wrapper": lambda: Wrapper(ones()),
-    "wrapper of integers": lambda: Wrapper(ones("uint8")),
-    "sparse COO": lambda: ones().to_sparse(),
-    "sparse CSR": lambda: ones().to_sparse_csr(),
-    "MKL-DNN": lambda: ones().to_mkldnn(),
-    "nested": lambda: torch.nested.nested_tensor([ones()]),
-    "quantized": quantized,
+    "fake": (fake, NONE_OF_ITS_OWN),
+    "meta": (lambda: torch.ones(6, 8, device="meta"), "it is on the meta device"),
+    "wrapper": (lambda: Wrapper(ones()), NONE_OF_ITS_OWN),
+    "wrapper of integers": (lambda: Wrapper(ones("uint8")), NONE_OF_ITS_OWN),
+    "zero": (lambda: torch._efficientzerotensor((6, 8)), NONE_OF_ITS_OWN),
+    "sparse COO": (lambda: ones().to_sparse(), DENSE.format("sparse_coo")),
+    "sparse CSR": (lambda: ones().to_sparse_csr(), DENSE.format("sparse_csr")),
+    "sparse BSR": (lambda: ones().to_sparse_bsr((2, 2)), DENSE.format("sparse_bsr")),
+    "MKL-DNN": (lambda: ones().to_mkldnn(), DENSE.format("_mkldnn")),
+    "nested": (lambda: torch.nested.nested_tensor([ones()]), NESTED),
+    "jagged": (lambda: torch.nested.nested_tensor([ones()], layout=torch.jagged), NESTED),
+    "quantised": (quantized, QUANTISED),
 }
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, on making them
-@pytest.mark.parametrize("make", WITHOUT_MEMORY.values(), ids=WITHOUT_MEMORY)
+@pytest.mark.parametrize(("make", "message"), WITHOUT_MEMORY.values(), ids=WITHOUT_MEMORY)
 @for_all_targets
-def test_tensors_without_plain_memory_are_refused(target, make):
-    refuses(target, make(), "data is NULL.*fake|a dense tensor is needed")
+def test_tensors_without_plain_memory_are_refused(target, make, message):
+    refuses(target, make(), message)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(("make", "message"), WITHOUT_MEMORY.values(), ids=WITHOUT_MEMORY)
+def test_transforms_refuse_them_in_the_same_words(make, message):
+    into = np.zeros((6, 8), np.float32)
+    for give in (
+        lambda: vc.to_numpy(make()),
+        lambda: vc.to_numpy([into, make()]),
+        lambda: vc.to_numpy(into, out=make()),
+    ):
+        with pytest.raises(vc.ViewError, match=message):
+            give()
+
+
+@pytest.mark.parametrize(
+    "transform", [torch.vmap, lambda f: torch.func.grad(f)], ids=["vmap", "grad"]
+)
 @for_all_targets
-def test_tensors_inside_vmap_are_refused(target):
+def test_tensors_inside_transforms_of_functions_are_refused(target, transform):
     def check(tensor):
-        refuses(target, tensor, "a dense tensor is needed")
-        return tensor
+        with pytest.raises(
+            vc.ViewError, match="inside of torch.vmap or torch.func; convert outside|requires grad"
+        ):
+            convert(target, tensor)
+        return tensor.sum()
 
-    torch.vmap(check)(ones(shape=(2, 6, 8)))
+    transform(check)(ones(shape=(2, 6, 8)))
 
 
 def test_the_producers_exception_is_the_cause():

@@ -40,29 +40,29 @@ const DLPackExchangeAPI *vp_exchange_api(PyTypeObject *type) {
   return api;
 }
 
-static int import_owned(const DLPackExchangeAPI *api, PyObject *object, vp_source *out) {
+static int refuse_copy(uint64_t flags) {
+  if (!(flags & VC_DLPACK_IS_COPIED)) return 0;
+  return vp_fail(VC_ERROR_VALUE,
+                 "the producer's __dlpack__() made a copy, so a view of it would not be a "
+                 "view of the image; pass a packed array on a device that it can share");
+}
+
+/* Not dltensor_from_py_object_no_sync: a DLTensor does not say that it is read-only, and
+ * belongs to an object that may exchange its memory for other memory. */
+int vp_import_exchange(const DLPackExchangeAPI *api, PyObject *object, vp_source *out) {
   vc_error error;
+  uint64_t flags = 0;
   DLManagedTensorVersioned *tensor = NULL;
   if (api->managed_tensor_from_py_object_no_sync(object, &tensor) != 0 || !tensor) {
     return vp_raise_from("%.200s can't be described through DLPack", Py_TYPE(object)->tp_name);
   }
-  if (vc_view_from_dlpack_versioned(tensor, &out->view, &out->owner, NULL, &error) == VC_OK) {
-    return 0;
+  if (vc_view_from_dlpack_versioned(tensor, &out->view, &out->owner, &flags, &error) != VC_OK) {
+    if (tensor->deleter) tensor->deleter(tensor);
+    return vp_raise(&error);
   }
-  if (tensor->deleter) tensor->deleter(tensor);
-  return vp_raise(&error);
-}
-
-int vp_import_exchange(const DLPackExchangeAPI *api, PyObject *object, vp_source *out) {
-  vc_error error;
-  DLTensor tensor;
-  if (!api->dltensor_from_py_object_no_sync) return import_owned(api, object, out);
-  if (api->dltensor_from_py_object_no_sync(object, &tensor) != 0) {
-    return vp_raise_from("%.200s can't be described through DLPack", Py_TYPE(object)->tp_name);
-  }
-  if (vc_view_from_dltensor(&tensor, &out->view, &error) != VC_OK) return vp_raise(&error);
-  out->owner = vp_own(object);
-  return 0;
+  if (refuse_copy(flags) == 0) return 0;
+  vp_release(&out->owner);
+  return -1;
 }
 
 /* --- capsules */
@@ -89,12 +89,7 @@ static int take(PyObject *capsule, vp_source *out) {
                    name ? name : Py_TYPE(capsule)->tp_name);
   }
   if (status != VC_OK) return vp_raise(&error);
-  if (flags & VC_DLPACK_IS_COPIED) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the producer's __dlpack__() made a copy, so a view of it would not be a "
-                   "view of the image; pass a packed array on a device that it can share");
-  }
-  return 0;
+  return refuse_copy(flags);
 }
 
 int vp_import_capsule(PyObject *capsule, vp_source *out) {

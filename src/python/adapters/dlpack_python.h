@@ -11,7 +11,7 @@
  * exception. VIEWCAST_SLOW=1 in the environment hides it. */
 const DLPackExchangeAPI *vp_exchange_api(PyTypeObject *type);
 
-/* Describes an object through a table; the object itself becomes the owner.
+/* Describes an object through a table, whose managed tensor becomes the owner.
  * -1 with the producer's exception chained. */
 int vp_import_exchange(const DLPackExchangeAPI *api, PyObject *object, vp_source *out);
 

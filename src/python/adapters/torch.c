@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* torch.Tensor: through its C exchange table (torch 2.10 and later), else
- * through torch.utils.dlpack. */
+/* torch.Tensor: read by torch_import.c; made through its C exchange table (torch 2.10
+ * and later), else through torch.utils.dlpack. */
 #include "adapters/adapter.h"
 #include "adapters/dlpack_python.h"
+#include "adapters/torch_import.h"
 #include "adapters/torch_out.h"
 #include "errors.h"
 #include "free_threading.h"
@@ -13,31 +14,23 @@
 
 static struct {
   bool loaded;
-  const DLPackExchangeAPI *api; /* NULL: the functions below are used */
-  PyObject *to_dlpack, *from_dlpack;
-  PyObject *requires_grad, *is_neg, *is_conj; /* interned names */
+  const DLPackExchangeAPI *api; /* NULL: the function below is used */
+  PyObject *from_dlpack;
 } torch;
 
-static int load_names(void) {
-  torch.requires_grad = PyUnicode_InternFromString("requires_grad");
-  torch.is_neg = PyUnicode_InternFromString("is_neg");
-  torch.is_conj = PyUnicode_InternFromString("is_conj");
-  return torch.requires_grad && torch.is_neg && torch.is_conj ? 0 : -1;
-}
-
-static int load_functions(void) {
+static int load_from_dlpack(void) {
   PyObject *module = PyImport_ImportModule("torch.utils.dlpack");
   if (!module) return -1;
-  torch.to_dlpack = PyObject_GetAttrString(module, "to_dlpack");
-  torch.from_dlpack = PyObject_GetAttrString(module, "from_dlpack");
+  Py_XSETREF(torch.from_dlpack, PyObject_GetAttrString(module, "from_dlpack"));
   Py_DECREF(module);
-  return torch.to_dlpack && torch.from_dlpack ? 0 : -1;
+  return torch.from_dlpack ? 0 : -1;
 }
 
 static int find_all(PyObject *module) {
   PyObject *tensor = PyObject_GetAttrString(module, "Tensor");
-  int result = tensor && load_names() == 0 && load_functions() == 0 ? 0 : -1;
+  int result = tensor ? load_from_dlpack() : -1;
   if (result == 0) torch.api = vp_exchange_api((PyTypeObject *)tensor);
+  if (result == 0) result = vp_torch_import_load(module, torch.api);
   Py_XDECREF(tensor);
   return result;
 }
@@ -48,87 +41,9 @@ static bool is_loaded(void) {
 
 /* --- import */
 
-/* 1 if the attribute (called if `call`) is true, 0 if not, -1 on error. */
-static int is_true(PyObject *tensor, PyObject *name, bool call) {
-  PyObject *value = call ? PyObject_CallMethodNoArgs(tensor, name) : PyObject_GetAttr(tensor, name);
-  int truth = value ? PyObject_IsTrue(value) : -1;
-  Py_XDECREF(value);
-  return truth;
-}
-
-/* What DLPack can't say, and the exchange table does not check: a view would
- * bypass autograd, or show bits that are not the values. */
-static int check_meaning(PyObject *tensor, bool is_complex) {
-  int grad = is_true(tensor, torch.requires_grad, false);
-  if (grad > 0) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the tensor requires grad, and a view of it would bypass autograd; use "
-                   "tensor.detach()");
-  }
-  int negative = grad < 0 ? -1 : is_true(tensor, torch.is_neg, true);
-  if (negative > 0) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the tensor has its negative bit set: its memory holds the negated values; "
-                   "use tensor.resolve_neg()");
-  }
-  int conjugate = negative < 0 || !is_complex ? negative : is_true(tensor, torch.is_conj, true);
-  if (conjugate > 0) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the tensor has its conjugate bit set: its memory holds the conjugate "
-                   "values; use tensor.resolve_conj()");
-  }
-  return conjugate < 0 ? vp_raise_from("the tensor does not say whether it requires grad") : 0;
-}
-
-static bool needs_meaning(DLDataType dtype) {
-  return dtype.code == kDLFloat || dtype.code == kDLBfloat || dtype.code == kDLComplex;
-}
-
-static int import_fast(PyObject *tensor, vp_source *out) {
-  vc_error error;
-  DLTensor described;
-  if (torch.api->dltensor_from_py_object_no_sync(tensor, &described) != 0) {
-    return vp_raise_from("%.200s can't be seen as memory: a dense tensor is needed",
-                         Py_TYPE(tensor)->tp_name);
-  }
-  if (needs_meaning(described.dtype) &&
-      check_meaning(tensor, described.dtype.code == kDLComplex) < 0) {
-    return -1;
-  }
-  if (vc_view_from_dltensor(&described, &out->view, &error) != VC_OK) return vp_raise(&error);
-  out->owner = vp_own(tensor);
-  return 0;
-}
-
-static int check_meaning_by_name(PyObject *tensor) {
-  PyObject *floating = PyObject_CallMethod(tensor, "is_floating_point", NULL);
-  PyObject *complex = floating ? PyObject_CallMethod(tensor, "is_complex", NULL) : NULL;
-  int result = complex ? 0 : vp_raise_from("the tensor does not tell its dtype");
-  if (complex && (floating == Py_True || complex == Py_True)) {
-    result = check_meaning(tensor, complex == Py_True);
-  }
-  Py_XDECREF(floating);
-  Py_XDECREF(complex);
-  return result;
-}
-
-static int import_slow(PyObject *tensor, vp_source *out) {
-  if (check_meaning_by_name(tensor) < 0) return -1;
-  PyObject *capsule = PyObject_CallOneArg(torch.to_dlpack, tensor);
-  if (!capsule) {
-    return vp_raise_from("%.200s can't be seen as memory: a dense tensor is needed",
-                         Py_TYPE(tensor)->tp_name);
-  }
-  int result = vp_import_capsule(capsule, out);
-  Py_DECREF(capsule);
-  return result;
-}
-
 static int import_tensor(PyObject *tensor, const vp_options *options, vp_source *out) {
   (void)options;
-  if (!is_loaded()) return -1;
-  bool fast = torch.api && torch.api->dltensor_from_py_object_no_sync;
-  return fast ? import_fast(tensor, out) : import_slow(tensor, out);
+  return is_loaded() ? vp_torch_import(tensor, out) : -1;
 }
 
 /* --- export */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "adapters/attributes.h"
+
+int vp_find_attribute(PyObject *class, const char *name, PyObject **out) {
+  PyObject *found = PyObject_GetAttrString(class, name);
+  if (found && !Py_TYPE(found)->tp_descr_get) {
+    PyErr_Format(PyExc_AttributeError, "%R.%s is no attribute of its objects", class, name);
+    Py_CLEAR(found);
+  }
+  Py_XSETREF(*out, found);
+  return found ? 0 : -1;
+}
+
+PyObject *vp_ask(PyObject *attribute, PyObject *object) {
+  return Py_TYPE(attribute)->tp_descr_get(attribute, object, (PyObject *)Py_TYPE(object));
+}
+
+int vp_read_size(PyObject *answer, uintptr_t *out) {
+  *out = answer ? (uintptr_t)PyLong_AsUnsignedLongLong(answer) : 0;
+  Py_XDECREF(answer);
+  return PyErr_Occurred() ? -1 : 0;
+}
+
+bool vp_lies_within(const vc_view *view, uintptr_t start, uintptr_t bytes) {
+  int64_t low, high;
+  if (vc_view_is_empty(view)) return true;
+  vc_view_span(view, &low, &high);
+  uintptr_t first = (uintptr_t)view->data + (uintptr_t)low;
+  uintptr_t end = (uintptr_t)view->data + (uintptr_t)high;
+  return first >= start && first <= end && end - start <= bytes;
+}

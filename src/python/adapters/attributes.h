@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a library's class says of an object, whatever a subclass overrides it with; and
+ * whether what a subclass says can be so. */
+#ifndef VP_ATTRIBUTES_H
+#define VP_ATTRIBUTES_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+
+#include "viewcast/viewcast.h"
+
+/* Finds a class's attribute of its objects (a property, a field), to be given to vp_ask.
+ * It goes into *out, which is NULL or strong. -1 with an exception. */
+int vp_find_attribute(PyObject *class, const char *name, PyObject **out);
+
+/* What such an attribute says of an object of the class or a subclass. New reference. */
+PyObject *vp_ask(PyObject *attribute, PyObject *object);
+
+/* Takes an answer (NULL with an exception) that is an address or a count of bytes. */
+int vp_read_size(PyObject *answer, uintptr_t *out);
+
+/* True for a view that is empty, or lies in these bytes altogether. */
+bool vp_lies_within(const vc_view *view, uintptr_t start, uintptr_t bytes);
+
+#endif

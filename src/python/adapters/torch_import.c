@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "adapters/torch_import.h"
+
+#include <stddef.h>
+
+#include "adapters/attributes.h"
+#include "adapters/dlpack_python.h"
+#include "adapters/torch_refusal.h"
+#include "errors.h"
+
+static struct {
+  const DLPackExchangeAPI *api;
+  PyObject *tensor, *parameter; /* classes, whose attributes are torch's own */
+  PyObject *to_dlpack;
+  PyObject *is_overridden; /* a function: whether other code answers for a tensor */
+  PyObject *disable, *enter, *exit; /* a context manager: within it, only torch does */
+  /* Descriptors: calling these asks torch, whatever a subclass or an object overrides. */
+  PyObject *untyped_storage, *requires_grad, *is_neg, *is_conj;
+  PyObject *is_floating_point, *is_complex, *data_ptr, *nbytes;
+} torch;
+
+static int find(PyObject *module, const char *holder, const char *name, PyObject **out) {
+  PyObject *object = PyObject_GetAttrString(module, holder);
+  Py_XSETREF(*out, object ? PyObject_GetAttrString(object, name) : NULL);
+  Py_XDECREF(object);
+  return *out ? 0 : -1;
+}
+
+static int find_to_dlpack(void) {
+  PyObject *module = PyImport_ImportModule("torch.utils.dlpack");
+  if (!module) return -1;
+  Py_XSETREF(torch.to_dlpack, PyObject_GetAttrString(module, "to_dlpack"));
+  Py_DECREF(module);
+  return torch.to_dlpack ? 0 : -1;
+}
+
+int vp_torch_import_load(PyObject *module, const DLPackExchangeAPI *api) {
+  const struct {
+    const char *holder, *name;
+    PyObject **out;
+  } parts[] = {
+      {"nn", "Parameter", &torch.parameter},
+      {"_C", "_has_torch_function_unary", &torch.is_overridden},
+      {"_C", "DisableTorchFunction", &torch.disable},
+      {"Tensor", "untyped_storage", &torch.untyped_storage},
+      {"Tensor", "is_neg", &torch.is_neg},
+      {"Tensor", "is_conj", &torch.is_conj},
+      {"Tensor", "is_floating_point", &torch.is_floating_point},
+      {"Tensor", "is_complex", &torch.is_complex},
+      {"UntypedStorage", "data_ptr", &torch.data_ptr},
+      {"UntypedStorage", "nbytes", &torch.nbytes},
+  };
+  Py_XSETREF(torch.tensor, PyObject_GetAttrString(module, "Tensor"));
+  if (!torch.tensor) return -1;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    if (find(module, parts[i].holder, parts[i].name, parts[i].out) < 0) return -1;
+  }
+  if (vp_find_attribute(torch.tensor, "requires_grad", &torch.requires_grad) < 0) return -1;
+  Py_XSETREF(torch.enter, PyObject_GetAttrString(torch.disable, "__enter__"));
+  Py_XSETREF(torch.exit, PyObject_GetAttrString(torch.disable, "__exit__"));
+  bool is_fast = api && api->dltensor_from_py_object_no_sync;
+  torch.api = is_fast ? api : NULL;
+  return torch.enter && torch.exit ? find_to_dlpack() : -1;
+}
+
+/* --- questions that torch answers itself */
+
+/* Takes the answer. */
+static int is_true(PyObject *answer) {
+  int truth = answer ? PyObject_IsTrue(answer) : -1;
+  Py_XDECREF(answer);
+  return truth;
+}
+
+static int says(PyObject *method, PyObject *tensor) {
+  return is_true(PyObject_CallOneArg(method, tensor));
+}
+
+/* --- what DLPack can't say, and torch does not check: what is done through the memory
+ * would pass autograd by, or show bits that are not the values */
+
+static int check_meaning(PyObject *tensor, bool is_complex) {
+  int grad = is_true(vp_ask(torch.requires_grad, tensor));
+  if (grad > 0) {
+    return vp_fail(VC_ERROR_VALUE,
+                   "the tensor requires grad, and autograd does not see what is read or written "
+                   "through its memory; use tensor.detach()");
+  }
+  int negative = grad < 0 ? -1 : says(torch.is_neg, tensor);
+  if (negative > 0) {
+    return vp_fail(VC_ERROR_VALUE,
+                   "the tensor has its negative bit set: its memory holds the negated values; "
+                   "use tensor.resolve_neg()");
+  }
+  int conjugate = negative < 0 || !is_complex ? negative : says(torch.is_conj, tensor);
+  if (conjugate > 0) {
+    return vp_fail(VC_ERROR_VALUE,
+                   "the tensor has its conjugate bit set: its memory holds the conjugate "
+                   "values; use tensor.resolve_conj()");
+  }
+  return conjugate < 0 ? vp_raise_from("the tensor does not say whether it requires grad") : 0;
+}
+
+/* --- descriptions. What they read is copied at once. */
+
+static bool needs_meaning(DLDataType dtype) {
+  return dtype.code == kDLFloat || dtype.code == kDLBfloat || dtype.code == kDLComplex;
+}
+
+static int ask_table(PyObject *tensor, DLTensor *out) {
+  return torch.api->dltensor_from_py_object_no_sync(tensor, out) == 0 ? 0 : vp_torch_refuse(tensor);
+}
+
+static int describe_by_table(PyObject *tensor, vc_view *view) {
+  vc_error error;
+  DLTensor described;
+  if (ask_table(tensor, &described) < 0) return -1;
+  if (needs_meaning(described.dtype) &&
+      (check_meaning(tensor, described.dtype.code == kDLComplex) < 0 ||
+       ask_table(tensor, &described) < 0)) {
+    return -1;
+  }
+  return vc_view_from_dltensor(&described, view, &error) == VC_OK ? 0 : vp_raise(&error);
+}
+
+/* The capsule's own reference is one to the tensor, and given back. */
+static int describe_by_capsule(PyObject *tensor, vc_view *view) {
+  vp_source described = {0};
+  int complex = says(torch.is_complex, tensor);
+  int floating = complex ? complex : says(torch.is_floating_point, tensor);
+  if (floating < 0) return vp_raise_from("the tensor does not tell its dtype");
+  if (floating > 0 && check_meaning(tensor, complex) < 0) return -1;
+  PyObject *capsule = PyObject_CallOneArg(torch.to_dlpack, tensor);
+  if (!capsule) return vp_torch_refuse(tensor);
+  int result = vp_import_capsule(capsule, &described);
+  Py_DECREF(capsule);
+  vp_release(&described.owner);
+  *view = described.view;
+  return result;
+}
+
+/* --- the storage */
+
+/* A class that answers for its sizes (__torch_dispatch__) may say anything, and change
+ * the tensor meanwhile. */
+static int check_within(PyObject *storage, const vc_view *view) {
+  uintptr_t start, bytes;
+  if (vp_read_size(PyObject_CallOneArg(torch.data_ptr, storage), &start) < 0 ||
+      vp_read_size(PyObject_CallOneArg(torch.nbytes, storage), &bytes) < 0) {
+    return vp_raise_from("the tensor's storage does not tell its memory");
+  }
+  if (vp_lies_within(view, start, bytes)) return 0;
+  return vp_fail(VC_ERROR_VALUE,
+                 "the tensor's data, shape and strides reach beyond its storage of %zu bytes: its "
+                 "class changed it while it was read, or says what is not so; convert the tensor "
+                 "that holds the memory",
+                 (size_t)bytes);
+}
+
+/* torch's own classes say of themselves what is so. */
+static bool is_trusted(PyObject *tensor) {
+  PyObject *type = (PyObject *)Py_TYPE(tensor);
+  return torch.api && (type == torch.tensor || type == torch.parameter);
+}
+
+/* The storage comes first: what is described after it can only be of it, or is refused. */
+static int read_tensor(PyObject *tensor, vp_source *out) {
+  PyObject *storage = PyObject_CallOneArg(torch.untyped_storage, tensor);
+  if (!storage) return vp_torch_refuse(tensor);
+  int result = torch.api ? describe_by_table(tensor, &out->view)
+                         : describe_by_capsule(tensor, &out->view);
+  if (result == 0 && !is_trusted(tensor)) result = check_within(storage, &out->view);
+  if (result == 0) out->owner = vp_own(storage);
+  Py_DECREF(storage);
+  return result;
+}
+
+static void leave(PyObject *guard) {
+  PyObject *type, *value, *traceback, *const arguments[] = {guard, Py_None, Py_None, Py_None};
+  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *left = PyObject_Vectorcall(torch.exit, arguments, 4, NULL);
+  if (!left) PyErr_WriteUnraisable(guard);
+  Py_XDECREF(left);
+  PyErr_Restore(type, value, traceback);
+}
+
+/* With the code disabled that would answer for torch: __torch_function__ of a subclass,
+ * and modes, such as that of torch.set_default_device(). */
+static int read_undisturbed(PyObject *tensor, vp_source *out) {
+  PyObject *guard = PyObject_CallNoArgs(torch.disable);
+  PyObject *entered = guard ? PyObject_CallOneArg(torch.enter, guard) : NULL;
+  int result = entered ? read_tensor(tensor, out) : -1;
+  if (entered) leave(guard);
+  Py_XDECREF(entered);
+  Py_XDECREF(guard);
+  return result;
+}
+
+int vp_torch_import(PyObject *tensor, vp_source *out) {
+  int overridden = says(torch.is_overridden, tensor);
+  if (overridden < 0) return -1;
+  return overridden ? read_undisturbed(tensor, out) : read_tensor(tensor, out);
+}
