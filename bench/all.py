@@ -5,7 +5,7 @@ all of their tables in tables.md.
     python bench/all.py --output FOLDER
 
 Made for a machine with a GPU that is lent for minutes: takes less than five of them,
-needs neither rich nor matplotlib (plot later: `python -m viewcast bench --from-json
+needs no matplotlib (plot later: `python bench/conversions.py --from-json
 FOLDER/conversions.json --plot FILE`), and where one benchmark fails the others still run.
 """
 
@@ -16,7 +16,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-HARNESS = ["-m", "viewcast", "bench"]
+HARNESS = ["conversions.py"]
 
 # Names, and how they are run; --json FILE is added. The most telling come first. A file
 # of bench/ that is not there (yet) is said and left out.

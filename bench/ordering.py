@@ -15,11 +15,12 @@ import pathlib
 import sys
 
 from driver_calls import between_stopwatch, driver_stopwatch
+from harness import machine, progress, stopwatches
+from harness.table import Table, show
 
 import viewcast as vc
-from viewcast.bench import loop, machine, progress
+from viewcast.bench import loop
 from viewcast.bench.images import Images, load
-from viewcast.bench.table import Table, show
 from viewcast.bench.ways import CONVERSIONS, prepare
 
 BUDGET = 1.3  # × the floor, added where streams differ
@@ -37,13 +38,13 @@ def measure(rounds, number):
     side = load("cupy").cuda.Stream(non_blocking=True)
     images = Images()
     conversions = [each for each in CONVERSIONS if each.target in ("gpumat", "torch", "cupy")]
-    conversions = [each for each in conversions if each.source != "producer"]
+    conversions = [each for each in conversions if each.source != "dlpack"]
     watches = [driver_stopwatch("record_and_wait", 1, side.ptr, number)]
     for conversion in conversions:
         names = prepare(conversion, images) | {"side": side, "handle": side.ptr}
         calls = [f"f(x, stream={stream})" for stream in STREAMS.values()]
-        watches += [loop.makes(call, names, number) for call in calls]
-        watches += [loop.ends(call, names, number, vc.collect) for call in calls]
+        watches += [stopwatches.makes(call, names, number) for call in calls]
+        watches += [stopwatches.ends(call, names, number, vc.collect) for call in calls]
         unordered = eval(f"lambda: {calls[0]}", names)
         watches += [between_stopwatch(unordered, 1, to, number) for to in (1, side.ptr)]
     vc.warmup(0)

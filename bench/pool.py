@@ -17,10 +17,11 @@ import sys
 
 import cv2
 import numpy as np
+from harness import machine, progress, stopwatches
+from harness.table import Table, show
 
 import viewcast as vc
-from viewcast.bench import loop, machine, progress
-from viewcast.bench.table import Table, show
+from viewcast.bench import loop
 
 OWN, EXISTING = "OpenCV's allocator", "existing GpuMat"
 POOLS = ("torch", "cupy", "cuda")
@@ -88,7 +89,7 @@ def make_ways(names, size):
 def stopwatch(way, number):
     *_, pool, named, call, stream = way
     use_pool = functools.partial(vc.use_pool, pool, streams=named)
-    return loop.batches(call, number, stream.waitForCompletion, before=use_pool)
+    return stopwatches.batches(call, number, stream.waitForCompletion, before=use_pool)
 
 
 def measure(ways, rounds, number):

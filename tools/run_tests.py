@@ -25,9 +25,8 @@ print(f"OpenCV {cv2.__version__} {'with' if cuda else 'without'} CUDA")
 """
 
 # Files of tests/python that ask nothing of the OpenCV that is loaded: run with the first.
-ONCE = "bench command_line compute_sanitizer docs doctor examples"
-ONCE += " hostile_producers instructions neighbours no_memory processes simulated_cuda torch"
-ONCE += " transform transform_streams wrong_cv2"
+ONCE = "command_line docs doctor examples hostile_producers neighbours no_memory processes"
+ONCE += " simulated_cuda torch transform transform_streams wrong_cv2"
 # What takes another path under VIEWCAST_SLOW=1.
 SLOW = "batches conversions copies holders layout lifetime paths producers savant_names view"
 
@@ -68,8 +67,8 @@ def stages(arguments=()):
             yield Stage(f"Instructions, {name}", command)
     # Arguments may choose tests of which this folder has none.
     accepted = (0, NO_TESTS) if arguments else (0,)
-    packaging = [*PYTEST, "tests/packaging", *arguments]
-    yield Stage("Packaging", packaging, accepted=accepted)
+    for title, folder in (("Tools", "tests/tools"), ("Packaging", "tests/packaging")):
+        yield Stage(title, [*PYTEST, folder, *arguments], accepted=accepted)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ ASAN_OPTIONS = {
 # What starts many processes: torch's import alone takes 10 s here.
 DESELECT = [
     "--ignore=tests/python/test_examples.py",  # programs that import torch four times
-    "--ignore=tests/python/test_bench.py",  # OpenCV's from_dlpack, a peer, never frees
+    "--ignore=tests/python/test_command_line.py",  # commands, a process each
     "--ignore=tests/python/test_imports.py",  # what is imported when: a process a case
     "--ignore=tests/python/test_wrong_cv2.py",  # the same
     "--ignore=tests/python/test_processes.py",  # their ends are judged by exit code

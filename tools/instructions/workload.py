@@ -9,11 +9,14 @@ counting starts valgrind only translates.
 import ctypes
 import gc
 import json
+import pathlib
 import sys
 
-from viewcast.bench import machine
 from viewcast.bench.images import Images, Missing
 from viewcast.bench.ways import CONVERSIONS, prepare
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+from harness import machine  # noqa: E402
 
 CALLS = 200
 # Python's interpreter adapts, pools and free lists fill, an OpenCV that does not report

@@ -106,7 +106,7 @@ class Images:
         load("cv2")
         return vc.as_gpumat(self.any_array())
 
-    def make_producer(self):
+    def make_dlpack(self):
         return Producer(self.any_array())
 
     def make_view(self):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report for people: 80 columns, and plain where there is no terminal."""
 
-import shutil
 import sys
-import textwrap
+
+from ..terminal import wrapped
 
 TITLES = {"gpumat": "GpuMat", "torch": "PyTorch", "cupy": "CuPy", "numpy": "NumPy"}
 COLOURS = {"ok": "32", "!!": "31", "..": "33"}  # green, red, yellow
@@ -23,7 +23,7 @@ def report(found):
         print(bold("For more"))
         for item in found["advice"]:
             row("..", f"{item['what']}:")
-            print(f"    {item['do']}")
+            print(*wrapped(item["do"], indent="    "), sep="\n")
         print()
     row(*verdict(found))
 
@@ -107,11 +107,10 @@ def verdict(found):
 
 
 def row(mark, text):
-    width = min(shutil.get_terminal_size((80, 24)).columns, 80)
-    lines = textwrap.wrap(text, width - 4, break_long_words=False, break_on_hyphens=False)
-    print(f"{colour(mark, COLOURS[mark])}  {lines[0]}")
-    for rest in lines[1:]:
-        print(f"    {rest}")
+    first, *rest = wrapped(text, indent="    ", first=f"{mark}  ")
+    print(colour(first[:2], COLOURS[mark]) + first[2:])
+    for line in rest:
+        print(line)
 
 
 def bold(text):

@@ -2,8 +2,9 @@
 """Each conversion beside other ways of doing the same, and beside its floor."""
 
 import viewcast as vc
+from viewcast.bench import loop
 
-from . import budgets, loop, progress
+from . import budgets, progress
 from .table import Table
 from .ways import ways_of
 

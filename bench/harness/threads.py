@@ -3,11 +3,12 @@
 them, and what all of them get done."""
 
 import viewcast as vc
+from viewcast.bench import loop
+from viewcast.bench.images import Images
+from viewcast.bench.ways import CALL, prepare
 
-from . import loop, progress
-from .images import Images
+from . import progress, stopwatches
 from .table import Table
-from .ways import CALL, prepare
 
 TITLE = "Threads at once, an image each"
 
@@ -25,7 +26,9 @@ def measure(setup):
         for count in setup.threads
     ]
     watches = [
-        loop.threads(CALL, names[:count], number) for _, names in pairs for count in setup.threads
+        stopwatches.threads(CALL, names[:count], number)
+        for _, names in pairs
+        for count in setup.threads
     ]
     with progress.bar("Threads", len(watches) * (setup.rounds + 1)) as step:
         times = loop.interleave(watches, setup.rounds, vc.collect, step=step)

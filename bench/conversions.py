@@ -1,20 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `python -m viewcast bench` does, once it is asked for."""
+"""`make bench`: what conversions cost, beside other ways, the floor and the budgets.
 
+    python bench/conversions.py [--only NAME] [--threads 1,4,16] [--long MILLIONS] [--json FILE]
+
+Times every conversion that this machine can run, beside other ways of doing the same and
+beside its floor: the least that making the result in Python can cost. All ways take turns
+in one process.
+"""
+
+import argparse
 import json
+import pathlib
 import sys
 import textwrap
 
-import viewcast as vc
+from harness import compared, endurance, machine, plot, release, sizes, threads
+from harness.table import WIDTH, show
+from harness.ways import Setup
 
-from . import conversions, endurance, machine, plot, release, sizes, threads
-from .setup import Setup
-from .table import WIDTH, show
-from .ways import CONVERSIONS
+import viewcast as vc
+from viewcast.bench import positive
+from viewcast.bench.ways import CONVERSIONS
+from viewcast.terminal import check_output, fail
 
 FORMAT = 1  # of the JSON
 SECTIONS = {
-    "conversions": conversions,
+    "conversions": compared,
     "release": release,
     "sizes": sizes,
     "threads": threads,
@@ -23,23 +34,73 @@ SECTIONS = {
 SLUGS = tuple(each.slug for each in CONVERSIONS)
 
 
-def run(options):
+def main(arguments=None):
+    options = parse(arguments)
     try:
-        report = read(options.from_json) if options.from_json else measure(options)
-    except (OSError, ValueError, vc.ViewError) as error:
-        return fail(error)
-    if options.from_json:
-        print_report(report)
-    try:
+        for path in filter(None, (options.json, options.plot)):
+            check_output(path)
+        if options.from_json:
+            report = read(options.from_json)
+            print_report(report)
+        else:
+            report = measure(options)
         write(report, options)
-    except (OSError, ValueError, ImportError) as error:
-        return fail(error)
+    except (OSError, ValueError, ImportError, vc.ViewError) as error:
+        return fail("bench", error)
     return 0
 
 
-def fail(message):
-    print(f"viewcast bench: {message}", file=sys.stderr)
-    return 2
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--rounds", type=positive, default=25, metavar="N")
+    parser.add_argument("--calls", type=positive, default=5_000, metavar="N", help="a round")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a section (conversions, release, sizes, threads, long) or a conversion "
+        "(torch-gpumat, ...); may be given again",
+    )
+    parser.add_argument(
+        "--threads",
+        type=counts,
+        nargs="?",
+        const=(1, 4, 16),
+        metavar="N,N",
+        help="several threads at once, by default 1,4,16",
+    )
+    parser.add_argument(
+        "--long",
+        type=millions,
+        nargs="?",
+        const=10.0,
+        metavar="MILLIONS",
+        help="so many million calls of each conversion, by default 10",
+    )
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--plot", type=pathlib.Path, metavar="FILE", help="needs matplotlib")
+    parser.add_argument(
+        "--from-json",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="show what was measured before, instead of measuring",
+    )
+    return parser.parse_args(arguments)
+
+
+def counts(text):
+    return tuple(positive(part) for part in text.split(","))
+
+
+def millions(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of millions")
+    return number
 
 
 def names_of(only):
@@ -84,7 +145,7 @@ def measure(options):
 def read(path):
     report = json.loads(path.read_text())
     if not isinstance(report, dict) or report.get("format") != FORMAT:
-        raise ValueError(f"{path} is not what `viewcast bench --json` of this version writes")
+        raise ValueError(f"{path} is not what `conversions.py --json` of this version writes")
     return report
 
 
@@ -112,7 +173,7 @@ def conclude(report):
 
 def write(report, options):
     if options.json:
-        options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     if options.plot:
         draw(report, options.plot)
 
@@ -128,3 +189,7 @@ def draw(report, path):
             "with --json FILE and plot them elsewhere with --from-json FILE --plot FILE"
         ) from error
     print(f"Plot: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,8 +11,7 @@ import sys
 import textwrap
 
 import viewcast as vc
-
-from .images import Missing, load
+from viewcast.bench.images import Missing, load
 
 
 def describe():

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table in plain text of at most 80 columns, or drawn by rich where it is installed and
-stdout is a terminal."""
+"""A table in plain text of at most 80 columns, or in Markdown."""
 
-import shutil
-import sys
 from dataclasses import dataclass, field
 
 WIDTH = 80
@@ -35,22 +32,6 @@ class Table:
             lines.append(cells_of([f"**{row[0]}**" if group else row[0].strip(), *row[1:]]))
         return "\n".join([*lines, "", *self.notes]) + "\n"
 
-    def draw(self, console):
-        from rich import box
-        from rich.table import Table as RichTable
-
-        table = RichTable(title=self.title, title_justify="left", box=box.SIMPLE_HEAD)
-        for number, heading in enumerate(self.headings):
-            table.add_column(heading, justify="right" if number else "left")
-        for row in self.rows:
-            if row is None:
-                table.add_section()
-            else:
-                table.add_row(*row)
-        console.print(table)
-        for note in self.notes:
-            console.print(note)
-
 
 def line_of(row, widths):
     if row is None:
@@ -69,20 +50,4 @@ def shorten(text, width):
 
 
 def show(table):
-    console = rich_console()
-    if console:
-        table.draw(console)
-    else:
-        print(table.plain(), flush=True)
-
-
-def rich_console():
-    """None where plain text is called for."""
-    if not sys.stdout.isatty():
-        return None
-    try:
-        from rich.console import Console
-    except ImportError:
-        return None
-    width = max(WIDTH, shutil.get_terminal_size().columns)
-    return Console(highlight=False, width=width, markup=False)
+    print(table.plain(), flush=True)

@@ -2,11 +2,12 @@
 """The cost of a conversion beside the size of the picture, which must not matter."""
 
 import viewcast as vc
+from viewcast.bench import loop
+from viewcast.bench.images import Images
+from viewcast.bench.ways import CALL, prepare
 
-from . import loop, progress
-from .images import Images
+from . import progress
 from .table import Table
-from .ways import CALL, prepare
 
 TITLE = "Conversions by size of the picture, µs a call, minimum"
 SIZES = ((64, 64), (720, 1280), (1080, 1920), (2160, 3840), (4320, 7680))

@@ -11,13 +11,13 @@ class Budget(NamedTuple):
 
 
 BUDGETS = {
-    "torch → GpuMat": Budget(2.2, 20, "Savant's way"),
-    "GpuMat → torch": Budget(1.3, 6, "Savant's way"),
-    "CuPy → GpuMat": Budget(4, 5, "Savant's way"),
-    "GpuMat → CuPy": Budget(1.45, 3, "Savant's way"),
-    "CuPy → torch": Budget(1.7, 4.5, "torch.as_tensor"),
-    "torch → CuPy": Budget(1.45, 4, "cupy.asarray"),
-    "DLPack → GpuMat": Budget(1.5, None),
+    "torch -> GpuMat": Budget(2.2, 20, "Savant's way"),
+    "GpuMat -> torch": Budget(1.35, 6, "Savant's way"),
+    "CuPy -> GpuMat": Budget(2.2, 10, "Savant's way"),
+    "GpuMat -> CuPy": Budget(0.5, 3, "Savant's way"),
+    "CuPy -> torch": Budget(1.7, 4.5, "torch.as_tensor"),
+    "torch -> CuPy": Budget(0.5, 4, "cupy.asarray"),
+    "DLPack -> GpuMat": Budget(1.5, None),
 }
 
 

@@ -7,11 +7,12 @@ import pathlib
 import re
 
 import viewcast as vc
+from viewcast.bench import loop
+from viewcast.bench.images import Missing, load
+from viewcast.bench.ways import CALL, prepare
 
-from . import loop, progress
-from .images import Missing, load
+from . import progress
 from .table import Table
-from .ways import CALL, prepare
 
 ROUNDS = 10  # of a tenth of all calls
 OWED = {"lends": "lends_released", "shares": "shares_released", "exports": "exports_released"}

@@ -2,31 +2,32 @@
 """The end of a view alone: what it was made of is let go."""
 
 import viewcast as vc
+from viewcast.bench import loop
+from viewcast.bench.ways import floor_of, prepare
 
-from . import loop, progress
+from . import progress, stopwatches
 from .table import Table
-from .ways import floor_of, prepare
 
 TITLE = "End of a view, µs"
-FLOORS = {"gpumat": "GpuMat()", "torch": "detach()", "cupy": "cupy.ndarray()"}
 
 
 def watches_of(conversion, images, number):
-    """Of the view, and of an object of the same library that views nothing of ours."""
+    """Of the view, and of an object of the same library that views nothing of ours, whose
+    name is the third."""
     names = prepare(conversion, images)
-    yield loop.ends("f(x)", names, number, after=vc.collect)
+    own = stopwatches.ends("f(x)", names, number, after=vc.collect)
     floor = floor_of(conversion, images)
-    if floor and conversion.source != "producer":
-        yield loop.ends(floor.statement, floor.names, number)
+    if not floor or conversion.source == "dlpack":
+        return own, None, None
+    return own, stopwatches.ends(floor.statement, floor.names, number), floor.name
 
 
 def measure(setup):
     number = setup.number(0.1)
     watches, rows = [], []
-    for conversion, some in setup.each(lambda *of: list(watches_of(*of, number))):
-        floor = FLOORS.get(conversion.target) if len(some) > 1 else None
+    for conversion, (own, beside, floor) in setup.each(lambda *of: watches_of(*of, number)):
         rows.append({"conversion": conversion.name, "floor": floor})
-        watches += some
+        watches += [own, beside] if beside else [own]
     with progress.bar("Releases", len(watches) * (setup.rounds + 1)) as step:
         times = iter(loop.interleave(watches, setup.rounds, vc.collect, step=step))
     for row in rows:
