@@ -8,16 +8,16 @@
  *     fills the vc_error that it was given (which may be NULL).
  *   - NULL: a pointer argument must be valid unless its comment says that it may
  *     be NULL; `error` may be everywhere. A NULL that is not allowed gives
- *     VC_ERROR_VALUE, whose message names the argument, in functions that return
+ *     VC_ERROR_ARGUMENT, whose message names the argument, in functions that return
  *     vc_status. Other functions do nothing then, and return false, 0 or NULL.
  *   - Arguments are checked before anything is done, in the order in which they
- *     are used. Enumerators, counts and sizes out of range are VC_ERROR_VALUE.
+ *     are used. Enumerators, counts and sizes out of range are VC_ERROR_ARGUMENT.
  *   - Outputs are written only on success, unless said otherwise.
  *   - An owner that is passed to a function by pointer is taken (and zeroed)
  *     on success; on failure it stays with the caller.
  *   - A struct of parameters begins with `size`, its size in bytes, by which the
  *     library knows which fields the caller's header has: those that it lacks
- *     count as 0. A size that was not set is VC_ERROR_VALUE.
+ *     count as 0. A size that was not set is VC_ERROR_ARGUMENT.
  *   - Strides, steps and offsets are in bytes; shapes are in elements.
  *   - No function waits for a GPU, but vc_stream_synchronize. No function needs
  *     CUDA to be installed.
@@ -63,7 +63,7 @@ typedef enum vc_status {
   VC_ERROR_ABI,     /* the loaded OpenCV is not laid out as we know it */
   VC_ERROR_CUDA,    /* the CUDA driver reported an error */
   VC_ERROR_MEMORY,  /* an allocation failed */
-  VC_ERROR_ARGUMENT /* an argument that describes no image makes no sense */
+  VC_ERROR_ARGUMENT /* an argument is wrong in itself: NULL, out of range, without a meaning */
 } vc_status;
 
 #define VC_MESSAGE_SIZE 768
@@ -155,7 +155,7 @@ VC_API const char *vc_cuda_host_kind(const void *address, vc_device device);
 /* ----------------------------------------------------------------- streams */
 
 /* A CUDA stream: a handle of the driver, or one of the three below. 0 is read
- * as VC_STREAM_LEGACY; any other negative number is VC_ERROR_VALUE. A device
+ * as VC_STREAM_LEGACY; any other negative number is VC_ERROR_ARGUMENT. A device
  * that this machine does not have is VC_ERROR_DEVICE. In host mode there are no
  * streams, and the functions of this section do nothing. */
 typedef intptr_t vc_stream;
@@ -289,7 +289,8 @@ typedef struct vc_overlap {
  * A long list takes about as much time for each image as a short one. Exact, except
  * that views further apart than 2^60 bytes, and those with strides so unlike each
  * other that too many places would have to be tried, count as shared. Views are
- * checked as by vc_view_check. VC_ERROR_MEMORY. */
+ * checked as by vc_view_check. `to` and `from` may be NULL where their count is 0.
+ * VC_ERROR_MEMORY. */
 VC_API vc_status vc_views_find_overlap(const vc_view *to, size_t to_count, const vc_view *from,
                                        size_t from_count, vc_overlap *out, vc_error *error);
 
@@ -417,7 +418,7 @@ VC_API vc_status vc_view_from_dlpack_versioned(
     uint64_t *flags, vc_error *error);
 
 /* Makes a managed tensor that holds *owner (taken; may be NULL) until its deleter
- * runs, on whatever thread. `flags`: of those above, else VC_ERROR_VALUE. Strides are always present. Strides that are no multiple
+ * runs, on whatever thread. `flags`: of those above, else VC_ERROR_ARGUMENT. Strides are always present. Strides that are no multiple
  * of the itemsize are VC_ERROR_LAYOUT. The unversioned kind has no read-only
  * flag: a read-only view is VC_ERROR_VALUE there. */
 VC_API vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner,
@@ -509,7 +510,7 @@ typedef struct vc_gpumat_abi {
  * VC_ERROR_ABI) and whose counter behaves as said. C++ programs pass
  * CV_CN_SHIFT and cv::cuda::GpuMat::defaultAllocator(), and VC_COUNTS_AND_FREES
  * for a CUDA build. In a build without CUDA that allocator is NULL, which is
- * VC_ERROR_VALUE with VC_COUNTS_AND_FREES: VC_COUNTS_UP for 4.x, VC_COUNTS_ONLY
+ * VC_ERROR_ARGUMENT with VC_COUNTS_AND_FREES: VC_COUNTS_UP for 4.x, VC_COUNTS_ONLY
  * for 5.x (examples/cpp_lend.cpp finds out). Only Linux on x86-64 and aarch64;
  * VC_ERROR_ABI elsewhere. */
 VC_API vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,

@@ -45,7 +45,7 @@ vc_status vc_fail(vc_error *error, vc_status status, const char *format, ...) {
 }
 
 vc_status vc_fail_null(vc_error *error, const char *function, const char *argument) {
-  return vc_fail(error, VC_ERROR_VALUE,
+  return vc_fail(error, VC_ERROR_ARGUMENT,
                  "%s: argument \"%s\" is NULL, needs an address: only what viewcast.h says may "
                  "be NULL can be left out",
                  function, argument);
@@ -66,12 +66,12 @@ vc_status vc_read_sized(const void *given, const char *name, size_t least, size_
   size_t size;
   memcpy(&size, given, sizeof size);
   if (size < least || size > MOST_BYTES)
-    return vc_fail(error, VC_ERROR_VALUE,
+    return vc_fail(error, VC_ERROR_ARGUMENT,
                    "%s.size is %zu, needs the size of the struct (%zu bytes in this library); "
                    "start from its initialiser, or set size to sizeof(%s)",
                    name, size, known, name);
   if (size > known && !are_zeros(given, known, size))
-    return vc_fail(error, VC_ERROR_VALUE,
+    return vc_fail(error, VC_ERROR_ARGUMENT,
                    "%s.size is %zu and this library (%s) knows %zu bytes of it, needs 0 in those "
                    "after them: load a later viewcast, or do not set what it does not know",
                    name, size, vc_version(), known);

@@ -426,6 +426,9 @@ static vc_status check_views(const vc_view *views, size_t count, vc_error *error
 
 vc_status vc_views_find_overlap(const vc_view *to, size_t to_count, const vc_view *from,
                                 size_t from_count, vc_overlap *out, vc_error *error) {
+  if (to_count > 0) VC_NEED(to);
+  if (from_count > 0) VC_NEED(from);
+  VC_NEED(out);
   vc_status status = check_views(to, to_count, error);
   if (status == VC_OK) status = check_views(from, from_count, error);
   return status == VC_OK ? vc_overlap_find(to, to_count, from, from_count, out, error) : status;

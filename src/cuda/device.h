@@ -12,7 +12,7 @@
  * none, unless it could be one. */
 vc_status vc_device_check(int32_t device, vc_error *error);
 
-/* VC_ERROR_VALUE for a negative handle other than VC_STREAM_NONE. */
+/* VC_ERROR_ARGUMENT for a negative handle other than VC_STREAM_NONE. */
 vc_status vc_stream_check(vc_stream stream, vc_error *error);
 
 typedef enum vc_entry {

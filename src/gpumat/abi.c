@@ -39,7 +39,7 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
                    (int)counting);
   }
   if (counting == VC_COUNTS_AND_FREES && !standard_allocator) {
-    return vc_fail(error, VC_ERROR_VALUE,
+    return vc_fail(error, VC_ERROR_ARGUMENT,
                    "standard_allocator is NULL, as GpuMat::defaultAllocator() is in an OpenCV built "
                    "without CUDA: such an OpenCV never frees a GpuMat; pass VC_COUNTS_UP (4.x) or "
                    "VC_COUNTS_ONLY (5.x) as counting instead");
@@ -60,7 +60,7 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
 static vc_status fail_unknown(const vc_gpumat_abi *abi, vc_error *error) {
   bool known = abi->channel_shift == 3 || abi->channel_shift == 5;
   if (known && abi->channels_max == 1 << (TYPE_BITS - abi->channel_shift)) return VC_OK;
-  return vc_fail(error, VC_ERROR_VALUE,
+  return vc_fail(error, VC_ERROR_ARGUMENT,
                  "abi has channel_shift %d, needs what vc_gpumat_abi_init fills it with",
                  (int)abi->channel_shift);
 }

@@ -183,7 +183,7 @@ static void add_swept(vc_lend *lend) {
 
 static vc_status check_counting(const vc_gpumat_abi *abi, vc_error *error) {
   if (abi->counting >= VC_COUNTS_AND_FREES && abi->counting <= VC_COUNTS_UP) return VC_OK;
-  return vc_fail(error, VC_ERROR_VALUE,
+  return vc_fail(error, VC_ERROR_ARGUMENT,
                  "abi has counting %d, needs what vc_gpumat_abi_init fills it with",
                  (int)abi->counting);
 }
@@ -196,7 +196,7 @@ static vc_status new_held(const vc_holder *given, vc_owner *owner, vc_lend **out
                           vc_error *error) {
   vc_holder holder;
   if (!given) {
-    return vc_fail(error, VC_ERROR_VALUE,
+    return vc_fail(error, VC_ERROR_ARGUMENT,
                    "holder is NULL and this OpenCV never gives references back: a lend needs a "
                    "holder of the GpuMat");
   }
@@ -204,7 +204,7 @@ static vc_status new_held(const vc_holder *given, vc_owner *owner, vc_lend **out
       vc_read_sized(given, "vc_holder", sizeof holder, sizeof holder, &holder, error);
   if (status != VC_OK) return status;
   if (!holder.is_last) {
-    return vc_fail(error, VC_ERROR_VALUE,
+    return vc_fail(error, VC_ERROR_ARGUMENT,
                    "holder->is_last is NULL, needs a function that says whether nobody else refers "
                    "to the GpuMat");
   }

@@ -258,7 +258,7 @@ static vc_status read_backend(const vc_pool_backend *given, vc_pool_backend *out
                               vc_error *error) {
   vc_status status = vc_read_sized(given, "vc_pool_backend", sizeof *out, sizeof *out, out, error);
   if (status != VC_OK || (out->allocate && out->free)) return status;
-  return vc_fail(error, VC_ERROR_VALUE,
+  return vc_fail(error, VC_ERROR_ARGUMENT,
                  "backend->%s is NULL, needs a function: a pool both asks for memory and gives it "
                  "back",
                  out->allocate ? "free" : "allocate");

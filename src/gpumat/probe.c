@@ -36,7 +36,7 @@ static bool read_safely(const void *address, void *out, size_t size) {
 vc_status vc_memory_read(const void *address, void *out, size_t size, vc_error *error) {
   VC_NEED(out);
   if (size > PTRDIFF_MAX) {
-    return vc_fail(error, VC_ERROR_VALUE, "size is %zu bytes, needs %td at most", size,
+    return vc_fail(error, VC_ERROR_ARGUMENT, "size is %zu bytes, needs %td at most", size,
                    (ptrdiff_t)PTRDIFF_MAX);
   }
   if (read_safely(address, out, size)) return VC_OK;

@@ -359,7 +359,7 @@ vc_status vc_dlpack_versioned_from_view(const vc_view *view, vc_owner *owner, ui
   VC_NEED(view);
   VC_NEED(out);
   if ((flags & ~(VC_DLPACK_READ_ONLY | VC_DLPACK_IS_COPIED)) != 0)
-    return vc_fail(error, VC_ERROR_VALUE,
+    return vc_fail(error, VC_ERROR_ARGUMENT,
                    "flags are %#" PRIx64 ", needs VC_DLPACK_READ_ONLY, VC_DLPACK_IS_COPIED, both or "
                    "none of them",
                    flags);

@@ -8,7 +8,7 @@
 
 static vc_status check_layout(vc_layout layout, const char *name, vc_error *error) {
   if (layout == VC_INTERLEAVED || layout == VC_PLANAR) return VC_OK;
-  return vc_fail(error, VC_ERROR_VALUE, "%s is %d, needs VC_INTERLEAVED (0) or VC_PLANAR (1)",
+  return vc_fail(error, VC_ERROR_ARGUMENT, "%s is %d, needs VC_INTERLEAVED (0) or VC_PLANAR (1)",
                  name, (int)layout);
 }
 
@@ -21,7 +21,7 @@ static vc_status read_params(const vc_transform_params *given, vc_transform_para
   if (status == VC_OK) status = check_layout(out->to, "params->to", error);
   if (status != VC_OK) return status;
   if (out->threads < 0) {
-    return vc_fail(error, VC_ERROR_VALUE,
+    return vc_fail(error, VC_ERROR_ARGUMENT,
                    "params->threads is %" PRId32 ", needs 1 or more, or 0 for "
                    "vc_transform_set_threads to decide",
                    out->threads);
@@ -29,37 +29,34 @@ static vc_status read_params(const vc_transform_params *given, vc_transform_para
   return VC_OK;
 }
 
-static vc_status transform(const vc_view *to, const vc_view *from, size_t count,
-                           const vc_transform_params *given, vc_stream stream, vc_error *error) {
-  vc_plan plan;
+/* Checks everything that can be known before the first pixel is written. Sets *empty if
+ * there is nothing to write. */
+static vc_status prepare(const vc_view *to, const vc_view *from, size_t count,
+                         const vc_transform_params *given, vc_stream stream, vc_plan *plan,
+                         bool *empty, vc_error *error) {
   vc_transform_params params;
-  bool empty;
   vc_status status = read_params(given, &params, error);
   if (status == VC_OK) status = vc_stream_check(stream, error);
-  if (status == VC_OK) status = vc_plan_make(to, from, count, &params, &plan, &empty, error);
-  if (status != VC_OK || empty) return status;
-  if (!vc_device_is_gpu(to->device)) return vc_plan_run_cpu(&plan, error);
-  if ((status = vc_plan_check_device(to, error)) != VC_OK) return status;
-  return vc_plan_run_gpu(&plan, to->device.id, stream, error);
+  if (status == VC_OK) status = vc_plan_make(to, from, count, &params, plan, empty, error);
+  if (status == VC_OK && !*empty) status = vc_plan_check_device(to, error);
+  return status;
 }
 
-static vc_status check(const vc_view *to, const vc_view *from, size_t count,
-                       const vc_transform_params *params, vc_stream stream, vc_error *error) {
-  vc_plan plan;
-  bool empty;
-  vc_status status = vc_plan_make(to, from, count, params, &plan, &empty, error);
-  if (status != VC_OK || empty || !vc_device_is_gpu(to->device)) return status;
-  return vc_plan_check_gpu(&plan, to->device.id, stream, error);
-}
-
-/* Coefficients and fill are rounded here, whatever the device. */
+/* Coefficients and fill are rounded while the plan is made, in the default floating point
+ * mode, whatever the device. */
 vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
                        const vc_transform_params *params, vc_stream stream, vc_error *error) {
   VC_NEED(to);
   VC_NEED(from);
   VC_NEED(params);
+  vc_plan plan;
+  bool empty;
   vc_float_mode mode = vc_float_mode_default();
-  vc_status status = transform(to, from, count, params, stream, error);
+  vc_status status = prepare(to, from, count, params, stream, &plan, &empty, error);
+  if (status == VC_OK && !empty) {
+    status = vc_device_is_gpu(to->device) ? vc_plan_run_gpu(&plan, to->device.id, stream, error)
+                                          : vc_plan_run_cpu(&plan, error);
+  }
   vc_float_mode_restore(mode);
   return status;
 }
@@ -67,8 +64,16 @@ vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
 vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t count,
                              const vc_transform_params *params, vc_stream stream,
                              vc_error *error) {
+  VC_NEED(to);
+  VC_NEED(from);
+  VC_NEED(params);
+  vc_plan plan;
+  bool empty;
   vc_float_mode mode = vc_float_mode_default();
-  vc_status status = check(to, from, count, params, stream, error);
+  vc_status status = prepare(to, from, count, params, stream, &plan, &empty, error);
+  if (status == VC_OK && !empty && vc_device_is_gpu(to->device)) {
+    status = vc_plan_check_gpu(&plan, to->device.id, stream, error);
+  }
   vc_float_mode_restore(mode);
   return status;
 }

@@ -21,15 +21,15 @@ enum { WRONG_COUNTS = sizeof wrong_counts / sizeof *wrong_counts };
 static void arguments_of_vc_gpumat_abi_init(void) {
   vc_gpumat_abi out;
   static const int32_t shifts[] = {0, -1, 4, 12, 77, INT32_MAX, INT32_MIN};
-  REFUSES(VC_ERROR_VALUE, "\"out\" is NULL",
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL",
           vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard, NULL, into));
   for (size_t i = 0; i < sizeof shifts / sizeof *shifts; i++)
     REFUSES_INTO(&out, VC_ERROR_ABI, "3 (4.x) and 5 (5.x)",
                  vc_gpumat_abi_init(shifts[i], VC_COUNTS_AND_FREES, &standard, &out, into));
   for (int i = 0; i < WRONG_COUNTS; i++)
-    REFUSES_INTO(&out, VC_ERROR_VALUE, "counting is",
+    REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "counting is",
                  vc_gpumat_abi_init(3, (vc_counting)wrong_counts[i], &standard, &out, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "pass VC_COUNTS_UP (4.x) or VC_COUNTS_ONLY (5.x)",
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "pass VC_COUNTS_UP (4.x) or VC_COUNTS_ONLY (5.x)",
                vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, NULL, &out, into));
   CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_UP, NULL, &out, &error));
   CHECK_OK(vc_gpumat_abi_init(5, VC_COUNTS_ONLY, NULL, &out, &error));
@@ -38,9 +38,9 @@ static void arguments_of_vc_gpumat_abi_init(void) {
 static void arguments_of_vc_gpumat_type(void) {
   int32_t out;
   static const int32_t channels[] = {0, -1, 513, INT32_MAX, INT32_MIN};
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"abi\" is NULL", vc_gpumat_type(NULL, u8, 3, &out, into));
-  REFUSES(VC_ERROR_VALUE, "\"out\" is NULL", vc_gpumat_type(&abi, u8, 3, NULL, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "vc_gpumat_abi_init",
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"abi\" is NULL", vc_gpumat_type(NULL, u8, 3, &out, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_gpumat_type(&abi, u8, 3, NULL, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "vc_gpumat_abi_init",
                vc_gpumat_type(&zeroed, u8, 3, &out, into));
   for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
     REFUSES_INTO(&out, VC_ERROR_LAYOUT, "needs 1 to 512",
@@ -54,10 +54,10 @@ static void arguments_of_vc_gpumat_type(void) {
 static void arguments_of_vc_gpumat_over(void) {
   vc_gpumat out;
   vc_view view = image_in(pixels, place, f32), part;
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"abi\" is NULL", vc_gpumat_over(NULL, &view, &out, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"view\" is NULL", vc_gpumat_over(&abi, NULL, &out, into));
-  REFUSES(VC_ERROR_VALUE, "\"out\" is NULL", vc_gpumat_over(&abi, &view, NULL, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "vc_gpumat_abi_init",
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"abi\" is NULL", vc_gpumat_over(NULL, &view, &out, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"view\" is NULL", vc_gpumat_over(&abi, NULL, &out, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_gpumat_over(&abi, &view, NULL, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "vc_gpumat_abi_init",
                vc_gpumat_over(&zeroed, &view, &out, into));
   REFUSES_BROKEN_VIEWS(&out, view, vc_gpumat_over(&abi, broken, &out, into));
   part = view, part.readonly = 1;
@@ -88,15 +88,15 @@ static vc_holder good_holder(void) {
 static void refuses_holders(const vc_view *view) {
   vc_gpumat_abi up = abi_counting(VC_COUNTS_UP);
   vc_holder holder = good_holder();
-  REFUSES_LEND(VC_ERROR_VALUE, "holder is NULL", &up, view, NULL);
+  REFUSES_LEND(VC_ERROR_ARGUMENT, "holder is NULL", &up, view, NULL);
   holder.size = 0;
-  REFUSES_LEND(VC_ERROR_VALUE, "vc_holder.size is 0", &up, view, &holder);
+  REFUSES_LEND(VC_ERROR_ARGUMENT, "vc_holder.size is 0", &up, view, &holder);
   holder.size = sizeof holder - 1;
-  REFUSES_LEND(VC_ERROR_VALUE, "vc_holder.size", &up, view, &holder);
+  REFUSES_LEND(VC_ERROR_ARGUMENT, "vc_holder.size", &up, view, &holder);
   holder.size = SIZE_MAX;
-  REFUSES_LEND(VC_ERROR_VALUE, "vc_holder.size", &up, view, &holder);
+  REFUSES_LEND(VC_ERROR_ARGUMENT, "vc_holder.size", &up, view, &holder);
   holder = good_holder(), holder.is_last = NULL;
-  REFUSES_LEND(VC_ERROR_VALUE, "is_last is NULL", &up, view, &holder);
+  REFUSES_LEND(VC_ERROR_ARGUMENT, "is_last is NULL", &up, view, &holder);
 }
 
 static void arguments_of_vc_gpumat_lend(void) {
@@ -104,15 +104,15 @@ static void arguments_of_vc_gpumat_lend(void) {
   vc_owner owner = owner_of(true);
   vc_gpumat mat = {0};
   int out;
-  REFUSES_LEND(VC_ERROR_VALUE, "\"abi\" is NULL", NULL, &view, NULL);
-  REFUSES_LEND(VC_ERROR_VALUE, "\"view\" is NULL", &abi, NULL, NULL);
-  REFUSES_LEND(VC_ERROR_VALUE, "vc_gpumat_abi_init", &zeroed, &view, NULL);
-  REFUSES(VC_ERROR_VALUE, "\"mat\" is NULL",
+  REFUSES_LEND(VC_ERROR_ARGUMENT, "\"abi\" is NULL", NULL, &view, NULL);
+  REFUSES_LEND(VC_ERROR_ARGUMENT, "\"view\" is NULL", &abi, NULL, NULL);
+  REFUSES_LEND(VC_ERROR_ARGUMENT, "vc_gpumat_abi_init", &zeroed, &view, NULL);
+  REFUSES(VC_ERROR_ARGUMENT, "\"mat\" is NULL",
           vc_gpumat_lend(&abi, &view, &owner, NULL, NULL, into));
   for (int i = 0; i < WRONG_COUNTS; i++) {
     vc_gpumat_abi changed = abi_counting((vc_counting)wrong_counts[i]);
     vc_holder holder = good_holder();
-    REFUSES_LEND(VC_ERROR_VALUE, "abi has counting", &changed, &view, &holder);
+    REFUSES_LEND(VC_ERROR_ARGUMENT, "abi has counting", &changed, &view, &holder);
   }
   REFUSES_BROKEN_VIEWS(&out, view, vc_gpumat_lend(&abi, broken, &owner, NULL, &mat, into));
   part = view, part.readonly = 1;
@@ -135,11 +135,11 @@ static void arguments_of_vc_gpumat_new(void) {
     vc_gpumat_control *control;
   } out;
   vc_gpumat_abi up = abi_counting(VC_COUNTS_UP);
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"abi\" is NULL",
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"abi\" is NULL",
                vc_gpumat_new(NULL, &out.mat, &out.control, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"out\" is NULL",
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"out\" is NULL",
                vc_gpumat_new(&abi, NULL, &out.control, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"control\" is NULL",
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"control\" is NULL",
                vc_gpumat_new(&abi, &out.mat, NULL, into));
   REFUSES_INTO(&out, VC_ERROR_ABI, "never ends", vc_gpumat_new(&up, &out.mat, &out.control, into));
 }
@@ -163,12 +163,12 @@ static vc_gpumat good_mat(void) {
 static void arguments_of_vc_view_from_gpumat(void) {
   vc_view out;
   vc_gpumat mat = good_mat();
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"abi\" is NULL",
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"abi\" is NULL",
                vc_view_from_gpumat(NULL, &mat, false, &out, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"mat\" is NULL",
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"mat\" is NULL",
                vc_view_from_gpumat(&abi, NULL, false, &out, into));
-  REFUSES(VC_ERROR_VALUE, "\"out\" is NULL", vc_view_from_gpumat(&abi, &mat, false, NULL, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "vc_gpumat_abi_init",
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_view_from_gpumat(&abi, &mat, false, NULL, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "vc_gpumat_abi_init",
                vc_view_from_gpumat(&zeroed, &mat, false, &out, into));
 #define BREAK(status, part, ...)                                                             \
   do {                                                                                       \
@@ -188,9 +188,9 @@ static void arguments_of_vc_gpumat_share(void) {
   vc_owner out;
   vc_gpumat mat = good_mat();
   int32_t count = 1;
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"abi\" is NULL", vc_gpumat_share(NULL, &mat, &out, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"mat\" is NULL", vc_gpumat_share(&abi, NULL, &out, into));
-  REFUSES(VC_ERROR_VALUE, "\"owner\" is NULL", vc_gpumat_share(&abi, &mat, NULL, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"abi\" is NULL", vc_gpumat_share(NULL, &mat, &out, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"mat\" is NULL", vc_gpumat_share(&abi, NULL, &out, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"owner\" is NULL", vc_gpumat_share(&abi, &mat, NULL, into));
   mat.refcount = &count;
   REFUSES_INTO(&out, VC_ERROR_LAYOUT, "clone()", vc_gpumat_share(&abi, &mat, &out, into));
   mat.allocator = &standard;
@@ -216,13 +216,13 @@ static vc_pool *pool; /* over that backend */
 static void arguments_of_vc_pool_new(void) {
   vc_pool *out;
   vc_pool_backend good = good_backend();
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"backend\" is NULL", vc_pool_new(NULL, &out, into));
-  REFUSES(VC_ERROR_VALUE, "\"out\" is NULL", vc_pool_new(&good, NULL, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"backend\" is NULL", vc_pool_new(NULL, &out, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_pool_new(&good, NULL, into));
 #define BREAK(part, ...)                                                       \
   do {                                                                         \
     vc_pool_backend backend = good_backend();                                  \
     __VA_ARGS__;                                                               \
-    REFUSES_INTO(&out, VC_ERROR_VALUE, (part), vc_pool_new(&backend, &out, into)); \
+    REFUSES_INTO(&out, VC_ERROR_ARGUMENT, (part), vc_pool_new(&backend, &out, into)); \
   } while (0)
   BREAK("size is 0", backend.size = 0);
   BREAK("size is", backend.size -= 8);
@@ -233,7 +233,7 @@ static void arguments_of_vc_pool_new(void) {
 }
 
 static void arguments_of_vc_pool_driver(void) {
-  REFUSES(VC_ERROR_VALUE, "\"out\" is NULL", vc_pool_driver(NULL, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_pool_driver(NULL, into));
 }
 
 static void arguments_of_vc_pool_allocator(void) { CHECK(vc_pool_allocator() != NULL); }
@@ -243,9 +243,9 @@ static void arguments_of_vc_pool_use(void) {
   static const vc_stream streams[] = {1, -5};
   vc_gpumat_abi stock = abi_counting(VC_COUNTS_ONLY), ours = abi;
   ours.standard_allocator = vc_pool_allocator();
-  REFUSES(VC_ERROR_VALUE, "\"abi\" is NULL", vc_pool_use(pool, NULL, streams, 1, &owner, into));
-  REFUSES(VC_ERROR_VALUE, "\"streams\" is NULL", vc_pool_use(pool, &abi, NULL, 1, &owner, into));
-  REFUSES(VC_ERROR_VALUE, "stream is -5", vc_pool_use(pool, &abi, streams, 2, &owner, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"abi\" is NULL", vc_pool_use(pool, NULL, streams, 1, &owner, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"streams\" is NULL", vc_pool_use(pool, &abi, NULL, 1, &owner, into));
+  REFUSES(VC_ERROR_ARGUMENT, "stream is -5", vc_pool_use(pool, &abi, streams, 2, &owner, into));
   REFUSES(VC_ERROR_VALUE, "too many",
           vc_pool_use(pool, &abi, streams, SIZE_MAX, &owner, into));
   REFUSES(VC_ERROR_ABI, "without CUDA", vc_pool_use(pool, &stock, streams, 1, &owner, into));
@@ -262,11 +262,11 @@ static void arguments_of_vc_pool_gpumat(void) {
   vc_gpumat_abi stock = abi_counting(VC_COUNTS_UP);
   vc_gpumat mat = {.allocator = &standard}, same = mat, used = good_mat();
   const int32_t u8c3 = 2 << 3;
-  REFUSES(VC_ERROR_VALUE, "\"pool\" is NULL",
+  REFUSES(VC_ERROR_ARGUMENT, "\"pool\" is NULL",
           vc_pool_gpumat(NULL, &abi, 4, 6, u8c3, 1, &owner, &mat, into));
-  REFUSES(VC_ERROR_VALUE, "\"abi\" is NULL",
+  REFUSES(VC_ERROR_ARGUMENT, "\"abi\" is NULL",
           vc_pool_gpumat(pool, NULL, 4, 6, u8c3, 1, &owner, &mat, into));
-  REFUSES(VC_ERROR_VALUE, "\"mat\" is NULL",
+  REFUSES(VC_ERROR_ARGUMENT, "\"mat\" is NULL",
           vc_pool_gpumat(pool, &abi, 4, 6, u8c3, 1, &owner, NULL, into));
   REFUSES(VC_ERROR_ABI, "without CUDA",
           vc_pool_gpumat(pool, &stock, 4, 6, u8c3, 1, &owner, &mat, into));
@@ -274,12 +274,12 @@ static void arguments_of_vc_pool_gpumat(void) {
           vc_pool_gpumat(pool, &zeroed, 4, 6, u8c3, 1, &owner, &mat, into));
   static const int32_t types[] = {-1, 4096, INT32_MAX, INT32_MIN};
   for (int i = 0; i < 4; i++)
-    REFUSES(VC_ERROR_VALUE, "type is",
+    REFUSES(VC_ERROR_ARGUMENT, "type is",
             vc_pool_gpumat(pool, &abi, 4, 6, types[i], 1, &owner, &mat, into));
-  REFUSES(VC_ERROR_VALUE, "-1 rows", vc_pool_gpumat(pool, &abi, -1, 6, 0, 1, &owner, &mat, into));
-  REFUSES(VC_ERROR_VALUE, "needs 0 or more",
+  REFUSES(VC_ERROR_ARGUMENT, "-1 rows", vc_pool_gpumat(pool, &abi, -1, 6, 0, 1, &owner, &mat, into));
+  REFUSES(VC_ERROR_ARGUMENT, "needs 0 or more",
           vc_pool_gpumat(pool, &abi, 4, INT32_MIN, 0, 1, &owner, &mat, into));
-  REFUSES(VC_ERROR_VALUE, "stream is -7",
+  REFUSES(VC_ERROR_ARGUMENT, "stream is -7",
           vc_pool_gpumat(pool, &abi, 4, 6, 0, -7, &owner, &mat, into));
   REFUSES(VC_ERROR_VALUE, "release() it first",
           vc_pool_gpumat(pool, &abi, 4, 6, 0, 1, &owner, &used, into));
@@ -307,18 +307,18 @@ static void arguments_of_vc_pool_close(void) {
 
 static void arguments_of_vc_memory_read(void) {
   char out[16];
-  REFUSES(VC_ERROR_VALUE, "\"out\" is NULL", vc_memory_read(pixels, NULL, 8, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_memory_read(pixels, NULL, 8, into));
   REFUSES_INTO(&out, VC_ERROR_ABI, "can't be read", vc_memory_read(NULL, out, 8, into));
   REFUSES_INTO(&out, VC_ERROR_ABI, "can't be read",
                vc_memory_read((void *)(UINTPTR_MAX - 3), out, 8, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "size is", vc_memory_read(pixels, out, SIZE_MAX, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "size is", vc_memory_read(pixels, out, SIZE_MAX, into));
 }
 
 static void arguments_of_vc_gpumat_verify(void) {
   vc_gpumat out, mat = good_mat(), other = mat;
   other.cols++;
   REFUSES_INTO(&out, VC_ERROR_ABI, "can't be read", vc_gpumat_verify(NULL, &mat, &out, into));
-  REFUSES_INTO(&out, VC_ERROR_VALUE, "\"expected\" is NULL",
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"expected\" is NULL",
                vc_gpumat_verify(&mat, NULL, &out, into));
   REFUSES_INTO(&out, VC_ERROR_ABI, "cols", vc_gpumat_verify(&mat, &other, &out, into));
   CHECK_OK(vc_gpumat_verify(&mat, &mat, NULL, &error));

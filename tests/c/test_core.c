@@ -65,14 +65,14 @@ static void refuse_dtype(uint8_t code, uint8_t bits, const char *part) {
 static void test_refused_dtypes(void) {
   refuse_dtype(VC_COMPLEX, 64, "complex (code 5) of 64 bits");
   refuse_dtype(VC_COMPLEX, 64, "dtype is complex64: ");
-  refuse_dtype(VC_COMPLEX, 64, "view_as_real");
+  refuse_dtype(VC_COMPLEX, 64, "pairs of real numbers");
   refuse_dtype(VC_COMPLEX, 128, "complex");
   refuse_dtype(10, 8, "8-bit float (code 10)");
   refuse_dtype(10, 8, "dtype is float8_e4m3fn: ");
   refuse_dtype(14, 8, "dtype is float8_e8m0fnu: ");
   refuse_dtype(17, 4, "dtype is float4_e2m1fn: ");
   refuse_dtype(255, 255, "dtype is unknown (code 255)");
-  refuse_dtype(10, 8, "torch.uint8");
+  refuse_dtype(10, 8, "bytes as uint8");
   refuse_dtype(15, 6, "6-bit float");
   refuse_dtype(17, 4, "4-bit float");
   refuse_dtype(VC_INT, 4, "smaller than a byte");

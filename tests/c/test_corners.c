@@ -126,7 +126,7 @@ static void test_lend_without_an_error(void) {
   vc_owner owner = {&view, keep, true};
   vc_gpumat mat = {0};
   if (vc_cuda_device_count() > 0) view.device = gpu;
-  CHECK_INT(vc_gpumat_lend(&counts_up, &view, &owner, NULL, &mat, NULL), VC_ERROR_VALUE);
+  CHECK_INT(vc_gpumat_lend(&counts_up, &view, &owner, NULL, &mat, NULL), VC_ERROR_ARGUMENT);
   CHECK(owner.release && !mat.data);
   mat.refcount = (int32_t *)pixels; /* a counter without data */
   CHECK_FAILS(vc_gpumat_lend(&cuda, &view, &owner, NULL, &mat, &error), VC_ERROR_VALUE,

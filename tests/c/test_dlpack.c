@@ -173,7 +173,7 @@ static void test_import_shapes_refused(void) {
   sample s;
   vc_view view = {.ndim = 77};
   const int64_t five[] = {1, 1, 1, 1, 1};
-  CHECK_FAILS(vc_view_from_dltensor(NULL, &view, &error), VC_ERROR_VALUE, "\"dltensor\" is NULL");
+  CHECK_FAILS(vc_view_from_dltensor(NULL, &view, &error), VC_ERROR_ARGUMENT, "\"dltensor\" is NULL");
   CHECK_FAILS(vc_view_from_dltensor(make(&s, 0, NULL, NULL), &view, &error), VC_ERROR_LAYOUT,
               "rank 0");
   s.tensor.shape = NULL; /* as DLPack allows for rank 0 */
@@ -293,7 +293,7 @@ static void test_managed_refused(void) {
   tensor.dl_tensor.dtype.lanes = 2;
   deleted = 0;
   CHECK_FAILS(vc_view_from_dlpack(&tensor, &view, &owner, &error), VC_ERROR_DTYPE, "lanes");
-  CHECK_FAILS(vc_view_from_dlpack(NULL, &view, &owner, &error), VC_ERROR_VALUE,
+  CHECK_FAILS(vc_view_from_dlpack(NULL, &view, &owner, &error), VC_ERROR_ARGUMENT,
               "\"tensor\" is NULL");
   CHECK_INT(deleted, 0); /* not touched: the caller's to delete */
   CHECK(owner.context == &view);
@@ -351,7 +351,7 @@ static void test_versioned_refused(void) {
   CHECK_FAILS(vc_view_from_dlpack_versioned(&tensor, &view, &owner, &flags, &error),
               VC_ERROR_DEVICE, "ROCm");
   CHECK_FAILS(vc_view_from_dlpack_versioned(NULL, &view, &owner, &flags, &error),
-              VC_ERROR_VALUE, "\"tensor\" is NULL");
+              VC_ERROR_ARGUMENT, "\"tensor\" is NULL");
   CHECK_INT(deleted, 0);
   CHECK_INT(flags, 77);
   CHECK(owner.context == &view);

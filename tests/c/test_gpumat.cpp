@@ -1159,7 +1159,7 @@ void test_counts_up_refused() {
   vc_owner owner = source.owner(false);
   vc_view view = image_of(source.data, u8, {6, 10, 3}, 64);
   CHECK_FAILS(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(object.mat), &error),
-              VC_ERROR_VALUE, "needs a holder");
+              VC_ERROR_ARGUMENT, "needs a holder");
   CHECK(object.mat.data == nullptr && object.mat.refcount == nullptr);
   CHECK(owner.release != nullptr);
   vc_owner_release(&owner);

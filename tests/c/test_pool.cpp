@@ -512,7 +512,7 @@ void test_one_gpumat_refused() {
               VC_ERROR_ABI, "without CUDA");
   CHECK_FAILS(vc_pool_use(backend.pool, &stock, nullptr, 0, &owner, &error), VC_ERROR_ABI,
               "without CUDA");
-  CHECK_FAILS(vc_pool_use(backend.pool, nullptr, nullptr, 0, &owner, &error), VC_ERROR_VALUE,
+  CHECK_FAILS(vc_pool_use(backend.pool, nullptr, nullptr, 0, &owner, &error), VC_ERROR_ARGUMENT,
               "\"abi\" is NULL");
   vc_gpumat_abi ours = abi;
   ours.standard_allocator = vc_pool_allocator();

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "holder.h"
 #include "transform/memory.h"
 
 /* --- import */
