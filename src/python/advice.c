@@ -3,10 +3,11 @@
 
 #include "internal.h"
 
+#define ONE_COPY "copy=None, or vc.to_gpumat() with the same arguments, makes one fused copy"
+
 static const char *const texts[VC_ADVICE_COUNT] = {
-    [VC_ADVICE_PACK] = "use vc.to_gpumat(x), or copy=None, for one fused copy",
-    [VC_ADVICE_INTERLEAVE] = "use vc.to_gpumat(x), or copy=None, for one fused copy, or "
-                             "vc.to_gpumat(chw, layout=\"CHW\")",
+    [VC_ADVICE_PACK] = ONE_COPY,
+    [VC_ADVICE_INTERLEAVE] = ONE_COPY,
     [VC_ADVICE_MAKE_WRITABLE] = "allow a copy with copy=None, or copy it first (NumPy: .copy())",
     [VC_ADVICE_TO_GPU] = "move it first (torch: .cuda(), CuPy: cupy.asarray(), OpenCV: "
                          "GpuMat().upload())",

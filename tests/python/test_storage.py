@@ -45,7 +45,11 @@ def gpumat(convert):
 
 
 def through_a_list(convert):
-    return lambda tensor: [("gpumat", mat) for mat in convert(tensor[None])]
+    def views(tensor):
+        layout = {"from_layout": "NHW"} if tensor.ndim == 2 else {}
+        return [("gpumat", mat) for mat in convert(tensor[None], **layout)]
+
+    return views
 
 
 VIEWS = {
