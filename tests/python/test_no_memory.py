@@ -39,6 +39,8 @@ mats = vc.as_gpumats(batch)
 cupy_array = vc.as_cupy(array)
 mean = [1.0, 2.0, 3.0]
 into = np.zeros((9, 3, 7, 5), np.float32)
+canvas = np.zeros((21, 15, 3), np.uint8)
+tiles = [canvas[7 * i : 7 * i + 7, 5 * j : 5 * j + 5] for i in range(3) for j in range(3)]
 
 def refused():
     try:
@@ -88,6 +90,8 @@ operations = {
     "normalised": lambda: vc.to_numpy(array, layout="CHW", dtype="float32", normalize=vc.IMAGENET),
     "into memory that is there": lambda: vc.to_numpy(
         images, layout="NCHW", dtype="float32", out=into),
+    "into tiles": lambda: vc.to_numpy(images, out=tiles),
+    "into empty GpuMats": lambda: vc.to_gpumat(images, out=[cv2.cuda.GpuMat() for _ in images]),
     "GpuMat of planes": lambda: vc.to_gpumat(planar, from_layout="CHW", dtype="uint8", scale=2),
     "GpuMats of planes": lambda: vc.to_gpumat(into, from_layout="NCHW", dtype="uint8"),
     "refused transform": no_transform,

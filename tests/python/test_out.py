@@ -252,9 +252,7 @@ def test_an_out_that_is_wrong(wrong, index, layout, distance):
     wrong(out, index)
     before = buffer.copy()
     with pytest.raises(ERRORS):
-        vc.to_numpy(
-            [IMAGE[:4, :6]] * 4, layout=f"N{layout}", dtype="float32", scale=2, out=out
-        )
+        vc.to_numpy([IMAGE[:4, :6]] * 4, layout=f"N{layout}", dtype="float32", scale=2, out=out)
     np.testing.assert_array_equal(buffer, before)
 
 

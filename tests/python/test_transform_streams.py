@@ -8,6 +8,7 @@ import sys
 import weakref
 from unittest import mock
 
+import cv2
 import numpy
 import pytest
 import test_simulated_cuda as simulation
@@ -190,6 +191,105 @@ def test_pinned_sources_are_waited_for():
         pass
     vc.to_numpy(vc.view(simulation.CudaArray(pinned)), producer_stream=a, scale=2)
     assert sim.work() == "synchronize A@-1"  # pinned memory is no device's
+
+
+# ------------------------------------------------------------- everything or nothing
+
+
+def shapes(*rows):
+    """Of images at no one distance: each is written by itself."""
+    return [(n, 6, 3) for n in rows]
+
+
+@simulated(skip=None if NO_KERNELS else "this package has kernels")
+def test_a_list_is_not_begun_that_needs_kernels_later():
+    """The first image is only copied, which needs none."""
+    sim = simulation.sim
+    sources = [on_gpu(filled(n, shape=shape)) for n, shape in enumerate(shapes(4, 5))]
+    first, second = sim.memory(), sim.memory(shape=(5, 6, 3), dtype="float32")
+    sim.work()
+    with raises(vc.CUDAError, "image 1: ", "built without GPU kernels"):
+        vc.to_tensor(sources, out=[on_gpu(first), on_gpu(second)])
+    assert "copy" not in sim.work()
+    assert not first.any()
+    host = [numpy.zeros((4, 6, 3), "uint8"), numpy.zeros((5, 6, 3), "float32")]
+    with blocks(), raises(vc.CUDAError, "built without GPU kernels"):
+        vc.to_numpy(sources, out=host)
+    assert not host[0].any()
+
+
+@simulated(devices=2)
+def test_a_list_is_not_begun_with_something_wrong_later():
+    sim = simulation.sim
+    images = [filled(n, shape=shape) for n, shape in enumerate(shapes(4, 5, 6))]
+    sources = [on_gpu(image) for image in images]
+    out = [sim.memory(shape=shape) for shape in shapes(4, 5, 6)]
+
+    def wrong_outs(last):
+        yield vc.DeviceError, "images of one device", last.copy()
+        yield vc.DeviceError, "images of one device", on_gpu(sim.memory(shape=(6, 6, 3), device=1))
+        yield vc.ViewError, "images 0 and 2 of out share memory", on_gpu(out[0])
+        yield vc.ViewError, "image 2 of out shares memory with source 2", sources[2]
+        frozen = on_gpu(last)
+        frozen.__cuda_array_interface__["data"] = (last.ctypes.data, True)
+        yield vc.ViewError, "image 2 of out: out is read-only", frozen
+        yield vc.ViewError, "", on_gpu(sim.memory(shape=(7, 6, 3)))
+        yield TypeError, "image 2 of out", None
+
+    for error, message, last in wrong_outs(out[2]):
+        sim.work()
+        with raises(error, message):
+            vc.to_tensor(sources, out=[on_gpu(out[0]), on_gpu(out[1]), last])
+        assert "copy" not in sim.work()
+    assert not any(part.any() for part in out)
+    with raises(vc.DeviceError, "cuda:0"):
+        vc.to_tensor(
+            [*sources[:2], on_gpu(filled(device=1, shape=(6, 6, 3)))], out=[on_gpu(o) for o in out]
+        )
+    vc.to_tensor(sources, out=[on_gpu(part) for part in out])
+    for image, part in zip(images, out, strict=True):
+        numpy.testing.assert_array_equal(image, part)
+
+
+@simulated()
+def test_a_list_that_the_driver_stops_says_how_far_it_came():
+    sim = simulation.sim
+    images = [filled(n, shape=shape) for n, shape in enumerate(shapes(4, 5, 6))]
+    sources = [on_gpu(image) for image in images]
+    for on_host in (False, True):
+        out = [numpy.zeros(image.shape, "uint8") for image in images]
+        if not on_host:
+            out = [sim.memory(shape=image.shape) for image in images]
+        given = out if on_host else [on_gpu(part) for part in out]
+        sim.fail("cuMemcpy2DAsync_v2", simulation.ILLEGAL_ADDRESS, after=1)
+        with raises(
+            vc.CUDAError,
+            "image 1 of out: cuMemcpy2DAsync failed with CUDA error 700",
+            "the images before it are written, those after it are not",
+        ):
+            vc.to_tensor(sources, out=given)
+        numpy.testing.assert_array_equal(out[0], images[0])
+        assert not out[1].any() and not out[2].any()
+
+
+@simulated()
+def test_an_empty_gpumat_is_created_on_the_gpu():
+    sim = simulation.sim
+    a = sim.stream()
+    image, mat = filled(), cv2.cuda.GpuMat()
+    with blocks() as pool:
+        assert vc.to_gpumat(on_gpu(image, a), out=mat, stream=a) is mat
+    assert pool.asked == [(4 * 32, 0, a)]
+    assert "copy A@0" in sim.work()
+    assert mat.cudaPtr() == pool.last.ctypes.data
+    numpy.testing.assert_array_equal(pool.last.reshape(4, 32)[:, :18].reshape(4, 6, 3), image)
+    other = cv2.cuda.GpuMat()
+    sim.fail("cuMemcpy2DAsync_v2", simulation.ILLEGAL_ADDRESS)
+    with blocks(), raises(vc.CUDAError, "error 700"):
+        vc.to_gpumat(on_gpu(image, a), out=other, stream=a)
+    assert other.empty()
+    with raises(vc.DeviceError, "the image is in host memory", "device=0"):
+        vc.to_gpumat(image.copy(), out=other)
 
 
 # ----------------------------------------------------------------------- by kernels

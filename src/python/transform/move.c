@@ -71,7 +71,7 @@ static size_t bytes_of_all(const vc_view *views, size_t count) {
 int vp_move_rooms(vc_view *views, size_t count, vc_device device, vc_stream stream,
                   vp_source *block) {
   size_t bytes = bytes_of_all(views, count);
-  if (vp_memory_block(bytes, device, stream, block) < 0) return -1;
+  if (bytes > 0 && vp_memory_block(bytes, device, stream, block) < 0) return -1;
   char *place = block->view.data;
   for (size_t i = 0; i < count; i++) {
     if (views[i].ndim == 0) continue;

@@ -119,7 +119,8 @@ static PyObject *simd(PyObject *module, PyObject *unused) {
   "channels: of the result: alpha (the last of 2 or 4) is dropped or added with `fill`\n"    \
   "(None: opaque), one colour is spread to three.\n"                                         \
   "out: memory to write to, an array, GpuMat or list of images of any library; it is\n"      \
-  "returned.\n"
+  "returned. Empty GpuMats are created. Everything is checked before anything is written;\n" \
+  "for torch it is an in-place change of the tensor.\n"
 #define PLACE_DOC                                                                           \
   "owner: an object to keep alive with a GpuMat that does not own its memory.\n"             \
   "stream: where the result will be used, and where the work runs; None: the current\n"      \
