@@ -152,14 +152,13 @@ static part run_of(const part *of, int64_t from, int64_t bytes) {
 
 /* A run that reaches across places of this level: what is before the first, whole ones,
  * and the rest. */
-static bool place_run(pieces *to, int32_t level, const part *of, bool repeats) {
+static bool place_run(pieces *to, int32_t level, const part *of) {
   int64_t stride = to->in->strides[level], past = of->at % stride;
   if (past > 0) {
     part before = run_of(of, 0, stride - past);
     part after = run_of(of, stride - past, of->run - (stride - past));
     return place(to, level, &before) && place(to, level, &after);
   }
-  if (repeats) return false;
   part whole = {.at = 0, .run = stride}, rest = run_of(of, of->run - of->run % stride,
                                                        of->run % stride);
   to->current.low[level] = of->at / stride;
@@ -202,8 +201,8 @@ static bool place(pieces *to, int32_t level, const part *of) {
   bool repeats = of->axes > 0 && of->axis[0].stride == stride;
   int64_t wide = extent_of(of, repeats), past = of->at % stride;
   if (past + wide > stride) {
-    if (repeats < of->axes) return wide <= stride && place_axis(to, level, of, repeats);
-    return place_run(to, level, of, repeats && wide > stride);
+    if (of->axes > 0 && wide > stride) return false;
+    return repeats < of->axes ? place_axis(to, level, of, repeats) : place_run(to, level, of);
   }
   part inner = *of;
   inner.at = past;

@@ -298,6 +298,30 @@ static void test_unlike_strides(void) {
   CHECK_FAILS(vc_views_find_overlap(&b, 1, &a, 1, &found, &error), VC_ERROR_VALUE, "is -1 long");
 }
 
+/* Strides next to each other: the only solution is far away. */
+static void test_a_far_solution(void) {
+  vc_overlap found;
+  int64_t many[] = {(int64_t)1 << 26}, step = (int64_t)1 << 24;
+  for (int64_t last = step - 4; last <= step - 3; last++) {
+    int64_t count[] = {last + 1}, first[] = {step - 1}, second[] = {step};
+    vc_view a = view_of(memory, 8, 1, count, first), b = view_of(memory + 3, 8, 1, many, second);
+    CHECK_OK(vc_views_find_overlap(&a, 1, &b, 1, &found, &error));
+    CHECK_INT(found.kind, last < step - 3 ? VC_OVERLAPS_NOTHING : VC_OVERLAPS_SOURCE);
+  }
+}
+
+/* Sources that begin alike, and are not the same. */
+static void test_sources_that_begin_alike(void) {
+  int64_t shape[] = {3, 4}, strides[] = {40, 1}, one[] = {1, 4}, wide[] = {1, 600};
+  vc_view from[] = {view_of(memory, 8, 2, one, strides), view_of(memory, 8, 2, shape, strides)};
+  vc_view to[] = {view_of(memory + 40, 8, 2, one, strides),
+                  view_of(memory + 500, 8, 2, one, strides)};
+  CHECK(find(to, 2, from, 2));
+  CHECK(!find(to, 2, from, 1));
+  from[1] = view_of(memory, 8, 2, wide, strides);
+  CHECK(find(to, 2, from, 2));
+}
+
 /* More places than are tried: the answer is "shared", and comes soon. */
 static void test_too_many_places(void) {
   vc_overlap found;
@@ -399,6 +423,8 @@ int main(void) {
   test_any_lists();
   test_parts();
   test_unlike_strides();
+  test_a_far_solution();
+  test_sources_that_begin_alike();
   test_too_many_places();
   test_long_lists();
   return check_report();
