@@ -164,9 +164,7 @@ void vp_layout_interleave(const vp_layout *layout, vc_view *view) {
   }
 }
 
-int vp_layout_image(const vp_layout *layout, const vp_adapter *from, vc_view *view) {
-  bool image = view->ndim == 2 || view->ndim == 3;
-  if (!layout->given && image && !vc_view_looks_planar(view)) return 0;
+int vp_layout_other_image(const vp_layout *layout, const vp_adapter *from, vc_view *view) {
   if (vp_layout_check(layout, from, view, VP_ALONE) < 0) return -1;
   vp_layout_interleave(layout, view);
   return 0;

@@ -46,8 +46,15 @@ void vp_layout_interleave(const vp_layout *layout, vc_view *view);
 /* (N, H, W) as (N, H, W, 1). */
 void vp_layout_add_channel(vc_view *view);
 
+/* Both for one image that is none of the usual. */
+int vp_layout_other_image(const vp_layout *layout, const struct vp_adapter *from, vc_view *view);
+
 /* Both for the source of one GpuMat: checks it, and puts its axes in order. */
-int vp_layout_image(const vp_layout *layout, const struct vp_adapter *from, vc_view *view);
+static inline int vp_layout_image(const vp_layout *layout, const struct vp_adapter *from,
+                                  vc_view *view) {
+  bool image = view->ndim == 2 || (view->ndim == 3 && !vc_view_looks_planar(view));
+  return image && !layout->given ? 0 : vp_layout_other_image(layout, from, view);
+}
 
 /* An image of a batch: the view without its first axis. */
 vc_view vp_batch_image(const vc_view *batch, int64_t index);
