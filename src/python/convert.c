@@ -41,14 +41,18 @@ static PyObject *import_and_export(PyObject *image, const vp_adapter *from, bool
   return result;
 }
 
+/* Whether an image that is its own conversion needs no look. */
+static bool asks_nothing(const vp_options *options) {
+  return !options->consumer.given && !options->producer.given && !options->has_device &&
+         !options->from.given && options->copy != VP_COPY_ALWAYS;
+}
+
 PyObject *vp_convert(PyObject *image, const vp_options *options) {
   vp_drain();
   const vp_adapter *from = vp_adapter_of(image);
   bool already = is_already(image, from, options->target);
   if (!already && PyErr_Occurred()) return NULL;
-  bool plain = !options->consumer.given && !options->producer.given && !options->has_device &&
-               !options->from.given && options->copy != VP_COPY_ALWAYS;
-  if (already && plain) return Py_NewRef(image);
+  if (already && asks_nothing(options)) return Py_NewRef(image);
   return import_and_export(image, from, already, options);
 }
 
