@@ -49,11 +49,12 @@ void vp_layout_add_channel(vc_view *view);
 /* Both for one image that is none of the usual. */
 int vp_layout_other_image(const vp_layout *layout, const struct vp_adapter *from, vc_view *view);
 
-/* Both for the source of one GpuMat: checks it, and puts its axes in order. */
+/* Both for the source of one GpuMat: checks it, and puts its axes in order. A rank below 2
+ * is refused where the GpuMat is made. */
 static inline int vp_layout_image(const vp_layout *layout, const struct vp_adapter *from,
                                   vc_view *view) {
-  bool image = view->ndim == 2 || (view->ndim == 3 && !vc_view_looks_planar(view));
-  return image && !layout->given ? 0 : vp_layout_other_image(layout, from, view);
+  bool usual = !layout->given && view->ndim < 4 && !vc_view_looks_planar(view);
+  return usual ? 0 : vp_layout_other_image(layout, from, view);
 }
 
 /* An image of a batch: the view without its first axis. */
