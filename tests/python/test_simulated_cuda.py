@@ -1098,6 +1098,38 @@ def test_a_batch_is_ordered_once():
     assert producer() is None
 
 
+@simulated()
+def test_a_list_of_gpumats_is_ordered_once_for_each_stream():
+    a, b, c = sim.stream(), sim.stream(), sim.stream()
+    arrays = [new_array(stream) for stream in (a, b, a, c, b, a)]
+    producers = [weakref.ref(array) for array in arrays]
+    mats = vc.as_gpumats(arrays, stream=c)
+    assert sim.work() == "record A@0, wait C@0, record B@0, wait C@0"
+    del arrays
+    mats.clear()
+    vc.collect()
+    assert [producer() for producer in producers] == [None] * 6
+
+
+@simulated()
+def test_a_refused_batch_or_list_orders_nothing_and_keeps_nothing():
+    a, b = sim.stream(), sim.stream()
+    batch = CudaArray(sim.memory(shape=(2, 3, 40, 60)), a)
+    producer = weakref.ref(batch)
+    with raises(vc.LayoutError, "looks planar (NCHW)"):
+        vc.as_gpumats(batch, stream=b)
+    with raises(vc.LayoutError, "image 0: ", "copy=None"):
+        vc.as_gpumats(batch, stream=b, from_layout="NCHW")
+    sim.work()
+    for call in (vc.as_gpumats, vc.as_tensors):
+        with raises(vc.LayoutError, "rank 3, needs 4"):
+            call(CudaArray(sim.memory(shape=(6, 5, 3)), a), stream=b)
+    assert sim.work() == ""
+    del batch
+    vc.collect()
+    assert producer() is None
+
+
 @pytest.mark.all_libraries
 @simulated()
 def test_many_images_are_ordered_once_a_stream():
