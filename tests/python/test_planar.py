@@ -211,9 +211,7 @@ def test_a_list_with_an_image_that_looks_planar(kind, library, function, options
         assert set(offers(str(caught.value))) == {"CHW", "HWC"}
     for name in ("CHW", "nchw"):  # the list is the N
         result = with_way_out(function, [image, image], from_layout=name, **options)
-        np.testing.assert_array_equal(
-            seen(result), interleaved(function, np.stack([array, array]))
-        )
+        np.testing.assert_array_equal(seen(result), interleaved(function, np.stack([array, array])))
 
 
 @each_library
@@ -249,7 +247,9 @@ def test_empty_images_that_look_planar(function, options, shape):
 def test_shapes_that_do_not_look_planar(function, options):
     for shape in ((2, 5, 7), (5, 5, 7), (3, 5, 4), (1, 5, 3), (4, 5, 1), (6, 3, 5), (0, 5, 7)):
         array = packed(*shape)
-        wanted = array[..., 0] if shape[2] == 1 and function in (vc.as_gpumat, vc.to_gpumat) else array
+        wanted = (
+            array[..., 0] if shape[2] == 1 and function in (vc.as_gpumat, vc.to_gpumat) else array
+        )
         np.testing.assert_array_equal(seen(function(array, **options)), wanted)
         if 0 not in shape and function in TO:
             many = seen(function([array, array], **options))
@@ -431,7 +431,9 @@ def test_masks_that_are_flipped_and_pitched():
     for masks in (MASKS[:, ::-1], MASKS[:, :, 2:7], MASKS[::-1], MASKS[..., ::2]):
         for function in TO:
             np.testing.assert_array_equal(seen(function(masks, from_layout="NHW")), masks)
-        np.testing.assert_array_equal(seen(vc.as_gpumats(masks, from_layout="NHW", copy=None)), masks)
+        np.testing.assert_array_equal(
+            seen(vc.as_gpumats(masks, from_layout="NHW", copy=None)), masks
+        )
 
 
 def test_flow_is_what_is_said():
@@ -632,13 +634,13 @@ def test_iterators_are_lists():
 def test_two_sizes_are_named_with_the_way_to_pad():
     images = [packed(6, 8, 3), packed(4, 9, 3)]
     sizes = [image.shape[:2] for image in images]
-    with pytest.raises(vc.LayoutError, match=r"image 1 .*\(4, 9, 3\) and image 0 \(6, 8, 3\)") as told:
+    with pytest.raises(
+        vc.LayoutError, match=r"image 1 .*\(4, 9, 3\) and image 0 \(6, 8, 3\)"
+    ) as told:
         vc.to_numpy(images, layout="NCHW")
     assert "out=[batch[i, :, :h, :w] for i, (h, w) in enumerate(sizes)]" in str(told.value)
     batch = np.zeros((2, 3, 6, 9), np.uint8)
-    vc.to_numpy(
-        images, layout="NCHW", out=[batch[i, :, :h, :w] for i, (h, w) in enumerate(sizes)]
-    )
+    vc.to_numpy(images, layout="NCHW", out=[batch[i, :, :h, :w] for i, (h, w) in enumerate(sizes)])
     for image, padded in zip(images, batch, strict=True):
         h, w = image.shape[:2]
         np.testing.assert_array_equal(padded[:, :h, :w], image.transpose(2, 0, 1))
@@ -651,7 +653,9 @@ def test_two_sizes_are_named_with_the_way_to_pad():
     with pytest.raises(vc.LayoutError, match=r"\[vc.to_gpumat\(x\) for x in images\]"):
         vc.to_gpumat(images)
     planar = [np.ascontiguousarray(image.transpose(2, 0, 1)) for image in images]
-    with pytest.raises(vc.LayoutError, match=r"\(3, 4, 9\) and image 0 \(3, 6, 8\).*batch\[i, :, :h"):
+    with pytest.raises(
+        vc.LayoutError, match=r"\(3, 4, 9\) and image 0 \(3, 6, 8\).*batch\[i, :, :h"
+    ):
         vc.to_numpy(planar, from_layout="CHW")
 
 
@@ -673,7 +677,9 @@ def test_statistics_of_three_channels_for_gray_and_rgba(channels):
 # --- Savant's names take what Savant's take
 
 
-@pytest.mark.parametrize("convert", [cuda_array_as_opencv_gpu_mat, pytorch_tensor_as_opencv_gpu_mat])
+@pytest.mark.parametrize(
+    "convert", [cuda_array_as_opencv_gpu_mat, pytorch_tensor_as_opencv_gpu_mat]
+)
 def test_savants_names_refuse_what_savants_refuse(convert):
     make = torch.from_numpy if convert is pytorch_tensor_as_opencv_gpu_mat else CudaArray
     whole = packed(3, 10, 20)
@@ -682,6 +688,8 @@ def test_savants_names_refuse_what_savants_refuse(convert):
         array = MEMORY[kind](3, 10, 20)
         if array.flags.c_contiguous:
             continue
-        with pytest.raises(AssertionError, match=r"^Array must be in C-contiguous layout\. .*planar"):
+        with pytest.raises(
+            AssertionError, match=r"^Array must be in C-contiguous layout\. .*planar"
+        ):
             convert(make(array))
     assert convert(make(np.zeros((3, 0, 20), np.uint8))).empty()
