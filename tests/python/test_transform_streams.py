@@ -159,7 +159,7 @@ def test_between_devices():
     assert "copy 1@0" in work
     with raises(
         vc.DeviceError,
-        "image 0 of the list is in cuda:1 and image 1 in cuda:0, needs images of one device",
+        "image 1 is in cuda:0 and image 0 in cuda:1, needs images of one device",
     ):
         vc.to_numpy([on_gpu(source), on_gpu(out)])
     with raises(vc.DeviceError, "device= asks for cuda:0 and out is in cuda:1"):

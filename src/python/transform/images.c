@@ -102,9 +102,10 @@ int vp_images_device(const vp_images *images, vc_device *out) {
     vc_device other = vp_device_of(&images->views[i]);
     if (vp_device_same(*out, other)) continue;
     return vp_fail(VC_ERROR_DEVICE,
-                   "image 0 of the list is in %s and image %zu in %s, needs images of one device; "
-                   "bring them together first (vc.as_tensor(x, device=, copy=None))",
-                   vp_device_name(*out).text, i, vp_device_name(other).text);
+                   "image %zu%s is in %s and image 0%s in %s, needs images of one device; bring "
+                   "them together first (vc.as_tensor(x, device=, copy=None))",
+                   i, images->of, vp_device_name(other).text, images->of,
+                   vp_device_name(*out).text);
   }
   return 0;
 }
