@@ -175,7 +175,7 @@ def test_where_results_can_be():
             function(image)
     with raises(vc.DeviceError, "a NumPy array lies in host memory"):
         vc.to_numpy(image, device=0)
-    with raises(vc.DeviceError, "host memory and image 1 in cuda:0"):
+    with raises(vc.DeviceError, "image 1 is in cuda:0 and image 0 in host memory"):
         vc.to_numpy([image, new_array()])
     assert vc.to_tensor(image).device.type == "cpu"
     assert vc.to_tensor(on_gpu(filled()), device="cpu").device.type == "cpu"
