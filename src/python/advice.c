@@ -3,6 +3,7 @@
 
 #include "internal.h"
 
+/* x itself would be read otherwise without the from_layout= that was given. */
 #define ONE_COPY "copy=None, or vc.to_gpumat() with the same arguments, makes one fused copy"
 
 static const char *const texts[VC_ADVICE_COUNT] = {
