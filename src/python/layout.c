@@ -145,15 +145,19 @@ int vp_layout_check(const vp_layout *layout, const vp_adapter *from, const vc_vi
 
 /* --- their order */
 
-void vp_layout_add_channel(vc_view *view) {
-  view->shape[3] = 1;
-  view->strides[3] = (int64_t)vc_dtype_size(view->dtype);
-  view->ndim = 4;
+void vp_layout_add_channel(vc_view *view, bool planar) {
+  int32_t axis = planar ? view->ndim - 2 : view->ndim;
+  size_t behind = (size_t)(view->ndim - axis) * sizeof *view->shape;
+  memmove(&view->shape[axis + 1], &view->shape[axis], behind);
+  memmove(&view->strides[axis + 1], &view->strides[axis], behind);
+  view->shape[axis] = 1;
+  view->strides[axis] = (int64_t)vc_dtype_size(view->dtype);
+  view->ndim++;
 }
 
 void vp_layout_interleave(const vp_layout *layout, vc_view *view) {
   if (layout->batch && layout->flat && view->ndim == 3) {
-    vp_layout_add_channel(view);
+    vp_layout_add_channel(view, false);
   } else if (layout->planar && view->ndim > 2) {
     int64_t *shape = &view->shape[view->ndim - 3], *strides = &view->strides[view->ndim - 3];
     int64_t length = shape[0], stride = strides[0];

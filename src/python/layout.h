@@ -43,8 +43,8 @@ int vp_layout_check(const vp_layout *layout, const struct vp_adapter *from, cons
 /* The view, which vp_layout_check took, in the order (H, W), (H, W, C) or (N, H, W, C). */
 void vp_layout_interleave(const vp_layout *layout, vc_view *view);
 
-/* (N, H, W) as (N, H, W, 1). */
-void vp_layout_add_channel(vc_view *view);
+/* (H, W) as (H, W, 1), or planar as (1, H, W); a batch of these likewise. */
+void vp_layout_add_channel(vc_view *view, bool planar);
 
 /* Both for one image that is none of the usual. */
 int vp_layout_other_image(const vp_layout *layout, const struct vp_adapter *from, vc_view *view);

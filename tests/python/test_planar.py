@@ -628,7 +628,29 @@ def test_iterators_are_lists():
             function(5)
 
 
-# --- lists of images that make no batch
+# --- lists of images that make no batch, and one that does
+
+
+@pytest.mark.parametrize("function", TO, ids=lambda function: function.__name__)
+def test_one_channel_with_and_without_its_axis(function):
+    gray = packed(3, 6, 9)
+    mat = vc.as_gpumat(gray[0])
+    for images in (
+        [mat, gray[1][..., None], gray[2]],
+        [gray[0][..., None], mat, gray[2][..., None]],
+        [gray[0], gray[1][:, ::-1][..., None], mat],
+    ):
+        wanted = np.stack([vc.as_numpy(image).reshape(6, 9) for image in images])
+        np.testing.assert_array_equal(seen(function(images)).reshape(3, 6, 9), wanted)
+        if function is not vc.to_gpumat:
+            for layout, shape in (("NHW", (3, 6, 9)), ("NCHW", (3, 1, 6, 9)), (None, (3, 6, 9, 1))):
+                result = seen(function(images, layout=layout))
+                np.testing.assert_array_equal(result, wanted.reshape(shape))
+    planes = [gray[0], gray[1][None], mat]
+    result = seen(function(planes, from_layout="CHW")).reshape(3, 6, 9)
+    np.testing.assert_array_equal(result, [gray[0], gray[1], gray[0]])
+    with pytest.raises(vc.LayoutError, match=r"image 1 has the shape \(6, 9\) .*channels="):
+        function([packed(6, 9, 3), gray[0]])
 
 
 def test_two_sizes_are_named_with_the_way_to_pad():

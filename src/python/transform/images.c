@@ -112,6 +112,16 @@ int vp_images_device(const vp_images *images, vc_device *out) {
 
 /* --- how */
 
+/* Images (H, W) in a list that holds one with an axis of one channel get that axis. */
+static void level_ranks(const vp_images *images, bool planar) {
+  size_t i = 0;
+  while (i < images->count && images->views[i].ndim != 3) i++;
+  if (i == images->count || images->views[i].shape[planar ? 0 : 2] != 1) return;
+  for (i = 0; i < images->count; i++) {
+    if (images->views[i].ndim == 2) vp_layout_add_channel(&images->views[i], planar);
+  }
+}
+
 /* Checks each image's axes. (N, H, W) gets an axis of channels, which a transform needs. */
 static int read_axes(const vp_images *images, const vp_layout *layout) {
   vp_place place = images->is_list ? VP_IN_LIST : VP_OR_BATCH;
@@ -122,8 +132,9 @@ static int read_axes(const vp_images *images, const vp_layout *layout) {
       return images->is_list ? vp_raise_at((Py_ssize_t)i, images->of) : -1;
     }
     bool stack = layout->batch && layout->flat && view->ndim == 3 && !from->interleaved;
-    if (stack) vp_layout_add_channel(view);
+    if (stack) vp_layout_add_channel(view, false);
   }
+  if (images->is_list) level_ranks(images, layout->planar);
   return 0;
 }
 

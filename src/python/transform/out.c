@@ -107,7 +107,7 @@ static int check_one_out(const vp_request *request, const vp_geometry *read, con
   vc_view *view = &outs->views[index];
   const vp_image *out = &outs->items[index];
   if (check_out_layout(request, out, view, outs->is_list) < 0) return -1;
-  if (is_stack(request, outs)) vp_layout_add_channel(view);
+  if (is_stack(request, outs)) vp_layout_add_channel(view, false);
   if (check_out_values(request, view) < 0) return -1;
   return check_size(read, from, index, out, view);
 }

@@ -288,6 +288,6 @@ int vp_result_make(const vp_request *request, vc_stream stream, vp_result *resul
     result->one = result->fresh.view;
   }
   if (request->is_line) vp_result_lift_line(&result->one);
-  if (result->stack) vp_layout_add_channel(&result->one);
+  if (result->stack) vp_layout_add_channel(&result->one, false);
   return 0;
 }
