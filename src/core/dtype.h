@@ -10,14 +10,14 @@
 
 /* vc_dtype_size, where it is asked for several times in each conversion. */
 static inline size_t vc_dtype_bytes(vc_dtype dtype) {
-  static const uint8_t sizes[] = {/* of each code, added up: they are powers of two */
-                                  [VC_INT] = 1 | 2 | 4 | 8, [VC_UINT] = 1 | 2 | 4 | 8,
-                                  [VC_FLOAT] = 2 | 4 | 8,   [VC_BFLOAT] = 2,
-                                  [VC_BOOL] = 1};
-  unsigned size = dtype.bits / 8u;
-  bool known = dtype.code < sizeof sizes && dtype.bits % 8u == 0 && (size & (size - 1)) == 0 &&
-               (size & sizes[dtype.code]) != 0;
-  return known ? size : 0;
+  static const uint8_t widths[] = {/* in bits, of each code, added up: powers of two */
+                                   [VC_INT] = 8 | 16 | 32 | 64, [VC_UINT] = 8 | 16 | 32 | 64,
+                                   [VC_FLOAT] = 16 | 32 | 64,   [VC_BFLOAT] = 16,
+                                   [VC_BOOL] = 8};
+  unsigned bits = dtype.bits;
+  bool known = dtype.code < sizeof widths && (bits & ~(unsigned)widths[dtype.code]) == 0 &&
+               (bits & (bits - 1)) == 0;
+  return known ? bits / 8 : 0;
 }
 
 /* VC_ERROR_DTYPE with what was found and the nearest way out, unless viewcast

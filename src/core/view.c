@@ -11,56 +11,54 @@
 
 /* A rank that no view has leaves no axis to look at. */
 static int32_t known_axes(const vc_view *view) {
-  return view->ndim >= 0 && view->ndim <= VC_MAX_NDIM ? view->ndim : 0;
+  return (uint32_t)view->ndim <= VC_MAX_NDIM ? view->ndim : 0;
 }
 
-static bool has_zero_axis(const vc_view *view, int32_t axes) {
-  for (int32_t axis = 0; axis < axes; axis++)
+bool vc_view_is_empty(const vc_view *view) {
+  VC_NEED_OR(view, return false);
+  for (int32_t axis = 0, axes = known_axes(view); axis < axes; axis++)
     if (view->shape[axis] == 0)
       return true;
   return false;
 }
 
-bool vc_view_is_empty(const vc_view *view) {
-  VC_NEED_OR(view, return false);
-  return has_zero_axis(view, known_axes(view));
-}
-
 bool vc_view_is_packed(const vc_view *view) {
   VC_NEED_OR(view, return false);
-  int32_t axes = known_axes(view);
-  if (has_zero_axis(view, axes))
-    return true;
-  int64_t expected = (int64_t)vc_dtype_bytes(view->dtype);
-  for (int32_t axis = axes - 1; axis >= 0; axis--) {
-    if (view->shape[axis] == 1)
+  bool packed = true;
+  uint64_t expected = vc_dtype_bytes(view->dtype);
+  for (int32_t axis = known_axes(view) - 1; axis >= 0; axis--) {
+    int64_t length = view->shape[axis];
+    if (length == 0)
+      return true; /* an empty view is packed whatever its strides */
+    if (length == 1)
       continue;
-    if (view->strides[axis] != expected ||
-        __builtin_mul_overflow(expected, view->shape[axis], &expected))
+    packed = packed && (uint64_t)view->strides[axis] == expected;
+    expected *= (uint64_t)length;
+  }
+  return packed;
+}
+
+/* Bytes of all elements, 0 if the view is empty; false if they do not fit an int64_t, or a
+ * length is negative. */
+static bool count_bytes(const vc_view *view, int32_t axes, int64_t *out) {
+  int64_t bytes = (int64_t)vc_dtype_bytes(view->dtype), negative = 0;
+  for (int32_t axis = 0; axis < axes; axis++) {
+    negative |= view->shape[axis];
+    if (__builtin_mul_overflow(bytes, view->shape[axis], &bytes))
       return false;
   }
-  return true;
-}
-
-/* Bytes of all elements; false if they do not fit an int64_t, or a length is negative. */
-static bool count_bytes(const vc_view *view, int32_t axes, int64_t *out) {
-  int64_t bytes = (int64_t)vc_dtype_bytes(view->dtype);
-  for (int32_t axis = 0; axis < axes; axis++)
-    if (view->shape[axis] < 0 || __builtin_mul_overflow(bytes, view->shape[axis], &bytes))
-      return false;
   *out = bytes;
-  return true;
+  return negative >= 0;
 }
 
-/* Byte range of a view that is not empty; false as above. */
+/* Byte range of a view; false if it does not fit an int64_t, or a length is 0 or negative. */
 static bool find_span(const vc_view *view, int32_t axes, int64_t *low, int64_t *high) {
   int64_t size;
   *low = 0;
   *high = (int64_t)vc_dtype_bytes(view->dtype);
   for (int32_t axis = 0; axis < axes; axis++) {
-    int64_t distance;
-    if (view->shape[axis] < 0 ||
-        __builtin_mul_overflow(view->shape[axis] - 1, view->strides[axis], &distance))
+    int64_t length = view->shape[axis], distance;
+    if (length < 1 || __builtin_mul_overflow(length - 1, view->strides[axis], &distance))
       return false;
     int64_t *end = distance < 0 ? low : high;
     if (__builtin_add_overflow(*end, distance, end))
@@ -72,16 +70,14 @@ static bool find_span(const vc_view *view, int32_t axes, int64_t *low, int64_t *
 size_t vc_view_nbytes(const vc_view *view) {
   VC_NEED_OR(view, return 0);
   int64_t bytes;
-  int32_t axes = known_axes(view);
-  return !has_zero_axis(view, axes) && count_bytes(view, axes, &bytes) ? (size_t)bytes : 0;
+  return count_bytes(view, known_axes(view), &bytes) ? (size_t)bytes : 0;
 }
 
 void vc_view_span(const vc_view *view, int64_t *low, int64_t *high) {
   VC_NEED_OR(view, return);
   VC_NEED_OR(low, return);
   VC_NEED_OR(high, return);
-  int32_t axes = known_axes(view);
-  if (has_zero_axis(view, axes) || !find_span(view, axes, low, high))
+  if (!find_span(view, known_axes(view), low, high))
     *low = *high = 0;
 }
 
@@ -161,7 +157,7 @@ vc_status vc_view_check(const vc_view *view, vc_error *error) {
     status = check_rank(view->ndim, error);
   if (status == VC_OK)
     status = check_shape(view, error);
-  if (status == VC_OK && !has_zero_axis(view, view->ndim))
+  if (status == VC_OK && !vc_view_is_empty(view))
     status = check_extent(view, error);
   return status;
 }

@@ -152,7 +152,8 @@ static vc_status decide(vc_mode *out, vc_error *error) {
   return VC_OK;
 }
 
-static vc_status decide_once(vc_mode *out, vc_error *error) {
+/* Apart, so that the usual answer needs no registers saved. */
+__attribute__((noinline)) static vc_status decide_once(vc_mode *out, vc_error *error) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, watch_forks);
   pthread_mutex_lock(&deciding);

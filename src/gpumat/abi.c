@@ -57,7 +57,7 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
 }
 
 /* Of a failure: whether it is the ABI's, which vc_gpumat_abi_init did not fill. */
-static vc_status fail_unknown(const vc_gpumat_abi *abi, vc_error *error) {
+__attribute__((cold, noinline)) static vc_status fail_unknown(const vc_gpumat_abi *abi, vc_error *error) {
   bool known = abi->channel_shift == 3 || abi->channel_shift == 5;
   if (known && abi->channels_max == 1 << (TYPE_BITS - abi->channel_shift)) return VC_OK;
   return vc_fail(error, VC_ERROR_ARGUMENT,

@@ -12,7 +12,7 @@ vc_hold vc_gpumat_hold(const vc_gpumat_abi *abi, const vc_gpumat *mat) {
   if (!mat->data) return VC_HOLD_EMPTY;
   if (!mat->refcount) return VC_HOLD_UNOWNED;
   if (mat->allocator == vc_lender()) return VC_HOLD_LENT;
-  if (mat->allocator == vc_pool_allocator()) return VC_HOLD_POOLED;
+  if (mat->allocator == &vc_pool_allocator_object) return VC_HOLD_POOLED;
   if (mat->allocator && mat->allocator == abi->standard_allocator) return VC_HOLD_STANDARD;
   return VC_HOLD_FOREIGN;
 }

@@ -94,8 +94,7 @@ vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpuma
   return vc_gpumat_write(abi, view, out, error);
 }
 
-vc_status vc_gpumat_check_unowned(const vc_gpumat *mat, vc_error *error) {
-  if (!mat->data && !mat->refcount) return VC_OK;
+vc_status vc_gpumat_fail_owned(const vc_gpumat *mat, vc_error *error) {
   return vc_fail(error, VC_ERROR_VALUE,
                  "the GpuMat already has memory (%d x %d); release() it first", (int)mat->rows,
                  (int)mat->cols);

@@ -23,6 +23,9 @@ vc_status vc_gpumat_write(const vc_gpumat_abi *abi, const vc_view *view, vc_gpum
                           vc_error *error);
 
 /* VC_ERROR_VALUE if a GpuMat that is about to be given memory has some. */
-vc_status vc_gpumat_check_unowned(const vc_gpumat *mat, vc_error *error);
+vc_status vc_gpumat_fail_owned(const vc_gpumat *mat, vc_error *error);
+static inline vc_status vc_gpumat_check_unowned(const vc_gpumat *mat, vc_error *error) {
+  return !mat->data && !mat->refcount ? VC_OK : vc_gpumat_fail_owned(mat, error);
+}
 
 #endif

@@ -89,11 +89,7 @@ static const vc_allocator_table lender_table = {
     .allocate = lender_allocate,
     .free = lender_free,
 };
-static struct {
-  const void *table;
-} lender = {&lender_table.complete_destructor};
-
-void *vc_lender(void) { return &lender; }
+vc_allocator_object vc_lender_object = {&lender_table.complete_destructor};
 
 /* --- lends whose OpenCV never calls free: looked through from time to time */
 
@@ -266,7 +262,7 @@ vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner
   lend->device = view->device;
   *owner = (vc_owner){0};
   header.refcount = &lend->count;
-  header.allocator = &lender;
+  header.allocator = vc_lender();
   *mat = header;
   VC_COUNT(lends, 1);
   if (lend->counting != VC_COUNTS_AND_FREES) add_swept(lend);

@@ -21,8 +21,14 @@ static inline const vc_allocator_table *vc_allocator_table_of(const void *alloca
   return (const void *)(address_point - offsetof(vc_allocator_table, complete_destructor));
 }
 
+/* An object of the class, without members. */
+typedef struct vc_allocator_object {
+  const void *table;
+} vc_allocator_object;
+
 /* The one, immortal allocator object of lent headers. */
-void *vc_lender(void);
+extern vc_allocator_object vc_lender_object;
+static inline void *vc_lender(void) { return &vc_lender_object; }
 
 /* Device of the memory behind a lent header. */
 vc_device vc_lend_device(const vc_gpumat *mat);

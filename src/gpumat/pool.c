@@ -246,11 +246,9 @@ static const vc_allocator_table allocator_table = {
     .allocate = allocate,
     .free = free_mat,
 };
-static struct {
-  const void *table;
-} allocator = {&allocator_table.complete_destructor};
+vc_allocator_object vc_pool_allocator_object = {&allocator_table.complete_destructor};
 
-void *vc_pool_allocator(void) { return &allocator; }
+void *vc_pool_allocator(void) { return &vc_pool_allocator_object; }
 
 /* --- the calls */
 
@@ -288,7 +286,7 @@ static vc_status check_opencv(const vc_gpumat_abi *abi, vc_error *error) {
 }
 
 static vc_status check_use(const vc_pool *pool, const vc_gpumat_abi *abi, vc_error *error) {
-  if (abi->standard_allocator == &allocator) {
+  if (abi->standard_allocator == &vc_pool_allocator_object) {
     return vc_fail(error, VC_ERROR_VALUE,
                    "the ABI names viewcast's pool allocator as OpenCV's own; call "
                    "vc_gpumat_abi_init before the default allocator is changed");
@@ -337,7 +335,7 @@ static void write_header(vc_block *block, const extent *size, int32_t rows, int3
   mat->refcount = &block->count;
   mat->datastart = mat->data;
   mat->dataend = mat->data + size->step * (size_t)(rows - 1) + row;
-  mat->allocator = &allocator;
+  mat->allocator = &vc_pool_allocator_object;
 }
 
 static vc_status check_shape(const vc_gpumat_abi *abi, int32_t rows, int32_t cols, int32_t type,

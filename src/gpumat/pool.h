@@ -3,7 +3,10 @@
 #ifndef VC_GPUMAT_POOL_H
 #define VC_GPUMAT_POOL_H
 
-#include "viewcast/viewcast.h"
+#include "gpumat/lend.h"
+
+/* The object behind vc_pool_allocator. */
+extern vc_allocator_object vc_pool_allocator_object;
 
 /* Device of the memory behind a pooled header. */
 vc_device vc_pool_device(const vc_gpumat *mat);

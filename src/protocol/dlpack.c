@@ -253,6 +253,7 @@ typedef struct export {
   vc_record record;
   int64_t shape[VC_MAX_NDIM];
   int64_t strides[VC_MAX_NDIM];
+  bool empty;
 } export;
 
 static void free_export(vc_record *record) {
@@ -275,8 +276,8 @@ static void delete_versioned_export(DLManagedTensorVersioned *tensor) {
 }
 
 /* Strides in elements; the remainder of a stride that nobody walks is dropped. */
-static vc_status write_strides(const vc_view *view, int64_t *strides, vc_error *error) {
-  bool empty = vc_view_is_empty(view);
+static vc_status write_strides(const vc_view *view, bool empty, int64_t *strides,
+                               vc_error *error) {
   int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
   int shift = __builtin_ctzll((uint64_t)size); /* a power of two: divisions are slow */
   for (int32_t axis = 0; axis < view->ndim; axis++) {
@@ -294,7 +295,7 @@ static vc_status write_strides(const vc_view *view, int64_t *strides, vc_error *
  * wants NULL data of an empty tensor. */
 static DLTensor describe(const vc_view *view, export *self) {
   return (DLTensor){
-      .data = vc_view_is_empty(view) ? NULL : view->data,
+      .data = self->empty ? NULL : view->data,
       .device = {.device_type = (DLDeviceType)view->device.type,
                  .device_id = view->device.id},
       .ndim = view->ndim,
@@ -310,9 +311,11 @@ static DLTensor describe(const vc_view *view, export *self) {
 static vc_status make_export(const vc_view *view, vc_owner *owner, export **out,
                              vc_error *error) {
   int64_t strides[VC_MAX_NDIM] = {0};
-  vc_status status = vc_view_is_plain(view) ? VC_OK : vc_view_check(view, error);
+  bool plain = vc_view_is_plain(view);
+  vc_status status = plain ? VC_OK : vc_view_check(view, error);
+  bool empty = !plain && vc_view_is_empty(view);
   if (status == VC_OK)
-    status = write_strides(view, strides, error);
+    status = write_strides(view, empty, strides, error);
   if (status != VC_OK)
     return status;
 
@@ -323,6 +326,7 @@ static vc_status make_export(const vc_view *view, vc_owner *owner, export **out,
   memcpy(self->shape, view->shape, sizeof self->shape);
   memcpy(self->strides, strides, sizeof self->strides);
   self->record = (vc_record){.finish = free_export};
+  self->empty = empty;
   if (owner != NULL) {
     self->record.owner = *owner;
     *owner = (vc_owner){0};
