@@ -714,6 +714,7 @@ static void test_statistics(void) {
 
 #include "core/error.h"
 #include "core/owner.h"
+#include "internal.h"
 
 static int sweeps, sweeps_forced, to_sweep;
 static bool any_to_sweep;
@@ -786,10 +787,54 @@ static void test_long_messages(void) {
     }
 }
 
+/* Of a struct that has grown since: callers of before, of now, and of later. */
+static void test_sizes(void) {
+  typedef struct {
+    size_t size;
+    int64_t first, later;
+  } grown;
+  const size_t least = offsetof(grown, later);
+  struct {
+    grown known;
+    int64_t unknown;
+  } given = {{least, 1, 2}, 0};
+  grown read;
+  CHECK_OK(vc_read_sized(&given, "grown", least, sizeof read, &read, &error));
+  CHECK(read.size == sizeof read && read.first == 1 && read.later == 0);
+  given.known.size = sizeof given.known;
+  CHECK_OK(vc_read_sized(&given, "grown", least, sizeof read, &read, &error));
+  CHECK(read.first == 1 && read.later == 2);
+  given.known.size = sizeof given;
+  CHECK_OK(vc_read_sized(&given, "grown", least, sizeof read, &read, &error));
+  given.unknown = 1;
+  CHECK_FAILS(vc_read_sized(&given, "grown", least, sizeof read, &read, &error),
+              VC_ERROR_ARGUMENT, "grown.size is 32 and this library");
+  given.known.size = least - 1;
+  CHECK_FAILS(vc_read_sized(&given, "grown", least, sizeof read, &read, &error),
+              VC_ERROR_ARGUMENT, "grown.size is 15");
+}
+
+/* In C messages speak of C; a binding puts its own words in their place. */
+static void test_advice(void) {
+  static const char *const pythons[] = {"copy=", "out=", "device=", "stream=", "layout=", "vc.",
+                                        "torch", "NumPy", "CuPy"};
+  static const char *const texts[VC_ADVICE_COUNT] = {[VC_ADVICE_PACK] = "pack it"};
+  for (int i = 0; i < VC_ADVICE_COUNT; i++)
+    for (size_t n = 0; n < sizeof pythons / sizeof *pythons; n++)
+      CHECK(strstr(vc_advice_text((vc_advice)i), pythons[n]) == NULL);
+  vc_advice_use(texts);
+  CHECK_TEXT(vc_advice_text(VC_ADVICE_PACK), "pack it");
+  CHECK_TEXT(vc_advice_text(VC_ADVICE_STREAM), "stream");
+  vc_advice_use(NULL);
+  CHECK(strstr(vc_advice_text(VC_ADVICE_PACK), "vc_transform") != NULL);
+}
+
 static void test_internals(void) {
   test_sweeper();
   test_messages();
   test_long_messages();
+  test_sizes();
+  test_advice();
 }
 
 #else

@@ -74,6 +74,22 @@ vc_status lend() {
   return status;
 }
 
+// Of an empty view: its owner is put on the list of vc_collect, in memory of its own.
+vc_status lend_empty() {
+  const int64_t shape[] = {0, COLS};
+  vc_view view;
+  vc_owner owner = new_owner();
+  vc_gpumat mat = {};
+  CHECK_OK(vc_view_packed(nullptr, device(), {VC_UINT, 8}, 2, shape, &view, &error));
+  vc_status status = vc_gpumat_lend(&cuda, &view, &owner, nullptr, &mat, &error);
+  if (status != VC_OK) {
+    CHECK_INT(mat.cols, 0);
+    return give_up(status, owner);
+  }
+  CHECK(owner.release == nullptr && mat.cols == COLS);
+  return status;
+}
+
 bool is_last(void *) { return true; }
 void drop_holder(void *) {}
 
@@ -270,6 +286,7 @@ const operation operations[] = {
     {"vc_dlpack_versioned_from_view", make_versioned_export, ANYWHERE, 0},
     {"vc_gpumat_over, vc_view_from_gpumat", view_unowned, ANYWHERE, 0},
     {"vc_gpumat_lend", lend, ANYWHERE, 0},
+    {"vc_gpumat_lend (empty)", lend_empty, ANYWHERE, 0},
     {"vc_gpumat_lend (counts only)", lend_counts_only, ANYWHERE, 0},
     {"vc_gpumat_lend (counts up)", lend_counts_up, ANYWHERE, 0},
     {"vc_gpumat_share (standard)", share_standard, ANYWHERE, 0},
