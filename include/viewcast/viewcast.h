@@ -218,9 +218,10 @@ struct vc_view;
  * source's, where the destination is host memory), without waiting. Both views
  * are checked as by vc_view_check. Shapes and dtypes are the same
  * (VC_ERROR_LAYOUT); each side is an interleaved image or packed; `to` is
- * writable and shares no element with `from` (VC_ERROR_VALUE). Between two GPUs the copy goes peer to peer where the machine can.
- * Host memory that is not pinned is staged by the driver. From host to host the
- * copy is done when the call returns. */
+ * writable and shares no element with `from` (VC_ERROR_VALUE). Between two GPUs
+ * the copy goes peer to peer where the machine can. Host memory that is not pinned
+ * is staged by the driver. From host to host the copy is done when the call
+ * returns. */
 VC_API vc_status vc_copy(const struct vc_view *to, const struct vc_view *from,
                          vc_stream stream, vc_error *error);
 
@@ -418,9 +419,10 @@ VC_API vc_status vc_view_from_dlpack_versioned(
     uint64_t *flags, vc_error *error);
 
 /* Makes a managed tensor that holds *owner (taken; may be NULL) until its deleter
- * runs, on whatever thread. `flags`: of those above, else VC_ERROR_ARGUMENT. Strides are always present. Strides that are no multiple
- * of the itemsize are VC_ERROR_LAYOUT. The unversioned kind has no read-only
- * flag: a read-only view is VC_ERROR_VALUE there. */
+ * runs, on whatever thread. `flags`: of those above, else VC_ERROR_ARGUMENT.
+ * Strides are always present. Strides that are no multiple of the itemsize are
+ * VC_ERROR_LAYOUT. The unversioned kind has no read-only flag: a read-only view is
+ * VC_ERROR_VALUE there. */
 VC_API vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner,
                                      struct DLManagedTensor **out,
                                      vc_error *error);
@@ -756,9 +758,9 @@ static inline void vc_transform_params_init(vc_transform_params *out) {
  * VC_ERROR_ARGUMENT.
  *
  * Sources must not overlap with `to`, which must be writable (VC_ERROR_VALUE),
- * and no two elements of `to` may share memory (VC_ERROR_LAYOUT). On a GPU the work is enqueued on
- * `stream` of the memory's device, and memory must live until it is done. Host
- * memory is written when the call returns; `stream` is not looked at. */
+ * and no two elements of `to` may share memory (VC_ERROR_LAYOUT). On a GPU the work
+ * is enqueued on `stream` of the memory's device, and memory must live until it is
+ * done. Host memory is written when the call returns; `stream` is not used. */
 VC_API vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
                               const vc_transform_params *params, vc_stream stream,
                               vc_error *error);

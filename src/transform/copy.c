@@ -81,7 +81,6 @@ static vc_status describe(const vc_view *to, const vc_view *from, CUDA_MEMCPY2D 
   return VC_OK;
 }
 
-/* Bytes that are read after they were written. */
 static void copy_on_host(const CUDA_MEMCPY2D *copy) {
   const char *from = copy->srcHost;
   char *to = copy->dstHost;

@@ -28,7 +28,7 @@ static task *tasks;
 static pthread_t started[MOST_HELPERS];
 static int32_t helpers; /* of these, that were started */
 static int32_t idle;
-static pid_t process; /* that they are threads of; 0: none was started */
+static atomic_int process; /* that they are threads of; 0: none was started */
 static bool ending;   /* the code is about to be unloaded, or the process ends */
 
 /* --- fork: the child has no helpers, and no tasks but those of lost threads */
@@ -38,7 +38,8 @@ static void after_fork(void) { pthread_mutex_unlock(&lock); }
 
 static void in_child(void) {
   tasks = NULL;
-  helpers = idle = process = 0;
+  helpers = idle = 0;
+  process = 0;
   pthread_cond_init(&wake, NULL); /* the old one counts sleepers that are gone */
   pthread_mutex_unlock(&lock);
 }

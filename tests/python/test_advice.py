@@ -35,8 +35,8 @@ def overlapping():
 
 
 CASES = {
-    "flipped": (lambda: vc.as_gpumat(np.zeros((4, 6, 3), np.uint8)[::-1]), r"vc\.to_gpumat\(x\)"),
-    "planar": (lambda: vc.as_gpumat(planar()), r"vc\.to_gpumat\(chw"),
+    "flipped": (lambda: vc.as_gpumat(np.zeros((4, 6, 3), np.uint8)[::-1]), r"vc\.to_gpumat\("),
+    "planar": (lambda: vc.as_gpumat(planar()), r"vc\.to_gpumat\("),
     "read-only": (lambda: vc.as_gpumat(read_only()), "copy=None"),
     "overlapping": (overlapping, "no out="),
     "complex": (lambda: vc.view(torch.zeros(4, 6, dtype=torch.complex64)), "torch.view_as_real"),
