@@ -15,6 +15,15 @@ int vp_holder_traverse(PyObject *self, visitproc visit, void *arg) {
   return 0;
 }
 
+void vp_holder_finalize(PyObject *self) {
+  const vc_owner *owner = &((vp_holder *)self)->owner;
+  PyObject *type, *value, *traceback;
+  if (!vp_way_back_inner(owner)) return;
+  PyErr_Fetch(&type, &value, &traceback);
+  vp_way_back_keep(owner, self);
+  PyErr_Restore(type, value, traceback);
+}
+
 static void end_holder(vp_holder *self) {
   vp_release(&self->owner);
   Py_TYPE(self)->tp_free(self);
@@ -68,7 +77,7 @@ void vp_holder_dealloc(PyObject *object) {
 }
 
 /* Static types, as View is. */
-#define HOLD_TYPE(flags, traverse)                                                       \
+#define HOLD_TYPE(flags, traverse, finalize)                                             \
   {                                                                                      \
     PyVarObject_HEAD_INIT(NULL, 0)                                                       \
     .tp_name = "viewcast._viewcast.Hold",                                                \
@@ -77,9 +86,11 @@ void vp_holder_dealloc(PyObject *object) {
     .tp_doc = "Keeps the memory behind another library's array alive.",                  \
     .tp_dealloc = vp_holder_dealloc,                                                     \
     .tp_traverse = traverse,                                                             \
+    .tp_finalize = finalize,                                                             \
   }
-static PyTypeObject hold_type = HOLD_TYPE(0, NULL);
-static PyTypeObject visible_hold_type = HOLD_TYPE(Py_TPFLAGS_HAVE_GC, vp_holder_traverse);
+static PyTypeObject hold_type = HOLD_TYPE(0, NULL, NULL);
+static PyTypeObject visible_hold_type =
+    HOLD_TYPE(Py_TPFLAGS_HAVE_GC, vp_holder_traverse, vp_holder_finalize);
 
 PyObject *vp_hold(vc_owner *owner) {
   PyObject *object = vp_owned_object(owner);

@@ -22,6 +22,10 @@ typedef struct vp_holder {
 void vp_holder_dealloc(PyObject *self);
 int vp_holder_traverse(PyObject *self, visitproc visit, void *arg);
 
+/* The collector calls it before it takes a cycle apart, and so ends memory that a
+ * consumer on another stream may be at work on: the cycle is kept until that is done. */
+void vp_holder_finalize(PyObject *self);
+
 /* True if the garbage collector can follow the owner to Python objects. */
 bool vp_owner_is_visible(const vc_owner *owner);
 

@@ -298,6 +298,7 @@ PyTypeObject vp_view_type = {
               "Interface or (host memory) of buffers takes it. Made by viewcast.view().",
     .tp_dealloc = vp_holder_dealloc,
     .tp_traverse = vp_holder_traverse,
+    .tp_finalize = vp_holder_finalize,
     .tp_repr = (reprfunc)view_repr,
     .tp_getset = view_getset,
     .tp_methods = view_methods,

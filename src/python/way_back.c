@@ -230,3 +230,13 @@ int vp_way_back(vp_source *source, vc_stream consumer, PyObject *kept) {
   source->owner = (vc_owner){begun, hop_release, false};
   return 0;
 }
+
+void vp_way_back_keep(const vc_owner *owner, PyObject *object) {
+  const hop *begun = owner->context;
+  vp_source kept = {.view.device = {VC_CUDA, begun->device}, .owner = vp_own(object)};
+  if (vp_way_back(&kept, begun->consumer, begun->kept) < 0) {
+    PyErr_Clear();
+    vc_stream_synchronize(begun->device, begun->consumer, NULL);
+  }
+  vp_release(&kept.owner);
+}

@@ -21,6 +21,9 @@ int vp_way_back(vp_source *source, vc_stream consumer, PyObject *kept);
 const vc_owner *vp_way_back_inner(const vc_owner *owner);
 PyObject *vp_way_back_kept(const vc_owner *owner);
 
+/* Keeps an object until the consumer of such an owner is done, which still is one. */
+void vp_way_back_keep(const vc_owner *owner, PyObject *object);
+
 /* True if anything waits for a consumer. */
 bool vp_way_back_waits(void);
 

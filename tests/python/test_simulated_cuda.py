@@ -972,6 +972,39 @@ def test_way_back_of_a_chain():
 
 
 @simulated()
+def test_way_back_of_a_cycle():
+    """The collector takes nothing apart that a consumer is at work on: what the producer
+    refers to, an array that is no container, lives until then."""
+    a, b = sim.stream(), sim.stream()
+    for ready_on in (a, UNSET):
+        for busy in (False, True):
+            array = new_array(ready_on)
+            array.shown, array.memory = vc.view(array, stream=b), numpy.zeros(4)
+            memory = weakref.ref(array.memory)
+            sim.busy(b, busy)
+            del array
+            gc.collect()
+            assert (memory() is not None) == busy
+            sim.busy(b, False)
+            vc.collect()
+            gc.collect()
+            assert memory() is None
+
+
+@simulated()
+def test_way_back_of_a_cycle_through_the_stream():
+    class Stream:
+        def __init__(self, handle):
+            self.cuda_stream = handle
+
+    stream = Stream(sim.stream())
+    stream.shown = vc.view(new_array(sim.stream()), stream=stream)
+    stream = weakref.ref(stream)
+    gc.collect()
+    assert stream() is None
+
+
+@simulated()
 def test_way_back_of_a_dlpack_export():
     a, b = sim.stream(), sim.stream()
     array = new_array(a)
