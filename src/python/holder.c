@@ -3,10 +3,6 @@
 
 #include "way_back.h"
 
-bool vp_owner_is_visible(const vc_owner *owner) {
-  return !owner->any_thread && (vp_owned_object(owner) || vp_way_back_inner(owner));
-}
-
 int vp_holder_traverse(PyObject *self, visitproc visit, void *arg) {
   const vc_owner *owner = &((vp_holder *)self)->owner;
   const vc_owner *inner = vp_way_back_inner(owner);
@@ -98,7 +94,7 @@ PyObject *vp_hold(vc_owner *owner) {
     *owner = (vc_owner){0}; /* its reference is now the caller's */
     return object;
   }
-  bool visible = vp_owner_is_visible(owner);
+  bool visible = vp_way_back_inner(owner) != NULL; /* and so to the collector */
   vp_holder *hold = visible ? PyObject_GC_New(vp_holder, &visible_hold_type)
                             : PyObject_New(vp_holder, &hold_type);
   if (!hold) return NULL;

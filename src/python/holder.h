@@ -17,17 +17,13 @@ typedef struct vp_holder {
   struct vp_holder *next; /* of those that wait for their end */
 } vp_holder;
 
-/* The slots of such a type. With Py_TPFLAGS_HAVE_GC its objects are made by
- * PyObject_GC_New and, if vp_owner_is_visible, tracked. */
+/* The slots of such a type, with or without Py_TPFLAGS_HAVE_GC. */
 void vp_holder_dealloc(PyObject *self);
 int vp_holder_traverse(PyObject *self, visitproc visit, void *arg);
 
 /* The collector calls it before it takes a cycle apart, and so ends memory that a
  * consumer on another stream may be at work on: the cycle is kept until that is done. */
 void vp_holder_finalize(PyObject *self);
-
-/* True if the garbage collector can follow the owner to Python objects. */
-bool vp_owner_is_visible(const vc_owner *owner);
 
 /* A Python object that holds an owner (taken) and releases it when it dies;
  * for an owner of vp_own the object itself. New reference. */

@@ -19,14 +19,50 @@ typedef struct {
   vc_stream stream; /* the image is ready on it; VC_STREAM_NONE: at once */
 } View;
 
+#ifdef Py_GIL_DISABLED
+
+/* The allocator has lists of its own, one per thread. */
+static View *allocate(void) { return PyObject_GC_New(View, &vp_view_type); }
+static void deallocate(void *view) { PyObject_GC_Del(view); }
+
+#else
+
+/* --- Views that were used before: they come and go at a steady rate */
+
+enum { MOST_SPARE = 64 };
+static vp_holder *spare;
+static size_t spare_count;
+
+static View *allocate(void) {
+  vp_holder *made = spare;
+  if (!made) return PyObject_GC_New(View, &vp_view_type);
+  spare = made->next;
+  spare_count--;
+  return (View *)PyObject_Init((PyObject *)made, &vp_view_type);
+}
+
+static void deallocate(void *view) {
+  vp_holder *done = view;
+  /* The collector finalises an object once, also if it is another's by then. */
+  if (spare_count == MOST_SPARE || PyObject_GC_IsFinalized(view)) {
+    PyObject_GC_Del(view);
+    return;
+  }
+  done->next = spare;
+  spare = done;
+  spare_count++;
+}
+
+#endif
+
 PyObject *vp_view_new(vp_source *source) {
-  View *self = PyObject_GC_New(View, &vp_view_type);
+  View *self = allocate();
   if (!self) return NULL;
   self->view = source->view;
   self->holder.owner = source->owner;
   self->stream = source->has_producer ? source->producer : VC_STREAM_NONE;
   source->owner = (vc_owner){0};
-  if (vp_owner_is_visible(&self->holder.owner)) PyObject_GC_Track(self);
+  PyObject_GC_Track(self);
   return (PyObject *)self;
 }
 
@@ -299,6 +335,7 @@ PyTypeObject vp_view_type = {
     .tp_dealloc = vp_holder_dealloc,
     .tp_traverse = vp_holder_traverse,
     .tp_finalize = vp_holder_finalize,
+    .tp_free = deallocate,
     .tp_repr = (reprfunc)view_repr,
     .tp_getset = view_getset,
     .tp_methods = view_methods,
