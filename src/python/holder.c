@@ -29,7 +29,7 @@ static void end_holder(vp_holder *self) {
  * next holder. CPython's own remedy (Py_TRASHCAN_BEGIN) allows as many levels as its own
  * types have stack for; of views and arrays in turn, each level takes several times that. */
 static void end_nested(vp_holder *self) {
-  enum { MOST_NESTED = 50 };
+  enum { MOST_NESTED = 20 };
   static _Thread_local struct ends {
     int depth;
     vp_holder *waiting;
