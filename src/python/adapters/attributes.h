@@ -17,6 +17,23 @@ int vp_find_attribute(PyObject *class, const char *name, PyObject **out);
 /* What such an attribute says of an object of the class or a subclass. New reference. */
 PyObject *vp_ask(PyObject *attribute, PyObject *object);
 
+/* A function of one object, ready to be called: where it is one of C's that takes no
+ * other argument, without what a call from Python costs. */
+typedef struct vp_function {
+  PyObject *callable; /* strong */
+  PyCFunction direct; /* or NULL */
+  PyObject *module;   /* of a function of a module (borrowed); NULL for a method */
+} vp_function;
+
+/* Takes the callable (NULL with an exception). */
+int vp_function_prepare(PyObject *callable, vp_function *out);
+
+static inline PyObject *vp_call(const vp_function *function, PyObject *object) {
+  if (!function->direct) return PyObject_CallOneArg(function->callable, object);
+  return function->module ? function->direct(function->module, object)
+                          : function->direct(object, NULL);
+}
+
 /* Takes an answer (NULL with an exception) that is an address or a count of bytes. */
 int vp_read_size(PyObject *answer, uintptr_t *out);
 

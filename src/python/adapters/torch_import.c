@@ -12,36 +12,27 @@ static struct {
   const DLPackExchangeAPI *api;
   PyObject *tensor, *parameter; /* classes, whose attributes are torch's own */
   PyObject *to_dlpack;
-  PyObject *is_overridden; /* a function: whether other code answers for a tensor */
+  vp_function is_overridden; /* whether other code answers for a tensor */
   PyObject *disable, *enter, *exit; /* a context manager: within it, only torch does */
-  /* Descriptors: calling these asks torch, whatever a subclass or an object overrides. */
-  PyObject *untyped_storage, *requires_grad, *is_neg, *is_conj;
-  PyObject *is_floating_point, *is_complex, *data_ptr, *nbytes;
+  /* Of torch's own classes, whatever a subclass or an object overrides. */
+  PyObject *requires_grad; /* for vp_ask */
+  vp_function untyped_storage, is_neg, is_conj, is_floating_point, is_complex;
+  vp_function data_ptr, nbytes; /* of a storage */
 } torch;
 
-static int find(PyObject *module, const char *holder, const char *name, PyObject **out) {
+static PyObject *find(PyObject *module, const char *holder, const char *name) {
   PyObject *object = PyObject_GetAttrString(module, holder);
-  Py_XSETREF(*out, object ? PyObject_GetAttrString(object, name) : NULL);
+  PyObject *found = object ? PyObject_GetAttrString(object, name) : NULL;
   Py_XDECREF(object);
-  return *out ? 0 : -1;
+  return found;
 }
 
-static int find_to_dlpack(void) {
-  PyObject *module = PyImport_ImportModule("torch.utils.dlpack");
-  if (!module) return -1;
-  Py_XSETREF(torch.to_dlpack, PyObject_GetAttrString(module, "to_dlpack"));
-  Py_DECREF(module);
-  return torch.to_dlpack ? 0 : -1;
-}
-
-int vp_torch_import_load(PyObject *module, const DLPackExchangeAPI *api) {
+static int find_functions(PyObject *module) {
   const struct {
     const char *holder, *name;
-    PyObject **out;
-  } parts[] = {
-      {"nn", "Parameter", &torch.parameter},
+    vp_function *out;
+  } functions[] = {
       {"_C", "_has_torch_function_unary", &torch.is_overridden},
-      {"_C", "DisableTorchFunction", &torch.disable},
       {"Tensor", "untyped_storage", &torch.untyped_storage},
       {"Tensor", "is_neg", &torch.is_neg},
       {"Tensor", "is_conj", &torch.is_conj},
@@ -50,17 +41,32 @@ int vp_torch_import_load(PyObject *module, const DLPackExchangeAPI *api) {
       {"UntypedStorage", "data_ptr", &torch.data_ptr},
       {"UntypedStorage", "nbytes", &torch.nbytes},
   };
-  Py_XSETREF(torch.tensor, PyObject_GetAttrString(module, "Tensor"));
-  if (!torch.tensor) return -1;
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-    if (find(module, parts[i].holder, parts[i].name, parts[i].out) < 0) return -1;
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    PyObject *found = find(module, functions[i].holder, functions[i].name);
+    if (vp_function_prepare(found, functions[i].out) < 0) return -1;
   }
-  if (vp_find_attribute(torch.tensor, "requires_grad", &torch.requires_grad) < 0) return -1;
+  return 0;
+}
+
+static int find_objects(PyObject *module) {
+  Py_XSETREF(torch.tensor, PyObject_GetAttrString(module, "Tensor"));
+  Py_XSETREF(torch.parameter, find(module, "nn", "Parameter"));
+  Py_XSETREF(torch.disable, find(module, "_C", "DisableTorchFunction"));
+  if (!torch.tensor || !torch.parameter || !torch.disable) return -1;
   Py_XSETREF(torch.enter, PyObject_GetAttrString(torch.disable, "__enter__"));
   Py_XSETREF(torch.exit, PyObject_GetAttrString(torch.disable, "__exit__"));
+  PyObject *dlpack = PyImport_ImportModule("torch.utils.dlpack");
+  Py_XSETREF(torch.to_dlpack, dlpack ? PyObject_GetAttrString(dlpack, "to_dlpack") : NULL);
+  Py_XDECREF(dlpack);
+  return torch.enter && torch.exit && torch.to_dlpack ? 0 : -1;
+}
+
+int vp_torch_import_load(PyObject *module, const DLPackExchangeAPI *api) {
+  if (find_objects(module) < 0 || find_functions(module) < 0) return -1;
+  if (vp_find_attribute(torch.tensor, "requires_grad", &torch.requires_grad) < 0) return -1;
   bool is_fast = api && api->dltensor_from_py_object_no_sync;
   torch.api = is_fast ? api : NULL;
-  return torch.enter && torch.exit ? find_to_dlpack() : -1;
+  return 0;
 }
 
 /* --- questions that torch answers itself */
@@ -72,8 +78,8 @@ static int is_true(PyObject *answer) {
   return truth;
 }
 
-static int says(PyObject *method, PyObject *tensor) {
-  return is_true(PyObject_CallOneArg(method, tensor));
+static int says(const vp_function *function, PyObject *tensor) {
+  return is_true(vp_call(function, tensor));
 }
 
 /* --- what DLPack can't say, and torch does not check: what is done through the memory
@@ -86,13 +92,13 @@ static int check_meaning(PyObject *tensor, bool is_complex) {
                    "the tensor requires grad, and autograd does not see what is read or written "
                    "through its memory; use tensor.detach()");
   }
-  int negative = grad < 0 ? -1 : says(torch.is_neg, tensor);
+  int negative = grad < 0 ? -1 : says(&torch.is_neg, tensor);
   if (negative > 0) {
     return vp_fail(VC_ERROR_VALUE,
                    "the tensor has its negative bit set: its memory holds the negated values; "
                    "use tensor.resolve_neg()");
   }
-  int conjugate = negative < 0 || !is_complex ? negative : says(torch.is_conj, tensor);
+  int conjugate = negative < 0 || !is_complex ? negative : says(&torch.is_conj, tensor);
   if (conjugate > 0) {
     return vp_fail(VC_ERROR_VALUE,
                    "the tensor has its conjugate bit set: its memory holds the conjugate "
@@ -107,27 +113,23 @@ static bool needs_meaning(DLDataType dtype) {
   return dtype.code == kDLFloat || dtype.code == kDLBfloat || dtype.code == kDLComplex;
 }
 
-static int ask_table(PyObject *tensor, DLTensor *out) {
-  return torch.api->dltensor_from_py_object_no_sync(tensor, out) == 0 ? 0 : vp_torch_refuse(tensor);
-}
-
 static int describe_by_table(PyObject *tensor, vc_view *view) {
   vc_error error;
   DLTensor described;
-  if (ask_table(tensor, &described) < 0) return -1;
-  if (needs_meaning(described.dtype) &&
-      (check_meaning(tensor, described.dtype.code == kDLComplex) < 0 ||
-       ask_table(tensor, &described) < 0)) {
-    return -1;
+  if (torch.api->dltensor_from_py_object_no_sync(tensor, &described) != 0) {
+    return vp_torch_refuse(tensor);
   }
-  return vc_view_from_dltensor(&described, view, &error) == VC_OK ? 0 : vp_raise(&error);
+  vc_status status = vc_view_from_dltensor(&described, view, &error);
+  DLDataType dtype = described.dtype;
+  if (needs_meaning(dtype) && check_meaning(tensor, dtype.code == kDLComplex) < 0) return -1;
+  return status == VC_OK ? 0 : vp_raise(&error);
 }
 
 /* The capsule's own reference is one to the tensor, and given back. */
 static int describe_by_capsule(PyObject *tensor, vc_view *view) {
   vp_source described = {0};
-  int complex = says(torch.is_complex, tensor);
-  int floating = complex ? complex : says(torch.is_floating_point, tensor);
+  int complex = says(&torch.is_complex, tensor);
+  int floating = complex ? complex : says(&torch.is_floating_point, tensor);
   if (floating < 0) return vp_raise_from("the tensor does not tell its dtype");
   if (floating > 0 && check_meaning(tensor, complex) < 0) return -1;
   PyObject *capsule = PyObject_CallOneArg(torch.to_dlpack, tensor);
@@ -145,8 +147,8 @@ static int describe_by_capsule(PyObject *tensor, vc_view *view) {
  * the tensor meanwhile. */
 static int check_within(PyObject *storage, const vc_view *view) {
   uintptr_t start, bytes;
-  if (vp_read_size(PyObject_CallOneArg(torch.data_ptr, storage), &start) < 0 ||
-      vp_read_size(PyObject_CallOneArg(torch.nbytes, storage), &bytes) < 0) {
+  if (vp_read_size(vp_call(&torch.data_ptr, storage), &start) < 0 ||
+      vp_read_size(vp_call(&torch.nbytes, storage), &bytes) < 0) {
     return vp_raise_from("the tensor's storage does not tell its memory");
   }
   if (vp_lies_within(view, start, bytes)) return 0;
@@ -165,7 +167,7 @@ static bool is_trusted(PyObject *tensor) {
 
 /* The storage comes first: what is described after it can only be of it, or is refused. */
 static int read_tensor(PyObject *tensor, vp_source *out) {
-  PyObject *storage = PyObject_CallOneArg(torch.untyped_storage, tensor);
+  PyObject *storage = vp_call(&torch.untyped_storage, tensor);
   if (!storage) return vp_torch_refuse(tensor);
   int result = torch.api ? describe_by_table(tensor, &out->view)
                          : describe_by_capsule(tensor, &out->view);
@@ -197,7 +199,7 @@ static int read_undisturbed(PyObject *tensor, vp_source *out) {
 }
 
 int vp_torch_import(PyObject *tensor, vp_source *out) {
-  int overridden = says(torch.is_overridden, tensor);
+  int overridden = says(&torch.is_overridden, tensor);
   if (overridden < 0) return -1;
   return overridden ? read_undisturbed(tensor, out) : read_tensor(tensor, out);
 }
