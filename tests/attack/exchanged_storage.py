@@ -119,7 +119,7 @@ class Program:
             del memory
         else:
             tensor = torch.from_numpy(noise).to(self.device)
-        tensor = tensor.view(dtype).reshape(shape)
+        tensor = tensor.view(dtype).reshape(shape).data  # which keeps no other tensor
         self.adopt(tensor, Storage(tensor, base))
 
     def adopt(self, tensor, storage):
@@ -180,6 +180,7 @@ class Program:
             thing = cv2.cuda.GpuMat(source.thing, (left, top, width, height))
         else:
             thing = source.thing[top:rows, left:cols]
+            thing = thing.data if source.library == "torch" else thing  # not the tensor sliced
         shape = (height, width, *source.shape[2:])
         self.objects.append(
             Looked(
@@ -264,6 +265,8 @@ class Program:
         if looked is None or looked.offset or len(looked.shape) != 3:
             return
         shape = (2, 2, looked.shape[2])
+        if looked.shape == shape:
+            return  # torch leaves the strides as they are
         looked.thing.resize_(shape)
         size = looked.itemsize
         looked.shape, looked.strides = shape, (2 * shape[2] * size, shape[2] * size, size)
