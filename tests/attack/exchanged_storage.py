@@ -257,7 +257,9 @@ class Program:
         module.weight = torch.nn.Parameter(looked.thing, requires_grad=False)
         lent = self.rng.choice([name for name in self.libraries if name not in ("torch", "gpumat")])
         self.objects.append(Looked(lent, CONVERT[lent](module.weight), *self.what(looked)))
-        getattr(module, self.rng.choice(["half", "double", "bfloat16"]))()
+        kinds = {"half": torch.float16, "double": torch.float64, "bfloat16": torch.bfloat16}
+        others = [name for name, dtype in kinds.items() if dtype != looked.dtype]
+        getattr(module, self.rng.choice(others))()
         self.adopt(module.weight, Storage(module.weight))
 
     def shrink(self):
