@@ -482,7 +482,8 @@ def test_a_numpy_subclass_that_says_it_is_bfloat16_is_not_read_as_more_than_it_i
     if target == "numpy":
         assert CONVERT[target](array) is array
         return
-    with pytest.raises(vc.DTypeError, match=r"view\('uint16'\) of a Array of bfloat16 gives uint8, needs uint16"):
+    message = r"view\('uint16'\) of a Array of bfloat16 gives uint8, needs uint16"
+    with pytest.raises(vc.DTypeError, match=message):
         CONVERT[target](array)
 
 
