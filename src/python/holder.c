@@ -5,8 +5,8 @@
 
 int vp_holder_traverse(PyObject *self, visitproc visit, void *arg) {
   const vc_owner *owner = &((vp_holder *)self)->owner;
-  const vc_owner *inner = vp_way_back_inner(owner);
-  if (inner) Py_VISIT(vp_way_back_kept(owner));
+  const vc_owner *inner = vp_ordered_owner(owner);
+  if (inner) Py_VISIT(vp_ordered_stream(owner));
   Py_VISIT(vp_owned_object(inner ? inner : owner));
   return 0;
 }
@@ -14,9 +14,9 @@ int vp_holder_traverse(PyObject *self, visitproc visit, void *arg) {
 void vp_holder_finalize(PyObject *self) {
   const vc_owner *owner = &((vp_holder *)self)->owner;
   PyObject *type, *value, *traceback;
-  if (!vp_way_back_inner(owner)) return;
+  if (!vp_ordered_owner(owner)) return;
   PyErr_Fetch(&type, &value, &traceback);
-  vp_way_back_keep(owner, self);
+  vp_keep_until_ordered(owner, self);
   PyErr_Restore(type, value, traceback);
 }
 
@@ -94,7 +94,7 @@ PyObject *vp_hold(vc_owner *owner) {
     *owner = (vc_owner){0}; /* its reference is now the caller's */
     return object;
   }
-  bool visible = vp_way_back_inner(owner) != NULL; /* and so to the collector */
+  bool visible = vp_ordered_owner(owner) != NULL; /* and so to the collector */
   vp_holder *hold = visible ? PyObject_GC_New(vp_holder, &visible_hold_type)
                             : PyObject_New(vp_holder, &hold_type);
   if (!hold) return NULL;

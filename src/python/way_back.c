@@ -185,11 +185,11 @@ static void hop_release(void *context) {
   give_back_all(done);
 }
 
-const vc_owner *vp_way_back_inner(const vc_owner *owner) {
+const vc_owner *vp_ordered_owner(const vc_owner *owner) {
   return owner->release == hop_release ? &((const hop *)owner->context)->inner : NULL;
 }
 
-PyObject *vp_way_back_kept(const vc_owner *owner) { return ((const hop *)owner->context)->kept; }
+PyObject *vp_ordered_stream(const vc_owner *owner) { return ((const hop *)owner->context)->kept; }
 
 bool vp_way_back_waits(void) { return VP_READ(lanes) != NULL; }
 
@@ -231,7 +231,7 @@ int vp_way_back(vp_source *source, vc_stream consumer, PyObject *kept) {
   return 0;
 }
 
-void vp_way_back_keep(const vc_owner *owner, PyObject *object) {
+void vp_keep_until_ordered(const vc_owner *owner, PyObject *object) {
   const hop *begun = owner->context;
   vp_source kept = {.view.device = {VC_CUDA, begun->device}, .owner = vp_own(object)};
   if (vp_way_back(&kept, begun->consumer, begun->kept) < 0) {

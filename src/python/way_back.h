@@ -18,11 +18,11 @@ int vp_way_back(vp_source *source, vc_stream consumer, PyObject *kept);
 
 /* What vp_way_back put behind such a wait: the owner that was there, and the stream's
  * object (borrowed, or NULL). The first is NULL for any other owner. */
-const vc_owner *vp_way_back_inner(const vc_owner *owner);
-PyObject *vp_way_back_kept(const vc_owner *owner);
+const vc_owner *vp_ordered_owner(const vc_owner *owner);
+PyObject *vp_ordered_stream(const vc_owner *owner);
 
 /* Keeps an object until the consumer of such an owner is done, which still is one. */
-void vp_way_back_keep(const vc_owner *owner, PyObject *object);
+void vp_keep_until_ordered(const vc_owner *owner, PyObject *object);
 
 /* True if anything waits for a consumer. */
 bool vp_way_back_waits(void);

@@ -972,7 +972,7 @@ def test_way_back_of_a_chain():
 
 
 @simulated()
-def test_way_back_of_a_cycle():
+def test_ordered_release_of_a_cycle():
     """The collector takes nothing apart that a consumer is at work on: what the producer
     refers to, an array that is no container, lives until then."""
     a, b = sim.stream(), sim.stream()
@@ -992,7 +992,7 @@ def test_way_back_of_a_cycle():
 
 
 @simulated()
-def test_way_back_of_a_cycle_through_the_stream():
+def test_ordered_release_of_a_cycle_through_the_stream():
     class Stream:
         def __init__(self, handle):
             self.cuda_stream = handle
