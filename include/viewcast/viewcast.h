@@ -720,7 +720,8 @@ typedef struct vc_transform_params {
    * none, of more all. */
   bool reverse_channels;
   /* What an added alpha channel holds, in the destination's units. NaN: opaque,
-   * the largest value of an integer type, 1 of the others. */
+   * the largest value of an integer type, 1 of the others. Not looked at where no
+   * alpha channel is added. */
   double fill;
   /* CPU only: threads to use at most; 0: vc_transform_set_threads decides. */
   int32_t threads;
@@ -734,6 +735,10 @@ static inline void vc_transform_params_init(vc_transform_params *out) {
   out->scale = 1;
   out->fill = (double)NAN;
 }
+
+/* True where a transform of `from` channels to `to` adds an alpha channel, which `fill`
+ * is for: the last of 2 or 4, of a source that has none. */
+VC_API bool vc_transform_adds_alpha(int64_t from, int64_t to);
 
 /* Writes every element of `to`, once, from `count` sources: in one kernel launch
  * on GPU memory, in one pass on host memory.

@@ -76,12 +76,14 @@ class View(Buffer):
 
 # `image` is a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, View,
 # or any object with DLPack, the CUDA Array Interface or the buffer protocol.
-# `owner` is what keeps the memory of a GpuMat alive that does not own it.
+# `owner` is what keeps the memory of a GpuMat alive that does not own it; an error for
+# memory that is owned.
 # A stream is a torch.cuda.Stream, cupy.cuda.Stream, cv2.cuda.Stream, an object
 # with __cuda_stream__, or a handle; -1 is for no ordering, None for the current
 # stream of the library (OpenCV: the legacy default stream).
 # `copy` is the Array API's: False never, None where a view is impossible, True always.
-# `device` is an ordinal, "cpu", "cuda", "cuda:1", or a torch or CuPy device.
+# `device` is an ordinal, "cpu", "cuda" (device 0), "cuda:1", a torch or CuPy device, or
+# what View.device says.
 # `from_layout` says how the axes of the source are read, `layout` names the result's.
 
 def as_gpumat(
@@ -166,7 +168,7 @@ def to_tensor(
     scale: float = 1,
     mean: Any = None,
     std: Any = None,
-    normalize: Normalization | None = None,
+    normalize: Normalization | str | None = None,
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
@@ -187,7 +189,7 @@ def to_tensor(
     scale: float = 1,
     mean: Any = None,
     std: Any = None,
-    normalize: Normalization | None = None,
+    normalize: Normalization | str | None = None,
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
@@ -208,7 +210,7 @@ def to_cupy(
     scale: float = 1,
     mean: Any = None,
     std: Any = None,
-    normalize: Normalization | None = None,
+    normalize: Normalization | str | None = None,
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
@@ -229,7 +231,7 @@ def to_cupy(
     scale: float = 1,
     mean: Any = None,
     std: Any = None,
-    normalize: Normalization | None = None,
+    normalize: Normalization | str | None = None,
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
@@ -250,7 +252,7 @@ def to_numpy(
     scale: float = 1,
     mean: Any = None,
     std: Any = None,
-    normalize: Normalization | None = None,
+    normalize: Normalization | str | None = None,
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
@@ -271,7 +273,7 @@ def to_numpy(
     scale: float = 1,
     mean: Any = None,
     std: Any = None,
-    normalize: Normalization | None = None,
+    normalize: Normalization | str | None = None,
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
@@ -291,7 +293,7 @@ def to_gpumat(
     scale: float = 1,
     mean: Any = None,
     std: Any = None,
-    normalize: Normalization | None = None,
+    normalize: Normalization | str | None = None,
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
@@ -310,7 +312,7 @@ def to_gpumat(
     scale: float = 1,
     mean: Any = None,
     std: Any = None,
-    normalize: Normalization | None = None,
+    normalize: Normalization | str | None = None,
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
@@ -329,7 +331,7 @@ def to_gpumat(
     scale: float = 1,
     mean: Any = None,
     std: Any = None,
-    normalize: Normalization | None = None,
+    normalize: Normalization | str | None = None,
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
@@ -382,7 +384,7 @@ def empty_gpumat(rows: int, cols: int, type: int, *, stream: Any = None) -> GpuM
 def pool_trim() -> int:
     """Gives memory that no GpuMat uses back; returns bytes."""
 
-def warmup(device: int = 0, /) -> None:
+def warmup(device: Any = None) -> None:
     """Makes what graph capture must find made: call it before the capture."""
 
 def host_mode() -> bool:

@@ -3,52 +3,68 @@
 
 ``y = (x * scale - mean[c]) / std[c]``, with the channels in the order of the
 result: the named ones are in RGB order, and OpenCV's pixels are BGR
-(``reverse_channels=True``).
+(``reverse_channels=True``). They are made for 8-bit images: a scale of 1/255 of other
+dtypes gives values that no model was trained with, so that is an error.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from viewcast import _viewcast
+
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
     """What `normalize=` takes: ``y = (x * scale - mean[c]) / std[c]``.
 
-    mean, std: one value, or one for each channel of the result.
+    mean, std: one value, or one for each channel of the result. source: the dtype of the
+    images that it is made for, of any library; an image of another is an error. None: any.
+    `dataclasses.replace(IMAGENET, scale=1 / 65535, source="uint16")` makes one for another.
     """
 
     scale: float = 1.0
     mean: tuple[float, ...] | float = 0.0
     std: tuple[float, ...] | float = 1.0
+    source: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", float(self.scale))
-        object.__setattr__(self, "mean", _values(self.mean))
-        object.__setattr__(self, "std", _values(self.std))
-
-
-def _values(values: object) -> tuple[float, ...] | float:
-    """Numbers as they are compared and hashed: a float, or a tuple of them."""
-    try:
-        return tuple(float(value) for value in values)  # type: ignore[attr-defined]
-    except TypeError:
-        return float(values)  # type: ignore[arg-type]
+        """Fields as they are compared and hashed: floats, tuples of them, a dtype's name."""
+        for name in ("scale", "mean", "std"):
+            object.__setattr__(self, name, _viewcast._numbers(name, getattr(self, name)))
+        if self.source is not None:
+            object.__setattr__(self, "source", _viewcast._source_name(self.source))
 
 
 #: 8-bit values to 0 … 1.
-UNIT = Normalization(scale=1 / 255)
+UNIT = Normalization(scale=1 / 255, source="uint8")
 
 #: 8-bit values to -1 … 1.
-SYMMETRIC = Normalization(scale=1 / 255, mean=0.5, std=0.5)
+SYMMETRIC = Normalization(scale=1 / 255, mean=0.5, std=0.5, source="uint8")
 
 #: What torchvision's models were trained with on ImageNet: Normalize(mean, std) after
 #: ToTensor, which divides 8-bit values by 255
 #: (https://docs.pytorch.org/vision/stable/models.html, "Using the pre-trained models").
-IMAGENET = Normalization(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Normalization(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), source="uint8")
 
 #: What OpenAI's CLIP was trained with: _transform() of
 #: https://github.com/openai/CLIP/blob/main/clip/clip.py, after ToTensor too.
 CLIP = Normalization(
-    1 / 255, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    1 / 255,
+    (0.48145466, 0.4578275, 0.40821073),
+    (0.26862954, 0.26130258, 0.27577711),
+    source="uint8",
 )
+
+_NAMED = {"unit": UNIT, "symmetric": SYMMETRIC, "imagenet": IMAGENET, "clip": CLIP}
+
+
+def named(name: str) -> Normalization:
+    """The normalization of a name, in either case: what `normalize="imagenet"` means."""
+    found = _NAMED.get(name.lower())
+    if found is None:
+        known = ", ".join(f'"{known}"' for known in _NAMED)
+        raise ValueError(
+            f"normalize is {name[:80]!r}, needs a viewcast.Normalization or one of {known}"
+        )
+    return found

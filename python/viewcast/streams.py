@@ -31,13 +31,14 @@ class Stream:
 
     __slots__ = ("_device", "_handle", "_owner", "_views")
 
-    def __init__(self, owner: Any, device: int | None) -> None:
+    def __init__(self, owner: Any, device: Any) -> None:
         handle = _viewcast._stream_handle(owner)
         if handle == _NO_ORDER:
             raise ValueError("-1 means 'no ordering' and is no stream")
         self._owner = owner
         self._handle = handle
-        self._device = _device_of(owner) if device is None else device
+        named = _viewcast._stream_device(device)
+        self._device = _device_of(owner) if named is None else named
         self._views: dict[str, Any] = {}
 
     @property
@@ -165,21 +166,23 @@ def _device_of(owner: Any) -> int:
     return device if isinstance(device, int) and device >= 0 else 0
 
 
-def stream(source: Any = None, *, device: int | None = None) -> Stream:
+def stream(source: Any = None, *, device: Any = None) -> Stream:
     """The same stream in each library.
 
     source: a torch, CuPy or cv2 stream, an object with ``__cuda_stream__``, or a
         handle (0 and 1: legacy default, 2: per-thread default). None is the
         legacy default stream.
-    device: ordinal of its device, where the source does not name one (0).
+    device: its device, as every ``device=`` takes it, where the source does not name one
+        (None: 0).
     """
     if isinstance(source, Stream):
+        _viewcast._stream_device(device)
         return source
     return Stream(_LEGACY if source is None else source, device)
 
 
 @contextlib.contextmanager
-def use_stream(source: Any, *, device: int | None = None) -> Iterator[Stream]:
+def use_stream(source: Any, *, device: Any = None) -> Iterator[Stream]:
     """Make a stream current in torch and CuPy together, and viewcast's default.
 
     Only libraries that are already imported are touched. OpenCV has no current

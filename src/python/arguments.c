@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arguments.h"
 
+#include <string.h>
+
+#include "adapters/numpy_dtype.h"
+#include "adapters/opencv.h"
+#include "errors.h"
+#include "free_threading.h"
+#include "imports.h"
+
+/* --- sorting */
+
 static int index_of(const vp_signature *signature, PyObject *name) {
   for (int i = 0; signature->names[i]; i++) {
     if (PyUnicode_CompareWithASCIIString(name, signature->names[i]) == 0) return i;
@@ -48,6 +58,334 @@ int vp_arguments(const vp_signature *signature, PyObject *const *args, Py_ssize_
   return 0;
 }
 
-int vp_argument_bool(PyObject *value, int fallback) {
-  return value ? PyObject_IsTrue(value) : fallback;
+/* --- truth values and integers */
+
+/* NumPy's bool is named "numpy.bool_" before NumPy 2. */
+bool vp_is_bool(PyObject *value) {
+  if (PyBool_Check(value)) return true;
+  const char *type = Py_TYPE(value)->tp_name;
+  return strcmp(type, "numpy.bool") == 0 || strcmp(type, "numpy.bool_") == 0;
+}
+
+static int refuse_type(PyObject *value, const char *name, const char *needed) {
+  PyErr_Format(PyExc_TypeError, "%s is a %.100s, needs %s", name, Py_TYPE(value)->tp_name, needed);
+  return -1;
+}
+
+int vp_argument_bool(PyObject *value, const char *name, bool *out) {
+  if (!value) return 0;
+  if (!vp_is_bool(value)) return refuse_type(value, name, "True or False");
+  int truth = PyObject_IsTrue(value);
+  *out = truth > 0;
+  return truth < 0 ? -1 : 0;
+}
+
+int vp_argument_copy(PyObject *value, vp_copy *out) {
+  if (!value) return 0;
+  bool always = false;
+  if (value == Py_None) {
+    *out = VP_COPY_IF_NEEDED;
+    return 0;
+  }
+  if (!vp_is_bool(value)) {
+    return refuse_type(value, "copy",
+                       "False (never), None (where a view is impossible) or True (always)");
+  }
+  if (vp_argument_bool(value, "copy", &always) < 0) return -1;
+  *out = always ? VP_COPY_ALWAYS : VP_COPY_NEVER;
+  return 0;
+}
+
+/* A tensor of one truth value, which torch takes for an int. */
+static bool holds_bool(PyObject *value) {
+  PyObject *dtype = PyObject_GetAttrString(value, "dtype");
+  PyObject *text = dtype ? PyObject_Str(dtype) : NULL;
+  const char *utf8 = text ? PyUnicode_AsUTF8(text) : NULL;
+  bool found = utf8 && strstr(utf8, "bool");
+  PyErr_Clear(); /* most integers have no dtype */
+  Py_XDECREF(text);
+  Py_XDECREF(dtype);
+  return found;
+}
+
+PyObject *vp_integer_of(PyObject *value) {
+  if (PyLong_CheckExact(value)) return Py_NewRef(value);
+  if (vp_is_bool(value) || !PyIndex_Check(value) || holds_bool(value)) return NULL;
+  PyObject *number = PyNumber_Index(value);
+  if (!number && PyErr_ExceptionMatches(PyExc_TypeError)) PyErr_Clear(); /* an array of many */
+  return number;
+}
+
+int vp_argument_int(PyObject *value, const char *name, int32_t least, int32_t *out) {
+  if (!value) return 0;
+  PyObject *integer = vp_integer_of(value);
+  if (!integer) return PyErr_Occurred() ? -1 : refuse_type(value, name, "an int");
+  int overflow;
+  long number = PyLong_AsLongAndOverflow(integer, &overflow);
+  if (overflow < 0 || (!overflow && number < least)) {
+    PyErr_Format(PyExc_ValueError, "%s is %.40S, needs %d or more", name, integer, (int)least);
+  } else if (overflow || number > INT32_MAX) {
+    PyErr_Format(PyExc_ValueError, "%s is %.40S, needs at most %d", name, integer, INT32_MAX);
+  } else {
+    *out = (int32_t)number;
+  }
+  Py_DECREF(integer);
+  return PyErr_Occurred() ? -1 : 0;
+}
+
+/* --- device= */
+
+#define DEVICES "\"cpu\", \"cuda\" or \"cuda:N\""
+
+/* UTF-8 of a text; NULL without an exception where a C string can't hold it. */
+static const char *text_of(PyObject *text) {
+  Py_ssize_t length;
+  const char *utf8 = PyUnicode_AsUTF8AndSize(text, &length);
+  if (!utf8) PyErr_Clear(); /* a lone surrogate */
+  return utf8 && strlen(utf8) == (size_t)length ? utf8 : NULL;
+}
+
+static int refuse_ordinal(PyObject *number) {
+  return vp_fail(VC_ERROR_DEVICE, "there is no CUDA device %.40S: this process sees %d", number,
+                 (int)vc_cuda_device_count());
+}
+
+/* Checked before it is narrowed: 2**32 is not device 0. */
+static int set_ordinal(PyObject *number, vc_device *out) {
+  int overflow;
+  long id = PyLong_AsLongAndOverflow(number, &overflow);
+  if (overflow || id < 0 || id > INT32_MAX) return refuse_ordinal(number);
+  *out = (vc_device){VC_CUDA, (int32_t)id};
+  return 0;
+}
+
+/* The decimal digits after "cuda:", without a sign or a blank. */
+static int set_digits(const char *digits, vc_device *out) {
+  PyObject *number = PyLong_FromString(digits, NULL, 10);
+  if (!number && PyErr_ExceptionMatches(PyExc_ValueError)) { /* more than Python converts */
+    PyErr_Clear();
+    number = PyUnicode_FromString(digits);
+    if (number) refuse_ordinal(number);
+    Py_XDECREF(number);
+    return -1;
+  }
+  int result = number ? set_ordinal(number, out) : -1;
+  Py_XDECREF(number);
+  return result;
+}
+
+/* 1 where the text names a device, 0 where it does not, -1 with an exception. */
+static int read_device_text(const char *text, vc_device *out) {
+  static const char *const prefixes[] = {"cuda", "cuda_managed"};
+  *out = (vc_device){VC_CPU, 0};
+  if (strcmp(text, "cpu") == 0 || strcmp(text, "cuda_host") == 0) return 1;
+  *out = (vc_device){VC_CUDA, 0};
+  if (strcmp(text, "cuda") == 0) return 1;
+  for (int i = 0; i < 2; i++) {
+    size_t length = strlen(prefixes[i]);
+    if (strncmp(text, prefixes[i], length) != 0 || text[length] != ':') continue;
+    const char *digits = text + length + 1;
+    if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0') return 0;
+    return set_digits(digits, out) < 0 ? -1 : 1;
+  }
+  return 0;
+}
+
+/* CuPy's is its ordinal; others, as torch's, are told by their text. */
+static int read_device_object(PyObject *value, vc_device *out) {
+  if (strcmp(Py_TYPE(value)->tp_name, "cupy.cuda.device.Device") == 0) {
+    PyObject *id = PyObject_GetAttrString(value, "id");
+    int result = id && PyLong_Check(id) ? set_ordinal(id, out) : -1;
+    Py_XDECREF(id);
+    return result;
+  }
+  PyObject *text = PyObject_Str(value);
+  if (!text) return -1;
+  const char *utf8 = text_of(text);
+  int found = utf8 ? read_device_text(utf8, out) : 0;
+  Py_DECREF(text);
+  if (found) return found < 0 ? -1 : 0;
+  if (PyUnicode_Check(value) || strcmp(Py_TYPE(value)->tp_name, "torch.device") == 0) {
+    PyErr_Format(PyExc_ValueError, "device is %.80R, needs " DEVICES, value);
+    return -1;
+  }
+  return refuse_type(value, "device", "an int, " DEVICES ", or a torch or CuPy device");
+}
+
+int vp_argument_device(PyObject *value, bool *given, vc_device *out) {
+  *given = value && value != Py_None;
+  if (!*given) return 0;
+  PyObject *integer = vp_integer_of(value);
+  if (!integer) return PyErr_Occurred() ? -1 : read_device_object(value, out);
+  int result = set_ordinal(integer, out);
+  Py_DECREF(integer);
+  return result;
+}
+
+int vp_argument_options_device(PyObject *value, vp_options *options) {
+  vc_device *device = &options->device;
+  if (vp_argument_device(value, &options->has_device, device) < 0) return -1;
+  if (!options->has_device || device->type == VC_CPU) return 0;
+  if (device->id < vc_cuda_device_count()) return 0;
+  PyObject *number = PyLong_FromLong(device->id);
+  if (number) refuse_ordinal(number);
+  Py_XDECREF(number);
+  return -1;
+}
+
+int vp_argument_placement(PyObject *copy, PyObject *device, vp_options *options) {
+  if (vp_argument_copy(copy, &options->copy) < 0) return -1;
+  return vp_argument_options_device(device, options);
+}
+
+/* --- owner= */
+
+static bool takes_owner(PyObject *image) {
+  bool takes = false;
+  if (PyIter_Check(image)) return true; /* what it gives can't be known */
+  if (!PyList_Check(image) && !PyTuple_Check(image)) return vp_opencv_takes_owner(image);
+  for (Py_ssize_t i = 0; !takes && i < PySequence_Fast_GET_SIZE(image); i++) {
+    PyObject *item = vp_item(image, i);
+    if (!item) break; /* the list became shorter */
+    takes = vp_opencv_takes_owner(item);
+    Py_DECREF(item);
+  }
+  return takes;
+}
+
+int vp_argument_owner(PyObject *value, PyObject *image, PyObject **out) {
+  if (!value || value == Py_None) return 0;
+  *out = value;
+  if (takes_owner(image)) return 0;
+  PyErr_Format(PyExc_ValueError,
+               "owner= names what owns the memory of a GpuMat that does not "
+               "(createGpuMatFromCudaMemory()), and this %.100s keeps its memory itself; leave "
+               "owner out",
+               Py_TYPE(image)->tp_name);
+  return -1;
+}
+
+/* --- dtype= */
+
+#define DTYPES                                                                         \
+  "\"bool\", \"int8\" to \"int64\", \"uint8\" to \"uint64\", \"float16\", \"bfloat16\", " \
+  "\"float32\" or \"float64\""
+
+static const vc_dtype dtypes[] = {
+    {VC_UINT, 8},  {VC_FLOAT, 32}, {VC_FLOAT, 16}, {VC_BFLOAT, 16}, {VC_FLOAT, 64},
+    {VC_INT, 8},   {VC_INT, 16},   {VC_INT, 32},   {VC_INT, 64},    {VC_UINT, 16},
+    {VC_UINT, 32}, {VC_UINT, 64},  {VC_BOOL, 8},
+};
+
+static bool find_dtype(const char *name, vc_dtype *out) {
+  static const struct {
+    const char *name;
+    vc_dtype dtype;
+  } others[] = {{"half", {VC_FLOAT, 16}}, {"float", {VC_FLOAT, 32}}, {"double", {VC_FLOAT, 64}}};
+  for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+    *out = dtypes[i];
+    if (strcmp(name, vc_dtype_name(*out)) == 0) return true;
+  }
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    *out = others[i].dtype;
+    if (strcmp(name, others[i].name) == 0) return true;
+  }
+  return false;
+}
+
+static int read_dtype_name(PyObject *text, const char *name, vc_dtype *out) {
+  const char *utf8 = text_of(text);
+  if (!utf8) return vp_fail(VC_ERROR_DTYPE, "%s is %.80R, needs " DTYPES, name, text);
+  if (find_dtype(utf8, out)) return 0;
+  return vp_fail(VC_ERROR_DTYPE, "%s is \"%.60s\", needs " DTYPES, name, utf8);
+}
+
+/* str(torch.float16) is "torch.float16". */
+static int read_torch_dtype(PyObject *object, const char *name, vc_dtype *out) {
+  PyObject *text = PyObject_Str(object);
+  const char *utf8 = text ? text_of(text) : NULL;
+  const char *dot = utf8 ? strrchr(utf8, '.') : NULL;
+  int result = -1;
+  if (dot && find_dtype(dot + 1, out)) {
+    result = 0;
+  } else if (text) {
+    vp_fail(VC_ERROR_DTYPE, "%s is \"%.60s\", needs " DTYPES, name, dot ? dot + 1 : "unknown");
+  }
+  Py_XDECREF(text);
+  return result;
+}
+
+/* What numpy.dtype() makes of it. */
+static int read_numpy_dtype(PyObject *object, const char *name, vc_dtype *out) {
+  PyObject *numpy = vp_import("numpy", vp_install("numpy"));
+  PyObject *dtype = numpy ? PyObject_CallMethod(numpy, "dtype", "O", object) : NULL;
+  int result = dtype ? vp_dtype_from_numpy(dtype, out) : -1;
+  if (numpy && result < 0 && PyErr_ExceptionMatches(PyExc_TypeError)) { /* DTypeError, too */
+    PyErr_Clear();
+    vp_fail(VC_ERROR_DTYPE, "%s is %.80R, needs " DTYPES ", in the machine's byte order", name,
+            object);
+  }
+  Py_XDECREF(dtype);
+  Py_XDECREF(numpy);
+  return result;
+}
+
+/* OpenCV's depths have the first numbers. */
+static int refuse_number(PyObject *number, const char *name) {
+  static const char *const depths[][2] = {
+      {"CV_8U", "uint8"},  {"CV_8S", "int8"},    {"CV_16U", "uint16"},  {"CV_16S", "int16"},
+      {"CV_32S", "int32"}, {"CV_32F", "float32"}, {"CV_64F", "float64"}, {"CV_16F", "float16"}};
+  int overflow;
+  long depth = PyLong_AsLongAndOverflow(number, &overflow);
+  if (!overflow && depth >= 0 && depth < 8) {
+    PyErr_Format(PyExc_TypeError,
+                 "%s is %ld, an int: as one of OpenCV's types it is cv2.%s, needs its name: \"%s\"",
+                 name, depth, depths[depth][0], depths[depth][1]);
+  } else {
+    PyErr_Format(PyExc_TypeError,
+                 "%s is %.40S, an int, as OpenCV's types are, needs the name of an element type: "
+                 DTYPES, name, number);
+  }
+  return -1;
+}
+
+static int read_dtype(PyObject *object, const char *name, vc_dtype *out) {
+  const char *type = Py_TYPE(object)->tp_name;
+  if (PyUnicode_Check(object)) return read_dtype_name(object, name, out);
+  if (object == (PyObject *)&PyBool_Type) {
+    *out = (vc_dtype){VC_BOOL, 8};
+    return 0;
+  }
+  if (strcmp(type, "torch.dtype") == 0) return read_torch_dtype(object, name, out);
+  if (PyType_Check(object) || strncmp(type, "numpy.dtype", 11) == 0) {
+    return read_numpy_dtype(object, name, out);
+  }
+  if (PyLong_Check(object) && !PyBool_Check(object)) return refuse_number(object, name);
+  return refuse_type(object, name, "a torch, NumPy or CuPy dtype, or a name: " DTYPES);
+}
+
+/* Object to dtype, by address. A cached object is kept alive. Strings are not
+ * cached: they may be anyone's. */
+#define CACHE_SIZE 32
+typedef struct {
+  PyObject *object;
+  vc_dtype dtype;
+} known_dtype;
+static known_dtype cache[CACHE_SIZE];
+static vp_version versions[CACHE_SIZE];
+
+int vp_argument_dtype(PyObject *value, const char *name, vc_dtype *out) {
+  size_t slot = ((uintptr_t)value >> 4) % CACHE_SIZE;
+  known_dtype copied;
+  const known_dtype *seen = vp_entry_read(&versions[slot], &cache[slot], &copied, sizeof copied);
+  if (seen && seen->object == value) {
+    *out = seen->dtype;
+    return 0;
+  }
+  if (read_dtype(value, name, out) < 0) return -1;
+  if (PyUnicode_Check(value)) return 0;
+  known_dtype made = {Py_NewRef(value), *out};
+  vp_entry_swap(&versions[slot], &cache[slot], &made, sizeof made);
+  Py_XDECREF(made.object);
+  return 0;
 }

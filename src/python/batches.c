@@ -4,7 +4,6 @@
 #include "adapters/adapter.h"
 #include "arguments.h"
 #include "convert.h"
-#include "copy_options.h"
 #include "copying.h"
 #include "errors.h"
 #include "free_threading.h"
@@ -168,7 +167,7 @@ PyObject *vp_as_gpumats(PyObject *module, PyObject *const *args, Py_ssize_t coun
   (void)module;
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (vp_layout_read(values[1], "from_layout", NULL, &options.from) < 0) return NULL;
-  if (vp_copy_options_read(values[2], values[3], &options) < 0) return NULL;
+  if (vp_argument_placement(values[2], values[3], &options) < 0) return NULL;
   if (read_streams(values[4], values[5], &options) < 0) return NULL;
   return convert_all(values[0], &options);
 }
@@ -182,11 +181,9 @@ PyObject *vp_as_tensors(PyObject *module, PyObject *const *args, Py_ssize_t coun
   vp_options options = {.target = &vp_torch_adapter};
   (void)module;
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
-  int keepdim = vp_argument_bool(values[1], 0);
-  if (keepdim < 0) return NULL;
-  options.keepdim = keepdim;
-  options.owner = values[2] == Py_None ? NULL : values[2];
-  if (vp_copy_options_read(values[3], values[4], &options) < 0) return NULL;
+  if (vp_argument_bool(values[1], "keepdim", &options.keepdim) < 0) return NULL;
+  if (vp_argument_owner(values[2], values[0], &options.owner) < 0) return NULL;
+  if (vp_argument_placement(values[3], values[4], &options) < 0) return NULL;
   if (read_streams(values[5], values[6], &options) < 0) return NULL;
   return convert_all(values[0], &options);
 }

@@ -5,7 +5,6 @@
 #include "adapters/opencv.h"
 #include "arguments.h"
 #include "batches.h"
-#include "copy_options.h"
 #include "copying.h"
 #include "errors.h"
 #include "hand_over.h"
@@ -56,10 +55,6 @@ PyObject *vp_convert(PyObject *image, const vp_options *options) {
   return import_and_export(image, from, already, options);
 }
 
-static void set_owner(PyObject *owner, vp_options *options) {
-  options->owner = owner == Py_None ? NULL : owner;
-}
-
 /* stream= and producer_stream=, the two that every conversion takes. */
 static int parse_streams(PyObject *consumer, PyObject *producer, vp_options *options) {
   if (vp_stream_read(consumer, "stream", &options->consumer) < 0) return -1;
@@ -76,7 +71,7 @@ static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t c
   if (vp_is_one_argument(count, kwnames)) return vp_convert(args[0], &options);
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (vp_layout_read(values[1], "from_layout", "as_gpumat", &options.from) < 0) return NULL;
-  if (vp_copy_options_read(values[2], values[3], &options) < 0) return NULL;
+  if (vp_argument_placement(values[2], values[3], &options) < 0) return NULL;
   if (parse_streams(values[4], values[5], &options) < 0) return NULL;
   return vp_convert(values[0], &options);
 }
@@ -88,13 +83,11 @@ static PyObject *as_array(const vp_signature *signature, const vp_adapter *targe
   vp_options options = {.target = target};
   if (vp_is_one_argument(count, kwnames)) return vp_convert(args[0], &options);
   if (vp_arguments(signature, args, count, kwnames, values) < 0) return NULL;
-  int keepdim = vp_argument_bool(values[1], 0);
-  if (keepdim < 0) return NULL;
-  options.keepdim = keepdim;
-  set_owner(values[2], &options);
+  if (vp_argument_bool(values[1], "keepdim", &options.keepdim) < 0) return NULL;
+  if (vp_argument_owner(values[2], values[0], &options.owner) < 0) return NULL;
   if (parse_streams(values[3], values[4], &options) < 0) return NULL;
   bool copies = target != &vp_view_adapter; /* a View has no memory of its own */
-  if (copies && vp_copy_options_read(values[5], values[6], &options) < 0) return NULL;
+  if (copies && vp_argument_placement(values[5], values[6], &options) < 0) return NULL;
   return vp_convert(values[0], &options);
 }
 
@@ -118,10 +111,12 @@ AS_ARRAY(view, vp_view_adapter, NULL)
   "producer_stream: where the image was written; None: its library's current stream.\n"
 #define COPY_OPTIONS                                                                         \
   "copy: False never moves a pixel; None copies once where a view is impossible; True\n"      \
-  "always gives memory of its own. device: an ordinal, \"cpu\", \"cuda:1\" or a device object.\n"
+  "always gives memory of its own. device: an ordinal, \"cpu\", \"cuda\" (device 0), \"cuda:1\", a\n"\
+  "torch or CuPy device, or what View.device says.\n"
 #define ARRAY_OPTIONS                                                                      \
   "keepdim: a one-channel GpuMat as (H, W, 1) instead of (H, W).\n"                         \
-  "owner: an object to keep alive with a GpuMat that does not own its memory.\n" STREAM_OPTIONS
+  "owner: an object to keep alive with a GpuMat that does not own its memory; an error for\n" \
+  "images that do.\n" STREAM_OPTIONS
 
 PyMethodDef vp_convert_methods[] = {
     VP_METHOD(as_gpumat,

@@ -138,7 +138,10 @@ int vp_raise_from(const char *format, ...) {
 }
 
 int vp_raise_at(Py_ssize_t index, const char *of) {
-  if (!PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_TypeError)) return -1;
+  bool plain = PyErr_Occurred() == PyExc_ValueError; /* others have more than a message */
+  if (!plain && !PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_TypeError)) {
+    return -1;
+  }
   PyObject *cause = take_exception();
   PyErr_Format((PyObject *)Py_TYPE(cause), "image %zd%s: %S", index, of, cause);
   PyObject *raised = take_exception();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "imports.h"
 
+#include <string.h>
+
 #include "free_threading.h"
 
 PyObject *vp_imported(const char *module) {
@@ -8,6 +10,17 @@ PyObject *vp_imported(const char *module) {
   PyObject *found = modules ? vp_dict_value(modules, module) : NULL;
   if (!found) PyErr_Clear();
   return found;
+}
+
+const char *vp_install(const char *module) {
+  static const char *const known[][2] = {
+      {"numpy", "pip install numpy"},
+      {"torch", "pip install torch"},
+      {"cupy", "pip install cupy-cuda13x (or the package for your CUDA)"}};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (strcmp(module, known[i][0]) == 0) return known[i][1];
+  }
+  return "install it";
 }
 
 PyObject *vp_import(const char *module, const char *install) {

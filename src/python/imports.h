@@ -11,6 +11,9 @@
  * An object of a library whose module is not imported cannot exist. */
 PyObject *vp_imported(const char *module);
 
+/* What to say to one who lacks a library: how it is installed. Static text. */
+const char *vp_install(const char *module);
+
 /* Imports a module; ImportError says what to install. New reference. */
 PyObject *vp_import(const char *module, const char *install);
 

@@ -15,6 +15,7 @@
 #include "source.h"
 #include "streams.h"
 #include "transform/transform.h"
+#include "transform/values.h"
 #include "view_object.h"
 #include "way_back.h"
 
@@ -24,8 +25,8 @@ static PyObject *collect(PyObject *module, PyObject *const *args, Py_ssize_t cou
   static const vp_signature signature = {"collect", 0, {"force", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
-  int force = vp_argument_bool(values[0], 0);
-  if (force < 0) return NULL;
+  bool force = false;
+  if (vp_argument_bool(values[0], "force", &force) < 0) return NULL;
   size_t released = vc_collect(force);
   released += vp_way_back_retry(SIZE_MAX);
   return PyLong_FromSize_t(released);
@@ -126,6 +127,7 @@ static int execute(PyObject *module) {
   if (vp_source_init(module) < 0 || vp_holder_init() < 0 || vp_view_init(module) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_convert_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_transform_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, vp_values_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_pointer_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_savant_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, vp_stream_methods) < 0) return -1;

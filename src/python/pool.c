@@ -164,19 +164,15 @@ static int set_default(const vp_opencv *opencv) {
   return -1;
 }
 
-static int use(PyObject *module, int index, PyObject *named) {
+static int use(PyObject *module, int index, const vc_stream *streams, PyObject *objects) {
   vc_error error;
-  vc_stream *streams;
-  PyObject *objects;
   const vp_opencv *opencv = load_opencv("use_pool"); /* before our allocator is seen anywhere */
   vc_pool *pool = opencv && close_at_exit(module) == 0 ? pool_at(index) : NULL;
-  if (!pool || read_streams(named, &streams, &objects) < 0) return -1;
+  if (!pool) return -1;
   vc_owner owner = vp_own(objects);
   vc_status status = vc_pool_use(pool, &opencv->abi, streams,
                                  (size_t)PyTuple_GET_SIZE(objects), &owner, &error);
   vc_owner_release(&owner);
-  Py_DECREF(objects);
-  PyMem_Free(streams);
   if (status != VC_OK) return vp_raise(&error);
   if (set_default(opencv) < 0) return -1;
   current = index;
@@ -197,13 +193,18 @@ static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t co
                           PyObject *kwnames) {
   static const vp_signature signature = {"use_pool", 1, {"name", "streams", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
+  vc_stream *streams;
+  PyObject *objects;
   int index, result;
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (find_pool(values[0], &index) < 0) return NULL;
+  if (read_streams(values[1], &streams, &objects) < 0) return NULL;
   import_for(index);
   vp_setting_begin();
-  result = index == NONE ? stop_using() : use(module, index, values[1]);
+  result = index == NONE ? stop_using() : use(module, index, streams, objects);
   vp_setting_end();
+  Py_DECREF(objects);
+  PyMem_Free(streams);
   vp_drain(); /* streams that are not named any more */
   if (result < 0) return NULL;
   Py_RETURN_NONE;
@@ -221,18 +222,6 @@ static PyObject *pool(PyObject *module, PyObject *unused) {
 
 /* --- empty_gpumat */
 
-static int read_int(PyObject *value, const char *name, int32_t *out) {
-  int overflow;
-  long number = PyLong_AsLongAndOverflow(value, &overflow);
-  if (number == -1 && PyErr_Occurred()) return -1;
-  if (overflow || number != (int32_t)number) {
-    PyErr_Format(PyExc_OverflowError, "%s is %R, which is no C int", name, value);
-    return -1;
-  }
-  *out = (int32_t)number;
-  return 0;
-}
-
 static vc_pool *pool_in_use(void) {
   vc_pool *found;
   vp_setting_begin();
@@ -241,22 +230,29 @@ static vc_pool *pool_in_use(void) {
   return found;
 }
 
-static int fill_empty(const vp_opencv *opencv, PyObject *const *values, vc_gpumat *header) {
-  vc_error error;
-  vp_stream stream;
+typedef struct {
   int32_t rows, cols, type;
-  if (read_int(values[0], "rows", &rows) < 0 || read_int(values[1], "cols", &cols) < 0 ||
-      read_int(values[2], "type", &type) < 0 || vp_stream_read(values[3], "stream", &stream) < 0) {
-    return -1;
-  }
+  vp_stream stream;
+} wanted;
+
+static int read_wanted(PyObject *const *values, wanted *out) {
+  if (vp_argument_int(values[0], "rows", 0, &out->rows) < 0) return -1;
+  if (vp_argument_int(values[1], "cols", 0, &out->cols) < 0) return -1;
+  if (vp_argument_int(values[2], "type", 0, &out->type) < 0) return -1;
+  return vp_stream_read(values[3], "stream", &out->stream);
+}
+
+static int fill_empty(const vp_opencv *opencv, const wanted *mat, vc_gpumat *header) {
+  vc_error error;
+  vp_stream stream = mat->stream;
   vc_pool *from = pool_in_use();
   if (!from) return -1;
   if (!stream.given && vp_stream_in_use()) stream = *vp_stream_in_use();
   vc_stream handle = stream.given ? stream.handle : VC_STREAM_LEGACY;
   vc_owner owner = {0};
   if (stream.object) owner = vp_own(stream.object);
-  vc_status status =
-      vc_pool_gpumat(from, &opencv->abi, rows, cols, type, handle, &owner, header, &error);
+  vc_status status = vc_pool_gpumat(from, &opencv->abi, mat->rows, mat->cols, mat->type, handle,
+                                    &owner, header, &error);
   vc_owner_release(&owner);
   return status == VC_OK ? 0 : vp_raise(&error);
 }
@@ -267,12 +263,14 @@ static PyObject *empty_gpumat(PyObject *module, PyObject *const *args, Py_ssize_
   static const vp_signature signature = {
       "empty_gpumat", 3, {"rows", "cols", "type", "stream", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
+  wanted read;
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  if (read_wanted(values, &read) < 0) return NULL;
   vp_drain();
   const vp_opencv *opencv = load_opencv("empty_gpumat");
   PyObject *mat = opencv ? PyObject_CallNoArgs((PyObject *)opencv->gpumat) : NULL;
   vc_gpumat *header = mat ? vp_gpumat_header(mat) : NULL;
-  if (!header || fill_empty(opencv, values, header) < 0) Py_CLEAR(mat);
+  if (!header || fill_empty(opencv, &read, header) < 0) Py_CLEAR(mat);
   return mat;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "adapters/adapter.h"
+#include "arguments.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"
@@ -15,17 +16,17 @@ vc_stream vp_stream_normalised(long long handle) {
 }
 
 static int read_handle(PyObject *number, const char *argument, vp_stream *out) {
-  long long handle = PyLong_AsLongLong(number);
-  if (handle == -1 && PyErr_Occurred()) return -1;
-  if (handle < -1) {
-    PyErr_Format(PyExc_ValueError,
-                 "%s is %lld, needs a stream handle, 0 or 1 (legacy default), 2 (per-thread "
-                 "default) or -1 (no ordering)",
-                 argument, handle);
-    return -1;
+  int overflow;
+  long long handle = PyLong_AsLongLongAndOverflow(number, &overflow);
+  if (!overflow && handle >= -1) {
+    out->handle = vp_stream_normalised(handle);
+    return 0;
   }
-  out->handle = vp_stream_normalised(handle);
-  return 0;
+  PyErr_Format(PyExc_ValueError,
+               "%s is %.40S, needs a stream handle, 0 or 1 (legacy default), 2 (per-thread "
+               "default) or -1 (no ordering)",
+               argument, number);
+  return -1;
 }
 
 static bool is_cv2_stream(PyObject *value) {
@@ -61,6 +62,25 @@ static PyObject *protocol_handle(PyObject *value, const char *argument) {
   return handle;
 }
 
+/* A class, or a function that gives a stream, in the place of a stream. */
+static void refuse_uncalled(PyObject *value, const char *argument) {
+  PyErr_Format(PyExc_TypeError,
+               "%s is %.100R, which makes or gives streams, needs a stream: call it, as in "
+               "torch.cuda.Stream() or torch.cuda.current_stream()",
+               argument, value);
+}
+
+static void refuse_object(PyObject *value, const char *argument) {
+  if (PyCallable_Check(value)) {
+    refuse_uncalled(value, argument);
+    return;
+  }
+  PyErr_Format(PyExc_TypeError,
+               "%s is a %.100s, needs an int handle, a torch.cuda.Stream, cupy.cuda.Stream, "
+               "cv2.cuda.Stream or an object with __cuda_stream__",
+               argument, Py_TYPE(value)->tp_name);
+}
+
 static PyObject *object_handle(PyObject *value, const char *argument) {
   static const char *const names[] = {"cuda_stream", "ptr"}; /* torch, CuPy */
   if (is_cv2_stream(value)) return cv2_handle(value, argument);
@@ -69,13 +89,32 @@ static PyObject *object_handle(PyObject *value, const char *argument) {
     PyErr_Clear();
     handle = PyObject_GetAttrString(value, names[i]);
   }
-  if (!handle && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-    PyErr_Format(PyExc_TypeError,
-                 "%s is a %.100s, needs an int handle, a torch.cuda.Stream, cupy.cuda.Stream, "
-                 "cv2.cuda.Stream or an object with __cuda_stream__",
-                 argument, Py_TYPE(value)->tp_name);
-  }
+  if (!handle && PyErr_ExceptionMatches(PyExc_AttributeError)) refuse_object(value, argument);
   return handle;
+}
+
+/* A stream object, or an int of another type (NumPy's). */
+static int read_object(PyObject *value, const char *argument, vp_stream *out) {
+  if (PyType_Check(value)) { /* its attributes are those of streams, without a value */
+    refuse_uncalled(value, argument);
+    return -1;
+  }
+  PyObject *handle = vp_integer_of(value);
+  if (!handle) {
+    if (PyErr_Occurred()) return -1;
+    handle = object_handle(value, argument);
+    out->object = value;
+  }
+  if (!handle) return -1;
+  int result = -1;
+  if (PyLong_Check(handle) && !PyBool_Check(handle)) {
+    result = read_handle(handle, argument, out);
+  } else {
+    PyErr_Format(PyExc_TypeError, "the handle of %s is a %.100s, needs an int", argument,
+                 Py_TYPE(handle)->tp_name);
+  }
+  Py_DECREF(handle);
+  return result;
 }
 
 int vp_stream_read(PyObject *value, const char *argument, vp_stream *out) {
@@ -83,12 +122,7 @@ int vp_stream_read(PyObject *value, const char *argument, vp_stream *out) {
   if (!value || value == Py_None) return 0;
   out->given = true;
   if (PyLong_CheckExact(value)) return read_handle(value, argument, out);
-  PyObject *handle = object_handle(value, argument);
-  if (!handle) return -1;
-  int result = read_handle(handle, argument, out);
-  Py_DECREF(handle);
-  out->object = value;
-  return result;
+  return read_object(value, argument, out);
 }
 
 /* --- use_stream: the default of our own calls, a thread */
@@ -111,8 +145,23 @@ static PyObject *set_stream(PyObject *module, PyObject *value) {
 static PyObject *stream_handle(PyObject *module, PyObject *value) {
   (void)module;
   vp_stream stream;
-  if (vp_stream_read(value, "stream", &stream) < 0) return NULL;
+  if (vp_stream_read(value, "source", &stream) < 0) return NULL;
   return PyLong_FromSsize_t(stream.given ? stream.handle : VC_STREAM_LEGACY);
+}
+
+/* The device of a stream that names none. In host mode there are no devices to compare
+ * with, and streams are not used. */
+static PyObject *stream_device(PyObject *module, PyObject *value) {
+  (void)module;
+  vp_options options = {0};
+  int result = vp_is_host_mode()
+                   ? vp_argument_device(value, &options.has_device, &options.device)
+                   : vp_argument_options_device(value, &options);
+  if (result < 0) return NULL;
+  if (!options.has_device) Py_RETURN_NONE;
+  if (options.device.type == VC_CUDA) return PyLong_FromLong(options.device.id);
+  PyErr_Format(PyExc_ValueError, "device is %.80R, needs a CUDA device: streams have one", value);
+  return NULL;
 }
 
 /* --- each library's current stream */
@@ -215,28 +264,39 @@ PyObject *vp_cupy_stream_object(int32_t device, vc_stream stream) {
 
 /* --- module functions */
 
-static PyObject *warmup(PyObject *module, PyObject *args) {
+static PyObject *warmup(PyObject *module, PyObject *const *args, Py_ssize_t count,
+                        PyObject *kwnames) {
   (void)module;
-  int device = 0;
+  static const vp_signature signature = {"warmup", 0, {"device", NULL}};
+  PyObject *value = count == 1 ? args[0] : NULL; /* by position, too */
+  bool given;
+  vc_device device = {VC_CUDA, 0};
   vc_error error;
-  if (!PyArg_ParseTuple(args, "|i:warmup", &device)) return NULL;
-  if (vc_cuda_warmup(device, &error) != VC_OK) {
+  if (!vp_is_one_argument(count, kwnames) &&
+      vp_arguments(&signature, args, count, kwnames, &value) < 0) {
+    return NULL;
+  }
+  if (vp_argument_device(value, &given, &device) < 0) return NULL;
+  if (device.type == VC_CPU) Py_RETURN_NONE;
+  if (vc_cuda_warmup(device.id, &error) != VC_OK) {
     vp_raise(&error);
     return NULL;
   }
-  vp_torch_stream(device); /* finds each library's functions */
+  vp_torch_stream(device.id); /* finds each library's functions */
   PyObject *cupy = vp_imported("cupy");
-  if (cupy) vp_cupy_stream(device);
+  if (cupy) vp_cupy_stream(device.id);
   Py_XDECREF(cupy);
   Py_RETURN_NONE;
 }
 
 PyMethodDef vp_stream_methods[] = {
-    {"warmup", warmup, METH_VARARGS,
-     "warmup(device=0, /)\n--\n\n"
-     "Create a device's context and pooled events now, so that a later conversion inside\n"
-     "a CUDA graph capture creates nothing. Does nothing in host mode."},
+    VP_METHOD(warmup,
+              "warmup($module, /, device=None)\n--\n\n"
+              "Create a device's context and pooled events now, so that a later conversion inside\n"
+              "a CUDA graph capture creates nothing. Does nothing in host mode, and for \"cpu\".\n"
+              "device: an ordinal, \"cuda:1\" or a device object; None: device 0."),
     {"_set_stream", set_stream, METH_O, "Sets use_stream's stream for this thread."},
     {"_stream_handle", stream_handle, METH_O, "The handle of any stream object."},
+    {"_stream_device", stream_device, METH_O, "The ordinal that device= of a stream names, or None."},
     {NULL, NULL, 0, NULL},
 };

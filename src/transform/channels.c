@@ -9,6 +9,11 @@ static int32_t colours(int32_t channels) {
   return channels == 2 || channels == 4 ? channels - 1 : channels;
 }
 
+bool vc_transform_adds_alpha(int64_t from, int64_t to) {
+  if (from < 1 || from > VC_CHANNELS_MAPPED || to < 1 || to > VC_CHANNELS_MAPPED) return false;
+  return colours((int32_t)from) == from && colours((int32_t)to) != to;
+}
+
 static vc_status refuse_channels(int64_t from, int64_t to, vc_error *error) {
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "%" PRId64 " channels can't become %" PRId64 ": alpha (the last of 2 or 4) can be "

@@ -192,6 +192,17 @@ static vc_view part(int row, int rows, int row_step, int col, int cols, int chan
   return view;
 }
 
+/* Alpha is the last of 2 or 4 channels; to add it the source may have none. */
+static void test_added_alpha(void) {
+  for (int64_t from = -1; from <= 6; from++) {
+    for (int64_t to = -1; to <= 6; to++) {
+      bool adds = (from == 1 || from == 3) && (to == 2 || to == 4);
+      CHECK(vc_transform_adds_alpha(from, to) == adds);
+    }
+  }
+  CHECK(!vc_transform_adds_alpha(INT64_MAX, 4) && !vc_transform_adds_alpha(3, INT64_MIN));
+}
+
 static void test_parts(void) {
   vc_view left = part(1, 10, 1, 0, 10, 0, 4, false), right = part(1, 10, 1, 10, 10, 0, 4, true);
   vc_transform_params params = defaults();
@@ -310,6 +321,7 @@ int main(void) {
   test_channels();
   test_factors();
   test_empty();
+  test_added_alpha();
   test_parts();
   test_every_overlap();
   test_unlike_overlap();

@@ -153,19 +153,39 @@ def without(*names):
     """
 
 
+INSTALL = {
+    "cv2": "pip install opencv-python-headless",
+    "torch": "pip install torch",
+    "cupy": "pip install cupy-cuda13x",
+    "numpy": "pip install numpy",
+}
+
+
 @pytest.mark.parametrize(
-    ("call", "library", "install"),
+    ("call", "library"),
     [
-        ("as_gpumat", "cv2", "pip install opencv-python-headless"),
-        ("as_tensor", "torch", "pip install torch"),
-        ("as_cupy", "cupy", "pip install cupy-cuda13x"),
-        ("as_numpy", "numpy", "pip install numpy"),
+        ("as_gpumat({})", "cv2"),
+        ("as_gpumats({}.cast('B').cast('B', (2, 4, 3, 1)))", "cv2"),
+        ("to_gpumat({})", "cv2"),
+        ("to_gpumat([{}, {}], dtype='float32', scale=2)", "cv2"),
+        ("as_tensor({})", "torch"),
+        ("as_tensor({}, copy=True)", "torch"),
+        ("as_tensors([{}])", "torch"),
+        ("to_tensor({})", "torch"),
+        ("to_tensor([{}, {}], layout='NCHW', dtype='float16', normalize='unit')", "torch"),
+        ("as_cupy({})", "cupy"),
+        ("as_cupy({}, copy=True)", "cupy"),
+        ("to_cupy({})", "cupy"),
+        ("as_numpy({})", "numpy"),
+        ("as_numpy({}, copy=True)", "numpy"),
+        ("to_numpy({}, layout='CHW')", "numpy"),
+        ("from_pointer(16, (2, 2), type('Kind', (), {{}}))", "numpy"),
     ],
 )
-def test_a_missing_library_is_an_import_error_that_says_what_to_install(call, library, install):
-    name, message = raised(f"vc.{call}({IMAGE})", without(library))
+def test_a_missing_library_is_an_import_error_that_says_what_to_install(call, library):
+    name, message = raised(f"vc.{call.format(IMAGE, IMAGE)}", without(library))
     assert name == "ImportError"
-    assert message.startswith(f"viewcast needs {library} for this conversion: {install}")
+    assert f"viewcast needs {library} for this conversion: {INSTALL[library]}" in message
     assert f"No module named '{library}'" in message
 
 

@@ -456,14 +456,14 @@ def test_default_streams():
 @simulated()
 def test_bad_streams():
     array = new_array()
-    for bad in ("A", 1.5, object(), True, []):
+    for bad in ("A", 1.5, object(), True, []):  # classes and functions: test_arguments.py
         with raises(TypeError, "stream is a", "int handle"):
             vc.as_gpumat(array, stream=bad)
         with raises(TypeError, "producer_stream is a"):
             vc.view(array, producer_stream=bad)
     with raises(ValueError, "stream is -2"):
         vc.as_gpumat(array, stream=-2)
-    with raises(OverflowError):
+    with raises(ValueError, "stream is 18446744073709551616, needs a stream handle"):
         vc.as_gpumat(array, stream=1 << 64)
     broken = type("Stream", (), {"__cuda_stream__": lambda self: 7})()
     with raises(TypeError, "(version, handle)"):
@@ -1320,8 +1320,17 @@ def test_bare_warmup():
         vc.warmup(1)
     with raises(vc.DeviceError):
         vc.warmup(-1)
-    with raises(TypeError):
+    device = type("Device", (), {"__str__": lambda self: "cuda:0"})()
+    for same in ("cuda", "cuda:0", "cuda_managed:0", device, None, "cpu"):
+        vc.warmup(same)
+        vc.warmup(device=same)
+    assert sim.work() == ""
+    with raises(vc.DeviceError, "no CUDA device 4294967296: this process sees 1"):
+        vc.warmup(1 << 32)
+    with raises(ValueError, "device is '0', needs"):
         vc.warmup("0")
+    with raises(TypeError, "device is a bool, needs an int"):
+        vc.warmup(True)
 
 
 @simulated()

@@ -58,13 +58,13 @@ def test_python_types_are_numpys(dtype, name):
 @pytest.mark.parametrize(
     ("dtype", "error", "message"),
     [
-        ("float", vc.DTypeError, 'dtype is "float", needs "bool"'),
+        ("float8", vc.DTypeError, 'dtype is "float8", needs "bool"'),
         ("", vc.DTypeError, "dtype is"),
         (torch.complex64, vc.DTypeError, 'dtype is "complex64"'),
-        (np.complex64, vc.DTypeError, "c8"),
+        (np.complex64, vc.DTypeError, "complex64"),
         (np.dtype(">f4"), vc.DTypeError, "endian|byte"),
         (object, vc.DTypeError, "."),
-        (5, TypeError, "dtype is a int, needs a torch, NumPy or CuPy dtype"),
+        (5, TypeError, 'an int: as one of OpenCV.s types it is cv2.CV_32F, needs .*"float32"'),
     ],
     ids=repr,
 )
@@ -108,9 +108,9 @@ def test_one_number_is_everyones(value):
         ({"std": object()}, TypeError, "std is or holds a object"),
         ({"mean": [0.0] * 513}, ValueError, "mean has more than 512 values"),
         ({"scale": "x"}, TypeError, "scale is or holds a str"),
-        ({"scale": 10**400}, OverflowError, "."),
-        ({"std": 0}, ValueError, "std 0 give the factors inf"),
-        ({"scale": float("nan")}, ValueError, "needs finite ones"),
+        ({"scale": 10**400}, ValueError, "scale is or holds an int beyond float64"),
+        ({"std": 0}, ValueError, "std is or holds 0, needs numbers other than 0"),
+        ({"scale": float("nan")}, ValueError, "scale is or holds nan, needs finite"),
         ({"scale": 1e39, "dtype": "float32"}, ValueError, "within float32"),
         ({"fill": "x"}, TypeError, "fill is or holds a str"),
         ({"channels": 0}, ValueError, "channels is 0, needs 1 or more"),
@@ -123,7 +123,7 @@ def test_one_number_is_everyones(value):
         ({"from_layout": "\ud800"}, ValueError, "from_layout is '"),
         ({"from_layout": b"HWC"}, ValueError, "from_layout is b'HWC'"),
         ({"from_layout": 3}, ValueError, "from_layout is 3"),
-        ({"normalize": "imagenet"}, TypeError, "normalize is a str, needs a viewcast.Normal"),
+        ({"normalize": 3}, TypeError, "normalize is a int, needs a viewcast.Normal"),
         ({"normalize": vc.UNIT}, ValueError, "would be uint8 .*dtype="),
         ({"normalize": vc.UNIT, "scale": 2}, ValueError, "normalize= and scale= were both"),
         ({"normalize": vc.UNIT, "mean": 2}, ValueError, "normalize= and mean= were both"),
@@ -207,8 +207,6 @@ def test_normalizations():
     with pytest.raises(AttributeError):
         own.scale = 3
     assert vc.to_tensor(IMAGE, normalize=vc.UNIT, dtype=torch.float16).max() <= 1
-    floats = IMAGE.astype(np.float32)
-    assert vc.to_numpy(floats, normalize=vc.UNIT).dtype == np.float32
 
 
 # ---------------------------------------------------------------------- layouts

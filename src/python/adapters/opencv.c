@@ -158,6 +158,13 @@ static int import_gpumat(PyObject *image, const vp_options *options, vp_source *
   return own(image, mat, options, out);
 }
 
+bool vp_opencv_takes_owner(PyObject *image) {
+  if (!vp_is_gpumat(image)) return false;
+  const vc_gpumat *mat = vp_opencv_load() ? vp_gpumat_header(image) : NULL;
+  PyErr_Clear(); /* the import says what is wrong */
+  return !mat || vc_gpumat_hold(&opencv.abi, mat) == VC_HOLD_UNOWNED;
+}
+
 static bool holder_is_last(void *object) { return Py_REFCNT((PyObject *)object) == 1; }
 static void holder_release(void *object) { Py_DECREF((PyObject *)object); }
 

@@ -21,6 +21,10 @@ const vp_opencv *vp_opencv_load(void);
 /* True if the object is a cv2.cuda.GpuMat, whatever its state. */
 bool vp_is_gpumat(PyObject *object);
 
+/* True for a GpuMat that does not own its memory, which owner= is for, and for one that
+ * can't be looked at. */
+bool vp_opencv_takes_owner(PyObject *image);
+
 /* True if the object is a cv2.cuda.GpuMatND, OpenCV's array of any rank, which no
  * conversion takes: nothing in cv2 computes on one. */
 bool vp_is_gpumatnd(PyObject *object);

@@ -5,8 +5,6 @@
 
 #include "adapters/axes.h"
 #include "arguments.h"
-#include "copy_options.h"
-#include "dtype_argument.h"
 #include "errors.h"
 #include "view_object.h"
 
@@ -27,8 +25,9 @@ static int read_capsule(PyObject *capsule, vc_view *view) {
 
 static int read_address(PyObject *pointer, vc_view *view) {
   if (PyCapsule_CheckExact(pointer)) return read_capsule(pointer, view);
-  PyObject *number = PyBool_Check(pointer) ? NULL : PyNumber_Index(pointer);
+  PyObject *number = vp_integer_of(pointer);
   if (!number) {
+    if (PyErr_Occurred()) return -1;
     PyErr_Format(PyExc_TypeError,
                  "ptr is a %.100s, needs an address as an int (ctypes: .value, cuda.core: "
                  "int(buffer.handle)) or a capsule that holds one",
@@ -82,11 +81,11 @@ static int set_packed(vc_view *view) {
 }
 
 static int read_bytes(PyObject *pitch, int64_t *out) {
-  PyObject *number = PyBool_Check(pitch) ? NULL : PyNumber_Index(pitch);
+  PyObject *number = vp_integer_of(pitch);
   *out = number ? PyLong_AsLongLong(number) : -1;
   Py_XDECREF(number);
-  if (number && !PyErr_Occurred()) return 0;
-  if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError)) {
+  if (!PyErr_Occurred()) {
+    if (number) return 0;
     PyErr_Format(PyExc_TypeError, "pitch is a %.100s, needs the bytes from row to row as an int",
                  Py_TYPE(pitch)->tp_name);
   } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
@@ -143,7 +142,7 @@ static int find_device(PyObject *device, vc_view *view) {
   vc_error error;
   vp_options asked = {0};
   vc_device found = {VC_CPU, 0};
-  if (vp_copy_options_read(NULL, device, &asked) < 0) return -1;
+  if (vp_argument_options_device(device, &asked) < 0) return -1;
   if (!view->data) {
     view->device = asked.has_device ? asked.device : found;
     return 0;
@@ -180,9 +179,9 @@ static int own(PyObject *owner, PyObject *pointer, const vp_stream *stream, vp_s
 }
 
 static int read_readonly(PyObject *value, vc_view *view) {
-  int truth = vp_argument_bool(value, 0);
-  if (truth < 0) return -1;
-  view->readonly = (uint8_t)truth;
+  bool readonly = false;
+  if (vp_argument_bool(value, "readonly", &readonly) < 0) return -1;
+  view->readonly = readonly;
   return 0;
 }
 
@@ -200,7 +199,7 @@ static PyObject *from_pointer(PyObject *module, PyObject *const *args, Py_ssize_
   vc_view *view = &source.view;
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (read_address(values[PTR], view) < 0) return NULL;
-  if (vp_dtype_read(values[DTYPE], &view->dtype) < 0) return NULL;
+  if (vp_argument_dtype(values[DTYPE], "dtype", &view->dtype) < 0) return NULL;
   if (read_readonly(values[READONLY], view) < 0 || find_device(values[DEVICE], view) < 0) return NULL;
   if (read_layout(values[SHAPE], values[STRIDES], values[PITCH], view) < 0) return NULL;
   if (vp_stream_read(values[PRODUCER_STREAM], "producer_stream", &stream) < 0) return NULL;

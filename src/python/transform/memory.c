@@ -24,8 +24,18 @@ static PyObject *call_allocation(const char *function, PyObject *arguments) {
 
 static int ordinal(vc_device device) { return device.type == VC_CPU ? -1 : (int)device.id; }
 
+/* "torch" of "torch.Tensor": what is not installed is told before it is asked for. */
+static int require(const vp_adapter *library) {
+  char module[16];
+  PyOS_snprintf(module, sizeof module, "%.*s", (int)strcspn(library->name, "."), library->name);
+  PyObject *imported = vp_import(module, vp_install(module));
+  Py_XDECREF(imported);
+  return imported ? 0 : -1;
+}
+
 static PyObject *allocate_slowly(const vp_adapter *library, PyObject *shape, vc_dtype dtype,
                                  vc_device device, vc_stream stream) {
+  if (require(library) < 0) return NULL;
   return call_allocation("empty", Py_BuildValue("(sOsiL)", library->name, shape,
                                                 vc_dtype_name(dtype), ordinal(device),
                                                 (long long)stream));
@@ -50,7 +60,7 @@ static PyObject *call_empty(PyObject *function, PyObject *shape, PyObject *dtype
 static PyObject *attribute_of(const char *module, const char *name, PyObject **cache) {
   PyObject *known = VP_READ(*cache);
   if (known) return known;
-  PyObject *imported = PyImport_ImportModule(module);
+  PyObject *imported = vp_import(module, vp_install(module));
   PyObject *found = imported ? PyObject_GetAttrString(imported, name) : NULL;
   Py_XDECREF(imported);
   return vp_keep_first(cache, found);

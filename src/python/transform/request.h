@@ -15,6 +15,8 @@ typedef struct vp_request {
   vc_dtype dtype;
   int32_t channels;     /* 0: as many as the source has */
   bool is_normalised;   /* normalize= was given */
+  bool has_source;      /* normalize= is made for sources of one dtype */
+  vc_dtype source;
   bool is_line;         /* the source had one axis, and is seen as one row */
   PyObject *out;        /* borrowed; NULL: fresh memory */
   double mean[VC_TRANSFORM_CHANNELS], std[VC_TRANSFORM_CHANNELS];

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transform/result.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "adapters/opencv.h"
 #include "errors.h"
 #include "holder.h"
 #include "transform/memory.h"
+#include "transform/values.h"
 
 void vp_result_begin(vp_result *result) {
   result->outs.count = 0;
@@ -32,18 +34,9 @@ static bool is_mat(const vp_request *request) {
   return request->options.target == &vp_opencv_adapter;
 }
 
-static bool is_integer(vc_dtype dtype) {
-  return dtype.code == VC_INT || dtype.code == VC_UINT || dtype.code == VC_BOOL;
-}
-
 int vp_result_dtype(const vp_request *request, vc_dtype source, vc_dtype *out) {
   *out = request->has_dtype ? request->dtype : source;
-  if (!request->is_normalised || request->has_dtype || !is_integer(*out)) return 0;
-  PyErr_Format(PyExc_ValueError,
-               "normalize= gives fractions, and the result would be %s as the source is; say which "
-               "type it is to be (dtype=\"float32\")",
-               vc_dtype_name(*out));
-  return -1;
+  return vp_values_check_whole(request, source);
 }
 
 static int check_layout(const vp_layout *to, const vp_geometry *read, int64_t channels) {
@@ -160,11 +153,36 @@ static int check_statistics(const vp_request *request, const vp_geometry *read,
   return check_count(request, read, "std", params->std_count, channels);
 }
 
+/* --- what fits the sources */
+
+static int check_sources(const vp_request *request, const vp_images *from) {
+  for (size_t i = 0; i < from->count; i++) {
+    if (vp_values_check_source(request, from->views[i].dtype) == 0) continue;
+    return from->is_list ? vp_raise_at((Py_ssize_t)i, from->of) : -1;
+  }
+  return 0;
+}
+
+/* Of images of a list that go to results of their own, one that gets an alpha is enough. */
+static int check_fill(const vp_request *request, const vp_geometry *read, const vp_images *from,
+                      const vp_result *result) {
+  bool planar = request->params.to == VC_PLANAR;
+  if (isnan(request->params.fill)) return 0;
+  for (size_t i = 1; i < result->count && i < from->count; i++) {
+    int64_t channels = vp_channels_of(&from->views[i], read->planar);
+    if (vc_transform_adds_alpha(channels, vp_channels_of(&result->views[i], planar))) return 0;
+  }
+  int64_t wanted = result->stack ? 1 : vp_channels_of(&result->wanted, planar);
+  return vp_values_check_fill(request, read->channels, wanted);
+}
+
 int vp_result_plan(vp_request *request, const vp_geometry *read, const vp_images *from,
                    vp_result *result) {
   request->params.from = read->planar ? VC_PLANAR : VC_INTERLEAVED;
+  if (check_sources(request, from) < 0) return -1;
   if (!request->out && plan_new(request, read, from, result) < 0) return -1;
   if (check_statistics(request, read, result) < 0) return -1;
+  if (check_fill(request, read, from, result) < 0) return -1;
   return result->count > 1 ? 0 : vp_images_check_alike(from, request);
 }
 

@@ -111,18 +111,21 @@ static PyObject *simd(PyObject *module, PyObject *unused) {
   "layout: of the result, \"HWC\", \"CHW\", \"NHWC\", \"NCHW\", or \"HW\" and \"NHW\" for one\n"      \
   "channel without an axis; None: the source's. One image with an N is a batch of 1.\n" FROM_DOC
 #define VALUE_DOC                                                                           \
-  "dtype: of the result: a name or any library's dtype; None: the source's, or out's.\n"     \
+  "dtype: of the result: a name or any library's dtype; None: the source's, or out's. It is\n"\
+  "needed where integers are scaled by fractions.\n"                                         \
   "scale, mean, std: y = (x * scale - mean[c]) / std[c], c being the result's channel;\n"    \
   "numbers, or one number a channel. Rounded to nearest even and saturated for integers.\n"  \
-  "normalize: a Normalization (IMAGENET, CLIP, UNIT, SYMMETRIC) in place of these three.\n"  \
+  "normalize: a Normalization (IMAGENET, CLIP, UNIT, SYMMETRIC) or its name (\"imagenet\") in\n"\
+  "place of these three; an error for an image of another dtype than it is made for.\n"      \
   "reverse_channels: BGR <-> RGB; alpha stays the last.\n"                                   \
   "channels: of the result: alpha (the last of 2 or 4) is dropped or added with `fill`\n"    \
-  "(None: opaque), one colour is spread to three.\n"                                         \
+  "(None: opaque), one colour is spread to three. fill where none is added is an error.\n"    \
   "out: memory to write to, an array, GpuMat or list of images of any library; it is\n"      \
   "returned. Empty GpuMats are created. Everything is checked before anything is written;\n" \
   "for torch it is an in-place change of the tensor.\n"
 #define PLACE_DOC                                                                           \
-  "owner: an object to keep alive with a GpuMat that does not own its memory.\n"             \
+  "owner: an object to keep alive with a GpuMat that does not own its memory; an error for\n"\
+  "images that do.\n"                                                                        \
   "stream: where the result will be used, and where the work runs; None: the current\n"      \
   "stream of its library. producer_stream: where the image was written; None: its\n"         \
   "library's current stream. The host does not wait for a GPU.\n\n"                          \
