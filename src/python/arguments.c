@@ -317,7 +317,7 @@ static int read_torch_dtype(PyObject *object, const char *name, vc_dtype *out) {
 
 /* What numpy.dtype() makes of it. */
 static int read_numpy_dtype(PyObject *object, const char *name, vc_dtype *out) {
-  PyObject *numpy = vp_import("numpy", vp_install("numpy"));
+  PyObject *numpy = vp_import("numpy");
   PyObject *dtype = numpy ? PyObject_CallMethod(numpy, "dtype", "O", object) : NULL;
   int result = dtype ? vp_dtype_from_numpy(dtype, out) : -1;
   if (numpy && result < 0 && PyErr_ExceptionMatches(PyExc_TypeError)) { /* DTypeError, too */

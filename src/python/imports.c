@@ -16,29 +16,31 @@ const char *vp_install(const char *module) {
   static const char *const known[][2] = {
       {"numpy", "pip install numpy"},
       {"torch", "pip install torch"},
-      {"cupy", "pip install cupy-cuda13x (or the package for your CUDA)"}};
+      {"cupy", "pip install cupy-cuda13x (or the package for your CUDA)"},
+      {"cv2", "pip install opencv-python-headless (headers only), or an OpenCV built with CUDA to "
+              "compute on a GPU"}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (strcmp(module, known[i][0]) == 0) return known[i][1];
   }
   return "install it";
 }
 
-PyObject *vp_import(const char *module, const char *install) {
+PyObject *vp_import(const char *module) {
   PyObject *imported = PyImport_ImportModule(module);
   if (imported || !PyErr_ExceptionMatches(PyExc_ImportError)) return imported;
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   PyErr_NormalizeException(&type, &value, &traceback);
-  PyErr_Format(PyExc_ImportError, "viewcast needs %s for this conversion: %s (%S)", module, install,
-               value);
+  PyErr_Format(PyExc_ImportError, "viewcast needs %s for this conversion: %s (%S)", module,
+               vp_install(module), value);
   Py_XDECREF(type);
   Py_XDECREF(value);
   Py_XDECREF(traceback);
   return NULL;
 }
 
-int vp_load(const char *module, const char *install, bool *loaded, int (*find)(PyObject *module)) {
-  PyObject *imported = vp_import(module, install);
+int vp_load(const char *module, bool *loaded, int (*find)(PyObject *module)) {
+  PyObject *imported = vp_import(module);
   if (!imported) return -1;
   vp_loading_begin();
   int result = *loaded ? 0 : find(imported);

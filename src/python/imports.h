@@ -11,14 +11,14 @@
  * An object of a library whose module is not imported cannot exist. */
 PyObject *vp_imported(const char *module);
 
-/* What to say to one who lacks a library: how it is installed. Static text. */
+/* How a library is installed, for who lacks it. Static text. */
 const char *vp_install(const char *module);
 
 /* Imports a module; ImportError says what to install. New reference. */
-PyObject *vp_import(const char *module, const char *install);
+PyObject *vp_import(const char *module);
 
 /* Imports a module as above, and finds out once what is in it: `find` (0, or -1 with an
  * exception), on one thread at a time. *loaded, to be VP_READ, says that it was. */
-int vp_load(const char *module, const char *install, bool *loaded, int (*find)(PyObject *module));
+int vp_load(const char *module, bool *loaded, int (*find)(PyObject *module));
 
 #endif

@@ -149,7 +149,7 @@ static int check_cuda(PyObject *answer, const char *name, const char *install) {
 static bool keep(PyObject **slot, PyObject *found) { return vp_keep_first(slot, found) != NULL; }
 
 static int load_torch(void) {
-  PyObject *module = vp_import("torch", vp_install("torch"));
+  PyObject *module = vp_import("torch");
   PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
   int result = -1;
   if (cuda && check_cuda(PyObject_CallMethod(cuda, "is_available", NULL), "torch",
@@ -164,7 +164,7 @@ static int load_torch(void) {
 }
 
 static int load_cupy(void) {
-  PyObject *module = vp_import("cupy", vp_install("cupy"));
+  PyObject *module = vp_import("cupy");
   PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
   PyObject *stream = cuda ? PyObject_GetAttrString(cuda, "Stream") : NULL;
   int result = -1;

@@ -173,8 +173,15 @@ static bool is_on_gpu(const View *self) {
 static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
   *out = VC_STREAM_LEGACY;
   if (!is_given(stream)) return 0;
-  long long handle = PyLong_AsLongLong(stream);
+  PyObject *number = vp_integer_of(stream);
+  long long handle = number ? PyLong_AsLongLong(number) : -1;
+  Py_XDECREF(number);
   if (handle == -1 && PyErr_Occurred()) return -1;
+  if (!number) {
+    PyErr_Format(PyExc_TypeError, "stream is a %.100s, needs an int in DLPack: a handle",
+                 Py_TYPE(stream)->tp_name);
+    return -1;
+  }
   if (!is_on_gpu(self) && handle != -1) {
     PyErr_SetString(PyExc_BufferError, "host memory has no stream; give stream=None");
     return -1;

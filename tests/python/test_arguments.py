@@ -480,3 +480,38 @@ def test_an_owner_of_unowned_memory(function):
         function([mat, vc.as_gpumat(pixels)], owner=owner)
         with pytest.raises(ValueError, match="list keeps its memory itself"):
             function([pixels, pixels], owner=owner)
+
+
+def test_a_fill_for_one_image_of_a_list():
+    """Images that go to results of their own may differ: one alpha that is added is enough."""
+    with_alpha, without = np.zeros((4, 6, 4), np.uint8), np.zeros((4, 6, 3), np.uint8)
+    for images in ([with_alpha, without], [without, with_alpha]):
+        outs = [np.full((4, 6, 4), 5, np.uint8) for _ in images]
+        vc.to_numpy(images, out=outs, fill=7)
+        assert [
+            (out[..., 3] == (7 if image is without else 0)).all()
+            for image, out in zip(images, outs, strict=True)
+        ] == [True, True]
+    outs = [np.full((4, 6, 4), 5, np.uint8) for _ in range(2)]
+    with pytest.raises(ValueError, match="no alpha channel is added"):
+        vc.to_numpy([with_alpha, with_alpha], out=outs, fill=7)
+    assert all((out == 5).all() for out in outs)
+
+
+def test_the_stream_of_dlpack_is_an_int():
+    for wrong in (True, 1.5, "1", object(), torch.tensor(True)):
+        with pytest.raises(TypeError, match="stream is a .*, needs an int in DLPack"):
+            vc.view(IMAGE).__dlpack__(stream=wrong)
+
+
+def test_owners_of_many_tensors():
+    pixels, mat = unowned()
+    owner = object()
+    for images in ([mat, mat], [pixels, mat], iter([mat])):
+        made = vc.as_tensors(images, owner=owner)
+        assert sys.getrefcount(owner) > 2
+        del made
+    with pytest.raises(ValueError, match="list keeps its memory itself"):
+        vc.as_tensors([pixels, pixels], owner=owner)
+    vc.collect()
+    assert sys.getrefcount(owner) == 2

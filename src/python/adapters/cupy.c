@@ -13,8 +13,6 @@
 #include "paths.h"
 #include "slow.h"
 
-#define INSTALL_CUPY "pip install cupy-cuda13x (or the package for your CUDA)"
-
 static struct {
   bool loaded;
   vp_cupy_classes classes;
@@ -55,7 +53,7 @@ static int find_all(PyObject *module) {
 }
 
 static bool is_loaded(void) {
-  return VP_READ(cupy.loaded) || vp_load("cupy", INSTALL_CUPY, &cupy.loaded, find_all) == 0;
+  return VP_READ(cupy.loaded) || vp_load("cupy", &cupy.loaded, find_all) == 0;
 }
 
 /* --- import */

@@ -9,8 +9,6 @@
 #include "imports.h"
 #include "view_object.h"
 
-#define INSTALL_NUMPY "pip install numpy"
-
 static bool is_plain_array(PyObject *array) {
   return strcmp(Py_TYPE(array)->tp_name, "numpy.ndarray") == 0;
 }
@@ -95,7 +93,7 @@ static PyObject *make_array(PyObject *numpy, vp_source *source) {
 static PyObject *export_array(vp_source *source, const vp_options *options) {
   (void)options;
   if (check_export(&source->view) < 0) return NULL;
-  PyObject *numpy = vp_import("numpy", INSTALL_NUMPY);
+  PyObject *numpy = vp_import("numpy");
   if (!numpy) return NULL;
   /* The producer was waited for: managed memory is the host's like any other. */
   if (source->view.device.type == VC_CUDA_MANAGED) source->view.device = (vc_device){VC_CPU, 0};

@@ -115,7 +115,7 @@ PyObject *vp_dtype_to_numpy(vc_dtype dtype) {
   PyObject **slot = &objects[dtype.code & 7][width];
   PyObject *known = VP_READ(*slot);
   if (known) return known;
-  PyObject *numpy = vp_import("numpy", "pip install numpy");
+  PyObject *numpy = vp_import("numpy");
   if (!numpy) return NULL;
   const char *typestr = vc_dtype_typestr(dtype);
   PyObject *made =

@@ -11,10 +11,6 @@
 #include "paths.h"
 #include "slow.h"
 
-#define INSTALL_CV2                                                                    \
-  "pip install opencv-python-headless (headers only), or an OpenCV built with CUDA to " \
-  "compute on a GPU"
-
 /* Classes of cv2 that are recognised by their exact type. */
 static struct {
   PyTypeObject *gpumat, *gpumat_nd, *umat; /* strong, once cv2 was seen */
@@ -92,7 +88,7 @@ static int check_counting(PyObject *cv2) {
 
 static int verify(PyObject *cv2) {
   if (!types.gpumat && !find_types(cv2)) {
-    return vp_fail(VC_ERROR_ABI, "this cv2 has no cuda.GpuMat; %s", INSTALL_CV2);
+    return vp_fail(VC_ERROR_ABI, "this cv2 has no cuda.GpuMat; %s", vp_install("cv2"));
   }
   opencv.gpumat = types.gpumat;
   if (vp_opencv_verify(cv2, types.gpumat, &opencv.abi) < 0 || check_counting(cv2) < 0) return -1;
@@ -101,7 +97,7 @@ static int verify(PyObject *cv2) {
 }
 
 const vp_opencv *vp_opencv_load(void) {
-  bool ready = VP_READ(verified) || vp_load("cv2", INSTALL_CV2, &verified, verify) == 0;
+  bool ready = VP_READ(verified) || vp_load("cv2", &verified, verify) == 0;
   return ready ? &opencv : NULL;
 }
 

@@ -10,8 +10,6 @@
 #include "imports.h"
 #include "paths.h"
 
-#define INSTALL_TORCH "pip install torch"
-
 static struct {
   bool loaded;
   const DLPackExchangeAPI *api; /* NULL: the function below is used */
@@ -36,7 +34,7 @@ static int find_all(PyObject *module) {
 }
 
 static bool is_loaded(void) {
-  return VP_READ(torch.loaded) || vp_load("torch", INSTALL_TORCH, &torch.loaded, find_all) == 0;
+  return VP_READ(torch.loaded) || vp_load("torch", &torch.loaded, find_all) == 0;
 }
 
 /* --- import */

@@ -30,7 +30,7 @@ static int find_all(PyObject *module) {
 
 static bool is_loaded(void) {
   return VP_READ(torch.loaded) ||
-         vp_load("torch", "pip install torch", &torch.loaded, find_all) == 0;
+         vp_load("torch", &torch.loaded, find_all) == 0;
 }
 
 /* Takes the answer. */

@@ -28,7 +28,7 @@ static int ordinal(vc_device device) { return device.type == VC_CPU ? -1 : (int)
 static int require(const vp_adapter *library) {
   char module[16];
   PyOS_snprintf(module, sizeof module, "%.*s", (int)strcspn(library->name, "."), library->name);
-  PyObject *imported = vp_import(module, vp_install(module));
+  PyObject *imported = vp_import(module);
   Py_XDECREF(imported);
   return imported ? 0 : -1;
 }
@@ -60,7 +60,7 @@ static PyObject *call_empty(PyObject *function, PyObject *shape, PyObject *dtype
 static PyObject *attribute_of(const char *module, const char *name, PyObject **cache) {
   PyObject *known = VP_READ(*cache);
   if (known) return known;
-  PyObject *imported = vp_import(module, vp_install(module));
+  PyObject *imported = vp_import(module);
   PyObject *found = imported ? PyObject_GetAttrString(imported, name) : NULL;
   Py_XDECREF(imported);
   return vp_keep_first(cache, found);
