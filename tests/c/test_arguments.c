@@ -648,6 +648,16 @@ static void arguments_of_vc_transform_set_threads(void) {
   CHECK_INT(vc_transform_set_threads(before), 3);
 }
 
+/* Any two numbers of channels: what no image has adds no alpha. */
+static void arguments_of_vc_transform_adds_alpha(void) {
+  static const int64_t wrong[] = {INT64_MIN, -1, 0, 5, INT64_MAX};
+  CHECK(vc_transform_adds_alpha(3, 4));
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    CHECK(!vc_transform_adds_alpha(wrong[i], 4));
+    CHECK(!vc_transform_adds_alpha(3, wrong[i]));
+  }
+}
+
 static void arguments_of_vc_transform_simd(void) { CHECK(vc_transform_simd() != NULL); }
 static void arguments_of_vc_transform_kernels(void) { CHECK(vc_transform_kernels() != NULL); }
 
@@ -699,6 +709,7 @@ static const tested_function functions[] = {
     TESTED(vc_transform_check)
     TESTED(vc_views_find_overlap)
     TESTED(vc_transform_set_threads)
+    TESTED(vc_transform_adds_alpha)
     TESTED(vc_transform_simd)
     TESTED(vc_transform_kernels)
 };

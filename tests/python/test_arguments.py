@@ -2,6 +2,7 @@
 """Each argument means one thing, and is refused in one sentence, in every function."""
 
 import fractions
+import gc
 import inspect
 import re
 import sys
@@ -253,6 +254,8 @@ def held(value):
 @pytest.mark.skipif(not vc.host_mode(), reason="this machine has CUDA devices")
 @pytest.mark.parametrize(("name", "argument"), TAKEN)
 def test_wrong_arguments(name, argument):
+    gc.collect()
+    vc.collect()  # what other tests left
     before = vc.statistics(), sys.getrefcount(IMAGE)
     for value, error, words in WRONG[argument]:
         holders = held(value)
