@@ -28,7 +28,8 @@ print(f"OpenCV {cv2.__version__} {'with' if cuda else 'without'} CUDA")
 ONCE = "command_line docs doctor examples hostile_producers neighbours no_memory processes"
 ONCE += " simulated_cuda torch transform transform_streams wrong_cv2"
 # What takes another path under VIEWCAST_SLOW=1.
-SLOW = "batches conversions copies holders layout lifetime paths planar producers savant_names view"
+SLOW = "array_likes batches capsules conversions copies holders layout lifetime paths planar"
+SLOW += " producers savant_names view"
 
 
 def files(words):

@@ -181,6 +181,8 @@ int vp_raise_as_savant(const char *layout_text, const char *dtype_text) {
   return -1;
 }
 
+bool vp_is_dtype_error(void) { return PyErr_ExceptionMatches(types.dtype); }
+
 int vp_raise_no_image(PyObject *object, const char *needed) {
   PyErr_Format(PyExc_TypeError,
                "%.200s is no image: needs %s", Py_TYPE(object)->tp_name, needed);

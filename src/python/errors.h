@@ -38,6 +38,9 @@ int vp_raise_as_savant(const char *layout_text, const char *dtype_text);
  * at an image of out= when those before it were written. Always returns -1. */
 int vp_raise_after(Py_ssize_t index);
 
+/* Whether the exception that is set is a DTypeError. */
+bool vp_is_dtype_error(void);
+
 /* TypeError: `object` is no image at all. */
 int vp_raise_no_image(PyObject *object, const char *needed);
 

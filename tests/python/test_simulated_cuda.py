@@ -26,7 +26,7 @@ import weakref
 import cv2
 import numpy
 import pytest
-from dlpack_structs import CPU, CUDA, Producer, consume, managed_tensor
+from dlpack_structs import CPU, CUDA, Producer, consume, managed_tensor, new_capsule
 from threads import at_once
 
 import viewcast as vc
@@ -623,6 +623,79 @@ def test_host_producers_are_given_no_stream():
         vc.view(producer)
         assert producer.asked[0].get("stream") is None
         assert sim.work() == ""
+
+
+def bare_capsule(producer):
+    return new_capsule(ctypes.addressof(producer.managed), producer.name)
+
+
+@simulated()
+def test_a_bare_capsule_is_ready_on_the_legacy_stream_or_the_one_that_is_named():
+    a, b = sim.stream(), sim.stream()
+
+    def order(**options):
+        producer = dlpack_producer()
+        kept = vc.as_gpumat(bare_capsule(producer), **options)
+        enqueued = sim.work()
+        assert (producer.asked, producer.deleted) == ([], 0)
+        del kept
+        vc.collect()
+        sim.work()
+        return enqueued
+
+    assert order() == order(stream=-1) == ""
+    assert order(stream=b) == "record 1@0, wait B@0"
+    assert order(stream=b, producer_stream=a) == "record A@0, wait B@0"
+    assert order(stream=b, producer_stream=b) == order(stream=b, producer_stream=-1) == ""
+    with vc.use_stream(b):
+        assert order() == "record 1@0, wait B@0"
+    view = vc.view(bare_capsule(dlpack_producer()))
+    assert view.__cuda_array_interface__["stream"] == LEGACY
+    view = vc.view(bare_capsule(dlpack_producer()), producer_stream=a)
+    assert view.__cuda_array_interface__["stream"] == a
+
+
+@simulated()
+def test_the_tensor_of_a_bare_capsule_ends_after_its_consumer():
+    """Its memory's own stream is not known: no consumer's is taken for it."""
+    b = sim.stream()
+    for options in ({}, {"stream": b}, {"stream": b, "producer_stream": b}):
+        producer = dlpack_producer()
+        mat = vc.as_gpumat(bare_capsule(producer), **options)
+        sim.work()
+        stream = options.get("stream", LEGACY)
+        sim.busy(stream)
+        del mat
+        vc.collect()
+        assert sim.work().startswith(f"record {'A' if stream == b else 1}@0")
+        assert producer.deleted == 0
+        sim.busy(stream, False)
+        vc.collect()
+        assert producer.deleted == 1
+        sim.work()
+
+
+@simulated()
+def test_bare_capsules_and_the_host():
+    a = sim.stream()
+    vc.as_numpy(bare_capsule(dlpack_producer(kind=CUDA_MANAGED)))
+    assert sim.work() == "synchronize 1@0"
+    vc.as_numpy(bare_capsule(dlpack_producer(kind=CUDA_MANAGED)), producer_stream=a)
+    assert sim.work() == "synchronize A@0"
+    for producer in (dlpack_producer(kind=CUDA_HOST), Producer(numpy.zeros((4, 6), "uint8"))):
+        vc.view(bare_capsule(producer))
+        assert sim.work() == ""
+        sim.arrays.append(producer)
+    made = vc.as_numpy(bare_capsule(dlpack_producer()), copy=None)
+    assert made.shape == (4, 6, 3)
+    assert "synchronize 1@0" in sim.work()
+    with raises(vc.DeviceError, "copy=None"):
+        vc.as_numpy(bare_capsule(dlpack_producer()))
+    nowhere = dlpack_producer(device=3)
+    for convert in (vc.view, vc.as_gpumats, vc.to_gpumat, lambda x: vc.to_numpy([x])):
+        with raises(vc.DeviceError, "CUDA device 3; this process sees 1"):
+            convert(bare_capsule(nowhere))
+    assert nowhere.deleted == 4
 
 
 def export(view, **keywords):

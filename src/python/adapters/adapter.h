@@ -36,6 +36,7 @@ extern const vp_adapter vp_opencv_adapter;  /* cv2.cuda.GpuMat */
 extern const vp_adapter vp_torch_adapter;   /* torch.Tensor */
 extern const vp_adapter vp_cupy_adapter;    /* cupy.ndarray */
 extern const vp_adapter vp_numpy_adapter;   /* numpy.ndarray, cv2.Mat */
+extern const vp_adapter vp_pil_adapter;     /* PIL.Image.Image */
 extern const vp_adapter vp_view_adapter;    /* viewcast.View */
 extern const vp_adapter vp_generic_adapter; /* anything with a protocol */
 

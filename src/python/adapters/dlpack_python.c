@@ -67,35 +67,71 @@ int vp_import_exchange(const DLPackExchangeAPI *api, PyObject *object, vp_source
 
 /* --- capsules */
 
-static int take(PyObject *capsule, vp_source *out) {
-  vc_error error;
-  uint64_t flags = 0;
-  vc_status status;
+/* Reads the tensor of an unused capsule and renames that. False if it is none. */
+static bool take_tensor(PyObject *capsule, vp_source *out, uint64_t *flags, vc_status *status,
+                        vc_error *error) {
   if (PyCapsule_IsValid(capsule, CAPSULE_VERSIONED)) {
     DLManagedTensorVersioned *tensor = PyCapsule_GetPointer(capsule, CAPSULE_VERSIONED);
-    status = vc_view_from_dlpack_versioned(tensor, &out->view, &out->owner, &flags, &error);
-    if (status == VC_OK) PyCapsule_SetName(capsule, "used_" CAPSULE_VERSIONED);
+    *status = vc_view_from_dlpack_versioned(tensor, &out->view, &out->owner, flags, error);
+    if (*status == VC_OK) PyCapsule_SetName(capsule, "used_" CAPSULE_VERSIONED);
   } else if (PyCapsule_IsValid(capsule, CAPSULE)) {
     DLManagedTensor *tensor = PyCapsule_GetPointer(capsule, CAPSULE);
-    status = vc_view_from_dlpack(tensor, &out->view, &out->owner, &error);
-    if (status == VC_OK) PyCapsule_SetName(capsule, "used_" CAPSULE);
+    *status = vc_view_from_dlpack(tensor, &out->view, &out->owner, error);
+    if (*status == VC_OK) PyCapsule_SetName(capsule, "used_" CAPSULE);
   } else {
-    const char *name = PyCapsule_CheckExact(capsule) ? PyCapsule_GetName(capsule) : NULL;
-    PyErr_Clear();
-    return vp_fail(VC_ERROR_VALUE,
-                   "__dlpack__() gave %s%.100s, needs an unused capsule named \"dltensor\" or "
-                   "\"dltensor_versioned\"",
-                   name ? "a capsule named " : "an object of type ",
-                   name ? name : Py_TYPE(capsule)->tp_name);
+    return false;
   }
-  if (status != VC_OK) return vp_raise(&error);
-  return refuse_copy(flags);
+  return true;
 }
 
-int vp_import_capsule(PyObject *capsule, vp_source *out) {
-  int result = take(capsule, out);
-  if (result < 0) vp_release(&out->owner);
-  return result;
+/* Takes the tensor of what __dlpack__() gave, or of a capsule that the caller has; one thread
+ * at a time, so that a capsule that two of them have is used once. */
+static int take(PyObject *capsule, vp_source *out, uint64_t *flags) {
+  static vp_lock taking;
+  vc_error error;
+  vc_status status;
+  vp_lock_take(&taking);
+  bool unused = take_tensor(capsule, out, flags, &status, &error);
+  vp_lock_give(&taking);
+  if (unused) return status == VC_OK ? 0 : vp_raise(&error);
+  const char *name = PyCapsule_CheckExact(capsule) ? PyCapsule_GetName(capsule) : NULL;
+  PyErr_Clear();
+  return vp_fail(VC_ERROR_VALUE,
+                 "__dlpack__() gave %s%.100s, needs an unused capsule named \"dltensor\" or "
+                 "\"dltensor_versioned\"",
+                 name ? "a capsule named " : "an object of type ",
+                 name ? name : Py_TYPE(capsule)->tp_name);
+}
+
+int vp_import_capsule(PyObject *capsule, bool may_copy, vp_source *out) {
+  uint64_t flags = 0;
+  if (take(capsule, out, &flags) < 0) return -1;
+  if (may_copy || refuse_copy(flags) == 0) return 0;
+  vp_release(&out->owner);
+  return -1;
+}
+
+/* Whether a name is that of DLPack's capsules, used ones too. */
+static bool is_dlpack_name(const char *name) {
+  const char *plain = strncmp(name, "used_", 5) == 0 ? name + 5 : name;
+  return strcmp(plain, CAPSULE) == 0 || strcmp(plain, CAPSULE_VERSIONED) == 0;
+}
+
+int vp_import_bare_capsule(PyObject *capsule, vp_source *out) {
+  const char *name = PyCapsule_GetName(capsule);
+  if (!name || !is_dlpack_name(name)) return 0;
+  if (*name == 'u') {
+    return vp_fail(VC_ERROR_VALUE,
+                   "the DLPack capsule was used already (it is named \"%s\"), and can be taken "
+                   "once; make another (x.__dlpack__()), or pass x itself",
+                   name);
+  }
+  if (vp_import_capsule(capsule, true, out) < 0) return -1;
+  bool on_gpu = vc_device_is_gpu(out->view.device);
+  out->has_producer = on_gpu;
+  out->producer = VC_STREAM_LEGACY;
+  out->orders_itself = on_gpu; /* nobody knows on which stream its memory is used next */
+  return 1;
 }
 
 static void drop_capsule(PyObject *capsule) {

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "adapters/adapter.h"
+#include "adapters/array_like.h"
 #include "adapters/buffer.h"
 #include "adapters/cuda_array.h"
 #include "adapters/dlpack_python.h"
+#include "adapters/no_image.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "hand_over.h"
@@ -77,8 +79,8 @@ static int read_device(PyObject *object, long *type, long *id) {
                        Py_TYPE(object)->tp_name);
 }
 
-static PyObject *get_capsule(PyObject *method, PyObject *stream) {
-  PyObject *const arguments[] = {names.version, Py_False, stream};
+static PyObject *get_capsule(PyObject *method, PyObject *stream, bool may_copy) {
+  PyObject *const arguments[] = {names.version, may_copy ? Py_None : Py_False, stream};
   PyObject *capsule = PyObject_Vectorcall(method, arguments, 0,
                                           stream ? names.with_stream : names.keywords);
   if (capsule || !PyErr_ExceptionMatches(PyExc_TypeError)) return capsule;
@@ -112,13 +114,13 @@ static int import_dlpack(PyObject *object, PyObject *method, const vp_options *o
   out->has_producer = true;
   out->producer = consumer;
   out->orders_itself = on_gpu;
-  PyObject *capsule = get_capsule(method, stream);
+  PyObject *capsule = get_capsule(method, stream, vp_may_copy(options));
   Py_XDECREF(stream);
   if (!capsule) {
     return vp_raise_from("%.200s's __dlpack__() does not give its memory",
                          Py_TYPE(object)->tp_name);
   }
-  int result = vp_import_capsule(capsule, out);
+  int result = vp_import_capsule(capsule, vp_may_copy(options), out);
   Py_DECREF(capsule);
   if (result == 0 && is_immutable(Py_TYPE(object))) out->view.readonly = 1;
   return result;
@@ -145,15 +147,43 @@ static int try_cuda_array(PyObject *object, vp_source *out) {
   return result;
 }
 
+static int refuse(PyObject *object) {
+  const char *advice = vp_no_image_advice(object);
+  PyErr_Format(PyExc_TypeError, "%.200s is no image: needs " PROTOCOLS "%s%s",
+               Py_TYPE(object)->tp_name, advice ? "; " : "", advice ? advice : "");
+  return -1;
+}
+
+static int import_capsule(PyObject *capsule, vp_source *out) {
+  int taken = vp_import_bare_capsule(capsule, out);
+  if (taken == 0) return refuse(capsule);
+  if (taken < 0) return -1;
+  int result = check_exists(capsule, out->view.device);
+  if (result < 0) vp_release(&out->owner);
+  return result;
+}
+
+/* A buffer of a type that no view can have may be one that NumPy can copy. */
+static int import_buffer(PyObject *object, const vp_options *options, vp_source *out) {
+  if (vp_import_buffer(object, out) == 0) return 0;
+  if (!vp_may_copy(options) || !vp_is_dtype_error()) return -1;
+  PyErr_Clear();
+  return vp_import_array_like(object, options, out);
+}
+
 static int import_any(PyObject *object, const vp_options *options, vp_source *out) {
   if (!VP_READ(names.loaded) && load_names() < 0) return -1;
-  if (PyType_Check(object) || object == Py_None) return vp_raise_no_image(object, PROTOCOLS);
+  if (PyType_Check(object) || object == Py_None) return refuse(object);
   int done = try_dlpack(object, options, out);
   if (done == 0) done = try_cuda_array(object, out);
   if (done < 0) return vp_raise_from("%.200s can't be read as an image", Py_TYPE(object)->tp_name);
   if (done > 0) return 0;
-  if (!PyObject_CheckBuffer(object)) return vp_raise_no_image(object, PROTOCOLS);
-  return vp_import_buffer(object, out);
+  if (PyObject_CheckBuffer(object)) return import_buffer(object, options, out);
+  if (PyCapsule_CheckExact(object)) return import_capsule(object, out);
+  if (vp_may_copy(options) && vp_is_array_like(object)) {
+    return vp_import_array_like(object, options, out);
+  }
+  return refuse(object);
 }
 
 const vp_adapter vp_generic_adapter = {

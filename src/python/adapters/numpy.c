@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "adapters/adapter.h"
+#include "adapters/array_like.h"
 #include "adapters/buffer.h"
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
@@ -54,14 +55,60 @@ static int refuse_mask(PyObject *array) {
                  Py_TYPE(array)->tp_name);
 }
 
+/* Whether a dtype is big-endian, and of which type it would be in the machine's order.
+ * Keeps the exception that is set. */
+static bool is_swapped(PyObject *dtype, vc_dtype *native) {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *typestr = PyObject_GetAttrString(dtype, "str");
+  const char *text = typestr && PyUnicode_Check(typestr) ? PyUnicode_AsUTF8(typestr) : NULL;
+  bool is = text && text[0] == '>' && vc_dtype_from_typestr(text + 1, native, NULL) == VC_OK;
+  Py_XDECREF(typestr);
+  PyErr_Restore(type, value, traceback);
+  return is;
+}
+
+static int import_array(PyObject *array, const vp_options *options, vp_source *out);
+
+/* A big-endian array by a copy in the machine's order. */
+static int import_swapped(PyObject *array, vc_dtype native, const vp_options *options,
+                          vp_source *out) {
+  PyErr_Clear();
+  if (!vp_may_copy(options)) {
+    return vp_fail(VC_ERROR_DTYPE,
+                   "the array is big-endian, and a view needs the machine's byte order; allow a "
+                   "copy (copy=None, or to_numpy(x), to_tensor(x) and their like), or swap the "
+                   "bytes first (.astype('%s'))",
+                   vc_dtype_typestr(native));
+  }
+  PyObject *dtype = vp_dtype_to_numpy(native); /* borrowed */
+  PyObject *copy = dtype ? PyObject_CallMethod(array, "astype", "O", dtype) : NULL;
+  if (!copy) return vp_raise_from("the NumPy array can't be copied in the machine's byte order");
+  vp_options once = *options; /* a subclass may give what is still big-endian */
+  once.copy = VP_COPY_NEVER;
+  int result = import_array(copy, &once, out);
+  Py_DECREF(copy);
+  return result;
+}
+
+/* An array whose dtype (taken; NULL with an exception) is none of ours as it is. */
+static int import_unknown(PyObject *array, PyObject *dtype, const vp_options *options,
+                          vp_source *out) {
+  vc_dtype native;
+  bool swapped = dtype && is_swapped(dtype, &native);
+  Py_XDECREF(dtype);
+  if (swapped) return import_swapped(array, native, options, out);
+  return vp_raise_from("the NumPy array can't be read");
+}
+
 static int import_array(PyObject *array, const vp_options *options, vp_source *out) {
-  (void)options;
   vc_dtype dtype;
   if (!is_plain_array(array) && refuse_mask(array) < 0) return -1;
   PyObject *object = PyObject_GetAttrString(array, "dtype");
-  int known = object ? vp_dtype_from_numpy(object, &dtype) : -1;
-  Py_XDECREF(object);
-  if (known < 0) return vp_raise_from("the NumPy array can't be read");
+  if (!object || vp_dtype_from_numpy(object, &dtype) < 0) {
+    return import_unknown(array, object, options, out);
+  }
+  Py_DECREF(object);
   if (dtype.code == VC_BFLOAT) return import_reinterpreted(array, dtype, out);
   return vp_import_buffer(array, out);
 }

@@ -20,6 +20,7 @@ static known_class known_classes[] = {
     {"torch", "Tensor", &vp_torch_adapter, NULL},
     {"cupy", "ndarray", &vp_cupy_adapter, NULL},
     {"numpy", "ndarray", &vp_numpy_adapter, NULL},
+    {"PIL.Image", "Image", &vp_pil_adapter, NULL},
 };
 
 static PyTypeObject *class_of(known_class *known) {
@@ -54,7 +55,7 @@ static const vp_adapter *look_up(PyTypeObject *type) {
 static uintptr_t cache[CACHE_SIZE];
 
 static const vp_adapter *const cacheable[] = {&vp_opencv_adapter, &vp_torch_adapter, &vp_cupy_adapter,
-                                              &vp_numpy_adapter, &vp_view_adapter};
+                                              &vp_numpy_adapter,  &vp_pil_adapter,   &vp_view_adapter};
 enum { MASK = _Alignof(PyTypeObject) - 1 };
 _Static_assert(sizeof cacheable / sizeof *cacheable <= MASK + 1, "an index fits into the bits");
 

@@ -134,7 +134,7 @@ static int describe_by_capsule(PyObject *tensor, vc_view *view) {
   if (floating > 0 && check_meaning(tensor, complex) < 0) return -1;
   PyObject *capsule = PyObject_CallOneArg(torch.to_dlpack, tensor);
   if (!capsule) return vp_torch_refuse(tensor);
-  int result = vp_import_capsule(capsule, &described);
+  int result = vp_import_capsule(capsule, false, &described);
   Py_DECREF(capsule);
   vp_release(&described.owner);
   *view = described.view;

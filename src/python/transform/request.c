@@ -118,6 +118,7 @@ int vp_request_read(const char *function, bool is_mat, PyObject *const *args, Py
   if (sort_arguments(function, is_mat, args, count, kwnames, values) < 0) return -1;
   out->function = function;
   out->is_mat = is_mat;
+  out->options.copy = VP_COPY_IF_NEEDED; /* no view is asked for */
   *image = values[IMAGE];
   out->out = unless_none(values[OUT]);
   if (vp_argument_owner(values[OWNER], values[IMAGE], &out->options.owner) < 0) return -1;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PIL.Image.Image, which gives its pixels as a copy alone. */
+#include "adapters/adapter.h"
+#include "adapters/array_like.h"
+#include "errors.h"
+
+static int refuse_view(PyObject *image) {
+  PyErr_Format(PyExc_TypeError,
+               "%.200s is no image that can be viewed: PIL gives its pixels as a copy; use "
+               "numpy.array(img), or allow the copy (copy=None, or to_tensor(img), to_numpy(img), "
+               "to_gpumat(img))",
+               Py_TYPE(image)->tp_name);
+  return -1;
+}
+
+/* Pixels of a palette are indices, which look like a grey image. */
+static int check_mode(PyObject *image) {
+  PyObject *mode = PyObject_GetAttrString(image, "mode");
+  if (!mode) return vp_raise_from("the PIL image has no mode");
+  bool is_palette = PyUnicode_Check(mode) && (PyUnicode_CompareWithASCIIString(mode, "P") == 0 ||
+                                              PyUnicode_CompareWithASCIIString(mode, "PA") == 0);
+  if (is_palette) {
+    vp_fail(VC_ERROR_VALUE,
+            "the PIL image has mode \"%S\", whose pixels are indices into a palette, needs values; "
+            "use img.convert(\"RGB\") for its colours, or numpy.array(img) for the indices",
+            mode);
+  }
+  Py_DECREF(mode);
+  return is_palette ? -1 : 0;
+}
+
+static int import_image(PyObject *image, const vp_options *options, vp_source *out) {
+  if (!vp_may_copy(options)) return refuse_view(image);
+  if (check_mode(image) < 0) return -1;
+  return vp_import_array_like(image, options, out);
+}
+
+const vp_adapter vp_pil_adapter = {
+    .name = "PIL.Image.Image", .import = import_image, .interleaved = true};
