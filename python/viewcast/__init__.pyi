@@ -75,9 +75,11 @@ class View(Buffer):
     def __dlpack_device__(self) -> tuple[int, int]: ...
 
 # `image` is a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, View,
-# or any object with DLPack, the CUDA Array Interface or the buffer protocol.
-# `owner` is what keeps the memory of a GpuMat alive that does not own it; an error for
-# memory that is owned.
+# or any object with DLPack, the CUDA Array Interface or the buffer protocol, or a
+# DLPack capsule, which is taken once. Where no view is asked for (to_*, copy=None,
+# copy=True) also a PIL image, a big-endian array, or what NumPy makes an array of.
+# `owner` is what keeps the memory of a GpuMat alive that does not own it;
+# an error for memory that is owned.
 # A stream is a torch.cuda.Stream, cupy.cuda.Stream, cv2.cuda.Stream, an object
 # with __cuda_stream__, or a handle; -1 is for no ordering, None for the current
 # stream of the library (OpenCV: the legacy default stream).

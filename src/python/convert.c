@@ -144,7 +144,8 @@ PyMethodDef vp_convert_methods[] = {
     VP_METHOD(as_numpy, "as_numpy($module, /, image, *, keepdim=False, owner=None, copy=False, "
            "device=None, stream=None, "
            "producer_stream=None)\n--\n\n"
-                     "A numpy.ndarray that views an image in host memory: no pixel moves.\n"
+                     "A numpy.ndarray that views an image in host memory: no pixel moves. One of a\n"
+                     "GPU needs copy=None or True.\n"
                      "Read-only memory gives a read-only array.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
     VP_METHOD(view, "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
            "producer_stream=None)\n--\n\n"

@@ -102,11 +102,6 @@ def test_what_is_no_image_is_a_type_error_that_names_it(target, thing, name):
         CONVERT[target](thing)
 
 
-def test_a_capsule_alone_is_no_image():
-    """Nobody tells what device and stream it is for."""
-    refuses(vc.view(b"123").__dlpack__(max_version=(1, 0)), "PyCapsule is no image", TypeError)
-
-
 # --- buffers
 
 
