@@ -18,14 +18,34 @@ static int index_of(const vp_signature *signature, PyObject *name) {
   return -1;
 }
 
-static int take_keyword(const vp_signature *signature, PyObject *name, PyObject *value,
-                        PyObject **values) {
-  int index = index_of(signature, name);
-  if (index < 0) {
+static bool has_from_layout(const vp_signature *signature) {
+  int i = 0;
+  while (signature->names[i] && strcmp(signature->names[i], "from_layout") != 0) i++;
+  return signature->names[i] != NULL;
+}
+
+static int refuse_keyword(const vp_signature *signature, const vp_more *more, PyObject *name) {
+  if (more && index_of(more->signature, name) >= 0) {
+    PyErr_Format(PyExc_TypeError,
+                 "%s() got an unexpected keyword argument '%U': it changes no pixel; use %s, which "
+                 "takes %U=",
+                 signature->function, name, more->function, name);
+  } else if (PyUnicode_CompareWithASCIIString(name, "layout") == 0 && has_from_layout(signature)) {
+    PyErr_Format(PyExc_TypeError,
+                 "%s() got an unexpected keyword argument 'layout': how the source's axes are to "
+                 "be read is from_layout=",
+                 signature->function);
+  } else {
     PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'",
                  signature->function, name);
-    return -1;
   }
+  return -1;
+}
+
+static int take_keyword(const vp_signature *signature, const vp_more *more, PyObject *name,
+                        PyObject *value, PyObject **values) {
+  int index = index_of(signature, name);
+  if (index < 0) return refuse_keyword(signature, more, name);
   if (values[index]) {
     PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'",
                  signature->function, name);
@@ -35,8 +55,9 @@ static int take_keyword(const vp_signature *signature, PyObject *name, PyObject 
   return 0;
 }
 
-int vp_arguments(const vp_signature *signature, PyObject *const *args, Py_ssize_t count,
-                 PyObject *kwnames, PyObject **values) {
+int vp_arguments_or_more(const vp_signature *signature, const vp_more *more,
+                         PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
+                         PyObject **values) {
   if (count > signature->positional) {
     PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
                  signature->function, signature->positional,
@@ -47,7 +68,7 @@ int vp_arguments(const vp_signature *signature, PyObject *const *args, Py_ssize_
   Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   for (Py_ssize_t i = 0; i < keywords; i++) {
     PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-    if (take_keyword(signature, name, args[count + i], values) < 0) return -1;
+    if (take_keyword(signature, more, name, args[count + i], values) < 0) return -1;
   }
   for (int i = 0; i < signature->positional; i++) {
     if (values[i]) continue;
@@ -56,6 +77,11 @@ int vp_arguments(const vp_signature *signature, PyObject *const *args, Py_ssize_
     return -1;
   }
   return 0;
+}
+
+int vp_arguments(const vp_signature *signature, PyObject *const *args, Py_ssize_t count,
+                 PyObject *kwnames, PyObject **values) {
+  return vp_arguments_or_more(signature, NULL, args, count, kwnames, values);
 }
 
 /* --- truth values and integers */

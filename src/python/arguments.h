@@ -29,10 +29,21 @@ static inline bool vp_is_one_argument(Py_ssize_t count, PyObject *kwnames) {
   return count == 1 && !kwnames;
 }
 
+/* A function that takes keywords that another refuses, for the message. */
+typedef struct vp_more {
+  const char *function; /* "to_cupy()" */
+  const vp_signature *signature;
+} vp_more;
+
 /* Sorts the arguments into values[], one borrowed reference a name, NULL where
  * one was not given. TypeError as a Python function raises it; returns -1. */
 int vp_arguments(const vp_signature *signature, PyObject *const *args, Py_ssize_t count,
                  PyObject *kwnames, PyObject **values);
+
+/* The same; a keyword that only `more` takes is refused with its name. */
+int vp_arguments_or_more(const vp_signature *signature, const vp_more *more,
+                         PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
+                         PyObject **values);
 
 /* True for Python's bool and NumPy's. */
 bool vp_is_bool(PyObject *value);

@@ -8,6 +8,7 @@
 #include "errors.h"
 #include "free_threading.h"
 #include "hand_over.h"
+#include "transform/request.h"
 
 /* --- a batch */
 
@@ -162,10 +163,11 @@ PyObject *vp_as_gpumats(PyObject *module, PyObject *const *args, Py_ssize_t coun
   static const vp_signature signature = {
       "as_gpumats", 1,
       {"images", "from_layout", "copy", "device", "stream", "producer_stream", NULL}};
+  static const vp_more more = {"to_gpumat()", &vp_to_mat};
   PyObject *values[VP_MAX_PARAMETERS];
   vp_options options = {.target = &vp_opencv_adapter};
   (void)module;
-  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  if (vp_arguments_or_more(&signature, &more, args, count, kwnames, values) < 0) return NULL;
   if (vp_layout_read(values[1], "from_layout", NULL, &options.from) < 0) return NULL;
   if (vp_argument_placement(values[2], values[3], &options) < 0) return NULL;
   if (read_streams(values[4], values[5], &options) < 0) return NULL;
@@ -177,10 +179,11 @@ PyObject *vp_as_tensors(PyObject *module, PyObject *const *args, Py_ssize_t coun
   static const vp_signature signature = {
       "as_tensors", 1,
       {"images", "keepdim", "owner", "copy", "device", "stream", "producer_stream", NULL}};
+  static const vp_more more = {"to_tensor()", &vp_to_array};
   PyObject *values[VP_MAX_PARAMETERS];
   vp_options options = {.target = &vp_torch_adapter};
   (void)module;
-  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  if (vp_arguments_or_more(&signature, &more, args, count, kwnames, values) < 0) return NULL;
   if (vp_argument_bool(values[1], "keepdim", &options.keepdim) < 0) return NULL;
   if (vp_argument_owner(values[2], values[0], &options.owner) < 0) return NULL;
   if (vp_argument_placement(values[3], values[4], &options) < 0) return NULL;

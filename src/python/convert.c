@@ -9,6 +9,7 @@
 #include "errors.h"
 #include "hand_over.h"
 #include "paths.h"
+#include "transform/request.h"
 
 /* Whether the image can be its own conversion. cv2.UMat and cv2.cuda.GpuMatND have
  * GpuMat's adapter, which refuses them. */
@@ -66,44 +67,58 @@ static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t c
   (void)module;
   static const vp_signature signature = {
       "as_gpumat", 1, {"image", "from_layout", "copy", "device", "stream", "producer_stream", NULL}};
+  static const vp_more more = {"to_gpumat()", &vp_to_mat};
   PyObject *values[VP_MAX_PARAMETERS];
   vp_options options = {.target = &vp_opencv_adapter};
   if (vp_is_one_argument(count, kwnames)) return vp_convert(args[0], &options);
-  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  if (vp_arguments_or_more(&signature, &more, args, count, kwnames, values) < 0) return NULL;
   if (vp_layout_read(values[1], "from_layout", "as_gpumat", &options.from) < 0) return NULL;
   if (vp_argument_placement(values[2], values[3], &options) < 0) return NULL;
   if (parse_streams(values[4], values[5], &options) < 0) return NULL;
   return vp_convert(values[0], &options);
 }
 
+/* NumPy has no memory of a GPU. */
+static int check_device(const vp_options *options) {
+  bool fits = options->target != &vp_numpy_adapter || !options->has_device ||
+              options->device.type == VC_CPU;
+  return fits ? 0
+              : vp_fail(VC_ERROR_DEVICE,
+                        "device= asks for cuda:%d and a NumPy array lies in host memory; leave "
+                        "device out, or use as_tensor, as_cupy or as_gpumat",
+                        (int)options->device.id);
+}
+
 /* The functions whose options are those of reading a GpuMat. */
-static PyObject *as_array(const vp_signature *signature, const vp_adapter *target,
-                          PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+static PyObject *as_array(const vp_signature *signature, const vp_more *more,
+                          const vp_adapter *target, PyObject *const *args, Py_ssize_t count,
+                          PyObject *kwnames) {
   PyObject *values[VP_MAX_PARAMETERS];
   vp_options options = {.target = target};
   if (vp_is_one_argument(count, kwnames)) return vp_convert(args[0], &options);
-  if (vp_arguments(signature, args, count, kwnames, values) < 0) return NULL;
+  if (vp_arguments_or_more(signature, more, args, count, kwnames, values) < 0) return NULL;
   if (vp_argument_bool(values[1], "keepdim", &options.keepdim) < 0) return NULL;
   if (vp_argument_owner(values[2], values[0], &options.owner) < 0) return NULL;
   if (parse_streams(values[3], values[4], &options) < 0) return NULL;
   bool copies = target != &vp_view_adapter; /* a View has no memory of its own */
   if (copies && vp_argument_placement(values[5], values[6], &options) < 0) return NULL;
-  return vp_convert(values[0], &options);
+  return check_device(&options) < 0 ? NULL : vp_convert(values[0], &options);
 }
 
-#define AS_ARRAY(function, adapter, ...)                                                 \
+#define AS_ARRAY(function, adapter, to, ...)                                             \
   static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
                             PyObject *kwnames) {                                         \
     static const vp_signature signature = {                                              \
         #function, 1, {"image", "keepdim", "owner", "stream", "producer_stream",         \
                        __VA_ARGS__}};                                                    \
+    static const vp_more more = {to, &vp_to_array};                                      \
     (void)module;                                                                        \
-    return as_array(&signature, &adapter, args, count, kwnames);                         \
+    return as_array(&signature, &more, &adapter, args, count, kwnames);                  \
   }
-AS_ARRAY(as_tensor, vp_torch_adapter, "copy", "device", NULL)
-AS_ARRAY(as_cupy, vp_cupy_adapter, "copy", "device", NULL)
-AS_ARRAY(as_numpy, vp_numpy_adapter, "copy", "device", NULL)
-AS_ARRAY(view, vp_view_adapter, NULL)
+AS_ARRAY(as_tensor, vp_torch_adapter, "to_tensor()", "copy", "device", NULL)
+AS_ARRAY(as_cupy, vp_cupy_adapter, "to_cupy()", "copy", "device", NULL)
+AS_ARRAY(as_numpy, vp_numpy_adapter, "to_numpy()", "copy", "device", NULL)
+AS_ARRAY(view, vp_view_adapter, "to_tensor(), to_cupy() or to_numpy()", NULL)
 
 #define STREAM_OPTIONS                                                                     \
   "stream: where the result will be used; None: its library's current stream (OpenCV: the\n" \

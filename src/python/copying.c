@@ -35,19 +35,7 @@ static bool must_come_to_host(const vp_options *options, const vp_source *source
   return options->target == &vp_numpy_adapter && source->view.device.type == VC_CUDA;
 }
 
-static int check_device(const vp_options *options) {
-  if (options->target != &vp_numpy_adapter || !options->has_device ||
-      options->device.type == VC_CPU) {
-    return 0;
-  }
-  return vp_fail(VC_ERROR_DEVICE,
-                 "device= asks for cuda:%d and a NumPy array lies in host memory; leave device "
-                 "out, or use as_tensor, as_cupy or as_gpumat",
-                 (int)options->device.id);
-}
-
 int vp_copying_needed(const vp_options *options, const vp_source *source) {
-  if (check_device(options) < 0) return -1;
   if (options->copy == VP_COPY_ALWAYS) return 1;
   if (options->copy == VP_COPY_IF_NEEDED &&
       (must_be_writable(options, source) || !fits_as_it_is(options, &source->view) ||

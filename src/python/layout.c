@@ -128,7 +128,7 @@ int vp_layout_check(const vp_layout *layout, const vp_adapter *from, const vc_vi
   if (view->ndim < 2) {
     return vp_fail(VC_ERROR_LAYOUT,
                    "the image has rank %d, needs 2 (H, W) or 3 (H, W, C) or (C, H, W)%s; reshape "
-                   "it first",
+                   "it first, or decode it if these are the bytes of a file (cv2.imdecode)",
                    (int)view->ndim, place == VP_OR_BATCH ? ", or 4 (a batch)" : "");
   }
   if (place == VP_ALONE && view->ndim == 4) return refuse_batch(layout);

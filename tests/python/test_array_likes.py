@@ -232,6 +232,18 @@ def test_pil_images_are_never_planar(size):
     assert vc.to_numpy([image, image]).shape == (2, size[1], size[0], 3)
 
 
+@pytest.mark.parametrize(
+    "call", [*TO.values(), lambda x, **layout: vc.as_gpumat(x, copy=None, **layout)]
+)
+def test_a_pil_image_is_interleaved_whatever_is_said(call):
+    for size in ((40, 3), (3, 3)):
+        assert vc.view(call(picture(size=size), from_layout="HWC")).shape == (*size[::-1], 3)
+        with pytest.raises(
+            vc.LayoutError, match=r"PIL\.Image\.Image, whose pixels are always inter"
+        ):
+            call(picture(size=size), from_layout="CHW")
+
+
 def test_a_pil_image_is_no_memory_to_write_to():
     image = picture()
     with pytest.raises(TypeError, match="no image"):

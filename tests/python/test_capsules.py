@@ -236,7 +236,7 @@ def test_a_capsule_that_another_consumer_used():
 def test_a_capsule_twice_in_a_list(convert):
     maker = Maker(Image((7, 5, 3)))
     capsule = maker.capsule()
-    with pytest.raises(vc.ViewError, match="(?s)image 1: .*used already|used already.*image 1"):
+    with pytest.raises(vc.ViewError, match="image 1: .*used already"):
         convert([capsule, capsule])
     settle()
     assert maker.deleted == 1

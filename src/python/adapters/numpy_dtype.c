@@ -29,7 +29,7 @@ static void remember(PyObject *object, vc_dtype dtype) {
 }
 
 /* Types that other packages give NumPy (ml_dtypes.float8_e4m3fn) have the typestr of a void
- * type, and a name of their own. */
+ * or an 8-bit float type, and a name of their own. */
 static int refuse_by_name(PyObject *dtype, const vc_error *error) {
   PyObject *name = PyObject_GetAttrString(dtype, "name");
   PyObject *fields = name ? PyObject_GetAttrString(dtype, "fields") : NULL;
@@ -56,7 +56,7 @@ static int parse_typestr(PyObject *dtype, vc_dtype *out) {
     vp_raise_from("the array's dtype has no typestr");
   } else if (vc_dtype_from_typestr(text, out, &error) == VC_OK) {
     result = 0;
-  } else if (text[0] && text[1] == 'V') {
+  } else if (text[0] && (text[1] == 'V' || strcmp(text + 1, "f1") == 0)) {
     refuse_by_name(dtype, &error);
   } else {
     vp_raise(&error);

@@ -32,12 +32,12 @@ enum {
   OWNER, STREAM, PRODUCER_STREAM, LAYOUT, KEEPDIM, PARAMETERS
 };
 
-static const vp_signature to_array = {
+const vp_signature vp_to_array = {
     "to_array", 1,
     {"image", "from_layout", "dtype", "scale", "mean", "std", "normalize", "reverse_channels",
      "channels", "fill", "out", "device", "owner", "stream", "producer_stream", "layout", "keepdim",
      NULL}};
-static const vp_signature to_mat = {
+const vp_signature vp_to_mat = {
     "to_gpumat", 1,
     {"image", "from_layout", "dtype", "scale", "mean", "std", "normalize", "reverse_channels",
      "channels", "fill", "out", "device", "owner", "stream", "producer_stream", NULL}};
@@ -54,7 +54,7 @@ static site sites[CACHE_SIZE];
 static vp_version versions[CACHE_SIZE];
 
 static void remember(size_t slot, bool is_mat, PyObject *kwnames) {
-  const vp_signature *signature = is_mat ? &to_mat : &to_array;
+  const vp_signature *signature = is_mat ? &vp_to_mat : &vp_to_array;
   site made = {.kwnames = Py_NewRef(kwnames), .is_mat = is_mat};
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++) {
     PyObject *name = PyTuple_GET_ITEM(kwnames, i);
@@ -73,7 +73,7 @@ static int sort_arguments(const char *function, bool is_mat, PyObject *const *ar
   const site *seen = vp_entry_read(&versions[slot], &sites[slot], &room, sizeof room);
   bool known = kwnames && seen && seen->kwnames == kwnames && seen->is_mat == is_mat;
   if (!known || count != 1) {
-    vp_signature signature = is_mat ? to_mat : to_array;
+    vp_signature signature = is_mat ? vp_to_mat : vp_to_array;
     signature.function = function;
     if (vp_arguments(&signature, args, count, kwnames, values) < 0) return -1;
     if (kwnames && count == 1) remember(slot, is_mat, kwnames);

@@ -22,6 +22,9 @@ typedef struct vp_request {
   double mean[VC_TRANSFORM_CHANNELS], std[VC_TRANSFORM_CHANNELS];
 } vp_request;
 
+/* The arguments of to_tensor, to_cupy and to_numpy, and those of to_gpumat. */
+extern const struct vp_signature vp_to_array, vp_to_mat;
+
 /* Nothing asked but the target: the pixels as they are. The arrays of numbers
  * are not touched: 8 KiB. */
 void vp_request_init(vp_request *out, const struct vp_adapter *target);

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sentences that an error says, each where it is needed: a table of calls. A row that is
+added to MESSAGES is tested; what holds for every function is tested by the loops below."""
+
+import collections
+import io
+import pathlib
+import re
+import types
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import viewcast as vc
+
+AS = [vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.as_numpy, vc.view]
+TO = [vc.to_gpumat, vc.to_tensor, vc.to_cupy, vc.to_numpy]
+GRAY = np.zeros((4, 6), np.uint8)
+
+
+def name_of(function):
+    return function.__name__
+
+
+# --- what is no image, in every function
+
+
+class Frame:
+    """As PyAV's."""
+
+    def to_ndarray(self, format=None): ...
+
+
+class Decoded:
+    """As decord's and MXNet's."""
+
+    def asnumpy(self): ...
+
+
+class Eager:
+    def numpy(self): ...
+
+
+class Holder:
+    """As torchcodec's frames."""
+
+    data = torch.zeros(2, 2)
+
+
+class Path:
+    def __fspath__(self):
+        return "frame.png"
+
+
+class Capture:
+    """As cv2.VideoCapture, and what reads frames as it does."""
+
+    def read(self): ...
+    def retrieve(self): ...
+
+
+class Table:
+    """As pandas' DataFrame."""
+
+    def keys(self): ...
+    def __getitem__(self, key): ...
+    def __array__(self, dtype=None, copy=None):
+        return np.array([["text", object()]], object)
+
+
+class Unknown: ...
+
+
+READ = r"read the file first \(cv2\.imread\(path\)"
+MANY = r"as_tensors\(list\) and as_gpumats\(list\) give views, to_tensor\(list\), to_gpumat\(list\)"
+NOT_IMAGES = {
+    "None": (None, "cv2.imread gives None for a file that it cannot read"),
+    "str": ("frame.png", READ),
+    "pathlib": (pathlib.Path("frame.png"), READ),
+    "fspath": (Path(), READ),
+    "dict": ({"image": GRAY}, r"pass one of them \(x\[key\]\)"),
+    "mapping": (collections.UserDict(image=GRAY), r"pass one of them \(x\[key\]\)"),
+    "frame": (Frame(), r"x\.to_ndarray\(\)"),
+    "asnumpy": (Decoded(), r"x\.asnumpy\(\)"),
+    "numpy": (Eager(), r"x\.numpy\(\)"),
+    "data": (Holder(), r"x\.data"),
+    "capture": (Capture(), r"ok, frame = x\.read\(\)"),
+    "file": (io.StringIO("x"), "it is an open file: read it first"),
+    "bytes file": (io.BytesIO(b"x"), r"cv2\.imdecode\("),
+    "int": (4096, r"from_pointer\(address, shape, dtype\)"),
+    "bool": (True, "needs a torch.Tensor"),
+    "float": (0.5, "needs a torch.Tensor"),
+    "complex": (1j, "needs a torch.Tensor"),
+    "module": (cv2, "it is a module"),
+    "torch": (torch, "it is a module"),
+    "class": (torch.Tensor, "it is a class: pass an instance of it"),
+    "array class": (np.ndarray, "it is a class"),
+    "dtype class": (np.float32, "it is a class"),
+    "generator": ((image for image in [GRAY]), r"make a list of it \(list\(x\)\)"),
+    "set": ({1, 2}, r"make a list of it \(list\(x\)\)"),
+    "function": (len, "it is a function: pass what it returns"),
+    "method": (torch.zeros(2, 2).cpu, "it is a function: pass what it returns"),
+    "lambda": (lambda: GRAY, "it is a function: pass what it returns"),
+    "namespace": (types.SimpleNamespace(), "needs a torch.Tensor"),
+    "object": (Unknown(), "needs a torch.Tensor"),
+    "ellipsis": (..., "needs a torch.Tensor"),
+}
+for_all_things = pytest.mark.parametrize(("thing", "sentence"), NOT_IMAGES.values(), ids=NOT_IMAGES)
+
+
+def check_no_image(call, thing, sentence, prefix=""):
+    with pytest.raises(TypeError) as caught:
+        call(thing)
+    said = str(caught.value)
+    name = type(thing).__name__
+    assert re.match(rf"{prefix}(\w+\.)*{re.escape(name)} is no image: needs a torch\.Tensor", said)
+    assert re.search(sentence, said), said
+    assert caught.value.__cause__ is None or prefix
+
+
+@for_all_things
+@pytest.mark.parametrize("call", [*AS, *TO], ids=name_of)
+def test_what_is_no_image_says_what_helps(call, thing, sentence):
+    check_no_image(call, thing, sentence)
+
+
+@for_all_things
+@pytest.mark.parametrize("call", [*TO, vc.as_tensors, vc.as_gpumats], ids=name_of)
+def test_in_a_list_too_with_its_index(call, thing, sentence):
+    for index, make in ((0, lambda x: [x, GRAY]), (1, lambda x: (GRAY, x))):
+        check_no_image(lambda x, make=make: call(make(x)), thing, sentence, f"image {index}: ")
+
+
+@for_all_things
+def test_as_memory_to_write_to(thing, sentence):
+    if thing is None:
+        return  # no out= at all
+    for call in TO[1:]:
+        check_no_image(lambda x, call=call: call(GRAY, out=x), thing, sentence)
+
+
+@pytest.mark.parametrize("call", AS, ids=name_of)
+def test_a_list_where_one_image_is_needed(call):
+    for many in ([GRAY, GRAY], (GRAY,), [], [[1, 2], [3, 4]]):
+        with pytest.raises(TypeError, match=rf"is no image.*{MANY}.*numpy\.array\(list\)"):
+            call(many)
+
+
+@pytest.mark.parametrize("call", TO, ids=name_of)
+def test_a_list_of_lists(call):
+    for many in ([[GRAY]], [GRAY, (GRAY, GRAY)]):
+        with pytest.raises(TypeError, match=rf"image {len(many) - 1}: .*is no image.*{MANY}"):
+            call(many)
+    with pytest.raises(TypeError, match=r"image 0: list is no image.*numpy\.array\(list\)"):
+        call([[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("call", AS, ids=name_of)
+def test_what_becomes_an_array(call):
+    with pytest.raises(TypeError, match=r"Table is no image.*numpy\.asarray\(x\)"):
+        call(Table())
+
+
+@pytest.mark.parametrize("call", TO, ids=name_of)
+def test_what_becomes_an_array_of_objects(call):
+    with pytest.raises(vc.DTypeError, match="dtype is object"):
+        call(Table())
+
+
+def test_a_real_frame_of_pyav():
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    frame = av.VideoFrame(64, 48, "rgb24")
+    for call in [*AS, *TO]:
+        with pytest.raises(TypeError, match=r"VideoFrame is no image.*x\.to_ndarray\(\)"):
+            call(frame)
+    assert vc.to_tensor(frame.to_ndarray(), layout="CHW").shape == (3, 48, 64)
+
+
+def test_a_real_capture():
+    if hasattr(cv2, "VideoCapture"):
+        check_no_image(vc.as_gpumat, cv2.VideoCapture(), r"ok, frame = x\.read\(\)")
+
+
+def test_objects_whose_attributes_raise():
+    class Raising:
+        def __getattr__(self, name):
+            raise ZeroDivisionError(name)
+
+    for call in [*AS, *TO]:
+        with pytest.raises((TypeError, vc.ViewError)) as caught:
+            call(Raising())
+        assert "Raising" in str(caught.value)
+
+
+# --- element types by their names
+
+
+TYPES = {
+    "complex64": np.zeros((4, 6), np.complex64),
+    "complex128": np.zeros((4, 6), np.complex128),
+    "object": np.zeros((4, 6), object),
+    "str": np.zeros((4, 6), "U3"),
+    "bytes": np.zeros((4, 6), "S3"),
+    "datetime64": np.zeros((4, 6), "M8[s]"),
+    "timedelta64": np.zeros((4, 6), "m8[s]"),
+    "structured": np.zeros((4, 6), "u1,u1"),
+}
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_element_types_are_named(dtype):
+    calls = [vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.view, *TO, lambda x: vc.to_numpy([x])]
+    for call in calls:
+        with pytest.raises(vc.DTypeError, match=f"dtype is (a )?{dtype}.*needs one of bool, int8"):
+            call(TYPES[dtype])
+
+
+def test_element_types_of_torch_are_named():
+    for dtype in (torch.complex64, torch.complex128):
+        name = str(dtype).removeprefix("torch.")
+        for call in (vc.as_gpumat, vc.as_cupy, vc.view, *TO):
+            with pytest.raises(vc.DTypeError, match=f"dtype is {name}"):
+                call(torch.zeros(4, 6, dtype=dtype))
+
+
+def test_element_types_of_other_packages_are_named():
+    ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    for call in (vc.as_gpumat, vc.view, *TO):
+        with pytest.raises(vc.DTypeError, match="dtype is float8_e5m2"):
+            call(np.zeros((4, 6), ml_dtypes.float8_e5m2))
+
+
+# --- keywords of another function
+
+
+MORE = {
+    vc.as_gpumat: "to_gpumat",
+    vc.as_gpumats: "to_gpumat",
+    vc.as_tensor: "to_tensor",
+    vc.as_tensors: "to_tensor",
+    vc.as_cupy: "to_cupy",
+    vc.as_numpy: "to_numpy",
+    vc.view: "to_numpy",
+}
+KEYWORDS = ["dtype", "scale", "mean", "std", "normalize", "reverse_channels", "channels", "fill"]
+KEYWORDS += ["out"]
+
+
+@pytest.mark.parametrize("call", MORE, ids=name_of)
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_a_keyword_of_the_transform_names_it(call, keyword):
+    message = rf"{call.__name__}\(\) got an unexpected keyword argument '{keyword}'.*{MORE[call]}\("
+    with pytest.raises(TypeError, match=message):
+        call(GRAY, **{keyword: None})
+
+
+@pytest.mark.parametrize("call", [vc.as_tensor, vc.as_cupy, vc.as_numpy, vc.view], ids=name_of)
+def test_layout_too(call):
+    with pytest.raises(TypeError, match=rf"'layout'.*{MORE[call]}\("):
+        call(GRAY, layout="CHW")
+
+
+@pytest.mark.parametrize("call", [*MORE, *TO], ids=name_of)
+def test_keywords_that_nobody_takes(call):
+    with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'colour'$"):
+        call(GRAY, colour="red")
+
+
+# --- the table: name, call, class, sentence
+
+MESSAGES = [
+    (
+        "masked",
+        lambda: vc.to_numpy(np.ma.array(GRAY, mask=True)),
+        vc.ViewError,
+        r"has a mask, which a view would not see; fill it first \(\.filled\(value\)\)",
+    ),
+    (
+        "big-endian",
+        lambda: vc.as_tensor(GRAY.astype(">u2")),
+        vc.DTypeError,
+        r"big-endian.*copy=None.*\.astype\('<u2'\)",
+    ),
+    (
+        "used capsule",
+        lambda: [vc.view(capsule) for capsule in [GRAY.__dlpack__()] * 2],
+        vc.ViewError,
+        "the DLPack capsule was used already",
+    ),
+    (
+        "pitch and strides",
+        lambda: vc.from_pointer(64, (2, 2), "uint8", strides=(2, 1), pitch=2),
+        ValueError,
+        "strides= and pitch= were given, needs one of them",
+    ),
+    (
+        "bytes of a file",
+        lambda: vc.to_tensor(b"\x89PNG"),
+        vc.LayoutError,
+        r"rank 1.*cv2\.imdecode",
+    ),
+    (
+        "bytes of a file, as a GpuMat",
+        lambda: vc.as_gpumat(bytearray(b"\x89PNG")),
+        vc.LayoutError,
+        r"rank 1.*cv2\.imdecode",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [row[1:] for row in MESSAGES],
+    ids=[row[0] for row in MESSAGES],
+)
+def test_messages(call, error, sentence):
+    with pytest.raises(error, match=sentence):
+        call()
