@@ -31,6 +31,23 @@ class Array:
 
 producer = Array()
 address = array.ctypes.data
+swapped = np.zeros((7, 5, 3), ">u2")
+masked = np.ma.array(array, mask=True)
+
+class Like:
+    def __array__(self, dtype=None, copy=None):
+        return array
+
+like = Like()
+
+def no_image():
+    for thing in (None, "path", masked):
+        try:
+            vc.view(thing)
+        except (TypeError, vc.ViewError):
+            continue
+        raise AssertionError(thing)
+
 batch = np.zeros((3, 7, 5, 4), np.uint8)
 masks = np.zeros((3, 7, 5), np.uint8)
 images = [np.zeros((7, 5, 3), np.uint8) for _ in range(9)]  # more than are kept in place
@@ -68,6 +85,13 @@ operations = {
     "versioned capsule": lambda: view.__dlpack__(max_version=(1, 0)),
     "attributes": lambda: (view.shape, view.strides, view.dtype, view.device, repr(view)),
     "buffer": lambda: memoryview(view),
+    "view of a capsule": lambda: vc.view(view.__dlpack__(max_version=(1, 0))),
+    "GpuMat of a capsule": lambda: vc.as_gpumat(view.__dlpack__()),
+    "copy of a capsule": lambda: vc.to_numpy([view.__dlpack__(), array]),
+    "copy of a big-endian array": lambda: vc.to_numpy(swapped),
+    "copy of what becomes an array": lambda: vc.as_numpy(like, copy=None),
+    "no image": no_image,
+    "pitch": lambda: vc.from_pointer(address, (7, 5, 3), "uint8", pitch=15),
     "statistics": vc.statistics,
     "layout": vc.opencv_layout,
     "refusal": refused,

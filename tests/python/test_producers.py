@@ -949,5 +949,16 @@ def test_a_mask_is_refused_everywhere(mask):
         vc.view(np.ma.masked)
 
 
+def test_a_mask_that_cannot_be_asked_for():
+    class Array(np.ndarray):
+        @property
+        def mask(self):
+            raise ZeroDivisionError
+
+    with pytest.raises(vc.ViewError, match="does not tell its mask") as caught:
+        vc.view(np.zeros((4, 6), np.uint8).view(Array))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
 def test_other_subclasses_of_ndarray_are_arrays():
     assert vc.view(np.zeros((4, 6), np.uint8).view(np.recarray)).shape == (4, 6)

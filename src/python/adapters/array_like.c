@@ -5,12 +5,16 @@
 #include "errors.h"
 #include "imports.h"
 
-bool vp_is_array_like(PyObject *object) {
-  bool is = PyObject_HasAttrString(object, "__array_interface__") ||
-            PyObject_HasAttrString(object, "__array_struct__") ||
-            PyObject_HasAttrString(object, "__array__");
-  PyErr_Clear();
-  return is;
+int vp_is_array_like(PyObject *object) {
+  static const char *const names[] = {"__array_interface__", "__array_struct__", "__array__"};
+  for (int i = 0; i < 3; i++) {
+    PyObject *found = PyObject_GetAttrString(object, names[i]);
+    Py_XDECREF(found);
+    if (found) return 1;
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+    PyErr_Clear();
+  }
+  return 0;
 }
 
 int vp_import_array_like(PyObject *object, const vp_options *options, vp_source *out) {

@@ -11,8 +11,8 @@ static inline bool vp_may_copy(const vp_options *options) {
 }
 
 /* Whether the object says that NumPy can make an array of it (__array_interface__,
- * __array_struct__ or __array__). Leaves no exception. */
-bool vp_is_array_like(PyObject *object);
+ * __array_struct__ or __array__): 1 or 0; -1 with an exception. */
+int vp_is_array_like(PyObject *object);
 
 /* Imports numpy.asarray(object), which may be a view of it or a copy. */
 int vp_import_array_like(PyObject *object, const vp_options *options, vp_source *out);

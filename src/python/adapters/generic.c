@@ -180,10 +180,10 @@ static int import_any(PyObject *object, const vp_options *options, vp_source *ou
   if (done > 0) return 0;
   if (PyObject_CheckBuffer(object)) return import_buffer(object, options, out);
   if (PyCapsule_CheckExact(object)) return import_capsule(object, out);
-  if (vp_may_copy(options) && vp_is_array_like(object)) {
-    return vp_import_array_like(object, options, out);
-  }
-  return refuse(object);
+  int is_array = vp_may_copy(options) ? vp_is_array_like(object) : 0;
+  if (is_array == 0) return refuse(object);
+  if (is_array > 0) return vp_import_array_like(object, options, out);
+  return vp_raise_from("%.200s can't be read as an image", Py_TYPE(object)->tp_name);
 }
 
 const vp_adapter vp_generic_adapter = {

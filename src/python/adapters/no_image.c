@@ -37,6 +37,7 @@ static bool is_file(PyObject *object) {
   return PyObject_HasAttrString(object, "read") && PyObject_HasAttrString(object, "seek");
 }
 
+static bool is_array_like(PyObject *object) { return vp_is_array_like(object) > 0; }
 static bool has_asnumpy(PyObject *object) { return PyObject_HasAttrString(object, "asnumpy"); }
 static bool has_numpy(PyObject *object) { return PyObject_HasAttrString(object, "numpy"); }
 
@@ -61,7 +62,7 @@ static const struct {
     {is_capsule,
      "only DLPack's capsules (\"dltensor\") are images; for one that holds an address: "
      "from_pointer(capsule, shape, dtype)"},
-    {vp_is_array_like,
+    {is_array_like,
      "it can become an array: use numpy.asarray(x), or allow a copy (copy=None, or to_tensor(x) "
      "and its like)"},
     {is_dict, "it holds values by key: pass one of them (x[key])"},
@@ -82,7 +83,7 @@ const char *vp_no_image_advice(PyObject *object) {
   const char *advice = NULL;
   for (size_t i = 0; !advice && i < sizeof kinds / sizeof *kinds; i++) {
     if (kinds[i].fits(object)) advice = kinds[i].advice;
+    PyErr_Clear();
   }
-  PyErr_Clear();
   return advice;
 }

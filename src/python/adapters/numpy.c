@@ -45,6 +45,9 @@ static bool is_no_mask(PyObject *mask) {
  * have one. */
 static int refuse_mask(PyObject *array) {
   PyObject *mask = PyObject_GetAttrString(array, "mask");
+  if (!mask && !PyErr_ExceptionMatches(PyExc_AttributeError)) {
+    return vp_raise_from("%.200s does not tell its mask", Py_TYPE(array)->tp_name);
+  }
   bool has_mask = mask && !is_no_mask(mask);
   Py_XDECREF(mask);
   PyErr_Clear();
