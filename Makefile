@@ -16,6 +16,8 @@ STAGES_AT_ONCE ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# It looks for ninja on PATH.
+MESON := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m mesonbuild.mesonmain
 
 SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
   tools/find_dlpack.py tools/find_nvcc.py tools/embed_kernels.py tools/build_backend.py \
@@ -25,7 +27,7 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test ci test-gpu bench instructions record-instructions lint clean FORCE \
-  attack docs docs-images wheels test-asan test-valgrind test-tsan fuzz coverage soak \
+  attack docs docs-images wheels test-c test-asan test-valgrind test-tsan fuzz coverage soak \
   test-opencv-versions record-opencv-versions test-python
 .DELETE_ON_ERROR:
 
@@ -42,7 +44,7 @@ help:
 	@echo '               without the GIL if it has none'
 	@echo 'make bench     each conversion beside the usual way of doing it'
 	@echo 'make instructions  count those of each conversion, under valgrind; part of'
-	@echo '               make test. make record-instructions keeps the new counts'
+	@echo '               make ci. make record-instructions keeps the new counts'
 	@echo 'make docs      the documentation, into build/docs/html'
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
 	@echo 'make lint      ruff over all Python files, the stubs, mypy over the examples'
@@ -57,20 +59,25 @@ demo: $(VENV)/package.stamp
 	$(BIN)/python -m viewcast demo --output build/demo.png $(DEMO_ARGS)
 
 test: $(VENV)/package.stamp
-	@tools/get_with_apt.sh valgrind
-	$(BIN)/python tools/run_tests.py $(PYTEST_ARGS)
+	$(BIN)/python tools/ci.py test $(PYTEST_ARGS)
+
+# Kernels of a GPU are tested as compiled for the host.
+test-c: $(VENV)/tools.stamp
+	@[ -f build/c/build.ninja ] || $(MESON) setup build/c -Dpython=disabled -Dcuda=disabled \
+	  -Dwerror=true
+	$(MESON) test -C build/c --print-errorlogs
 
 # What .ci/run runs, two stages at a time.
 ci: $(VENV)/package.stamp $(VENV)/docs.stamp
 	@tools/get_with_apt.sh valgrind
 	@tools/get_with_apt.sh clang clang libclang-rt-dev
-	CC=gcc CXX=g++ $(BIN)/python tools/ci.py $(STAGES_AT_ONCE)
+	CC=gcc CXX=g++ $(BIN)/python tools/ci.py all $(STAGES_AT_ONCE)
 
 instructions: $(VENV)/package.stamp
-	$(BIN)/python tools/count_instructions.py
+	$(BIN)/python bench/count_instructions.py
 
 record-instructions: $(VENV)/package.stamp
-	$(BIN)/python tools/count_instructions.py --record
+	$(BIN)/python bench/count_instructions.py --record
 
 test-gpu:
 	PYTHON=$(PYTHON) tools/test_gpu.sh $(PYTEST_ARGS)

@@ -1,25 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make ci`: all that .ci/run checks, several stages at a time.
+"""What make runs in stages, whose output is kept in build/logs.
 
-    python tools/ci.py [stages at a time]
+    python tools/ci.py test [arguments of pytest]   `make test`, one stage after the other
+    python tools/ci.py all [stages at a time]       `make ci`, .ci/run
 
-The tests of `make test`, the sanitizers, a short fuzzing and the documentation. What
-each stage writes is shown whole when it ends, and kept in build/logs.
+test: the C tests, the Python suite once per OpenCV, and the tests of tools and packages.
+Stock OpenCV 5.x (in the running environment) and 4.x always; builds with CUDA where
+VIEWCAST_CUDA_CV2 names a folder that holds their wheels. all: these, the sanitizers, a
+short fuzzing, the count of instructions and the documentation.
 """
 
 import os
+import subprocess
 import sys
 
-import run_tests
 import stages
-from opencvs import opencvs
+from opencvs import COUNTED, environment, opencvs
 from stages import Stage
 
+PYTEST = [sys.executable, "-m", "pytest"]
+NO_TESTS = 5  # pytest's exit code
 # Each stage is one process at a time, as far as it can be told so.
 ALONE = {"MESON_TESTTHREADS": "1", "OMP_NUM_THREADS": "1"}
 FUZZ_SECONDS = 20  # a target
 # A run takes half an hour at most; one that hangs ends with a summary.
 MOST_SECONDS = 60 * 60
+
+DESCRIBE = """
+import cv2
+cuda = "NVIDIA CUDA" in cv2.getBuildInformation()
+print(f"OpenCV {cv2.__version__} {'with' if cuda else 'without'} CUDA")
+"""
+
+
+def make(title, target):
+    # Bounded: a documentation that hangs must not eat the run.
+    return Stage(title, ["make", "--no-print-directory", target], timeout=600)
+
+
+def describe(env):
+    command = [sys.executable, "-c", DESCRIBE]
+    done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, check=False)
+    return done.stdout.strip() or "a cv2 that cannot be imported"
+
+
+def suites(arguments):
+    """The Python suite: all of it with the first OpenCV, and its slow paths once more;
+    with the others what depends on the OpenCV that is loaded."""
+    for name, folder in opencvs():
+        env = environment(folder, os.environ)
+        title, path = f"Python, {describe(env)}", {"PYTHONPATH": env.get("PYTHONPATH", "")}
+        first = name == "stock-5"
+        chosen = [] if first else ["-m", "not any_opencv"]
+        yield Stage(title, [*PYTEST, "tests/python", *chosen, *arguments], path)
+        if first:
+            slow = [*PYTEST, "tests/python", "-m", "slow_paths", *arguments]
+            yield Stage(f"{title}, VIEWCAST_SLOW=1", slow, path | {"VIEWCAST_SLOW": "1"})
+
+
+def others(arguments):
+    # Arguments may choose tests of which a folder has none.
+    accepted = (0, NO_TESTS) if arguments else (0,)
+    yield make("C and C++ tests", "test-c")
+    for title, folder in (("Tools", "tests/tools"), ("Packaging", "tests/packaging")):
+        yield Stage(title, [*PYTEST, folder, *arguments], accepted=accepted)
 
 
 def sanitizers():
@@ -34,27 +78,36 @@ def sanitizers():
     yield sanitize("valgrind: C and C++ tests", "valgrind")
 
 
-def all_stages():
+def instructions():
+    for name, _ in opencvs():
+        if name in COUNTED:
+            command = [sys.executable, "bench/count_instructions.py", name]
+            yield Stage(f"Instructions, {name}", command)
+
+
+def everything():
     """The longest first, so that none is left over at the end."""
-    tests = list(run_tests.stages())
+    first, *rest = suites(())
     yield from sanitizers()
-    yield tests[1]
+    yield first
     yield Stage("Fuzzing", [sys.executable, "tools/fuzz.py", str(FUZZ_SECONDS)])
-    yield from tests[2:]
-    yield tests[0]
-    # Bounded: a documentation that hangs must not eat the run.
-    yield Stage("Documentation", ["make", "--no-print-directory", "docs"], timeout=600)
+    yield from rest
+    yield from others(())
+    yield from instructions()
+    yield make("Documentation", "docs")
 
 
 def main():
-    at_once = int(sys.argv[1]) if len(sys.argv) > 1 else 2
-    chosen = list(all_stages())
-    if at_once > 1:
-        for each in chosen:
-            each.env = ALONE | (each.env or {})
+    kind, *arguments = sys.argv[1:]
+    if kind == "test":
+        return not stages.run([*others(arguments), *suites(arguments)])
+    at_once = int(arguments[0]) if arguments else 2
+    chosen = list(everything())
+    for each in chosen if at_once > 1 else ():
+        each.env = ALONE | each.env
     seconds = MOST_SECONDS if os.environ.get("CI") == "true" else float("inf")
-    sys.exit(not stages.run(chosen, at_once, seconds))
+    return not stages.run(chosen, at_once, seconds)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

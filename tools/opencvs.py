@@ -11,6 +11,9 @@ FOLDERS = pathlib.Path(sys.prefix, "opencv")
 STOCK_4 = "opencv-python-headless==4.14.0.94"
 # The CUDA wheels are linked to NPP 13.
 NPP = "nvidia-npp<14"
+# Of which instructions are counted: one that frees when its counter comes to 0, as on a
+# GPU, and one that everybody has.
+COUNTED = ("stock-5", "cuda-4")
 
 
 def say(text):

@@ -2,10 +2,10 @@
 """Commands that are run one after the other, or several at once, and what came of each.
 
 One at a time, their output is shown as it comes; several at once, whole, when they end.
-A summary says at the end how each went, how long it took and how much of the processor
-it used.
+It is kept in build/logs, and a summary says at the end how each went.
 """
 
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from opencvs import say
@@ -29,7 +30,7 @@ class Stage:
 
     name: str
     command: list
-    env: dict | None = None  # beside the process's own
+    env: dict = dataclasses.field(default_factory=dict)  # beside the process's own
     needs: tuple = ()
     timeout: float = 1800  # seconds
     accepted: tuple = (0,)  # exit codes
@@ -37,134 +38,114 @@ class Stage:
 
 @dataclasses.dataclass
 class Result:
-    name: str
     outcome: str
-    good: bool
     seconds: float = 0
-    cpu: float = 0
     last_line: str = ""
+
+    @property
+    def good(self):
+        return not self.outcome.startswith("FAILED")
 
 
 class Running:
-    """A stage's process, its output in a file."""
+    """The process of a stage, with all that it starts in a session of its own."""
 
-    def __init__(self, stage):
-        self.stage = stage
+    def __init__(self, stage, shown, seconds):
         LOGS.mkdir(parents=True, exist_ok=True)
         slug = re.sub(r"[^a-z0-9.]+", "-", stage.name.lower()).strip("-")
-        self.log = LOGS / f"{slug}.txt"
-        self.shown = 0
-        self.began = time.monotonic()
-        self.stopped = False
-        env = {key: str(value) for key, value in (stage.env or {}).items()}
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [str(word) for word in stage.command],
-                cwd=ROOT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"} | env,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # so that all of it can be stopped
-            )
+        self.stage, self.shown, self.log = stage, shown, LOGS / f"{slug}.txt"
+        self.began, self.stopped = time.monotonic(), False
+        self.process = subprocess.Popen(
+            [str(word) for word in stage.command],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **stage.env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.timer = threading.Timer(min(stage.timeout, seconds), self.stop)
+        self.timer.start()
 
     def stop(self):
         self.stopped = True
         os.killpg(self.process.pid, signal.SIGKILL)
 
-    def show(self):
-        """What was written since the last look."""
-        with self.log.open("rb") as output:
-            output.seek(self.shown)
-            text = output.read()
-        self.shown += len(text)
-        sys.stdout.write(text.decode(errors="replace"))
-        sys.stdout.flush()
-
-    def poll(self):
-        """A Result once the process has ended, else None."""
-        done, status, used = os.wait4(self.process.pid, os.WNOHANG)
+    def result(self):
+        """Waits for the end."""
+        last = ""
+        with self.log.open("w") as log:
+            for line in self.process.stdout:
+                text = line.decode(errors="replace")
+                log.write(text)
+                last = text.strip() or last
+                if self.shown:
+                    print(text, end="", flush=True)
+        code = self.process.wait()
+        self.timer.cancel()
         seconds = time.monotonic() - self.began
-        if not done:
-            if seconds > self.stage.timeout and not self.stopped:
-                self.stop()
-            return None
-        self.process.returncode = code = os.waitstatus_to_exitcode(status)
-        lines = COLOURS.sub("", self.log.read_text(errors="replace")).strip().splitlines()
-        last = lines[-1].strip("= ") if lines else ""
+        last = COLOURS.sub("", last).strip("= ")
+        return Result(self.outcome(code, seconds, last), seconds, last)
+
+    def outcome(self, code, seconds, last):
         if self.stopped:
-            outcome = f"FAILED: stopped after {seconds:.0f} s"
-        elif code < 0:
-            outcome = f"FAILED: died of {signal.Signals(-code).name}"
-        elif code not in self.stage.accepted:
-            outcome = f"FAILED: exit code {code}"
-        else:
-            outcome = "skipped" if last.startswith("SKIPPED") else "passed"
-        cpu = used.ru_utime + used.ru_stime
-        good = not outcome.startswith("FAILED")
-        return Result(self.stage.name, outcome, good, seconds, cpu, last)
-
-
-def summary(results, seconds):
-    say("Summary")
-    width = max(len(result.name) for result in results)
-    for each in results:
-        times = f"{each.seconds:5.0f} s  {each.cpu:5.0f} s of CPU"
-        print(f"{each.name:<{width}}  {times}  {each.outcome}  {each.last_line}"[:200].rstrip())
-    print(f"\n{seconds:.0f} s in all")
+            return f"FAILED: stopped after {seconds:.0f} s"
+        if code < 0:
+            return f"FAILED: died of {signal.Signals(-code).name}"
+        if code not in self.stage.accepted:
+            return f"FAILED: exit code {code}"
+        return "skipped" if last.startswith("SKIPPED") else "passed"
 
 
 def run(stages, at_once=1, seconds=float("inf")):
     """Runs them, prints the summary; True if all were good. After so many seconds what
     still runs is stopped, and what waits is not begun: both are failures."""
     stages = list(stages)
-    waiting, running, results = list(stages), [], {}
-    began = time.monotonic()
-    try:
-        while waiting or running:
-            if time.monotonic() > began + seconds:
-                _give_up(waiting, running, results)
-            _begin(waiting, running, results, at_once)
-            time.sleep(0.05 if at_once == 1 else 0.5)
-            for each in list(running):
-                if at_once == 1:
-                    each.show()
-                if result := each.poll():
-                    running.remove(each)
-                    _end(each, result, results, at_once)
-    finally:
-        for each in running:
-            each.stop()
-    order = [results[stage.name] for stage in stages]
-    summary(order, time.monotonic() - began)
-    return all(result.good for result in order)
+    end, results = time.monotonic() + seconds, {}
+    waiting, running = list(stages), {}
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        try:
+            while waiting or running:
+                for stage in _ready(waiting, results, at_once - len(running), end):
+                    say(stage.name if at_once == 1 else f"{stage.name}: begins")
+                    started = Running(stage, at_once == 1, end - time.monotonic())
+                    running[pool.submit(started.result)] = started
+                done, _ = concurrent.futures.wait(running, return_when="FIRST_COMPLETED")
+                for future in done:
+                    _end(running.pop(future), future.result(), results)
+        finally:
+            for each in running.values():
+                each.stop()
+    return summary({stage.name: results[stage.name] for stage in stages})
 
 
-def _begin(waiting, running, results, at_once):
+def _ready(waiting, results, room, end):
+    """Takes the next stages out of `waiting`; those that cannot run have their result."""
     for stage in list(waiting):
         lost = [name for name in stage.needs if name in results and not results[name].good]
-        if lost:
+        late = time.monotonic() >= end
+        if lost or late:
+            why = "no time was left" if late else f"it needs {', '.join(lost)}"
+            results[stage.name] = Result(f"FAILED: not run, {why}")
             waiting.remove(stage)
-            outcome = f"FAILED: not run, it needs {', '.join(lost)}"
-            results[stage.name] = Result(stage.name, outcome, False)
-        elif len(running) < at_once and all(name in results for name in stage.needs):
+        elif room > 0 and all(name in results for name in stage.needs):
+            room -= 1
             waiting.remove(stage)
-            say(stage.name if at_once == 1 else f"{stage.name}: begins")
-            running.append(Running(stage))
+            yield stage
 
 
-def _give_up(waiting, running, results):
-    for each in running:
-        if not each.stopped:
-            each.stop()
-    for stage in waiting:
-        results[stage.name] = Result(stage.name, "FAILED: not run, no time was left", False)
-    waiting.clear()
+def _end(ended, result, results):
+    results[ended.stage.name] = result
+    if not ended.shown:
+        say(ended.stage.name)
+        sys.stdout.write(ended.log.read_text())
+    print(f"{ended.stage.name}: {result.outcome}, {result.seconds:.0f} s", flush=True)
 
 
-def _end(each, result, results, at_once):
-    results[result.name] = result
-    if at_once > 1:
-        say(result.name)
-    each.show()
-    print(f"{result.name}: {result.outcome}, {result.seconds:.0f} s", flush=True)
+def summary(results):
+    say("Summary")
+    width = max(map(len, results))
+    for name, each in results.items():
+        line = f"{name:<{width}}  {each.seconds:5.0f} s  {each.outcome}  {each.last_line}"
+        print(line[:200].rstrip())
+    return all(each.good for each in results.values())

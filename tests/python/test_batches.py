@@ -13,6 +13,8 @@ from dlpack_structs import Producer
 
 import viewcast as vc
 
+pytestmark = pytest.mark.slow_paths
+
 
 def batch_of(*shape, dtype="uint8"):
     size = int(numpy.prod(shape))

@@ -19,7 +19,7 @@ from viewcast.__main__ import main
 from viewcast.bench.ways import CONVERSIONS
 from viewcast.terminal import check_output
 
-pytestmark = pytest.mark.all_libraries
+pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv]
 
 PYPROJECT = pathlib.Path(__file__).parents[2] / "pyproject.toml"
 VIEWCAST = [sys.executable, "-m", "viewcast"]

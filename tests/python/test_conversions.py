@@ -23,6 +23,8 @@ from images import (
 
 import viewcast as vc
 
+pytestmark = pytest.mark.slow_paths
+
 PAIRS = list(itertools.permutations(LIBRARIES, 2))
 SHAPES = [
     (8, 6),

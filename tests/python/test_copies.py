@@ -6,6 +6,8 @@ import pytest
 
 import viewcast as vc
 
+pytestmark = pytest.mark.slow_paths
+
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("cv2", reason="OpenCV is not installed")
 

@@ -11,6 +11,8 @@ import pytest
 
 import viewcast as vc
 
+pytestmark = pytest.mark.any_opencv
+
 PAGES = pages.pages()
 PYTHON = [page for page in PAGES if any(b.language == "python" for b in pages.blocks_of(page))]
 # What a fence may be. Python in any other dress would be run by nobody.

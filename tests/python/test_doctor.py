@@ -18,6 +18,8 @@ from loaded_opencv import COUNTS_UP, standin_lacks
 import viewcast as vc
 from viewcast.doctor import advice, show
 
+pytestmark = pytest.mark.any_opencv
+
 FAST = {"avx2", "fma", "f16c"}
 HAS_CUDA = "NVIDIA CUDA" in cv2.getBuildInformation()
 # Runs the command in a process where some modules can't be imported.

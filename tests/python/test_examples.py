@@ -13,7 +13,7 @@ from loaded_opencv import standin_lacks
 import viewcast as vc
 from viewcast.demo import read_frames, sample_clip
 
-pytestmark = pytest.mark.all_libraries
+pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv]
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 

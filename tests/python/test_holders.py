@@ -9,6 +9,7 @@ import weakref
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from loaded_opencv import COUNTS_UP
 from threads import at_once
 
 import viewcast as vc
+
+pytestmark = pytest.mark.slow_paths
 
 SHAPE = (6, 8, 3)
 COUNTERS = ("lend", "share", "export")

@@ -21,6 +21,8 @@ from images import CONVERT, CudaArray, Image, pixels_at
 
 import viewcast as vc
 
+pytestmark = pytest.mark.any_opencv
+
 
 class Producer(MortalProducer):
     """Its managed tensor is there as long as a deleter may be called: for ever."""

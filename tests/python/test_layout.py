@@ -26,6 +26,8 @@ from images import (
 
 import viewcast as vc
 
+pytestmark = pytest.mark.slow_paths
+
 CHANNELS_MAX = vc.opencv_layout()["channels_max"]
 INT_MAX = 2**31 - 1
 

@@ -24,6 +24,8 @@ from threads import at_once
 
 import viewcast as vc
 
+pytestmark = pytest.mark.slow_paths
+
 COUNTING = vc.opencv_layout()["counting"]
 SOURCES = ["torch", "cupy", "numpy", "view"]  # what can own memory without a GPU
 TARGETS = SOURCES

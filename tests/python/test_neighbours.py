@@ -14,6 +14,8 @@ from loaded_opencv import standin_lacks
 
 import viewcast as vc
 
+pytestmark = pytest.mark.any_opencv
+
 WRITABLE = ("torch", "cupy", "gpumat")
 
 

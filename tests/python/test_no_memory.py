@@ -8,6 +8,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.any_opencv
+
 pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
 
 # In a process of its own: another library's cache may not survive it. Only what

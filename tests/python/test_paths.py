@@ -20,6 +20,8 @@ from threads import at_once
 import viewcast as vc
 from viewcast import _viewcast
 
+pytestmark = pytest.mark.slow_paths
+
 USE_EVERYTHING = """
 import torch, viewcast as vc
 from viewcast import _viewcast

@@ -10,6 +10,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.any_opencv
+
 # Python 3.12 warns of a fork beside other threads, such as OpenBLAS's.
 QUIET = ["-W", "ignore::DeprecationWarning"]
 

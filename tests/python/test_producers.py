@@ -47,6 +47,8 @@ from loaded_opencv import standin_lacks
 import viewcast as vc
 from viewcast._viewcast import cuda_array_as_opencv_gpu_mat
 
+pytestmark = pytest.mark.slow_paths
+
 TARGETS = list(CONVERT)
 for_all_targets = pytest.mark.parametrize("target", TARGETS)
 

@@ -26,6 +26,8 @@ from viewcast.savant import (
     SavantLayoutError,
 )
 
+pytestmark = pytest.mark.slow_paths
+
 # Savant's own texts, which callers may match.
 CONTIGUOUS = r"^Array must be in C-contiguous layout\."
 DIMENSIONS = r"^Array must have 2 or 3 dimensions\."

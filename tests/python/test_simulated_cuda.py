@@ -31,6 +31,8 @@ from threads import at_once
 
 import viewcast as vc
 
+pytestmark = pytest.mark.any_opencv
+
 SOURCE = pathlib.Path(__file__).parents[1] / "c" / "simulated_cuda.c"
 CUDA_HOST, CUDA_MANAGED = 3, 13
 LEGACY, PER_THREAD, NO_ORDER = 1, 2, -1

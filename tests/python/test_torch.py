@@ -15,6 +15,8 @@ from torch._subclasses import FakeTensorMode
 
 import viewcast as vc
 
+pytestmark = pytest.mark.any_opencv
+
 SLOW = os.environ.get("VIEWCAST_SLOW") == "1"
 TARGETS = ["gpumat", "cupy", "numpy", "view"]
 FLOATS = ["float16", "bfloat16", "float32", "float64"]

@@ -15,6 +15,8 @@ from loaded_opencv import standin_lacks
 
 import viewcast as vc
 
+pytestmark = pytest.mark.any_opencv
+
 DTYPES = (
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
     *("float16", "bfloat16", "float32", "float64"),

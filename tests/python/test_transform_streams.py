@@ -17,6 +17,8 @@ from test_simulated_cuda import CUDA, LEGACY, dlpack_producer, new_array, raises
 import viewcast as vc
 from viewcast import _viewcast, allocation
 
+pytestmark = pytest.mark.any_opencv
+
 NO_KERNELS = None if _viewcast._transform_kernels() else "this package was built without kernels"
 
 

@@ -29,6 +29,8 @@ from images import MAKE, Image, make_cupy, make_gpumat, make_torch
 
 import viewcast as vc
 
+pytestmark = pytest.mark.slow_paths
+
 BFLOAT = 4
 CODES = {"i": INT, "u": UINT, "f": FLOAT, "b": BOOL}
 DTYPES = {

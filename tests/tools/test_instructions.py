@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tools/instructions: what is read of callgrind's dumps, and what the comparison says."""
+"""bench/instructions: what is read of callgrind's dumps, and what the comparison says."""
 
 import copy
 import importlib
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
+BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 
 ONCE = """\
 # callgrind format
@@ -48,12 +48,12 @@ fn=(1)
 
 @pytest.fixture(scope="module")
 def tools():
-    sys.path.insert(0, str(TOOLS))
+    sys.path.insert(0, str(BENCH))
     try:
         names = ("callgrind_output", "compare", "count")
         yield {name: importlib.import_module(f"instructions.{name}") for name in names}
     finally:
-        sys.path.remove(str(TOOLS))
+        sys.path.remove(str(BENCH))
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_what_is_no_longer_counted_fails(tools):
 def test_what_is_recorded_is_whole(tools):
     import json
 
-    record = json.loads((TOOLS / "instructions" / "recorded.json").read_text())
+    record = json.loads((BENCH / "instructions" / "recorded.json").read_text())
     slugs = {slug for each in record.values() for slug in each["counts"]}
     for name, each in record.items():
         assert set(each["versions"]) == set(VERSIONS), name

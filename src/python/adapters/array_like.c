@@ -18,7 +18,7 @@ int vp_is_array_like(PyObject *object) {
 }
 
 int vp_import_array_like(PyObject *object, const vp_options *options, vp_source *out) {
-  PyObject *numpy = vp_import("numpy", "pip install numpy");
+  PyObject *numpy = vp_import("numpy");
   PyObject *array = numpy ? PyObject_CallMethod(numpy, "asarray", "O", object) : NULL;
   Py_XDECREF(numpy);
   if (!array) {

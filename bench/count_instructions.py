@@ -6,8 +6,8 @@ extension, `total` all of them: Python's, the libraries', the C library's. More 
 of our own above the record is a failure, and 6 % of all, where the versions are the
 recorded ones; else 25 %.
 
-    python tools/count_instructions.py [OpenCV]   compare; "stock-5", "cuda-4"
-    python tools/count_instructions.py --record   keep what was counted as the record
+    python bench/count_instructions.py [OpenCV]   compare; "stock-5", "cuda-4"
+    python bench/count_instructions.py --record   keep what was counted as the record
 """
 
 import argparse
@@ -17,16 +17,14 @@ import pathlib
 import subprocess
 import sys
 
+from harness.table import Table
 from instructions import compare, count
-from opencvs import environment, opencvs, say
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "bench"))
-from harness.table import Table  # noqa: E402
+sys.path.append(str(ROOT / "tools"))
+from opencvs import COUNTED, environment, opencvs, say  # noqa: E402
 
-RECORD = ROOT / "tools" / "instructions" / "recorded.json"
-# One that frees when its counter comes to 0, as on a GPU, and one that everybody has.
-COUNTED = ("stock-5", "cuda-4")
+RECORD = ROOT / "bench" / "instructions" / "recorded.json"
 
 
 def read_record():

@@ -15,7 +15,7 @@ import sys
 from viewcast.bench.images import Images, Missing
 from viewcast.bench.ways import CONVERSIONS, prepare
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 from harness import machine  # noqa: E402
 
 CALLS = 200
