@@ -158,10 +158,15 @@ class Call:
             return  # "HW" and "HWC" are both true of it
         if not plain or planar or self.rng.random() < 0.4:
             name = self.layout
+            if self.kind == "list" and self.rng.random() < 0.3:
+                name = "N" + name
             if not plain or self.rng.random() < 0.95:
-                self.options["from_layout"] = name
+                self.options["from_layout"] = self.spelt(name)
             elif planar:
                 self.must.append("an array that looks planar")
+
+    def spelt(self, name):
+        return self.rng.choice([name, name, name.lower()])
 
     # --- values and channels
 
@@ -247,14 +252,20 @@ class Call:
         rng = self.rng
         self.library = rng.choice(["torch", "cupy", "numpy", "gpumat"])
         batch = self.kind != "one"
-        wanted = ["NHWC", "NCHW"] if batch else ["HWC", "CHW", "NHWC", "NCHW"]
-        self.to = rng.choice([None, *wanted])
+        names = ["NHWC", "NCHW"] if batch else ["HWC", "CHW", "NHWC", "NCHW"]
+        if self.channels == 1:
+            names += ["NHW"] if batch else ["HW", "NHW"]
+        elif rng.random() < 0.02:
+            names = ["NHW"] if batch else ["HW", "NHW"]
+        self.to = rng.choice([None, *names])
         if batch and rng.random() < 0.02:
-            self.to = rng.choice(["HWC", "CHW"])
+            self.to = rng.choice(["HWC", "CHW", "HW"])
         if self.to and self.library == "gpumat":
             self.to = None
         self.into = rng.choice(["new", "new", "new", "one", "list", "mosaic"])
-        if batch and self.to in ("HWC", "CHW"):
+        if self.to in ("HW", "NHW") and self.channels != 1:
+            self.must.append("more than one channel without an axis of them")
+        if batch and self.to in ("HWC", "CHW", "HW"):
             if self.into in ("list", "mosaic"):
                 self.to = "N" + self.to
             else:
@@ -264,7 +275,7 @@ class Call:
         else:
             self.draw_out()
         if self.to:
-            self.options["layout"] = self.to
+            self.options["layout"] = self.spelt(self.to)
         if self.channels != self.c or rng.random() < 0.1:
             self.options["channels"] = self.channels
         self.check_numbers()
@@ -281,6 +292,8 @@ class Call:
             self.must.append("fractions in an integer type that nobody named")
         if rng.random() < 0.2 and self.library not in ("gpumat",):
             self.options["keepdim"] = True
+            if self.to in ("HW", "NHW"):
+                self.must.append("an axis that is kept and is not there")
         self.layout_of_result()
 
     def has_fractions(self):
@@ -312,24 +325,29 @@ class Call:
         """self.wanted: the layout that the result has."""
         batch = self.kind != "one"
         base = self.layout.removeprefix("N")
-        if self.library == "gpumat" and self.into == "new":
-            self.wanted = "HWC"
-            return
+        if self.library == "gpumat" and base == "CHW":
+            base = "HWC"  # a GpuMat always is
         name = self.to or ("N" + base if batch else base)
-        if name in ("HW", "HWC"):
-            flat = self.layout == "HW" or self.origins[0] == "gpumat" and self.c == 1
-            keepdim = self.options.get("keepdim", False)
-            name = "HW" if flat and self.channels == 1 and not keepdim else "HWC"
-        if name == "NHW":
-            name = "NHWC"
+        if name == "HWC" or not self.to:
+            name = name.removesuffix("C") if self.is_flat() else name
+            name = name if self.is_flat() or "C" in name else name + "C"
         self.wanted = name
+
+    def is_flat(self):
+        """True where a layout that nobody named, or "HWC", has no axis of channels."""
+        if self.channels != 1 or self.options.get("keepdim", False):
+            return False
+        if self.kind == "one":
+            return self.layout == "HW" or (self.origins[0] == "gpumat" and self.c == 1)
+        said = self.kind == "batch" or "from_layout" in self.options
+        return self.layout in ("HW", "NHW") and said and self.library != "gpumat"
 
     def draw_out(self):
         """Memory that exists: one array, a list, or a list of parts of one block."""
         rng = self.rng
         self.layout_of_result()
-        if self.wanted == "HW" and rng.random() < 0.3:
-            self.wanted = "HWC"
+        if self.wanted in ("HW", "NHW") and not self.to and rng.random() < 0.3:
+            self.wanted += "C"
         count = 1 if self.into == "one" else self.n
         if rng.random() < 0.03:
             count, self.into = self.n + 1, "list"
