@@ -58,6 +58,8 @@ DESELECT = [
     "--deselect=tests/python/test_paths.py::test_an_object_can_be_initialised_again",
     "--deselect=tests/python/test_lifetime.py::test_the_interpreter_ends_quietly_with_views_alive",
 ]
+# Attacks are several times as slow here.
+ATTACKED = ["tests/python", "tests/attack", "--attack-count=150"]
 # What an OpenCV built with CUDA adds: it calls our allocator object.
 WITH_CUDA_CV2 = ["test_pool.py", "test_gpumat_headers.py", "test_lifetime.py", "test_put_off.py"]
 
@@ -206,7 +208,7 @@ def asan_suite(name, title, files, *, paths=()):
 
 
 def asan_python(arguments=()):
-    return asan_suite("python", "stock OpenCV 5", arguments or ["tests/python", *DESELECT])
+    return asan_suite("python", "stock OpenCV 5", arguments or [*ATTACKED, *DESELECT])
 
 
 def asan_cuda():
