@@ -81,6 +81,17 @@ class Looked:
         return self.strides == wanted and wide and not planar and aligned
 
 
+def packed(shape):
+    return [int(np.prod(shape[n + 1 :])) for n in range(len(shape))]
+
+
+def alias(tensor, dtype, offset, shape, strides):
+    """Another tensor of the same storage; offset and strides in elements. It is no view to
+    torch, whose views keep the tensor that they were made of."""
+    empty = torch.empty(0, dtype=dtype, device=tensor.device)
+    return empty.set_(tensor.untyped_storage(), offset, shape, strides)
+
+
 class Program:
     def __init__(self, rng, device):
         self.rng, self.device = rng, device
@@ -119,7 +130,7 @@ class Program:
             del memory
         else:
             tensor = torch.from_numpy(noise).to(self.device)
-        tensor = tensor.view(dtype).reshape(shape).data  # which keeps no other tensor
+        tensor = alias(tensor, dtype, 0, shape, packed(shape))
         self.adopt(tensor, Storage(tensor, base))
 
     def adopt(self, tensor, storage):
@@ -176,12 +187,14 @@ class Program:
         rows, cols = source.shape[0] - self.rng.randint(1, 2), source.shape[1] - 1
         height, width = rows - top, cols - left
         offset = source.offset + top * source.strides[0] + left * source.strides[1]
+        shape = (height, width, *source.shape[2:])
         if source.library == "gpumat":
             thing = cv2.cuda.GpuMat(source.thing, (left, top, width, height))
+        elif source.library == "torch":
+            first = source.thing.storage_offset() + (offset - source.offset) // source.itemsize
+            thing = alias(source.thing, source.dtype, first, shape, source.thing.stride())
         else:
             thing = source.thing[top:rows, left:cols]
-            thing = thing.data if source.library == "torch" else thing  # not the tensor sliced
-        shape = (height, width, *source.shape[2:])
         self.objects.append(
             Looked(
                 source.library, thing, source.storage, offset, shape, source.strides, source.dtype
@@ -257,9 +270,7 @@ class Program:
         module.weight = torch.nn.Parameter(looked.thing, requires_grad=False)
         lent = self.rng.choice([name for name in self.libraries if name not in ("torch", "gpumat")])
         self.objects.append(Looked(lent, CONVERT[lent](module.weight), *self.what(looked)))
-        kinds = {"half": torch.float16, "double": torch.float64, "bfloat16": torch.bfloat16}
-        others = [name for name, dtype in kinds.items() if dtype != looked.dtype]
-        getattr(module, self.rng.choice(others))()
+        getattr(module, self.rng.choice(["half", "double", "bfloat16"]))()
         self.adopt(module.weight, Storage(module.weight))
 
     def shrink(self):
@@ -267,8 +278,6 @@ class Program:
         if looked is None or looked.offset or len(looked.shape) != 3:
             return
         shape = (2, 2, looked.shape[2])
-        if looked.shape == shape:
-            return  # torch leaves the strides as they are
         looked.thing.resize_(shape)
         size = looked.itemsize
         looked.shape, looked.strides = shape, (2 * shape[2] * size, shape[2] * size, size)
