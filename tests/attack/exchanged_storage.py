@@ -271,13 +271,18 @@ class Program:
         lent = self.rng.choice([name for name in self.libraries if name not in ("torch", "gpumat")])
         self.objects.append(Looked(lent, CONVERT[lent](module.weight), *self.what(looked)))
         getattr(module, self.rng.choice(["half", "double", "bfloat16"]))()
-        self.adopt(module.weight, Storage(module.weight))
+        if module.weight.dtype == looked.dtype:  # nothing is done
+            self.objects.append(Looked("torch", module.weight, *self.what(looked)))
+        else:
+            self.adopt(module.weight, Storage(module.weight))
 
     def shrink(self):
         looked = self.pick("torch")
         if looked is None or looked.offset or len(looked.shape) != 3:
             return
         shape = (2, 2, looked.shape[2])
+        if shape == looked.shape:
+            return  # nothing is done, whatever the strides are
         looked.thing.resize_(shape)
         size = looked.itemsize
         looked.shape, looked.strides = shape, (2 * shape[2] * size, shape[2] * size, size)

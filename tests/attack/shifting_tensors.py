@@ -164,12 +164,14 @@ class ShiftingTensor(Shifting):
         return torch.Tensor.detach(tensor).as_subclass(torch.Tensor)
 
     def shrink(self, tensor):
-        with torch._C.DisableTorchFunctionSubclass():
-            tensor.resize_(2, 1, 3)
+        self.resize(tensor, (2, 1, 3))
 
     def grow(self, tensor):
+        self.resize(tensor, self.rng.choice([(50, 60, 3), (200, 100, 3), (90, 90)]))
+
+    def resize(self, tensor, shape):
         with torch._C.DisableTorchFunctionSubclass():
-            tensor.resize_(*self.rng.choice([(50, 60, 3), (200, 100, 3), (90, 90)]))
+            tensor.resize_(*shape)
             value = self.value()
             # All of the storage holds one value again.
             plain = self.plain(tensor)
