@@ -70,6 +70,14 @@ class Block:
         )
 
 
+class Interfaced:
+    """An object that NumPy would take, and nothing else."""
+
+    def __init__(self, array):
+        self.array = array
+        self.__array_interface__ = array.__array_interface__
+
+
 class Place:
     """Where an image lies in a block: a byte offset, lengths and strides in bytes."""
 
@@ -103,10 +111,10 @@ class Place:
     def fits(self, library):
         """True if this library can describe an image that lies so."""
         walked = [s for n, s in zip(self.shape, self.strides, strict=True) if n > 1]
-        if library == "torch":
+        if library in ("torch", "capsule"):
             whole = all(s % ITEMSIZE[self.dtype] == 0 for s in self.strides)
             return whole and self.is_aligned and min(self.strides, default=0) >= 0
-        if library == "numpy":
+        if library in ("numpy", "memoryview", "interface", "swapped"):
             return self.block.device == "cpu"
         if library == "gpumat":
             return self.fits_gpumat()
@@ -140,6 +148,20 @@ class Place:
         array = np.ndarray(self.shape, numpy_dtype(self.dtype), memory, self.offset, self.strides)
         array.flags.writeable = not readonly
         return array
+
+    def _memoryview(self, readonly):
+        return memoryview(self._numpy(readonly))
+
+    def _swapped(self, readonly):
+        """Of the other byte order."""
+        array = self._numpy(readonly)
+        return array.view(array.dtype.newbyteorder())
+
+    def _interface(self, readonly):
+        return Interfaced(self._numpy(readonly))
+
+    def _capsule(self, _):
+        return self._torch(_).__dlpack__()
 
     def _cupy(self, _):
         memory = cupy.cuda.UnownedMemory(

@@ -46,7 +46,7 @@ def reach(lengths, strides, itemsize):
 
 
 def can_flip(library):
-    return library in ("numpy", "cupy", "view")
+    return library not in ("torch", "gpumat", "capsule")
 
 
 def alone(rng, numbers, shape, dtype, library, device="cpu", is_out=False):

@@ -34,6 +34,8 @@ CLASSES = {
     "view": vc.View,
 }
 LIBRARIES = tuple(CLASSES)
+# And sources that are no library's class.
+OTHERS = ("capsule", "memoryview", "interface", "swapped")
 REFUSALS = (vc.ViewError, ValueError, TypeError)
 PRESETS = {"unit": vc.UNIT, "symmetric": vc.SYMMETRIC, "imagenet": vc.IMAGENET, "clip": vc.CLIP}
 BECOME = {c: [t for t in (1, 2, 3, 4) if can_become(c, t)] for c in (1, 2, 3, 4)}
@@ -43,7 +45,11 @@ def holds(library, dtype):
     """Whether the library that is installed has the dtype."""
     if library == "gpumat":
         return gpumat_type(dtype, 1) is not None
-    return dtype != "bfloat16" or library in ("torch", "view") or ml_dtypes is not None
+    if dtype == "bfloat16":
+        return library in ("torch", "view", "capsule") or (
+            ml_dtypes is not None and library not in OTHERS
+        )
+    return True
 
 
 def shape_in(layout, n, h, w, c):
@@ -96,12 +102,15 @@ class Call:
         self.place_source()
         self.say_layout()
 
-    def pick_library(self, shape, is_source=True):
+    def pick_library(self, shape):
         rng = self.rng
-        names = [name for name in self.libraries if holds(name, self.dtype)]
-        if len(shape) > 3 or (self.layout == "CHW" and is_source) or self.dtype == "bool":
+        names = self.libraries
+        if rng.random() < 0.1:
+            names = OTHERS if self.device == "cpu" else ("capsule",)
+        names = [name for name in names if holds(name, self.dtype)]
+        if len(shape) > 3 or self.layout == "CHW" or self.dtype == "bool":
             names = [name for name in names if name != "gpumat"]
-        return rng.choice(names)
+        return rng.choice(names or ["torch"])
 
     def place_source(self):
         rng = self.rng
@@ -270,6 +279,8 @@ class Call:
                 self.to = "N" + self.to
             else:
                 self.must.append("a batch in a layout of one image")
+        if self.library == "numpy" and self.device != "cpu":
+            self.into = "new"
         if self.into == "new":
             self.draw_new()
         else:
@@ -472,7 +483,12 @@ class Call:
 
     def expected(self, first=0, last=None, target=None):
         """Of the images in that range, as (N, H, W, C)."""
-        source = np.concatenate([as_nhwc(p.bits, self.layout) for p in self.sources])
+        source = np.concatenate(
+            [
+                as_nhwc(place.bits.byteswap() if origin == "swapped" else place.bits, self.layout)
+                for place, origin in zip(self.sources, self.origins, strict=True)
+            ]
+        )
         values = {key: self.listed(key) for key in self.values}
         return transform(
             source[first:last], self.dtype, target or self.target, channels=self.channels, **values
