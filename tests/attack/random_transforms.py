@@ -108,7 +108,7 @@ class Call:
         if rng.random() < 0.1:
             names = OTHERS if self.device == "cpu" else ("capsule",)
         names = [name for name in names if holds(name, self.dtype)]
-        if len(shape) > 3 or self.layout == "CHW" or self.dtype == "bool":
+        if self.kind == "batch" or self.layout == "CHW" or self.dtype == "bool":
             names = [name for name in names if name != "gpumat"]
         return rng.choice(names or ["torch"])
 
@@ -278,7 +278,8 @@ class Call:
             if self.into in ("list", "mosaic"):
                 self.to = "N" + self.to
             else:
-                self.must.append("a batch in a layout of one image")
+                reasons = self.may if self.n == 1 and self.into == "one" else self.must
+                reasons.append("a batch in a layout of one image")
         if self.library == "numpy" and self.device != "cpu":
             self.into = "new"
         if self.into == "new":
