@@ -403,7 +403,7 @@ class Call:
                 self.outs.append(
                     alone(rng, self.numbers, shape, dtype, library, self.device, is_out=True)
                 )
-        if rng.random() < 0.06:
+        if rng.random() < 0.06 and "swapped" not in self.origins:  # they are copied first
             self.move_onto_source()
         elif rng.random() < 0.03:
             self.overlap_outs()
