@@ -16,11 +16,10 @@ import textwrap
 
 from harness import compared, endurance, machine, plot, release, sizes, threads
 from harness.table import WIDTH, show
-from harness.ways import Setup
+from harness.ways import CONVERSIONS, Setup
 
 import viewcast as vc
 from viewcast.bench import positive
-from viewcast.bench.ways import CONVERSIONS
 from viewcast.terminal import check_output, fail
 
 FORMAT = 1  # of the JSON

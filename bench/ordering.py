@@ -16,12 +16,12 @@ import sys
 
 from driver_calls import between_stopwatch, driver_stopwatch
 from harness import machine, progress, stopwatches
+from harness.images import Images
 from harness.table import Table, show
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.images import Images, load
-from viewcast.bench.ways import CONVERSIONS, prepare
+from viewcast.bench.ways import CONVERSIONS, load, prepare
 
 BUDGET = 1.3  # × the floor, added where streams differ
 # Of the consumer; a handle is read once, for its attribute is not what is timed.
@@ -37,10 +37,8 @@ def settle():
 def measure(rounds, number):
     side = load("cupy").cuda.Stream(non_blocking=True)
     images = Images()
-    conversions = [each for each in CONVERSIONS if each.target in ("gpumat", "torch", "cupy")]
-    conversions = [each for each in conversions if each.source != "dlpack"]
     watches = [driver_stopwatch("record_and_wait", 1, side.ptr, number)]
-    for conversion in conversions:
+    for conversion in CONVERSIONS:
         names = prepare(conversion, images) | {"side": side, "handle": side.ptr}
         calls = [f"f(x, stream={stream})" for stream in STREAMS.values()]
         watches += [stopwatches.makes(call, names, number) for call in calls]
@@ -51,7 +49,7 @@ def measure(rounds, number):
     with progress.bar("Ordering", len(watches) * (rounds + 1)) as step:
         times = iter(loop.interleave(watches, rounds, settle, step=step))
     result = {"floor": loop.summary(next(times)), "rows": []}
-    for conversion in conversions:
+    for conversion in CONVERSIONS:
         row = {"conversion": conversion.name}
         for part in PARTS:
             row[part] = {name: loop.summary(next(times)) for name in STREAMS}

@@ -15,11 +15,13 @@ import sys
 
 from driver_calls import NotBuilt, driver_stopwatch, torch_stopwatch
 from harness import machine, progress, stopwatches
+from harness.images import Images
 from harness.table import Table, show
+from harness.ways import said
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.images import Images, Missing, load, said
+from viewcast.bench.ways import Missing, load
 
 IMPORTS = {"torch": "torch", "cupy": "CuPy", "gpumat": "GpuMat", "dlpack": "DLPack"}
 EXPORTS = {"gpumat": "as_gpumat", "torch": "as_tensor", "cupy": "as_cupy"}

@@ -8,8 +8,7 @@ import re
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.images import Missing, load
-from viewcast.bench.ways import CALL, prepare
+from viewcast.bench.ways import CALL, Missing, load, prepare
 
 from . import progress
 from .table import Table

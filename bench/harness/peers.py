@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other ways of doing the same: names, and functions that make them or raise Missing."""
 
-from viewcast.bench.images import Missing, load
+from viewcast.bench.ways import Missing, load
 
 SAVANTS = {
     "torch-gpumat": ("Savant's way", "gpumat_from"),

@@ -3,10 +3,11 @@
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.ways import floor_of, prepare
+from viewcast.bench.ways import prepare
 
 from . import progress, stopwatches
 from .table import Table
+from .ways import floor_of
 
 TITLE = "End of a view, µs"
 

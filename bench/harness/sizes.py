@@ -3,10 +3,10 @@
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.images import Images
 from viewcast.bench.ways import CALL, prepare
 
 from . import progress
+from .images import Images
 from .table import Table
 
 TITLE = "Conversions by size of the picture, µs a call, minimum"

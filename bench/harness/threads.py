@@ -4,10 +4,10 @@ them, and what all of them get done."""
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.images import Images
 from viewcast.bench.ways import CALL, prepare
 
 from . import progress, stopwatches
+from .images import Images
 from .table import Table
 
 TITLE = "Threads at once, an image each"

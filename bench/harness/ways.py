@@ -3,12 +3,20 @@
 
 from dataclasses import dataclass, field
 
+import viewcast as vc
 from viewcast import savant
-from viewcast.bench.images import Images, Missing, said
-from viewcast.bench.ways import CALL, CONVERSIONS, floor_of, prepare
+from viewcast.bench import ways
+from viewcast.bench.ways import CALL, Conversion, Floor, Missing, load, prepare
 
 from . import peers
+from .images import Images
 
+CONVERSIONS = (
+    *ways.CONVERSIONS,
+    Conversion("DLPack -> GpuMat", "dlpack", "gpumat", "as_gpumat", "cv2"),
+    Conversion("torch -> View", "torch", "view", "view"),
+    Conversion("CuPy -> View", "cupy", "view", "view"),
+)
 OWN, PEER, FLOOR = "own", "peer", "floor"
 SAVANTS = {
     "torch-gpumat": "pytorch_tensor_as_opencv_gpu_mat",
@@ -16,6 +24,12 @@ SAVANTS = {
     "cupy-gpumat": "cupy_array_as_opencv_gpu_mat",
     "gpumat-cupy": "opencv_gpu_mat_as_cupy_array",
 }
+
+
+def said(error):
+    """The beginning of what it says."""
+    line = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {line if len(line) < 120 else line[:119] + '…'}"
 
 
 @dataclass
@@ -58,14 +72,26 @@ class Way:
     note: str = ""
 
 
+def floor_of(conversion, images):
+    """The least that the result can cost in Python; None for a View."""
+    if conversion.target == "view":
+        return None
+    if conversion.source != "dlpack":
+        return ways.floor_of(conversion, images)
+    names = {"f": load("cv2").cuda.GpuMat, "x": images["dlpack"], "version": (1, 3)}
+    stream = "" if vc.host_mode() else "stream=1, "
+    call = f"x.__dlpack__({stream}max_version=version, copy=False); f()"
+    return Floor("__dlpack__, GpuMat", names, call)
+
+
 def ways_of(conversion, images):
     """All ways of one conversion, and pairs of a way that cannot go here and why."""
     name, names = conversion.name, prepare(conversion, images)
-    ways, skipped = [Way(name, "viewcast", OWN, names)], []
+    found, skipped = [Way(name, "viewcast", OWN, names)], []
     if conversion.slug in SAVANTS:
         function = getattr(savant, SAVANTS[conversion.slug])
         own_name = {"f": function, "x": names["x"]}
-        ways.append(Way(name, "viewcast, Savant's name", "savant", own_name))
+        found.append(Way(name, "viewcast, Savant's name", "savant", own_name))
     for peer, make in peers.of(conversion, images):
         try:
             way = Way(name, peer, PEER, **make())
@@ -76,7 +102,7 @@ def ways_of(conversion, images):
             why = f"not possible with these versions: {said(error)}"
             skipped.append((f"{name}, {peer}", why))
         else:
-            ways.append(way)
+            found.append(way)
     if floor := floor_of(conversion, images):
-        ways.append(Way(name, f"floor: {floor.name}", FLOOR, floor.names, floor.statement))
-    return ways, skipped
+        found.append(Way(name, f"floor: {floor.name}", FLOOR, floor.names, floor.statement))
+    return found, skipped

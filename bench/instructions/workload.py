@@ -12,11 +12,12 @@ import json
 import pathlib
 import sys
 
-from viewcast.bench.images import Images, Missing
-from viewcast.bench.ways import CONVERSIONS, prepare
+from viewcast.bench.ways import Missing, prepare
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 from harness import machine  # noqa: E402
+from harness.images import Images  # noqa: E402
+from harness.ways import CONVERSIONS  # noqa: E402
 
 CALLS = 200
 # Python's interpreter adapts, pools and free lists fill, an OpenCV that does not report

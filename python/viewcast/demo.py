@@ -2,16 +2,15 @@
 """`python -m viewcast demo`: the frames of a video through every conversion."""
 
 import ctypes
-import importlib
 import itertools
 import os
 import pathlib
-import time
 
 import viewcast as vc
 
+from . import terminal
 from .clip import read_frames, sample_clip
-from .terminal import check_output, fail, table, wrapped
+from .terminal import check_output, fail, print_wrapped, table, versions
 
 CONVERT = {
     "GpuMat": vc.as_gpumat,
@@ -25,7 +24,6 @@ ADDRESS = {
     "CuPy": lambda array: array.data.ptr,
     "NumPy": lambda array: array.ctypes.data,
 }
-CALLS_PER_FRAME = 20  # of each conversion, for the clock
 PICTURES = 4  # frames shown on the contact sheet
 GREEN = (0, 200, 80)
 
@@ -60,7 +58,7 @@ def run(options):
         results = show(options.video, options.frames, options.output)
     except (OSError, FFmpegError, vc.ViewError) as error:
         return fail("demo", error)
-    return 0 if all(result.good for result in results.values()) else 1
+    return 0 if all(all(same) for frames in results.values() for same in frames) else 1
 
 
 def show(video, count, output):
@@ -89,11 +87,8 @@ def check_picture(path):
 
 
 def load(name):
-    """A module, or None where it is not installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
+    """A module, or None where there is none."""
+    return terminal.load(name)[0]
 
 
 def find_machine():
@@ -108,10 +103,11 @@ def find_machine():
 class HostMachine:
     """No GPU: every view, the GpuMat's too, is of one NumPy array."""
 
+    opencv_has_cuda = False
+
     def __init__(self):
-        modules = {"torch": load("torch"), "CuPy": load("cupy")}
         self.title = "Host mode, for lack of a CUDA device: all memory is the CPU's."
-        self.missing = [name for name, module in modules.items() if module is None]
+        self.missing = [name for name in ("torch", "CuPy") if load(name.lower()) is None]
         self.stops = ["NumPy", *walk("GpuMat", self.missing), "NumPy"]
 
     def upload(self, frame):
@@ -134,19 +130,6 @@ class HostMachine:
         size = (shape[0] - 1) * strides[0] + shape[1] * strides[1]
         memory = (ctypes.c_uint8 * size).from_address(ADDRESS[place](image))
         return np.ndarray(shape, np.uint8, memory, 0, strides).copy()
-
-    def write(self, mat, box):
-        """Writes to a part of `mat` by several libraries; says what was done."""
-        import cv2
-
-        part = cv2.cuda.GpuMat(mat, box)
-        if "torch" not in self.missing:
-            import torch
-
-            torch.bitwise_not(vc.as_tensor(part), out=vc.as_tensor(part))
-            yield "torch inverts an ROI of the GpuMat"
-        outline(vc.as_numpy(part), GREEN)
-        yield "NumPy draws on the same ROI"
 
 
 class CudaMachine:
@@ -195,26 +178,6 @@ class CudaMachine:
             image = CONVERT[place](image)
         return image.cpu().numpy() if place == "torch" else image.get()
 
-    def write(self, mat, box):
-        """Writes to a part of `mat` by several libraries; says what was done."""
-        import cv2
-
-        part = cv2.cuda.GpuMat(mat, box)
-        if self.opencv_has_cuda:
-            cv2.cuda.bitwise_not(part, part)
-            yield "OpenCV inverts an ROI of the GpuMat"
-        if "torch" not in self.missing:
-            import torch
-
-            middle = vc.as_tensor(part)[box[3] // 4 : -box[3] // 4]
-            torch.bitwise_not(middle, out=middle)
-            yield "torch inverts the middle of the ROI"
-        if "CuPy" not in self.missing:
-            import cupy
-
-            outline(vc.as_cupy(part), cupy.asarray(GREEN, dtype=cupy.uint8))
-            yield "CuPy draws on the same ROI"
-
 
 def walk(start, missing):
     """Along each conversion among the three places once, and back to `start`."""
@@ -227,6 +190,26 @@ def walk(start, missing):
     return [start, *others, start] if others else [start]
 
 
+def write(machine, mat, box):
+    """Writes to a part of `mat` by several libraries; says what was done."""
+    import cv2
+
+    part = cv2.cuda.GpuMat(mat, box)
+    if machine.opencv_has_cuda:
+        cv2.cuda.bitwise_not(part, part)
+        yield "OpenCV inverts an ROI of the GpuMat"
+    if "torch" not in machine.missing:
+        middle = vc.as_tensor(part)[box[3] // 4 : -box[3] // 4]
+        load("torch").bitwise_not(middle, out=middle)
+        yield "torch inverts the middle of the ROI"
+    if machine.stops[0] == "NumPy":
+        outline(vc.as_numpy(part), GREEN)
+        yield "NumPy draws on the same ROI"
+    elif "CuPy" not in machine.missing:
+        outline(vc.as_cupy(part), load("cupy").asarray(GREEN, dtype="uint8"))
+        yield "CuPy draws on the same ROI"
+
+
 def outline(pixels, colour, width=6):
     pixels[:width] = pixels[-width:] = colour
     pixels[:, :width] = pixels[:, -width:] = colour
@@ -235,72 +218,44 @@ def outline(pixels, colour, width=6):
 # ---------------------------------------------------------------- conversions
 
 
-class Result:
-    """What one conversion did over all frames."""
-
-    def __init__(self):
-        self.frames = self.same_address = self.same_pixels = 0
-        self.nanoseconds = []
-
-    @property
-    def good(self):
-        return self.frames == self.same_address == self.same_pixels
-
-
 def convert_all(machine, frames, count):
     """Carries each frame along the machine's stops. Each stop starts from the
-    last one's result, and nothing else keeps the frame's memory alive."""
+    last one's result, and nothing else keeps the frame's memory alive.
+
+    Gives {(source, target): how often address and pixels were the same} and some frames
+    before and after."""
     steps = list(itertools.pairwise(machine.stops))
-    results = {step: Result() for step in steps}
-    kept = {}
+    results, kept = {step: [] for step in steps}, {}
     for number, frame in enumerate(frames):
         image = machine.upload(frame)
         for source, target in steps:
             address = ADDRESS[source](image)
-            result = results[source, target]
-            result.nanoseconds.append(clock(CONVERT[target], image))
             image = CONVERT[target](image)
-            result.frames += 1
-            result.same_address += ADDRESS[target](image) == address
             came_out = machine.pixels(target, image)
-            result.same_pixels += bool((came_out == frame).all())
+            same = ADDRESS[target](image) == address, bool((came_out == frame).all())
+            results[source, target].append(same)
         if number % max(1, count // PICTURES) == 0 and len(kept) < PICTURES:
             kept[number] = frame, came_out
     return results, kept
 
 
-def clock(convert, image):
-    """Mean time of a call and of dropping its result."""
-    begin = time.perf_counter_ns()
-    for _ in range(CALLS_PER_FRAME):
-        convert(image)
-    return (time.perf_counter_ns() - begin) / CALLS_PER_FRAME
-
-
 def introduce(machine, video, frame):
-    modules = {"OpenCV": "cv2", "PyTorch": "torch", "CuPy": "cupy", "NumPy": "numpy"}
-    versions = [
-        f"{name} {module.__version__}"
-        for name, path in modules.items()
-        if (module := load(path)) is not None
-    ]
-    lines = [f"viewcast {vc.__version__} with {', '.join(versions)}", machine.title]
-    lines += [f"Without {name}, which is not installed or has no CUDA." for name in machine.missing]
+    there = [f"{name} {version}" for name, version in versions().items() if version]
+    print_wrapped(", ".join(there))
+    print_wrapped(machine.title)
+    for name in machine.missing:
+        print_wrapped(f"Without {name}, which is not installed or has no CUDA.")
     height, width, _ = frame.shape
-    lines.append(f"{pathlib.Path(video).name if video else 'A drawn clip'}, {width} x {height}")
-    for line in lines:
-        print(*wrapped(line, indent="  ", first=""), sep="\n")
+    print_wrapped(f"{pathlib.Path(video).name if video else 'A drawn clip'}, {width} x {height}")
     print(flush=True)
 
 
 def report(results):
     rows = []
-    for (source, target), result in results.items():
-        same = [verdict(good, result.frames) for good in (result.same_address, result.same_pixels)]
-        fastest = f"{min(result.nanoseconds):.0f}"
-        rows.append([f"{source} -> {target}", str(result.frames), *same, fastest])
-    headings = ["conversion", "frames", "same address", "same pixels", "ns, fastest"]
-    print(*table(headings, rows), sep="\n")
+    for (source, target), frames in results.items():
+        same = [verdict(sum(each), len(frames)) for each in zip(*frames, strict=True)]
+        rows.append([f"{source} -> {target}", str(len(frames)), *same])
+    print(*table(["conversion", "frames", "same address", "same pixels"], rows), sep="\n")
     vc.collect()
     counters = vc.statistics()
     print(f"Lent to GpuMats: {counters['lends']}, released: {counters['lends_released']}.")
@@ -325,7 +280,7 @@ def contact_sheet(machine, kept):
     box = (width // 4, height // 4, width // 2, height // 2)
     place, memory = machine.stops[0], machine.upload(frame)
     written = [(f"{place} memory: the decoded frame", machine.pixels(place, memory))]
-    for what in machine.write(vc.as_gpumat(memory), box):
+    for what in write(machine, vc.as_gpumat(memory), box):
         written.append((what, machine.pixels(place, memory)))
     return draw([came_out, written])
 

@@ -2,37 +2,50 @@
 """What the commands share: text of at most 80 columns, and files that are checked first."""
 
 import contextlib
+import importlib
 import os
+import platform
 import shutil
 import sys
 import textwrap
 
+import viewcast as vc
 
-def width():
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 80)
+MODULES = {"OpenCV": "cv2", "PyTorch": "torch", "CuPy": "cupy", "NumPy": "numpy"}
 
 
-def wrapped(text, indent="", first=None):
-    """Lines of the terminal's width. Words are not broken, for they may be commands."""
-    return textwrap.wrap(
-        text,
-        width(),
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [""]
+def load(name):
+    """The module and None, or None and why there is none."""
+    try:
+        return importlib.import_module(name), None
+    except ModuleNotFoundError as error:
+        missing = error.name == name
+        return None, "not installed" if missing else f"can't be imported: {error}"
+    except Exception as error:  # whatever a broken installation raises
+        return None, f"can't be imported: {type(error).__name__}: {error}"
+
+
+def versions():
+    """Of viewcast, Python and the libraries, None for one that is not there."""
+    modules = {name: load(module)[0] for name, module in MODULES.items()}
+    found = {name: module and module.__version__ for name, module in modules.items()}
+    return {"viewcast": vc.__version__, "Python": platform.python_version(), **found}
+
+
+def print_wrapped(text, indent="  ", first=""):
+    """In lines of the terminal's width. Words are not broken, for they may be commands."""
+    width = min(max(shutil.get_terminal_size((80, 24)).columns, 40), 80)
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=indent, **whole)
+    print(*lines, sep="\n")
 
 
 def table(headings, rows):
-    """Text: the first column to the left, all others to the right."""
+    """Lines: the first column to the left, all others to the right."""
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    for row in (headings, *rows):
-        first, *rest = (
-            cell.rjust(size) if number else cell.ljust(size)
-            for number, (cell, size) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join([first, *rest]).rstrip()
+    for first, *rest in (headings, *rows):
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        yield "  ".join([first.ljust(widths[0]), *cells]).rstrip()
 
 
 def fail(command, problem):

@@ -10,12 +10,12 @@ import pytest
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.ways import CONVERSIONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "bench"))
 import conversions as command  # noqa: E402
 from harness import budgets, stopwatches, table  # noqa: E402
+from harness.ways import CONVERSIONS  # noqa: E402
 
 SLUGS = [each.slug for each in CONVERSIONS]
 FEW = ["--rounds", "2", "--calls", "20"]

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m viewcast bench`: what each conversion costs.
 
-The benchmarks of the project itself are in bench/ of its sources; `loop`, `images` and
-`ways` here are theirs too.
+The benchmarks of the project itself are in bench/ of its sources; `loop` and `ways` here
+are theirs too.
 """
 
 import argparse
+import json
+import pathlib
+
+import viewcast as vc
+
+from ..terminal import check_output, fail, print_wrapped, table, versions
+from . import loop
+from .ways import CALL, CONVERSIONS, Images, Missing, floor_of, prepare
 
 
 def add_command(commands):
@@ -31,6 +39,48 @@ def positive(text):
 
 
 def run(options):
-    from . import figures
+    try:
+        if options.json:
+            check_output(options.json)
+        machine = versions() | {"mode": vc.mode_reason()}
+        print_wrapped(", ".join(f"{name} {machine[name] or 'missing'}" for name in versions()))
+        print_wrapped(machine["mode"])
+        print(f"ns a call, the fastest and the median of {options.rounds} rounds\n", flush=True)
+        report = {"machine": machine, "rounds": options.rounds, "calls": options.calls}
+        report |= measure(options.rounds, options.calls)
+        headings = ["conversion", "fastest", "median", "bare call", "fastest", "ratio"]
+        print(*table(headings, list(map(cells, report["conversions"]))), sep="\n")
+        for reason, names in report["skipped"].items():
+            print_wrapped(f"Skipped, {reason}: {', '.join(names)}")
+        if options.json:
+            pathlib.Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
+    except (OSError, vc.ViewError) as error:
+        return fail("bench", error)
+    return 0
 
-    return figures.run(options)
+
+def measure(rounds, calls):
+    watches, rows, skipped = [], [], {}
+    images = Images()
+    for conversion in CONVERSIONS:
+        try:
+            names, bare = prepare(conversion, images), floor_of(conversion, images)
+        except Missing as reason:
+            skipped.setdefault(str(reason), []).append(conversion.name)
+            continue
+        rows.append({"conversion": conversion.name, "bare_call": bare.name})
+        watches.append(loop.calls(CALL, names, calls))
+        watches.append(loop.calls(bare.statement, bare.names, calls))
+    times = iter(loop.interleave(watches, rounds, vc.collect))
+    for row in rows:
+        for key in ("ns", "bare_call_ns"):
+            found = loop.summary(next(times))
+            row[key] = {name: round(1000 * found[name], 1) for name in ("minimum", "median")}
+    return {"conversions": rows, "skipped": skipped}
+
+
+def cells(row):
+    own, bare = row["ns"], row["bare_call_ns"]
+    numbers = [f"{each:.0f}" for each in (own["minimum"], own["median"], bare["minimum"])]
+    ratio = f"{own['minimum'] / bare['minimum']:.2f}"
+    return [row["conversion"], *numbers[:2], row["bare_call"], numbers[2], ratio]

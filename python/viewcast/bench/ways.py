@@ -1,17 +1,85 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every conversion, and its floor: the least that making the result in Python can cost."""
+"""The conversions that are timed, their images, and the bare calls beside them."""
 
-from dataclasses import dataclass
+import ctypes
+import math
+from typing import NamedTuple
 
 import viewcast as vc
 
-from .images import load
+from .. import terminal
 
+SHAPE = (1080, 1920, 3)
+INSTALL = {
+    "torch": "pip install torch",
+    "cupy": "pip install cupy-cuda13x",
+    "cv2": "pip install opencv-python-headless",
+}
 CALL = "f(x)"  # the function and the image, without a loop or lambda of ours around
 
 
-@dataclass(frozen=True)
-class Conversion:
+class Missing(Exception):
+    """Why a library cannot take part."""
+
+
+def load(name):
+    module, problem = terminal.load(name)
+    if problem == "not installed":
+        raise Missing(f"{name} is not installed: {INSTALL.get(name, f'pip install {name}')}")
+    if problem:
+        raise Missing(f"{name} {problem}")
+    return module
+
+
+class Images:
+    """One image of each library, of one shape, in the memory that this machine has. Each is
+    made when it is first asked for; Missing where it cannot be."""
+
+    def __init__(self, shape=SHAPE):
+        self.host, self.shape, self.made = vc.host_mode(), shape, {}
+
+    def __getitem__(self, name):
+        if name not in self.made:
+            try:
+                self.made[name] = getattr(self, f"make_{name}")()
+            except Missing as reason:
+                self.made[name] = reason
+        if isinstance(self.made[name], Missing):
+            raise self.made[name]
+        return self.made[name]
+
+    def make_torch(self):
+        torch = load("torch")
+        if not self.host and not torch.cuda.is_available():
+            raise Missing("there is a GPU, but this torch cannot use it: install a CUDA build")
+        return torch.zeros(self.shape, dtype=torch.uint8, device="cpu" if self.host else "cuda")
+
+    def make_cupy(self):
+        cupy = load("cupy")
+        if not self.host and not cupy.is_available():
+            raise Missing("there is a GPU, but this CuPy cannot use it: install a CUDA build")
+        if not self.host:
+            return cupy.zeros(self.shape, cupy.uint8)
+        # CuPy's operations need a GPU; its arrays do not.
+        block = (ctypes.c_uint8 * max(1, math.prod(self.shape)))()
+        memory = cupy.cuda.UnownedMemory(ctypes.addressof(block), len(block), block, 0)
+        return cupy.ndarray(self.shape, cupy.uint8, cupy.cuda.MemoryPointer(memory, 0))
+
+    def make_gpumat(self):
+        load("cv2")
+        return vc.as_gpumat(self.any_array())
+
+    def any_array(self):
+        try:
+            return self["torch"]
+        except Missing as no_torch:
+            try:
+                return self["cupy"]
+            except Missing as no_cupy:
+                raise Missing(f"{no_torch}; {no_cupy}") from None
+
+
+class Conversion(NamedTuple):
     name: str
     source: str  # names of Images
     target: str
@@ -30,9 +98,6 @@ CONVERSIONS = (
     Conversion("GpuMat -> CuPy", "gpumat", "cupy", "as_cupy", "cupy"),
     Conversion("CuPy -> torch", "cupy", "torch", "as_tensor", "torch"),
     Conversion("torch -> CuPy", "torch", "cupy", "as_cupy", "cupy"),
-    Conversion("DLPack -> GpuMat", "dlpack", "gpumat", "as_gpumat", "cv2"),
-    Conversion("torch -> View", "torch", "view", "view"),
-    Conversion("CuPy -> View", "cupy", "view", "view"),
 )
 
 
@@ -46,27 +111,19 @@ def prepare(conversion, images):
     return {"f": getattr(vc, conversion.convert), "x": images[conversion.source]}
 
 
-@dataclass
-class Floor:
+class Floor(NamedTuple):
     name: str
     names: dict
     statement: str
 
 
 def floor_of(conversion, images):
-    """Called as barely as Python can: nothing of ours is around it. None for a View."""
-    if conversion.source == "dlpack":
-        names = {"f": load("cv2").cuda.GpuMat, "x": images["dlpack"], "version": (1, 3)}
-        stream = "" if vc.host_mode() else "stream=1, "
-        call = f"x.__dlpack__({stream}max_version=version, copy=False); f()"
-        return Floor("__dlpack__, GpuMat", names, call)
+    """The library makes an object of the target's kind, called as barely as Python can."""
     if conversion.target == "gpumat":
         return Floor("GpuMat()", {"f": load("cv2").cuda.GpuMat}, "f()")
     if conversion.target == "torch":
         return Floor("detach()", {"f": load("torch").Tensor.detach, "x": images["torch"]}, CALL)
-    if conversion.target == "cupy":
-        array = images["cupy"]
-        names = {"f": load("cupy").ndarray, "shape": array.shape, "dtype": array.dtype}
-        names |= {"pointer": array.data, "strides": array.strides}
-        return Floor("cupy.ndarray()", names, "f(shape, dtype, pointer, strides)")
-    return None
+    array = images["cupy"]
+    names = {"f": load("cupy").ndarray, "shape": array.shape, "dtype": array.dtype}
+    names |= {"pointer": array.data, "strides": array.strides}
+    return Floor("cupy.ndarray()", names, "f(shape, dtype, pointer, strides)")

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m viewcast doctor`: what is here, what works, and what to install for more.
+"""`python -m viewcast doctor`: what is here, what works, and what to install for more."""
 
-`examine` finds out, `show` prints.
-"""
+import json
+import os
+import platform
+import sys
+
+import viewcast as vc
+from viewcast import _viewcast
+
+from . import advice, conversions, libraries, machine, show
 
 
 def add_command(commands):
@@ -20,13 +27,37 @@ def add_command(commands):
 
 
 def run(options):
-    import json
-
-    from . import examine, show
-
-    report = examine.everything()
+    report = everything()
     if options.json:
         print(json.dumps(report, indent=2))
     else:
         show.report(report)
     return 0 if report["ready"] else 1
+
+
+def everything():
+    """All that doctor knows, as plain values."""
+    build = _viewcast._build()
+    report = {
+        "viewcast": {
+            "version": vc.__version__,
+            "folder": os.path.dirname(vc.__file__),
+            "python": platform.python_version(),
+            "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "kernels": build["kernels"].split(),
+            "simd": build["simd"],
+            "environment": {
+                name: value for name, value in os.environ.items() if name.startswith("VIEWCAST_")
+            },
+        },
+        "machine": machine.describe(),
+        "libraries": libraries.describe(),
+    }
+    report["conversions"] = conversions.describe(report["machine"], report["libraries"])
+    report["paths"] = _viewcast._paths()  # known once each was taken
+    report["slow"] = report["paths"].pop("slow")
+    report["reasons"] = advice.reasons(report)
+    report["ready"] = advice.ready(report)
+    report["advice"] = [{"what": what, "do": do} for what, do in advice.what_to_do(report)]
+    return report

@@ -3,13 +3,13 @@
 
 import viewcast as vc
 
-from .libraries import load
+from ..terminal import load
 
 CONVERT = {
+    "gpumat": vc.as_gpumat,
     "torch": vc.as_tensor,
     "cupy": vc.as_cupy,
     "numpy": vc.as_numpy,
-    "gpumat": vc.as_gpumat,
 }
 SHAPE = (4, 6, 3)
 
@@ -19,20 +19,17 @@ def describe(machine, libraries):
     start = first_image(machine, libraries)
     if start is None:
         return {}
-    there = ["gpumat" if name == "opencv" else name for name in usable(libraries)]
+    found = {name: libraries["opencv" if name == "gpumat" else name] for name in CONVERT}
+    there = [name for name, each in found.items() if each["version"] and not each["problem"]]
     result = {}
     for source in there:
-        image, problem = image_of(source, start)
-        others = [target for target in there if target != source]
+        image, problem = attempt(source, host_image() if source == "numpy" else start)
         result[source] = {
-            target: problem or path(image, target, machine["mode"]) for target in others
+            target: problem or path(image, target, machine["mode"])
+            for target in there
+            if target != source
         }
     return result
-
-
-def usable(libraries):
-    names = ("opencv", "torch", "cupy", "numpy")
-    return [name for name in names if libraries[name]["version"] and not libraries[name]["problem"]]
 
 
 def first_image(machine, libraries):
@@ -42,16 +39,13 @@ def first_image(machine, libraries):
             return load("torch")[0].zeros(SHAPE, dtype=load("torch")[0].uint8, device="cuda")
         if libraries["cupy"].get("usable"):
             return load("cupy")[0].zeros(SHAPE, dtype="uint8")
-        return None
-    if machine["mode"] == "host" and libraries["numpy"]["version"]:
-        return load("numpy")[0].zeros(SHAPE, dtype="uint8")
+    elif machine["mode"] == "host" and libraries["numpy"]["version"]:
+        return host_image()
     return None
 
 
-def image_of(source, start):
-    """NumPy has host memory alone."""
-    host = load("numpy")[0].zeros(SHAPE, dtype="uint8") if source == "numpy" else start
-    return attempt(source, host)
+def host_image():
+    return load("numpy")[0].zeros(SHAPE, dtype="uint8")
 
 
 def attempt(target, image):

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is installed. Only the four libraries that viewcast knows are imported."""
 
-import importlib
 import importlib.metadata
 import os
 
 import viewcast as vc
+
+from ..terminal import load
 
 # Others, by the name of their distribution: looked up, never imported.
 NEIGHBOURS = {
@@ -23,39 +24,22 @@ NEIGHBOURS = {
 }
 
 
-def load(name):
-    """The module, and why there is none."""
-    try:
-        return importlib.import_module(name), None
-    except ModuleNotFoundError as error:
-        missing = error.name == name
-        return None, "not installed" if missing else f"can't be imported: {error}"
-    except Exception as error:  # whatever a broken installation raises
-        return None, f"can't be imported: {type(error).__name__}: {error}"
-
-
 def describe():
-    return {
-        "opencv": opencv(),
-        "torch": torch(),
-        "cupy": cupy(),
-        "numpy": numpy(),
-        "neighbours": neighbours(),
-    }
+    modules = {"opencv": "cv2", "torch": "torch", "cupy": "cupy", "numpy": "numpy"}
+    more = {"opencv": opencv, "torch": torch, "cupy": cupy, "numpy": numpy}
+    found = {}
+    for name, module_name in modules.items():
+        module, problem = load(module_name)
+        found[name] = {"version": module and module.__version__, "problem": problem}
+        if module is not None:
+            found[name] |= more[name](module)
+    return found | {"neighbours": neighbours()}
 
 
-def installed(module):
-    """What every description begins with."""
-    return {"version": module.__version__, "problem": None}
-
-
-def opencv():
-    cv2, problem = load("cv2")
-    if cv2 is None:
-        return {"version": None, "problem": problem}
-    found = {**installed(cv2), "packages": opencv_packages(cv2)}
+def opencv(cv2):
+    found = {"packages": opencv_packages(cv2)}
     if not hasattr(cv2, "cuda") or not hasattr(cv2.cuda, "GpuMat"):
-        return {**found, "problem": "this cv2 has no cuda.GpuMat; OpenCV 4.8 and later have"}
+        return found | {"problem": "this cv2 has no cuda.GpuMat; OpenCV 4.8 and later have"}
     found["has_cuda"] = "NVIDIA CUDA" in cv2.getBuildInformation()
     found["devices"] = max(cv2.cuda.getCudaEnabledDeviceCount(), 0)
     try:
@@ -67,13 +51,9 @@ def opencv():
 
 def opencv_packages(cv2):
     """Whose files are in the folder of this cv2: more than one overwrite each other."""
-    names = (
-        "opencv-python",
-        "opencv-python-headless",
-        "opencv-contrib-python",
-        "opencv-contrib-python-headless",
-    )
     folder = os.path.realpath(os.path.dirname(cv2.__file__))
+    kinds = ("opencv-python", "opencv-contrib-python")
+    names = (*kinds, *(f"{kind}-headless" for kind in kinds))
     return sorted(
         {
             name
@@ -84,42 +64,30 @@ def opencv_packages(cv2):
     )
 
 
-def version(name):
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def torch():
-    module, problem = load("torch")
-    if module is None:
-        return {"version": None, "problem": problem}
+def torch(module):
     return {
-        **installed(module),
         "cuda": module.version.cuda,
         "usable": module.cuda.is_available(),
         "exchange_table": hasattr(module.Tensor, "__dlpack_c_exchange_api__"),
     }
 
 
-def cupy():
-    module, problem = load("cupy")
-    if module is None:
-        return {"version": None, "problem": problem}
+def cupy(module):
     try:
-        usable = module.is_available()
+        return {"usable": module.is_available()}
     except Exception:  # a runtime that does not fit the driver
-        usable = False
-    return {**installed(module), "usable": usable}
+        return {"usable": False}
 
 
-def numpy():
-    module, problem = load("numpy")
-    if module is None:
-        return {"version": None, "problem": problem}
-    return {**installed(module), "bfloat16": load("ml_dtypes")[0] is not None}
+def numpy(module):
+    return {"bfloat16": load("ml_dtypes")[0] is not None}
 
 
 def neighbours():
-    return {title: found for name, title in NEIGHBOURS.items() if (found := version(name))}
+    found = {}
+    for name, title in NEIGHBOURS.items():
+        try:
+            found[title] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report for people: 80 columns, and plain where there is no terminal."""
+"""The report for people, in plain text."""
 
-import sys
-
-from ..terminal import wrapped
+from ..terminal import print_wrapped
 
 TITLES = {"gpumat": "GpuMat", "torch": "PyTorch", "cupy": "CuPy", "numpy": "NumPy"}
-COLOURS = {"ok": "32", "!!": "31", "..": "33"}  # green, red, yellow
 
 
 def report(found):
@@ -15,15 +12,15 @@ def report(found):
         ("Libraries", libraries(found["libraries"])),
         ("Conversions", conversions(found)),
     ):
-        print(bold(heading))
+        print(heading)
         for mark, text in lines:
             row(mark, text)
         print()
     if found["advice"]:
-        print(bold("For more"))
+        print("For more")
         for item in found["advice"]:
             row("..", f"{item['what']}:")
-            print(*wrapped(item["do"], indent="    "), sep="\n")
+            print_wrapped(item["do"], indent="    ", first="    ")
         print()
     row(*verdict(found))
 
@@ -107,15 +104,5 @@ def verdict(found):
 
 
 def row(mark, text):
-    first, *rest = wrapped(text, indent="    ", first=f"{mark}  ")
-    print(colour(first[:2], COLOURS[mark]) + first[2:])
-    for line in rest:
-        print(line)
-
-
-def bold(text):
-    return colour(text, "1")
-
-
-def colour(text, code):
-    return f"\033[{code}m{text}\033[0m" if sys.stdout.isatty() else text
+    """The mark is "ok", ".." (could be better) or "!!"."""
+    print_wrapped(text, indent="    ", first=f"{mark}  ")
