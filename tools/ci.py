@@ -62,8 +62,9 @@ def others(arguments):
     # Arguments may choose tests of which a folder has none.
     accepted = (0, NO_TESTS) if arguments else (0,)
     yield make("C and C++ tests", "test-c")
-    for title, folder in (("Tools", "tests/tools"), ("Packaging", "tests/packaging")):
-        yield Stage(title, [*PYTEST, folder, *arguments], accepted=accepted)
+    for title in ("Attack", "Tools", "Packaging"):
+        command = [*PYTEST, f"tests/{title.lower()}", *arguments]
+        yield Stage(title, command, accepted=accepted)
 
 
 def sanitizers():
