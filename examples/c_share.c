@@ -78,7 +78,7 @@ int main(void) {
   bool right = image.data == pixels && image.rows == HEIGHT && image.cols == WIDTH &&
                image.channels == CHANNELS && image.step == STEP && frees == 0;
   vc_owner_release(&owner); /* calls the tensor's deleter: the pixels end here */
-  vc_collect(false);        /* releases that a consumer put off; none in this program */
+  vc_collect(false);        /* pending releases; there are none in this program */
   printf("freed: %d time%s\n", frees, frees == 1 ? "" : "s");
   return right && frees == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -36,7 +36,7 @@ cuda: Any = cv2.cuda  # stock OpenCV's stubs lack what only builds with CUDA hav
 
 
 class Gpu:
-    """One rank's GPU: upload, work and hand over on one stream of its own."""
+    """One rank's GPU: uploads, computes and passes images on, on one stream of its own."""
 
     def __init__(self, rank: int) -> None:
         self.device = torch.device("cuda", rank % torch.cuda.device_count())

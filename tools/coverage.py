@@ -11,7 +11,7 @@ import sys
 from opencvs import say
 from sanitize import MESON, ROOT, configure, run, tools_env
 
-ROOMS = ["core", "protocol", "gpumat", "cuda", "transform"]
+FOLDERS = ["core", "protocol", "gpumat", "cuda", "transform"]
 NEEDED = 95
 
 
@@ -37,8 +37,8 @@ def main():
     say("Branches and lines that no C test takes")
     report = build / "coverage.json"
     gcovr = [sys.executable, "-m", "gcovr", "--root", ROOT, "--object-directory", build, build]
-    for room in ROOMS:
-        gcovr += ["--filter", rf"{ROOT}/src/{room}/\w+\.[ch]$"]  # no kernels of a GPU
+    for folder in FOLDERS:
+        gcovr += ["--filter", rf"{ROOT}/src/{folder}/\w+\.[ch]$"]  # no kernels of a GPU
     gcovr += ["--exclude-throw-branches", "--exclude-unreachable-branches"]
     code = run(*gcovr, "--json", report, "--txt-summary", f"--fail-under-branch={NEEDED}")
     print(*missed(report), sep="\n")

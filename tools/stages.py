@@ -119,7 +119,7 @@ def run(stages, at_once=1, seconds=float("inf")):
     return summary({stage.name: results[stage.name] for stage in stages})
 
 
-def _ready(waiting, results, room, end):
+def _ready(waiting, results, free, end):
     """Takes the next stages out of `waiting`; those that cannot run have their result."""
     for stage in list(waiting):
         lost = [name for name in stage.needs if name in results and not results[name].good]
@@ -128,8 +128,8 @@ def _ready(waiting, results, room, end):
             why = "no time was left" if late else f"it needs {', '.join(lost)}"
             results[stage.name] = Result(f"FAILED: not run, {why}")
             waiting.remove(stage)
-        elif room > 0 and all(name in results for name in stage.needs):
-            room -= 1
+        elif free > 0 and all(name in results for name in stage.needs):
+            free -= 1
             waiting.remove(stage)
             yield stage
 
