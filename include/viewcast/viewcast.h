@@ -280,7 +280,8 @@ typedef enum vc_overlap_kind {
 
 typedef struct vc_overlap {
   vc_overlap_kind kind;
-  size_t to, other; /* indices */
+  size_t to;    /* index of a destination */
+  size_t other; /* index of the other destination, or of the source */
 } vc_overlap;
 
 /* Looks for a byte of a destination that belongs to another of its elements, to

@@ -343,6 +343,15 @@ def test_bench_says_what_it_leaves_out_and_why(monkeypatch, capsys):
     assert "Skipped, cv2 is not installed: pip install opencv-python-headless: " in printed
 
 
+def test_bench_of_nothing_says_so(monkeypatch, capsys):
+    for name in ("torch", "cupy"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main(["bench", *FEW]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "fastest ratio" not in printed
+    assert "Skipped, torch is not installed: pip install torch: torch -> GpuMat" in printed
+
+
 @pytest.mark.parametrize("words", [("--rounds", "-1"), ("--calls", "0"), ("--calls", "x")], ids=str)
 def test_numbers_that_are_none(words, capsys):
     with pytest.raises(SystemExit) as ended:

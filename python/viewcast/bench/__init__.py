@@ -24,7 +24,8 @@ def add_command(commands):
         "the library itself makes an object of the same kind, without a conversion. All of "
         "them take turns in one process.",
         epilog="Times depend on the machine, and on what else runs on it. The fastest round "
-        "says what a call costs; ratios are of fastest rounds.",
+        "says what a call costs; ratios are of fastest rounds. Exit code 1: no conversion "
+        "can run here.",
     )
     parser.add_argument("--rounds", type=positive, default=25, metavar="N")
     parser.add_argument("--calls", type=positive, default=5_000, metavar="N", help="a round")
@@ -49,14 +50,15 @@ def run(options):
         report = {"machine": machine, "rounds": options.rounds, "calls": options.calls}
         report |= measure(options.rounds, options.calls)
         headings = ["conversion", "fastest", "median", "bare call", "fastest", "ratio"]
-        print(*table(headings, list(map(cells, report["conversions"]))), sep="\n")
+        if rows := list(map(cells, report["conversions"])):
+            print(*table(headings, rows), sep="\n")
         for reason, names in report["skipped"].items():
             print_wrapped(f"Skipped, {reason}: {', '.join(names)}")
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
     except (OSError, vc.ViewError) as error:
         return fail("bench", error)
-    return 0
+    return 0 if rows else 1
 
 
 def measure(rounds, calls):
