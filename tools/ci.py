@@ -33,9 +33,14 @@ print(f"OpenCV {cv2.__version__} {'with' if cuda else 'without'} CUDA")
 """
 
 
-def make(title, target):
-    # Bounded: a documentation that hangs must not eat the run.
-    return Stage(title, ["make", "--no-print-directory", target], timeout=600)
+def make(title, target, **options):
+    return Stage(title, ["make", "--no-print-directory", target], **options)
+
+
+def tests(title, words, arguments, env=None):
+    # Arguments may choose tests of which there are none here.
+    accepted = (0, NO_TESTS) if arguments else (0,)
+    return Stage(title, [*PYTEST, *words, *arguments], env or {}, accepted=accepted)
 
 
 def describe(env):
@@ -52,19 +57,16 @@ def suites(arguments):
         title, path = f"Python, {describe(env)}", {"PYTHONPATH": env.get("PYTHONPATH", "")}
         first = name == "stock-5"
         chosen = [] if first else ["-m", "not any_opencv"]
-        yield Stage(title, [*PYTEST, "tests/python", *chosen, *arguments], path)
+        yield tests(title, ["tests/python", *chosen], arguments, path)
         if first:
-            slow = [*PYTEST, "tests/python", "-m", "slow_paths", *arguments]
-            yield Stage(f"{title}, VIEWCAST_SLOW=1", slow, path | {"VIEWCAST_SLOW": "1"})
+            title, slow = f"{title}, VIEWCAST_SLOW=1", path | {"VIEWCAST_SLOW": "1"}
+            yield tests(title, ["tests/python", "-m", "slow_paths"], arguments, slow)
 
 
 def others(arguments):
-    # Arguments may choose tests of which a folder has none.
-    accepted = (0, NO_TESTS) if arguments else (0,)
     yield make("C and C++ tests", "test-c")
     for title in ("Attack", "Tools", "Packaging"):
-        command = [*PYTEST, f"tests/{title.lower()}", *arguments]
-        yield Stage(title, command, accepted=accepted)
+        yield tests(title, [f"tests/{title.lower()}"], arguments)
 
 
 def sanitizers():
@@ -95,7 +97,8 @@ def everything():
     yield from rest
     yield from others(())
     yield from instructions()
-    yield make("Documentation", "docs")
+    # Bounded: a documentation that hangs must not eat the run.
+    yield make("Documentation", "docs", timeout=600)
 
 
 def main():
