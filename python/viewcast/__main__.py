@@ -1,16 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: `viewcast COMMAND`, or `python -m viewcast COMMAND`."""
 
-import argparse
 import os
-import pathlib
 import signal
 import sys
-
-from . import __version__, bench, demo, doctor
-
-# Each has add_command(commands), and imports what it needs when it is run.
-COMMANDS = (doctor, demo, bench)
 
 
 def main(arguments=None):
@@ -36,19 +29,6 @@ def main(arguments=None):
     return code
 
 
-def parser():
-    script = pathlib.Path(sys.argv[0]).name
-    made = argparse.ArgumentParser(
-        prog=script if script == "viewcast" else "python -m viewcast",
-        description="Images in memory as GpuMats, tensors and arrays, without copies.",
-    )
-    made.add_argument("--version", action="version", version=__version__)
-    commands = made.add_subparsers(metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        module.add_command(commands)
-    return made
-
-
 def set_up_process():
     """Ctrl-C and a closed pipe end the process as they end a C program, without a
     traceback; a character that the terminal cannot show is escaped, not an error."""
@@ -61,6 +41,25 @@ def set_up_process():
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         else:
             stream.reconfigure(errors="backslashreplace")
+
+
+def parser():
+    """With the commands of each module, which are imported only now: set_up_process() comes
+    before all that takes time. What they need of other libraries they import when they run."""
+    import argparse
+
+    from . import __version__, bench, demo, doctor
+
+    script = os.path.basename(sys.argv[0])
+    made = argparse.ArgumentParser(
+        prog=script if script == "viewcast" else "python -m viewcast",
+        description="Images in memory as GpuMats, tensors and arrays, without copies.",
+    )
+    made.add_argument("--version", action="version", version=__version__)
+    commands = made.add_subparsers(metavar="COMMAND", required=True)
+    for module in (doctor, demo, bench):
+        module.add_command(commands)
+    return made
 
 
 if __name__ == "__main__":
