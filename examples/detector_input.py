@@ -29,7 +29,8 @@ import torch
 from PIL import Image
 
 import viewcast as vc
-from viewcast.demo import read_frames, sample_clip
+from viewcast.demo import check_picture, read_frames, sample_clip
+from viewcast.terminal import run_program
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -204,6 +205,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=16, metavar="N")
     parser.add_argument("--output", default="detector-input.png", metavar="FILE")
     options = parser.parse_args()
+    check_picture(options.output)
     machine = find_machine()
     model = Salience().to(machine.device, machine.dtype).eval()
     mats = [
@@ -233,4 +235,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("detector_input", main))

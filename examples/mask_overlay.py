@@ -17,7 +17,8 @@ import torch
 from PIL import Image
 
 import viewcast as vc
-from viewcast.demo import read_frames, sample_clip
+from viewcast.demo import check_picture, read_frames, sample_clip
+from viewcast.terminal import run_program
 
 PAINT = (190, 60, 255)
 
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--frame", type=int, default=60, help="the one to paint on")
     parser.add_argument("--output", default="mask_overlay.jpg")
     options = parser.parse_args()
+    check_picture(options.output)
     video = options.video or sample_clip()
     frames = list(read_frames(video, options.frame + 1))
     if not frames:
@@ -73,4 +75,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("mask_overlay", main))

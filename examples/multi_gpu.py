@@ -27,7 +27,8 @@ import torch.distributed as dist
 from PIL import Image
 
 import viewcast as vc
-from viewcast.demo import read_frames, sample_clip
+from viewcast.demo import check_picture, read_frames, sample_clip
+from viewcast.terminal import run_program
 
 WIDTH, HEIGHT = 512, 288  # rows of 1536 bytes: OpenCV's pitch leaves no gap
 PICTURES = 4  # of each rank, in the picture
@@ -159,6 +160,8 @@ def main() -> int:
     options = parser.parse_args()
     if "RANK" not in os.environ:
         parser.error("start it with torchrun --nproc-per-node N examples/multi_gpu.py")
+    if options.output:
+        check_picture(options.output)
     dist.init_process_group(options.backend or ("gloo" if vc.host_mode() else "nccl"))
     try:
         return work(options)
@@ -167,4 +170,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("multi_gpu", main))

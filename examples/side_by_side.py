@@ -17,7 +17,8 @@ import torch
 from PIL import Image
 
 import viewcast as vc
-from viewcast.demo import read_frames, sample_clip
+from viewcast.demo import check_picture, read_frames, sample_clip
+from viewcast.terminal import run_program
 
 WIDTH, HEIGHT, GAP = 400, 225, 8
 
@@ -57,6 +58,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=30, help="frames from one to the next")
     parser.add_argument("--output", default="side_by_side.jpg")
     options = parser.parse_args()
+    check_picture(options.output)
     video = options.video or sample_clip()
     frames = list(read_frames(video, 3 * options.every + 1))[:: options.every]
     if len(frames) < 4:
@@ -74,4 +76,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("side_by_side", main))

@@ -21,14 +21,17 @@ BALLS = ((4, 0.0, (250, 70, 50)), (6, 2.1, (255, 200, 40)), (8, 3.6, (250, 250, 
 
 
 def read_frames(video: str | Path | BinaryIO, count: int) -> Iterator[ndarray[Any, Any]]:
-    """The first `count` frames as (H, W, 3), RGB."""
+    """The first `count` frames as (H, W, 3), RGB. OSError for what is no video."""
     import av
 
-    with av.open(video if hasattr(video, "read") else str(video)) as container:
-        if not container.streams.video:
-            raise OSError(f"{video} holds no video")
-        for frame in itertools.islice(container.decode(video=0), count):
-            yield frame.to_ndarray(format="rgb24")
+    try:
+        with av.open(video if hasattr(video, "read") else str(video)) as container:
+            if not container.streams.video:
+                raise OSError(f"{video} holds no video")
+            for frame in itertools.islice(container.decode(video=0), count):
+                yield frame.to_ndarray(format="rgb24")
+    except av.error.FFmpegError as error:
+        raise OSError(f"{video} cannot be read: {error.strerror}") from error
 
 
 def sample_clip(count: int = FRAMES) -> io.BytesIO:

@@ -1,17 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share: text of at most 80 columns, and files that are checked first."""
+"""What the commands and the examples share: how a program begins and ends, text of at most
+80 columns, and files that are checked first."""
 
 import contextlib
 import importlib
 import os
 import platform
 import shutil
+import signal
 import sys
 import textwrap
+from collections.abc import Callable
 
 import viewcast as vc
 
 MODULES = {"OpenCV": "cv2", "PyTorch": "torch", "CuPy": "cupy", "NumPy": "numpy"}
+
+
+def run_program(name: str, main: Callable[[], int]) -> int:
+    """The exit code of main(), as Unix programs end: Ctrl-C and a closed pipe end the process
+    by their signal, and a file that cannot be read or written is one line and code 2."""
+    set_up_process()
+    code = 0
+    try:
+        try:
+            code = main()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if code != 2:  # which was explained
+            print(f"{name}: {explain(error)}", file=sys.stderr)
+        # What is still in the buffer of a full disk is not tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    return code
+
+
+def set_up_process():
+    """A character that the terminal cannot show is escaped, not an error."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started the process
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        else:
+            stream.reconfigure(errors="backslashreplace")
 
 
 def load(name):
@@ -51,10 +86,15 @@ def table(headings, rows):
 def fail(command, problem):
     """Says why the command could not do what was asked, a text or an exception; the exit
     code."""
-    if why := getattr(problem, "strerror", None):
-        problem = f"{problem.filename}: {why}" if problem.filename else why
-    print(f"viewcast {command}: {problem}", file=sys.stderr)
+    print(f"viewcast {command}: {explain(problem)}", file=sys.stderr)
     return 2
+
+
+def explain(problem):
+    """An OSError without its number."""
+    if why := getattr(problem, "strerror", None):
+        return f"{problem.filename}: {why}" if problem.filename else why
+    return problem
 
 
 def check_output(path):

@@ -116,3 +116,23 @@ def test_side_by_side_fills_four_places(tmp_path):
     assert all((a != b).any() for a, b in zip(places, places[1:], strict=False))
     edges = [picture[:gap], picture[-gap:], picture[height + gap : height + 2 * gap]]
     assert all((edge == 32).all() for edge in edges), "written beyond a region"
+
+
+@pytest.mark.parametrize("name", ["mask_overlay", "side_by_side", "detector_input"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--output=/nowhere/x.png"], "/nowhere/x.png cannot be written: No such file"),
+        (["--output=x.txt"], "x.txt is no name of a picture"),
+        (["--video=/nowhere/x.mp4"], "/nowhere/x.mp4 cannot be read: No such file"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_cannot_be_read_or_written_is_one_line(name, arguments, said, tmp_path):
+    pytest.importorskip("av", reason="PyAV reads the video")
+    pytest.importorskip("PIL", reason="Pillow writes the picture")
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{name}: {said}") and done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
