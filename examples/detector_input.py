@@ -29,7 +29,8 @@ import torch
 from PIL import Image
 
 import viewcast as vc
-from viewcast.demo import check_picture, read_frames, sample_clip
+from viewcast.clip import read_frames, sample_clip
+from viewcast.demo import check_picture
 from viewcast.terminal import run_program
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]

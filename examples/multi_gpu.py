@@ -27,7 +27,8 @@ import torch.distributed as dist
 from PIL import Image
 
 import viewcast as vc
-from viewcast.demo import check_picture, read_frames, sample_clip
+from viewcast.clip import read_frames, sample_clip
+from viewcast.demo import check_picture
 from viewcast.terminal import run_program
 
 WIDTH, HEIGHT = 512, 288  # rows of 1536 bytes: OpenCV's pitch leaves no gap

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from viewcast.demo import read_frames, sample_clip
+from viewcast.clip import read_frames, sample_clip
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

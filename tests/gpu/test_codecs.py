@@ -10,7 +10,7 @@ from neighbours import is_installed
 from pictures import pattern, pixels
 
 import viewcast as vc
-from viewcast.demo import sample_clip
+from viewcast.clip import sample_clip
 
 
 def load(name):

@@ -11,7 +11,7 @@ import pytest
 from loaded_opencv import standin_lacks
 
 import viewcast as vc
-from viewcast.demo import read_frames, sample_clip
+from viewcast.clip import read_frames, sample_clip
 
 pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv]
 
