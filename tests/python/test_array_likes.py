@@ -13,6 +13,8 @@ from images import CONVERT, Image, pixels
 
 import viewcast as vc
 
+pytestmark = pytest.mark.slow_paths
+
 PIL = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
 TO = {

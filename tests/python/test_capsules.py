@@ -19,6 +19,8 @@ from viewcast._viewcast import (
     pytorch_tensor_as_opencv_gpu_mat,
 )
 
+pytestmark = pytest.mark.slow_paths
+
 TO = {
     "to_tensor": vc.to_tensor,
     "to_cupy": vc.to_cupy,

@@ -17,6 +17,8 @@ from images import memory
 import viewcast as vc
 from viewcast._viewcast import cuda_array_as_opencv_gpu_mat, pytorch_tensor_as_opencv_gpu_mat
 
+pytestmark = pytest.mark.slow_paths
+
 as_strided = np.lib.stride_tricks.as_strided
 
 
