@@ -764,9 +764,10 @@ VC_API bool vc_transform_adds_alpha(int64_t from, int64_t to);
  * VC_ERROR_ARGUMENT.
  *
  * Sources must not overlap with `to`, which must be writable (VC_ERROR_VALUE),
- * and no two elements of `to` may share memory (VC_ERROR_LAYOUT). On a GPU the work
- * is enqueued on `stream` of the memory's device, and memory must live until it is
- * done. Host memory is written when the call returns; `stream` is not used. */
+ * and no two elements of `to` may share memory (VC_ERROR_LAYOUT). Everything is
+ * checked before the first element is written. On a GPU the work is enqueued on
+ * `stream` of the memory's device, and memory must live until it is done. Host
+ * memory is written when the call returns; `stream` is not used. */
 VC_API vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
                               const vc_transform_params *params, vc_stream stream,
                               vc_error *error);

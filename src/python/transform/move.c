@@ -68,7 +68,7 @@ static size_t bytes_of_all(const vc_view *views, size_t count) {
   return bytes;
 }
 
-int vp_move_rooms(vc_view *views, size_t count, vc_device device, vc_stream stream,
+int vp_move_reserve(vc_view *views, size_t count, vc_device device, vc_stream stream,
                   vp_source *block) {
   size_t bytes = bytes_of_all(views, count);
   if (bytes > 0 && vp_memory_block(bytes, device, stream, block) < 0) return -1;
@@ -96,7 +96,7 @@ static int move_closed_up(const vc_view *to, const vc_view *from, vc_stream stre
   vc_error error;
   vp_source block = {0};
   vc_view closed = *to;
-  int result = vp_move_rooms(&closed, 1, vp_device_of(from), stream, &block);
+  int result = vp_move_reserve(&closed, 1, vp_device_of(from), stream, &block);
   if (result == 0) result = close_up(&closed, from);
   if (result == 0 && copy_sorted(to, &closed, order_of(to), stream, &error) != VC_OK) {
     result = vp_raise(&error);
@@ -164,7 +164,7 @@ int vp_move_down(const vc_view *to, const vc_view *from, vc_stream stream) {
   vp_source block = {0};
   vc_view closed = *to;
   if (is_rows(to, order_of(to))) return copy_and_wait(to, from, stream);
-  int result = vp_move_rooms(&closed, 1, vp_device_of(to), stream, &block);
+  int result = vp_move_reserve(&closed, 1, vp_device_of(to), stream, &block);
   if (result == 0) result = copy_and_wait(&closed, from, stream);
   if (result == 0) result = close_up(to, &closed);
   vp_release(&block.owner);

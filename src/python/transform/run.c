@@ -145,7 +145,7 @@ static bool goes_down(const vp_run *run) { return on_gpu(run->source) && !on_gpu
 static int work_and_download(vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
   vp_source block = {0};
   vc_view there = *to;
-  int result = vp_move_rooms(&there, 1, run->source, run->stream, &block);
+  int result = vp_move_reserve(&there, 1, run->source, run->stream, &block);
   if (result == 0) result = work(run, &there, from, count);
   run->has_written = result == 0; /* some of it, if the copy fails */
   if (result == 0) result = vp_move_down(to, &there, run->stream);
@@ -168,7 +168,7 @@ static int find_places(const vp_run *run, vc_view *places, vp_source *block) {
     places[i] = result->views[i];
     if (is_a_copy(run, &places[i], &from, 1)) places[i].ndim = 0; /* needs none */
   }
-  return goes_down(run) ? vp_move_rooms(places, result->count, run->source, run->stream, block) : 0;
+  return goes_down(run) ? vp_move_reserve(places, result->count, run->source, run->stream, block) : 0;
 }
 
 /* What would stop any of them is found before the first is written. */
