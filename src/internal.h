@@ -13,6 +13,7 @@
   X(PACK, "copy it into an interleaved image first (vc_transform)")                         \
   X(INTERLEAVE, "copy it into an interleaved image first (vc_transform, with params->from " \
                 "VC_PLANAR for planar memory)")                                             \
+  X(ADD_AXES, "reshape it to (1, W) or (H, W) first")                                       \
   X(MAKE_WRITABLE, "copy it into writable memory first (vc_copy)")                          \
   X(TO_GPU, "copy it to the GPU first (vc_copy, or GpuMat::upload)")                        \
   X(TO_HOST, "vc_copy")                                                                     \

@@ -18,7 +18,7 @@ static vc_status check_rank(const vc_view *view, vc_error *error) {
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image has rank %" PRId32 ", needs 2 (H, W) or 3 (H, W, C); %s", view->ndim,
                  view->ndim == 4 ? "take one image of the batch at a time"
-                                 : "reshape it to (1, W) or (H, W) first");
+                                 : vc_advice_text(VC_ADVICE_ADD_AXES));
 }
 
 static vc_status check_lengths(const vc_view *view, vc_error *error) {

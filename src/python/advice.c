@@ -9,6 +9,8 @@
 static const char *const texts[VC_ADVICE_COUNT] = {
     [VC_ADVICE_PACK] = ONE_COPY,
     [VC_ADVICE_INTERLEAVE] = ONE_COPY,
+    [VC_ADVICE_ADD_AXES] = "reshape it to (1, W) or (H, W) first; the bytes of an image file are "
+                           "decoded by cv2.imdecode()",
     [VC_ADVICE_MAKE_WRITABLE] = "allow a copy with copy=None, or copy it first (NumPy: .copy())",
     [VC_ADVICE_TO_GPU] = "move it first (torch: .cuda(), CuPy: cupy.asarray(), OpenCV: "
                          "GpuMat().upload())",
