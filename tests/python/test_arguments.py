@@ -57,6 +57,9 @@ class Index:
     def __index__(self):
         return self.value
 
+    def __repr__(self):
+        return f"Index({self.value})"
+
 
 class Raising:
     def __index__(self):
