@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy import ndarray
 
@@ -20,12 +19,12 @@ RADIUS = 60
 BALLS = ((4, 0.0, (250, 70, 50)), (6, 2.1, (255, 200, 40)), (8, 3.6, (250, 250, 245)))
 
 
-def read_frames(video: str | Path | BinaryIO, count: int) -> Iterator[ndarray[Any, Any]]:
+def read_frames(video: str | BinaryIO, count: int) -> Iterator[ndarray[Any, Any]]:
     """The first `count` frames as (H, W, 3), RGB. OSError for what is no video."""
     import av
 
     try:
-        with av.open(video if hasattr(video, "read") else str(video)) as container:
+        with av.open(video) as container:
             if not container.streams.video:
                 raise OSError(f"{video} holds no video")
             for frame in itertools.islice(container.decode(video=0), count):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is installed. Only the four libraries that viewcast knows are imported."""
 
+import contextlib
 import importlib.metadata
 import os
 
@@ -9,19 +10,8 @@ import viewcast as vc
 from ..terminal import load
 
 # Others, by the name of their distribution: looked up, never imported.
-NEIGHBOURS = {
-    "jax": "JAX",
-    "numba-cuda": "Numba for CUDA",
-    "cuda-core": "cuda.core",
-    "cvcuda-cu13": "CV-CUDA",
-    "cvcuda-cu12": "CV-CUDA",
-    "warp-lang": "Warp",
-    "pynvvideocodec": "PyNvVideoCodec",
-    "nvidia-nvimgcodec-cu13": "nvImageCodec",
-    "nvidia-nvimgcodec-cu12": "nvImageCodec",
-    "tensorrt": "TensorRT",
-    "viewcast-savant": "viewcast-savant (Savant's names)",
-}
+NEIGHBOURS = "jax numba-cuda cuda-core cvcuda-cu13 cvcuda-cu12 warp-lang pynvvideocodec"
+NEIGHBOURS += " nvidia-nvimgcodec-cu13 nvidia-nvimgcodec-cu12 tensorrt viewcast-savant"
 
 
 def describe():
@@ -85,9 +75,7 @@ def numpy(module):
 
 def neighbours():
     found = {}
-    for name, title in NEIGHBOURS.items():
-        try:
-            found[title] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    for name in NEIGHBOURS.split():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
     return found
