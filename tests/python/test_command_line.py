@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 
 import pytest
 
@@ -296,6 +295,7 @@ def test_a_name_that_says_no_kind_of_picture(name, tmp_path):
 
 @needs_video
 def test_the_demo_needs_what_its_extra_names(tmp_path):
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.11 and later have it")
     extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
     names = {re.split(r"[><=]", each)[0] for each in extras["demo"]}
     assert names == {"av", "numpy", "opencv-python-headless", "pillow"}
