@@ -57,7 +57,7 @@ class Index:
     def __index__(self):
         return self.value
 
-    def __repr__(self):
+    def __repr__(self):  # the name of a test has no address
         return f"Index({self.value})"
 
 
