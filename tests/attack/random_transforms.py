@@ -142,8 +142,6 @@ class Call:
             place.make(library, readonly)
             for place, library in zip(self.sources, self.origins, strict=True)
         ]
-        if self.layout == "HWC" and self.c == 1 and 0 < self.origins.count("gpumat") < count:
-            self.may.append("(H, W) of a GpuMat and (H, W, 1) of others")
         if any(not place.is_aligned for place in self.sources):
             self.may.append("elements that are not aligned")
 
@@ -265,6 +263,7 @@ class Call:
     def draw_result(self):
         rng = self.rng
         self.library = rng.choice(["torch", "cupy", "numpy", "gpumat"])
+        self.into = rng.choice(["new", "new", "new", "one", "list", "mosaic"])
         batch = self.kind != "one"
         names = ["NHWC", "NCHW"] if batch else ["HWC", "CHW", "NHWC", "NCHW"]
         if self.channels == 1:
@@ -276,8 +275,8 @@ class Call:
             self.to = rng.choice(["HWC", "CHW", "HW"])
         if self.to and self.library == "gpumat":
             self.to = None
-        self.into = rng.choice(["new", "new", "new", "one", "list", "mosaic"])
         if self.to in ("HW", "NHW") and self.channels != 1:
+            self.into = "new"  # an out of one channel would say that the result has one
             self.must.append("more than one channel without an axis of them")
         if batch and self.to in ("HWC", "CHW", "HW"):
             if self.into in ("list", "mosaic"):
