@@ -234,13 +234,14 @@ def attack_dlpack(rng):
 def wanted_of_tensor(image, said, export, ndim):
     """(address, shape, strides) that a view must have. Strides are only said for tensors
     that have some."""
-    if not 0 < ndim <= len(said.shape):
+    if not 0 < ndim <= RANK:
         return None
+    more = [0] * (ndim - len(said.shape))  # what the rest of its memory holds
     strides = None
     if "strides" not in said.fields:
-        strides = tuple(s * max(said.bits // 8, 1) for s in said.strides[:ndim])
+        strides = [s * max(said.bits // 8, 1) for s in said.strides[:ndim]] + more
     address = image.address + said.fields.get("byte_offset", 0)
-    return address, tuple(said.shape[:ndim]), strides
+    return address, tuple(said.shape[:ndim] + more), strides
 
 
 def check_deleter(export, producer, said):
