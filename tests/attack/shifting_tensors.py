@@ -24,6 +24,7 @@ NAMES = [
     *("__cuda_array_interface__", "_version", "is_contiguous", "strides", "ctypes", "flags"),
     *("base", "copy", "astype", "reshape", "view", "cpu", "clone", "__class__", "__dict__"),
 ]
+WRITTEN = 111  # no state's own value
 SHAPES = [(6, 5, 3), (12, 10, 3), (7, 9), (40, 30), (2, 6, 5, 3), (3, 2), (64, 64, 4), (1, 1, 1)]
 TORCH_DTYPES = [torch.uint8, torch.float32, torch.float16, torch.int16]
 
@@ -448,31 +449,66 @@ def call_with(rng, shifting):
     return name, lambda: FUNCTIONS[name](rng, shifting.object)
 
 
-def attack(rng):
-    shifting, make_class = rng.choice(KINDS)
-    shifting = shifting(rng, make_class)
-    rng.call = ""
-    name, call = call_with(rng, shifting)
-    shifting.active = True
+def write_into(shifting):
+    """The object as out=: all of one state is written to, or nothing."""
+    shape = shifting.states[0].shape
+    source = np.full(shape, WRITTEN, np.uint8)
+    layout = {2: "HW", 3: "HWC", 4: "NHWC"}[len(shape)]
+    try:
+        vc.to_numpy(source, from_layout=layout, out=shifting.object)
+    except (*REFUSALS, Hostile, RuntimeError):
+        return False
+    finally:
+        shifting.active = False
+    return True
+
+
+def check_written(shifting, done):
+    there = [s for s in shifting.states if s.storage.is_there() and "void" not in s.dtype]
+    values = [contents(s.address, s.shape, s.strides, s.dtype) for s in there]
+    if done:
+        assert {WRITTEN} in values or not there, f"written to no state, they hold {values}"
+    else:
+        assert not any(WRITTEN in each for each in values), f"half written: {values}"
+
+
+def read(rng, shifting, name, call):
+    """Calls a function; returns None or its result, after which the result alone holds the
+    memory."""
     try:
         result = call()
     except (*REFUSALS, Hostile, RuntimeError) as error:
-        shifting.active = False
         rng.call = f"{name}: {shifting.done}; {error!r}"
-        del error
-        return f"{type(shifting).__name__.removeprefix('Shifting')} refused"
+        return None
     finally:
         shifting.active = False
     rng.call = f"{name}: {shifting.done}, states {shifting.states}"
     found = [Result(image, shifting) for image in each_image(result)]
-    outcome = "changed" if shifting.done else "unchanged"
-    label = type(shifting).__name__.removeprefix("Shifting")
-    is_view = name.startswith(("as_", "view", "cuda_array")) and "copied" not in name
-    is_view = is_view and not name.startswith(("as_gpumats",))
-    for each in found:  # the result alone keeps the memory now
+    for each in found:
         each.all.clear()
+    return found
+
+
+def attack(rng):
+    shifting, make_class = rng.choice(KINDS)
+    label = shifting.__name__.removeprefix("Shifting")
+    shifting = shifting(rng, make_class)
+    rng.call = "out="
+    if rng.random() < 0.15:
+        shifting.active = True
+        done = write_into(shifting)
+        check_written(shifting, done)
+        return f"{label} {'written' if done else 'refused'}"
+    name, call = call_with(rng, shifting)
+    shifting.active = True
+    found = read(rng, shifting, name, call)
+    if found is None:
+        return f"{label} refused"
+    outcome = "changed" if shifting.done else "unchanged"
+    is_view = name.startswith(("as_", "view", "cuda_array")) and "copied" not in name
+    is_view = is_view and not name.startswith("as_gpumats")
     shifting.__dict__.clear()
-    del result, call, shifting
+    del call, shifting
     gc.collect()
     kept = litter()
     for each in found:
