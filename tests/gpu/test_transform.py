@@ -98,9 +98,10 @@ def shape_of(layout, images, rows, cols, channels):
     return (images, rows, cols, channels)
 
 
-def draw_words(rng, channels):
+def draw_words(rng, source_channels, channels):
     words = {"reverse_channels": rng.random() < 0.5}
-    if rng.random() < 0.3:
+    adds_alpha = source_channels in (1, 3) and channels in (2, 4)
+    if adds_alpha and rng.random() < 0.7:
         words["fill"] = rng.choice([0, 1, 7.5, 128, 300])
     if rng.random() < 0.4:
         return words
@@ -149,7 +150,7 @@ def try_one(rng, plain=False, largest=20_000):
     wanted = shape_of(layouts[1], images, rows, cols, channels[1])
     to = dtype if rng.random() < 0.3 else draw_dtype(rng)
     target = Place(rng, wanted, layouts[1], to, plain)
-    words = draw_words(rng, channels[1])
+    words = draw_words(rng, *channels)
     words["from_layout"] = layouts[0][1:] if is_list else layouts[0]
     words["layout"] = layouts[1]
     compare(sources[0], target, words, sources if is_list else None)
