@@ -430,7 +430,9 @@ def test_a_fill_without_an_added_alpha_is_refused(function, shape, channels):
             function(image, channels=channels, fill=fill)
         assert type(caught.value) is ValueError
     out = np.full((4, 6, 3), 5, np.uint8)
-    with pytest.raises(ValueError, match=r"fill is 7 and no alpha .*\(3 channels become 3\)"):
+    with pytest.raises(
+        ValueError, match=r"fill is 7 and no alpha .*\(channels: 3, of the result 3\)"
+    ):
         function(IMAGE, out=out, fill=7)
     assert (out == 5).all()
 

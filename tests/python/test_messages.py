@@ -307,6 +307,69 @@ MESSAGES = [
         vc.LayoutError,
         r"rank 1.*cv2\.imdecode",
     ),
+    (
+        "fractions into integers",
+        lambda: vc.to_tensor(GRAY, scale=1 / 255),
+        ValueError,
+        r"gives fractions .*0\.00392157 and 0 in channel 0\), and the result would be uint8 as the "
+        r'source is; say which type it is to be: dtype="float32", or dtype="uint8" to round',
+    ),
+    (
+        "a normalization of 8 bits",
+        lambda: vc.to_cupy(GRAY.astype(np.uint16), normalize="unit", dtype="float32"),
+        ValueError,
+        r"made for uint8 pixels \(its source\) and the image is uint16, needs one made for the "
+        "image: "
+        r'dataclasses\.replace\(it, scale=1/65535, source="uint16"\) for values up to 65535',
+    ),
+    (
+        "statistics of three channels for four",
+        lambda: vc.to_numpy(np.zeros((5, 6, 4), np.uint8), normalize="clip", dtype="float32"),
+        ValueError,
+        "normalize=: mean has 3 values, needs 1 or one for each of the result's 4 channels; "
+        "channels=3 drops alpha",
+    ),
+    (
+        "a number of OpenCV's types",
+        lambda: vc.to_numpy(GRAY, dtype=cv2.CV_32F),
+        TypeError,
+        r"dtype is 5, an int: as one of OpenCV.s types it is cv2\.CV_32F, needs its name: "
+        '"float32"',
+    ),
+    (
+        "a class of streams",
+        lambda: vc.as_gpumat(GRAY, stream=torch.cuda.Stream),
+        TypeError,
+        r"stream is <class .*Stream'>, which makes or gives streams, needs a stream: call it, "
+        r"as in torch\.cuda\.Stream\(\)",
+    ),
+    (
+        "a word for copy=",
+        lambda: vc.as_tensor(GRAY, copy="never"),
+        TypeError,
+        r"copy is a str, needs False \(never\), None \(where a view is impossible\) or True "
+        r"\(always\)",
+    ),
+    (
+        "a bool for device=",
+        lambda: vc.to_tensor(GRAY, device=True),
+        TypeError,
+        'device is a bool, needs an int, "cpu", "cuda" or "cuda:N", or a torch or CuPy device',
+    ),
+    (
+        "an owner of what has one",
+        lambda: vc.as_cupy(GRAY, owner=object()),
+        ValueError,
+        r"owner= names what owns the memory of a GpuMat that does not .* leave owner out",
+    ),
+    (
+        "a fill without an added alpha",
+        lambda: vc.to_gpumat(GRAY, fill=7),
+        ValueError,
+        r"fill is 7 and no alpha channel is added \(channels: 1, of the result 1\): leave fill "
+        "out, or ask for "
+        r"an alpha channel \(channels=4, or 2\)",
+    ),
 ]
 
 

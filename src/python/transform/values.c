@@ -258,9 +258,9 @@ int vp_values_check_fill(const vp_request *request, int64_t channels, int64_t wa
   char text[32];
   PyOS_snprintf(text, sizeof text, "%g", request->params.fill);
   PyErr_Format(PyExc_ValueError,
-               "fill is %s and no alpha channel is added (%lld channel%s become %lld): leave fill "
-               "out, or ask for an alpha channel (channels=4, or 2) of an image that has none",
-               text, (long long)channels, channels == 1 ? "" : "s", (long long)wanted);
+               "fill is %s and no alpha channel is added (channels: %lld, of the result %lld): leave "
+               "fill out, or ask for an alpha channel (channels=4, or 2) of an image that has none",
+               text, (long long)channels, (long long)wanted);
   return -1;
 }
 
