@@ -524,3 +524,23 @@ def test_a_numpy_subclass_whose_view_gives_another_type():
     array = np.zeros((6, 5, 3), ml_dtypes.bfloat16)
     with pytest.raises(vc.DTypeError, match="gives uint8, needs uint16"):
         vc.view(np.ndarray.view(array, Array))
+
+
+@pytest.mark.parametrize("transform", [vc.to_numpy, vc.to_tensor, vc.to_cupy, vc.to_gpumat])
+@pytest.mark.parametrize("rows", [0, 5])
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_transform_of_an_image_on_a_device_that_is_not_there(transform, rows, listed):
+    """It is refused before a library is asked for memory there, whose exceptions are its own."""
+    producer = Producer(np.zeros((rows, 7, 3), np.uint8), device_type=CUDA)
+    capsule = new_capsule(ctypes.addressof(producer.managed), producer.name)
+    with pytest.raises(vc.DeviceError, match="says that it is on cuda:0 and this process sees 0"):
+        transform([capsule] if listed else capsule)
+    vc.collect()
+    assert producer.deleted in (0, 1)
+
+
+def test_an_out_on_a_device_that_is_not_there():
+    array = np.zeros((5, 7, 3), np.uint8)
+    out = vc.view(Producer(array.copy(), device_type=CUDA))
+    with pytest.raises(vc.DeviceError, match="of out says that it is on cuda:0"):
+        vc.to_numpy(array, out=out)

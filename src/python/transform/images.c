@@ -96,8 +96,20 @@ vp_device_text vp_device_name(vc_device device) {
   return out;
 }
 
+/* A description may name a device that is not there; found before a library is asked for
+ * memory on it, with an exception of its own. */
+static int check_exists(const vp_images *images, vc_device device) {
+  int32_t count = vc_cuda_device_count();
+  if (!vc_device_is_gpu(device) || (device.id >= 0 && device.id < count)) return 0;
+  return vp_fail(VC_ERROR_DEVICE,
+                 "%s%s says that it is on cuda:%d and this process sees %d CUDA devices; pass memory "
+                 "of the host or of a device that is there",
+                 images->is_list ? "image 0" : "the image", images->of, (int)device.id, (int)count);
+}
+
 int vp_images_device(const vp_images *images, vc_device *out) {
   *out = vp_device_of(&images->views[0]);
+  if (check_exists(images, *out) < 0) return -1;
   for (size_t i = 1; i < images->count; i++) {
     vc_device other = vp_device_of(&images->views[i]);
     if (vp_device_same(*out, other)) continue;

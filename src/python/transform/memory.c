@@ -127,20 +127,8 @@ static PyObject *allocate(const vp_adapter *library, PyObject *shape, vc_dtype d
   return allocate_slowly(library, shape, dtype, device, stream);
 }
 
-/* In host mode CuPy's arrays say that they are on a GPU, and lie over host memory; torch
- * has no such tensors. */
-static int check_exists(const vp_adapter *library, vc_device device) {
-  bool exists = !vc_device_is_gpu(device) || device.id < vc_cuda_device_count();
-  if (exists || library != &vp_torch_adapter) return 0;
-  return vp_fail(VC_ERROR_DEVICE,
-                 "the image says that it is on cuda:%d and this process has no such device, needs "
-                 "one for a torch tensor; say device=\"cpu\"",
-                 (int)device.id);
-}
-
 PyObject *vp_memory_array(const vp_adapter *library, const vc_view *wanted, vc_device device,
                           vc_stream stream, vp_source *out) {
-  if (check_exists(library, device) < 0) return NULL;
   const vp_options plain = {.target = library};
   PyObject *shape = vp_axes_tuple(wanted->shape, wanted->ndim);
   PyObject *made = shape ? allocate(library, shape, wanted->dtype, device, stream) : NULL;
