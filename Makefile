@@ -47,7 +47,7 @@ help:
 	@echo '               make ci. make record-instructions keeps the new counts'
 	@echo 'make docs      the documentation, into build/docs/html'
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
-	@echo 'make lint      ruff over all Python files, the stubs, mypy over the examples'
+	@echo 'make lint      clang-format and ruff over all files, the stubs, mypy over the examples'
 	@echo 'make wheels    manylinux wheels, for each of PYTHONS="python3.11 ..."'
 	@echo 'make clean     remove .venv and build'
 	@echo
@@ -132,8 +132,11 @@ docs-images: $(VENV)/package.stamp $(VENV)/docs.stamp
 wheels: | $(BIN)/python
 	$(BIN)/python tools/make_wheels.py $(or $(PYTHONS),$(PYTHON)) $(WHEELS_ARGS)
 
+C_FILES := '*.c' '*.h' '*.hpp' '*.cpp' '*.cu' '*.cuh'
+
 lint: $(VENV)/package.stamp
-	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1
+	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1 clang-format==22.1.5
+	git ls-files -z $(C_FILES) | xargs -0 $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy.stubtest viewcast --ignore-missing-stub \
