@@ -32,11 +32,11 @@ static double now(void) {
 }
 
 /* Times `call`, an expression that is 0 when all is well. */
-#define TIMED(call)                                     \
-  int failed = 0;                                       \
-  double begin = now();                                 \
-  for (int i = 0; i < calls; i++) failed |= (call);     \
-  double end = now();                                   \
+#define TIMED(call)                                 \
+  int failed = 0;                                   \
+  double begin = now();                             \
+  for (int i = 0; i < calls; i++) failed |= (call); \
+  double end = now();                               \
   return failed ? -1 : (end - begin) / calls
 
 static handle new_event(void) {

@@ -12,11 +12,11 @@ static double now(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-#define TIMED(call)                                     \
-  int failed = 0;                                       \
-  double begin = now();                                 \
-  for (int i = 0; i < calls; i++) failed |= (call);     \
-  double end = now();                                   \
+#define TIMED(call)                                 \
+  int failed = 0;                                   \
+  double begin = now();                             \
+  for (int i = 0; i < calls; i++) failed |= (call); \
+  double end = now();                               \
   return failed ? -1 : (end - begin) / calls
 
 double see(const DLPackExchangeAPI *api, void *tensor, int calls) {
@@ -59,9 +59,7 @@ static int nothing(void *unused) {
   return 0;
 }
 
-static void keep(DLManagedTensorVersioned *managed) {
-  (void)managed;
-}
+static void keep(DLManagedTensorVersioned *managed) { (void)managed; }
 
 static void ask_for_call(DLManagedTensorVersioned *managed) {
   (void)managed;

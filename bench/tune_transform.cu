@@ -14,8 +14,8 @@ extern "C" {
 #include "transform/choice.h"
 }
 
-#include "kernels/intrinsics.cuh"
 #include "kernels/fast.cuh"
+#include "kernels/intrinsics.cuh"
 
 static void check(cudaError_t result, const char *what) {
   if (result == cudaSuccess) return;
@@ -25,8 +25,8 @@ static void check(cudaError_t result, const char *what) {
 #define CHECK(call) check(call, #call)
 
 template <class Family, class Source>
-__global__ void __launch_bounds__(1024) kernel(const __grid_constant__ vc_fast p,
-                                               const __grid_constant__ vc_table t) {
+__global__ void __launch_bounds__(1024)
+    kernel(const __grid_constant__ vc_fast p, const __grid_constant__ vc_table t) {
   run_fast<Family, Source>(p, &t);
 }
 
@@ -189,11 +189,15 @@ static void measure(const workload &w, int block, bool two = false) {
     }
     const vc_fast &fast = jobs[0].fast;
     unsigned covered = (unsigned)block * (two ? 2 : 1);
-    dim3 grid((fast.by.divisor * fast.rows + covered - 1) / covered, jobs[0].grid_y, jobs[0].grid_z);
+    dim3 grid((fast.by.divisor * fast.rows + covered - 1) / covered, jobs[0].grid_y,
+              jobs[0].grid_z);
     double ms = time_it([&](int i) {
-      if (w.list && of.images > 1) kernel<Family, listed><<<grid, block>>>(jobs[i].fast, jobs[i].table);
-      else if (two) kernel_of_two<Family><<<grid, block>>>(jobs[i].fast);
-      else kernel_of_one<Family><<<grid, block>>>(jobs[i].fast);
+      if (w.list && of.images > 1)
+        kernel<Family, listed><<<grid, block>>>(jobs[i].fast, jobs[i].table);
+      else if (two)
+        kernel_of_two<Family><<<grid, block>>>(jobs[i].fast);
+      else
+        kernel_of_one<Family><<<grid, block>>>(jobs[i].fast);
     });
     size_t bytes = bytes_of(w.from, of) + bytes_of(w.to, of);
     double copied = (double)bytes_of(F32, of) * 2 / copy_times[s];

@@ -19,16 +19,14 @@ typedef struct picture {
 
 static bool read_ppm(const char *path, picture *out) {
   FILE *file = fopen(path, "rb");
-  if (file == NULL)
-    return false;
-  bool good = fscanf(file, "P6 %d %d 255", &out->width, &out->height) == 2 &&
-              out->width > 1 && out->width < 1 << 15 && out->height > 1 &&
-              out->height < 1 << 15 && fgetc(file) != EOF;
+  if (file == NULL) return false;
+  bool good = fscanf(file, "P6 %d %d 255", &out->width, &out->height) == 2 && out->width > 1 &&
+              out->width < 1 << 15 && out->height > 1 && out->height < 1 << 15 &&
+              fgetc(file) != EOF;
   size_t size = good ? (size_t)out->width * (size_t)out->height * 3 : 0;
   out->pixels = good ? malloc(size) : NULL;
   good = out->pixels != NULL && fread(out->pixels, 1, size, file) == size;
-  if (!good)
-    free(out->pixels);
+  if (!good) free(out->pixels);
   fclose(file);
   return good;
 }
@@ -36,8 +34,7 @@ static bool read_ppm(const char *path, picture *out) {
 /* Rows of an image may lie further apart than they are long. */
 static bool write_ppm(const char *path, const vc_image *image) {
   FILE *file = fopen(path, "wb");
-  if (file == NULL)
-    return false;
+  if (file == NULL) return false;
   size_t length = (size_t)image->cols * 3;
   bool good = fprintf(file, "P6\n%d %d\n255\n", (int)image->cols, (int)image->rows) > 0;
   for (int64_t row = 0; good && row < image->rows; row++)
@@ -88,8 +85,7 @@ int main(int count, char **words) {
     return EXIT_FAILURE;
   }
   bool good = vc_image_from_view(&view, &image, &error) == VC_OK;
-  if (!good)
-    fprintf(stderr, "%s\n", error.message);
+  if (!good) fprintf(stderr, "%s\n", error.message);
   good = good && write_ppm(words[2], &image);
   if (good)
     printf("%d x %d of %d x %d, rows %d bytes apart\n", (int)image.cols, (int)image.rows,

@@ -27,8 +27,12 @@ static int fail(const char *what, const vc_error *error) {
 /* The producer: pixels in rows of 32 bytes, as a managed tensor that owns them. */
 static vc_status produce(void *pixels, DLManagedTensorVersioned **out, vc_error *error) {
   const vc_dtype uint8 = {VC_UINT, 8};
-  const vc_image image = {.data = pixels, .rows = HEIGHT, .cols = WIDTH, .step = STEP,
-                          .channels = CHANNELS, .dtype = uint8};
+  const vc_image image = {.data = pixels,
+                          .rows = HEIGHT,
+                          .cols = WIDTH,
+                          .step = STEP,
+                          .channels = CHANNELS,
+                          .dtype = uint8};
   const vc_device cpu = {VC_CPU, 0};
   vc_view view;
   vc_view_from_image(&image, cpu, false, &view);
@@ -48,8 +52,7 @@ static vc_status consume(DLManagedTensorVersioned *tensor, vc_image *image, vc_o
     return status;
   }
   status = vc_image_from_view(&view, image, error);
-  if (status != VC_OK)
-    vc_owner_release(owner);
+  if (status != VC_OK) vc_owner_release(owner);
   return status;
 }
 
@@ -60,14 +63,12 @@ int main(void) {
   vc_owner owner;
 
   uint8_t *pixels = calloc(HEIGHT, STEP);
-  if (pixels == NULL)
-    return EXIT_FAILURE;
+  if (pixels == NULL) return EXIT_FAILURE;
   if (produce(pixels, &tensor, &error) != VC_OK) {
     free(pixels);
     return fail("could not export", &error);
   }
-  if (consume(tensor, &image, &owner, &error) != VC_OK)
-    return fail("could not import", &error);
+  if (consume(tensor, &image, &owner, &error) != VC_OK) return fail("could not import", &error);
 
   printf("viewcast %s\n", vc_version());
   printf("%" PRId64 " x %" PRId64 " pixels, %" PRId32 " channels of %s, %" PRId64

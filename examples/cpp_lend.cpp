@@ -31,8 +31,7 @@ constexpr int rows = 4, cols = 6;
 constexpr int skipped = 77; // the exit code that test runners know
 
 static void check(vc_status status, const vc_error &error) {
-  if (status != VC_OK)
-    throw std::runtime_error(error.message);
+  if (status != VC_OK) throw std::runtime_error(error.message);
 }
 
 static vc_gpumat *header_of(GpuMat &mat) { return reinterpret_cast<vc_gpumat *>(&mat); }
@@ -48,11 +47,12 @@ static vc_counting find_counting() {
   void *allocator = header->allocator;
   check(vc_gpumat_verify(header, header, nullptr, &error), error);
   vc_gpumat_probe_begin(&probe, start, header);
-  { const GpuMat copy(mat); }
+  {
+    const GpuMat copy(mat);
+  }
   const bool counts_down = probe.count == start;
   vc_gpumat_probe_end(header, allocator);
-  if (!counts_down)
-    return VC_COUNTS_UP; // 4.x without CUDA
+  if (!counts_down) return VC_COUNTS_UP; // 4.x without CUDA
   return GpuMat::defaultAllocator() ? VC_COUNTS_AND_FREES : VC_COUNTS_ONLY;
 }
 
@@ -89,12 +89,9 @@ static void lend(const vc_gpumat_abi &abi, const Pixels &pixels, const Mat &mat)
 
   vc_owner owner = own(pixels);
   vc_holder holder = {};
-  if (abi.counting == VC_COUNTS_UP)
-    holder = hold(mat);
-  const vc_status status =
-      vc_gpumat_lend(&abi, &view, &owner, &holder, header_of(*mat), &error);
-  if (status != VC_OK && holder.release)
-    holder.release(holder.object);
+  if (abi.counting == VC_COUNTS_UP) holder = hold(mat);
+  const vc_status status = vc_gpumat_lend(&abi, &view, &owner, &holder, header_of(*mat), &error);
+  if (status != VC_OK && holder.release) holder.release(holder.object);
   vc_owner_release(&owner); // only where it was not taken
   check(status, error);
 }
@@ -129,9 +126,9 @@ static bool show(const vc_gpumat_abi &abi) {
 
 static const char *name_of(vc_counting counting) {
   switch (counting) {
-  case VC_COUNTS_AND_FREES: return "counts copies and frees the last";
-  case VC_COUNTS_ONLY: return "counts copies and frees nothing";
-  default: return "counts copies up and never down";
+    case VC_COUNTS_AND_FREES: return "counts copies and frees the last";
+    case VC_COUNTS_ONLY: return "counts copies and frees nothing";
+    default: return "counts copies up and never down";
   }
 }
 

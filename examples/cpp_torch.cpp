@@ -32,8 +32,7 @@ static int channel_shift() { return standin::library.channel_shift; }
 constexpr int skipped = 77; // the exit code that test runners know
 
 static void check(vc_status status, const vc_error &error) {
-  if (status != VC_OK)
-    throw std::runtime_error(error.message);
+  if (status != VC_OK) throw std::runtime_error(error.message);
 }
 
 // The OpenCV of this program, verified once.
@@ -56,8 +55,7 @@ static GpuMat as_gpumat(const at::Tensor &tensor) {
   vc_owner owner;
   DLManagedTensor *managed = at::toDLPack(tensor);
   vc_status status = vc_view_from_dlpack(managed, &view, &owner, &error);
-  if (status != VC_OK)
-    managed->deleter(managed); // what was not taken stays ours
+  if (status != VC_OK) managed->deleter(managed); // what was not taken stays ours
   check(status, error);
   owner.any_thread = true; // libtorch's deleters wait for nothing
   GpuMat mat;
@@ -119,8 +117,7 @@ static void invert_the_middle(const at::Tensor &image) {
 }
 
 int main(int count, char **words) try {
-  if (count != 3)
-    throw std::runtime_error("usage: cpp_torch IN.ppm OUT.ppm");
+  if (count != 3) throw std::runtime_error("usage: cpp_torch IN.ppm OUT.ppm");
   vc_mode mode;
   vc_error error;
   check(vc_cuda_mode(&mode, &error), error);

@@ -3,18 +3,10 @@
  * nothing. Built by count.py; the header comes with valgrind. */
 #include <valgrind/callgrind.h>
 
-int inside_valgrind(void) {
-  return (int)RUNNING_ON_VALGRIND;
-}
+int inside_valgrind(void) { return (int)RUNNING_ON_VALGRIND; }
 
-void start(void) {
-  CALLGRIND_START_INSTRUMENTATION;
-}
+void start(void) { CALLGRIND_START_INSTRUMENTATION; }
 
-void stop(void) {
-  CALLGRIND_STOP_INSTRUMENTATION;
-}
+void stop(void) { CALLGRIND_STOP_INSTRUMENTATION; }
 
-void dump(const char *name) {
-  CALLGRIND_DUMP_STATS_AT(name);
-}
+void dump(const char *name) { CALLGRIND_DUMP_STATS_AT(name); }

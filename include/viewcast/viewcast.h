@@ -82,14 +82,7 @@ VC_API const char *vc_version(void);
 /* ------------------------------------------------------------------ dtypes */
 
 /* Type codes and bit widths are DLPack's (DLDataTypeCode). */
-enum {
-  VC_INT = 0,
-  VC_UINT = 1,
-  VC_FLOAT = 2,
-  VC_BFLOAT = 4,
-  VC_COMPLEX = 5,
-  VC_BOOL = 6
-};
+enum { VC_INT = 0, VC_UINT = 1, VC_FLOAT = 2, VC_BFLOAT = 4, VC_COMPLEX = 5, VC_BOOL = 6 };
 
 /* Element type: bool, i8 to i64, u8 to u64, f16, bf16, f32, f64. */
 typedef struct vc_dtype {
@@ -144,8 +137,7 @@ VC_API const char *vc_cuda_reason(void);
 /* Device of the memory behind an address (may be NULL), from the driver
  * (cuPointerGetAttributes). Memory that the driver does not know is VC_CPU;
  * so is everything in host mode. */
-VC_API vc_status vc_cuda_pointer_device(const void *address, vc_device *out,
-                                        vc_error *error);
+VC_API vc_status vc_cuda_pointer_device(const void *address, vc_device *out, vc_error *error);
 
 /* "host" or "pinned host", for messages about memory that a producer calls
  * VC_CPU (torch and NumPy do not tell pinned memory apart). `address` may be
@@ -161,7 +153,7 @@ VC_API const char *vc_cuda_host_kind(const void *address, vc_device device);
 typedef intptr_t vc_stream;
 #define VC_STREAM_LEGACY ((vc_stream)1)     /* the legacy default ("null") stream */
 #define VC_STREAM_PER_THREAD ((vc_stream)2) /* the per-thread default stream */
-#define VC_STREAM_NONE ((vc_stream)-1)      /* no ordering wanted */
+#define VC_STREAM_NONE ((vc_stream) - 1)    /* no ordering wanted */
 
 /* True if both name the same stream, or one of them is VC_STREAM_NONE: then
  * there is nothing to order. */
@@ -222,8 +214,8 @@ struct vc_view;
  * the copy goes peer to peer where the machine can. Host memory that is not pinned
  * is staged by the driver. From host to host the copy is done when the call
  * returns. */
-VC_API vc_status vc_copy(const struct vc_view *to, const struct vc_view *from,
-                         vc_stream stream, vc_error *error);
+VC_API vc_status vc_copy(const struct vc_view *to, const struct vc_view *from, vc_stream stream,
+                         vc_error *error);
 
 /* Creates the context and the pooled events of a device ahead of time, so that
  * nothing is created inside a graph capture. */
@@ -240,17 +232,16 @@ typedef struct vc_view {
   void *data;
   vc_device device;
   vc_dtype dtype;
-  uint8_t readonly; /* 1: the producer forbids writing */
-  int32_t ndim;     /* 1 … VC_MAX_NDIM */
+  uint8_t readonly;             /* 1: the producer forbids writing */
+  int32_t ndim;                 /* 1 … VC_MAX_NDIM */
   int64_t shape[VC_MAX_NDIM];   /* elements, >= 0 */
   int64_t strides[VC_MAX_NDIM]; /* bytes, may be negative or 0 */
 } vc_view;
 
 /* Fills `out` with a packed (C-contiguous) view. Checked as by vc_view_check.
  * `data` may be NULL where a shape is 0. */
-VC_API vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype,
-                                int32_t ndim, const int64_t *shape,
-                                vc_view *out, vc_error *error);
+VC_API vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype, int32_t ndim,
+                                const int64_t *shape, vc_view *out, vc_error *error);
 
 /* Rank, shape, dtype, device, strides and address make sense: nothing negative
  * in the shape, no byte distance overflows, all of it lies in the address
@@ -312,13 +303,11 @@ typedef struct vc_image {
  * (stride = C * itemsize, or W = 1), row stride at least W * C * itemsize and a
  * multiple of the itemsize (or H = 1). rows and cols at most INT_MAX, and at
  * least one channel. VC_ERROR_LAYOUT names the axis in the way. */
-VC_API vc_status vc_image_from_view(const vc_view *view, vc_image *out,
-                                    vc_error *error);
+VC_API vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error);
 
 /* The view of an interleaved image: (H, W, C), or (H, W) where there is one
  * channel and `keepdim` is false. */
-VC_API void vc_view_from_image(const vc_image *image, vc_device device,
-                               bool keepdim, vc_view *out);
+VC_API void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, vc_view *out);
 
 /* True for a view of rank 3, or a batch of rank 4, the first of whose three image axes is 1,
  * 3 or 4 long and the last more than 4: most likely planar (CHW). Strides don't matter: crops
@@ -403,21 +392,19 @@ struct DLManagedTensorVersioned;
  * Refused: rank 0 or over VC_MAX_NDIM, lanes other than 1, dtypes and devices
  * that viewcast does not know, negative shapes, distances that overflow, NULL
  * data with a non-empty shape. */
-VC_API vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out,
-                                       vc_error *error);
+VC_API vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *error);
 
 /* Takes a managed tensor over. On success its deleter is called once, when
  * *owner is released; on failure the tensor was not touched. The owner is not
  * any_thread: nobody knows what a deleter waits for. Set it where you do. */
-VC_API vc_status vc_view_from_dlpack(struct DLManagedTensor *tensor,
-                                     vc_view *out, vc_owner *owner,
+VC_API vc_status vc_view_from_dlpack(struct DLManagedTensor *tensor, vc_view *out, vc_owner *owner,
                                      vc_error *error);
 
 /* The same for a versioned one, whose major version must be 1. The read-only
  * flag sets out->readonly. *flags (may be NULL) receives all flags. */
-VC_API vc_status vc_view_from_dlpack_versioned(
-    struct DLManagedTensorVersioned *tensor, vc_view *out, vc_owner *owner,
-    uint64_t *flags, vc_error *error);
+VC_API vc_status vc_view_from_dlpack_versioned(struct DLManagedTensorVersioned *tensor,
+                                               vc_view *out, vc_owner *owner, uint64_t *flags,
+                                               vc_error *error);
 
 /* Makes a managed tensor that holds *owner (taken; may be NULL) until its deleter
  * runs, on whatever thread. `flags`: of those above, else VC_ERROR_ARGUMENT.
@@ -425,11 +412,10 @@ VC_API vc_status vc_view_from_dlpack_versioned(
  * VC_ERROR_LAYOUT. The unversioned kind has no read-only flag: a read-only view is
  * VC_ERROR_VALUE there. */
 VC_API vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner,
-                                     struct DLManagedTensor **out,
-                                     vc_error *error);
-VC_API vc_status vc_dlpack_versioned_from_view(
-    const vc_view *view, vc_owner *owner, uint64_t flags,
-    struct DLManagedTensorVersioned **out, vc_error *error);
+                                     struct DLManagedTensor **out, vc_error *error);
+VC_API vc_status vc_dlpack_versioned_from_view(const vc_view *view, vc_owner *owner, uint64_t flags,
+                                               struct DLManagedTensorVersioned **out,
+                                               vc_error *error);
 
 /* ---------------------------------------------------- CUDA Array Interface */
 
@@ -437,35 +423,32 @@ VC_API vc_status vc_dlpack_versioned_from_view(
  * (https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html). */
 typedef struct vc_cuda_array {
   int64_t version;
-  uintptr_t data;      /* data[0] */
-  bool readonly;       /* data[1] */
-  bool has_mask;       /* mask is not None */
-  bool has_strides;    /* strides is not None */
+  uintptr_t data;   /* data[0] */
+  bool readonly;    /* data[1] */
+  bool has_mask;    /* mask is not None */
+  bool has_strides; /* strides is not None */
   int32_t ndim;
   int64_t shape[VC_MAX_NDIM];
   int64_t strides[VC_MAX_NDIM]; /* bytes; only if has_strides */
-  char typestr[8];     /* "<f4", "|u1", "u1", …, terminated */
+  char typestr[8];              /* "<f4", "|u1", "u1", …, terminated */
 } vc_cuda_array;
 
 /* Describes such an array. The interface names no device: `device` is the
  * caller's (vc_cuda_pointer_device). Refused: versions other than 2 and 3,
  * masks, big-endian and structured types. */
-VC_API vc_status vc_view_from_cuda_array(const vc_cuda_array *array,
-                                         vc_device device, vc_view *out,
+VC_API vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device, vc_view *out,
                                          vc_error *error);
 
 /* Fills the fields for a view (version 3; strides left out where packed).
  * bfloat16 has no typestr: VC_ERROR_DTYPE. Host memory: VC_ERROR_DEVICE. */
-VC_API vc_status vc_cuda_array_from_view(const vc_view *view,
-                                         vc_cuda_array *out, vc_error *error);
+VC_API vc_status vc_cuda_array_from_view(const vc_view *view, vc_cuda_array *out, vc_error *error);
 
 /* NumPy's typestr of a dtype ("<f4"); NULL for bfloat16 and unknown types. */
 VC_API const char *vc_dtype_typestr(vc_dtype dtype);
 
 /* The dtype of a typestr, whose byte order may be left out ("u1"), as NumPy allows;
  * VC_ERROR_DTYPE for what viewcast does not convert, big-endian types included. */
-VC_API vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out,
-                                       vc_error *error);
+VC_API vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out, vc_error *error);
 
 /* ------------------------------------------------------------------ GpuMat */
 
@@ -500,8 +483,8 @@ typedef enum vc_counting {
 
 /* The OpenCV that is loaded. Fill it with vc_gpumat_abi_init. */
 typedef struct vc_gpumat_abi {
-  int32_t channel_shift; /* CV_CN_SHIFT: 3 in 4.x, 5 in 5.x */
-  int32_t channels_max;  /* CV_CN_MAX: 512 in 4.x, 128 in 5.x */
+  int32_t channel_shift;             /* CV_CN_SHIFT: 3 in 4.x, 5 in 5.x */
+  int32_t channels_max;              /* CV_CN_MAX: 512 in 4.x, 128 in 5.x */
   vc_dtype depths[VC_GPUMAT_DEPTHS]; /* by depth number; bits = 0: none */
   vc_counting counting;
   /* OpenCV's own allocator object, whose memory vc_gpumat_share may hold on
@@ -517,14 +500,14 @@ typedef struct vc_gpumat_abi {
  * for 5.x (examples/cpp_lend.cpp finds out). Only Linux on x86-64 and aarch64;
  * VC_ERROR_ABI elsewhere. */
 VC_API vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
-                                    const void *standard_allocator,
-                                    vc_gpumat_abi *out, vc_error *error);
+                                    const void *standard_allocator, vc_gpumat_abi *out,
+                                    vc_error *error);
 
 /* OpenCV's type number (CV_MAKETYPE) of a dtype and a channel count. bool is
  * CV_8U. VC_ERROR_DTYPE where this OpenCV has no such depth, VC_ERROR_LAYOUT
  * for a channel count below 1 or above channels_max. */
-VC_API vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype,
-                                int32_t channels, int32_t *out, vc_error *error);
+VC_API vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels,
+                                int32_t *out, vc_error *error);
 
 /* Fills *out with a header over the image, as OpenCV's own constructor over
  * user memory does: flags, datastart and dataend exact, no refcount, allocator
@@ -535,8 +518,8 @@ VC_API vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype,
  * of the pixel's CUDA vector size (min(itemsize * C, 16) for 2 and 4 channels,
  * else the itemsize), the view is writable (VC_ERROR_VALUE) and its memory is
  * device or managed memory, or host memory in host mode (VC_ERROR_DEVICE). */
-VC_API vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view,
-                                vc_gpumat *out, vc_error *error);
+VC_API vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpumat *out,
+                                vc_error *error);
 
 /* Keeps a GpuMat object alive, for VC_COUNTS_UP. is_last is called by vc_collect
  * and, on any thread, by vc_gpumat_lend; it does not wait. `release` is called
@@ -557,9 +540,8 @@ typedef struct vc_holder {
  * owner is due at once. *owner may be NULL, or its release: that lends memory
  * that is nobody's. `holder` (copied) is needed for VC_COUNTS_UP only, and may
  * be NULL else: its object is *mat. */
-VC_API vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view,
-                                vc_owner *owner, const vc_holder *holder,
-                                vc_gpumat *mat, vc_error *error);
+VC_API vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner *owner,
+                                const vc_holder *holder, vc_gpumat *mat, vc_error *error);
 
 /* The control block of a std::shared_ptr (which cv::Ptr is) in libstdc++. */
 typedef struct vc_gpumat_control {
@@ -596,8 +578,7 @@ VC_API vc_hold vc_gpumat_hold(const vc_gpumat_abi *abi, const vc_gpumat *mat);
  * 0. The device of lent and pooled memory is known; else that of the pointer,
  * which is not asked for where there is only one GPU and the allocator is
  * standard. */
-VC_API vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi,
-                                     const vc_gpumat *mat, bool keepdim,
+VC_API vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi, const vc_gpumat *mat, bool keepdim,
                                      vc_view *out, vc_error *error);
 
 /* Takes a reference to the memory of a GpuMat (lent, standard or pooled), by an
@@ -608,8 +589,8 @@ VC_API vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi,
  *
  * Under VC_COUNTS_UP no reference can be given back: VC_ERROR_ABI. Hold the
  * GpuMat object instead. */
-VC_API vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat,
-                                 vc_owner *owner, vc_error *error);
+VC_API vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,
+                                 vc_error *error);
 
 /* ------------------------------------------------------------------- pools */
 
@@ -637,7 +618,7 @@ typedef struct vc_pool vc_pool;
  * ours; allocate on a miss, free in vc_pool_trim or when memory runs out. They
  * must not throw. `device` is a CUDA ordinal; 0 in host mode. */
 typedef struct vc_pool_backend {
-  size_t size; /* sizeof(vc_pool_backend) */
+  size_t size;   /* sizeof(vc_pool_backend) */
   void *context; /* may be NULL */
   /* `bytes` of memory, free for work on the legacy stream; NULL if there is
    * none. Size and address are multiples of 512 (textures are bound at that). */
@@ -684,9 +665,9 @@ VC_API vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_s
  * rows or cols of 0 give an empty GpuMat. VC_ERROR_ARGUMENT for negative sizes and
  * unknown types, VC_ERROR_MEMORY where the pool can't serve, VC_ERROR_ABI
  * unless VC_COUNTS_AND_FREES. */
-VC_API vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows,
-                                int32_t cols, int32_t type, vc_stream stream, vc_owner *owner,
-                                vc_gpumat *mat, vc_error *error);
+VC_API vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, int32_t cols,
+                                int32_t type, vc_stream stream, vc_owner *owner, vc_gpumat *mat,
+                                vc_error *error);
 
 /* Gives blocks that no GpuMat uses back to the backend, of all devices and of
  * `pool` (may be NULL: of all pools). Returns how many bytes. Blocks that can't be
@@ -769,8 +750,7 @@ VC_API bool vc_transform_adds_alpha(int64_t from, int64_t to);
  * `stream` of the memory's device, and memory must live until it is done. Host
  * memory is written when the call returns; `stream` is not used. */
 VC_API vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
-                              const vc_transform_params *params, vc_stream stream,
-                              vc_error *error);
+                              const vc_transform_params *params, vc_stream stream, vc_error *error);
 
 /* Whether vc_transform would take these arguments: VC_OK, or what it would answer,
  * without writing anything. For several transforms of which all or none are to be
@@ -798,21 +778,20 @@ VC_API const char *vc_transform_kernels(void);
 
 /* Copies `size` bytes of this process from `address` (may be NULL), VC_ERROR_ABI
  * instead of a fault where they cannot be read (process_vm_readv). */
-VC_API vc_status vc_memory_read(const void *address, void *out, size_t size,
-                                vc_error *error);
+VC_API vc_status vc_memory_read(const void *address, void *out, size_t size, vc_error *error);
 
 /* Reads what should be a GpuMat at `address` (may be NULL), without faulting, and compares
  * every field but `allocator` with `expected`. VC_ERROR_ABI names the first
  * field that differs. The header read goes to *found (may be NULL). */
-VC_API vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected,
-                                  vc_gpumat *found, vc_error *error);
+VC_API vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected, vc_gpumat *found,
+                                  vc_error *error);
 
 /* Watches what OpenCV does with a counter and an allocator. Set up with
  * vc_gpumat_probe_begin; must outlive every header it is attached to. */
 typedef struct vc_gpumat_probe {
-  const void *table;   /* address point of a virtual table of recorders */
-  int32_t count;      /* what refcount points at */
-  int32_t slot;       /* last slot that was called; -1 for none */
+  const void *table; /* address point of a virtual table of recorders */
+  int32_t count;     /* what refcount points at */
+  int32_t slot;      /* last slot that was called; -1 for none */
   int32_t calls;
   const void *header;   /* second argument of that call */
   const void *attached; /* the header of vc_gpumat_probe_begin */
@@ -821,8 +800,7 @@ typedef struct vc_gpumat_probe {
 /* Attaches the probe to a GpuMat that owns nothing: refcount to
  * probe->count (set to `count`), allocator to the probe. A recorded allocation
  * of up to 64 bytes for that header succeeds, in static memory. */
-VC_API void vc_gpumat_probe_begin(vc_gpumat_probe *probe, int32_t count,
-                                  vc_gpumat *mat);
+VC_API void vc_gpumat_probe_begin(vc_gpumat_probe *probe, int32_t count, vc_gpumat *mat);
 
 /* Watches the end of a shared_ptr: put probe->control behind one, as in
  * vc_gpumat_new. Must outlive it. */

@@ -11,8 +11,10 @@
 /* vc_dtype_size, where it is asked for several times in each conversion. */
 static inline size_t vc_dtype_bytes(vc_dtype dtype) {
   static const uint8_t widths[] = {/* in bits, of each code, added up: powers of two */
-                                   [VC_INT] = 8 | 16 | 32 | 64, [VC_UINT] = 8 | 16 | 32 | 64,
-                                   [VC_FLOAT] = 16 | 32 | 64,   [VC_BFLOAT] = 16,
+                                   [VC_INT] = 8 | 16 | 32 | 64,
+                                   [VC_UINT] = 8 | 16 | 32 | 64,
+                                   [VC_FLOAT] = 16 | 32 | 64,
+                                   [VC_BFLOAT] = 16,
                                    [VC_BOOL] = 8};
   unsigned bits = dtype.bits;
   bool known = dtype.code < sizeof widths && (bits & ~(unsigned)widths[dtype.code]) == 0 &&

@@ -7,25 +7,21 @@
 
 /* Bytes of a UTF-8 character by its first byte; 0 for a byte inside of one. */
 static size_t character_size(unsigned char first) {
-  if (first < 0x80)
-    return 1;
-  if (first < 0xC0)
-    return 0;
+  if (first < 0x80) return 1;
+  if (first < 0xC0) return 0;
   return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
 }
 
 /* Takes the last character off where its end was cut away. */
 static void drop_partial_character(char *text, size_t length) {
   size_t start = length;
-  while (start > 0 && character_size((unsigned char)text[start - 1]) == 0)
-    start--;
+  while (start > 0 && character_size((unsigned char)text[start - 1]) == 0) start--;
   if (start > 0 && start - 1 + character_size((unsigned char)text[start - 1]) > length)
     text[start - 1] = '\0';
 }
 
 vc_status vc_fail(vc_error *error, vc_status status, const char *format, ...) {
-  if (error == NULL)
-    return status;
+  if (error == NULL) return status;
 
   /* Formatted aside: the arguments may lie in the message itself. */
   char message[VC_MESSAGE_SIZE];
@@ -56,13 +52,12 @@ enum { MOST_BYTES = 4096 };
 
 static bool are_zeros(const unsigned char *bytes, size_t from, size_t to) {
   for (; from < to; from++)
-    if (bytes[from] != 0)
-      return false;
+    if (bytes[from] != 0) return false;
   return true;
 }
 
-vc_status vc_read_sized(const void *given, const char *name, size_t least, size_t known,
-                        void *out, vc_error *error) {
+vc_status vc_read_sized(const void *given, const char *name, size_t least, size_t known, void *out,
+                        vc_error *error) {
   size_t size;
   memcpy(&size, given, sizeof size);
   if (size < least || size > MOST_BYTES)

@@ -31,7 +31,7 @@ vc_status vc_fail_null(vc_error *error, const char *function, const char *argume
  * to 0. VC_ERROR_ARGUMENT, with `name` for what it is, where the size is less than `least` (0
  * above all: a struct that was not initialised), or where bytes that this library does not
  * know are not 0. */
-vc_status vc_read_sized(const void *given, const char *name, size_t least, size_t known,
-                        void *out, vc_error *error);
+vc_status vc_read_sized(const void *given, const char *name, size_t least, size_t known, void *out,
+                        vc_error *error);
 
 #endif

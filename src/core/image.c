@@ -13,8 +13,7 @@
 static const char *const axis_names[] = {"height", "width", "channels"};
 
 static vc_status check_rank(const vc_view *view, vc_error *error) {
-  if (view->ndim == 2 || view->ndim == 3)
-    return VC_OK;
+  if (view->ndim == 2 || view->ndim == 3) return VC_OK;
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image has rank %" PRId32 ", needs 2 (H, W) or 3 (H, W, C); %s", view->ndim,
                  view->ndim == 4 ? "take one image of the batch at a time"
@@ -25,7 +24,8 @@ static vc_status check_lengths(const vc_view *view, vc_error *error) {
   for (int32_t axis = 0; axis < view->ndim; axis++)
     if (view->shape[axis] > INT_MAX)
       return vc_fail(error, VC_ERROR_LAYOUT,
-                     "image axis %" PRId32 " (%s) is %" PRId64 " long, needs at most %d: OpenCV "
+                     "image axis %" PRId32 " (%s) is %" PRId64
+                     " long, needs at most %d: OpenCV "
                      "counts in 32 bits; slice the image into parts",
                      axis, axis_names[axis], view->shape[axis], INT_MAX);
   if (view->ndim == 3 && view->shape[2] == 0)
@@ -36,20 +36,20 @@ static vc_status check_lengths(const vc_view *view, vc_error *error) {
 }
 
 static vc_status check_channels(const vc_view *view, int64_t size, vc_error *error) {
-  if (view->ndim == 2 || view->shape[2] == 1 || view->strides[2] == size)
-    return VC_OK;
+  if (view->ndim == 2 || view->shape[2] == 1 || view->strides[2] == size) return VC_OK;
   return vc_fail(error, VC_ERROR_LAYOUT,
-                 "image axis 2 (channels) has stride %" PRId64 " bytes, needs %" PRId64 ": the "
+                 "image axis 2 (channels) has stride %" PRId64 " bytes, needs %" PRId64
+                 ": the "
                  "channels of a pixel are not adjacent, as in planar (CHW) memory seen as "
                  "HWC; %s",
                  view->strides[2], size, vc_advice_text(VC_ADVICE_INTERLEAVE));
 }
 
 static vc_status check_columns(const vc_view *view, int64_t pixel, vc_error *error) {
-  if (view->shape[1] == 1 || view->strides[1] == pixel)
-    return VC_OK;
+  if (view->shape[1] == 1 || view->strides[1] == pixel) return VC_OK;
   return vc_fail(error, VC_ERROR_LAYOUT,
-                 "image axis 1 (width) has stride %" PRId64 " bytes, needs %" PRId64 ": the "
+                 "image axis 1 (width) has stride %" PRId64 " bytes, needs %" PRId64
+                 ": the "
                  "pixels are not interleaved; %s",
                  view->strides[1], pixel, vc_advice_text(VC_ADVICE_PACK));
 }
@@ -57,11 +57,11 @@ static vc_status check_columns(const vc_view *view, int64_t pixel, vc_error *err
 static vc_status check_rows(const vc_view *view, int64_t size, int64_t row, vc_error *error) {
   int64_t stride = view->strides[0];
   bool aligned = (stride & (size - 1)) == 0; /* sizes are powers of two */
-  if (view->shape[0] == 1 || (stride >= row && aligned))
-    return VC_OK;
+  if (view->shape[0] == 1 || (stride >= row && aligned)) return VC_OK;
   if (stride >= row)
     return vc_fail(error, VC_ERROR_LAYOUT,
-                   "image axis 0 (height) has stride %" PRId64 " bytes, needs a multiple of the "
+                   "image axis 0 (height) has stride %" PRId64
+                   " bytes, needs a multiple of the "
                    "itemsize %" PRId64 ": the rows are not aligned to their elements; %s",
                    stride, size, vc_advice_text(VC_ADVICE_PACK));
   return vc_fail(error, VC_ERROR_LAYOUT,
@@ -76,22 +76,17 @@ static vc_status check_rows(const vc_view *view, int64_t size, int64_t row, vc_e
 static vc_status check_strides(const vc_view *view, int64_t size, int64_t pixel, int64_t row,
                                vc_error *error) {
   vc_status status = check_channels(view, size, error);
-  if (status == VC_OK)
-    status = check_columns(view, pixel, error);
-  if (status == VC_OK)
-    status = check_rows(view, size, row, error);
+  if (status == VC_OK) status = check_columns(view, pixel, error);
+  if (status == VC_OK) status = check_rows(view, size, row, error);
   return status;
 }
 
 vc_status vc_image_read(const vc_view *view, vc_image *out, vc_error *error) {
   bool plain = vc_view_is_plain(view);
   vc_status status = plain ? VC_OK : vc_view_check(view, error);
-  if (status == VC_OK)
-    status = check_rank(view, error);
-  if (status == VC_OK)
-    status = check_lengths(view, error);
-  if (status != VC_OK)
-    return status;
+  if (status == VC_OK) status = check_rank(view, error);
+  if (status == VC_OK) status = check_lengths(view, error);
+  if (status != VC_OK) return status;
 
   /* Only an empty image can get here with a row that does not fit 64 bits. */
   int64_t channels = view->ndim == 3 ? view->shape[2] : 1;
@@ -99,15 +94,14 @@ vc_status vc_image_read(const vc_view *view, vc_image *out, vc_error *error) {
   int64_t pixel = channels * size, row;
   if (__builtin_mul_overflow(view->shape[1], pixel, &row))
     return vc_fail(error, VC_ERROR_LAYOUT,
-                   "a row of %" PRId64 " pixels of %" PRId64 " bytes overflows 64 bits; slice "
+                   "a row of %" PRId64 " pixels of %" PRId64
+                   " bytes overflows 64 bits; slice "
                    "the image into parts",
                    view->shape[1], pixel);
 
   bool empty = !plain && vc_view_is_empty(view);
-  if (!empty)
-    status = check_strides(view, size, pixel, row, error);
-  if (status != VC_OK)
-    return status;
+  if (!empty) status = check_strides(view, size, pixel, row, error);
+  if (status != VC_OK) return status;
 
   *out = (vc_image){
       .data = view->data,
@@ -143,8 +137,7 @@ void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, v
 
 bool vc_view_looks_planar(const vc_view *view) {
   VC_NEED_OR(view, return false);
-  if (view->ndim != 3 && view->ndim != 4)
-    return false;
+  if (view->ndim != 3 && view->ndim != 4) return false;
   const int64_t *axes = &view->shape[view->ndim - 3];
   return axes[2] > 4 && (axes[0] == 1 || axes[0] == 3 || axes[0] == 4);
 }

@@ -43,7 +43,8 @@ vc_overlap_set vc_overlap_set_of(const vc_view *view) {
 
 int64_t vc_overlap_extent(const vc_overlap_set *set, int32_t from) {
   int64_t bytes = set->run;
-  for (int32_t i = from; i < set->axes; i++) bytes += set->axis[i].stride * (set->axis[i].count - 1);
+  for (int32_t i = from; i < set->axes; i++)
+    bytes += set->axis[i].stride * (set->axis[i].count - 1);
   return bytes;
 }
 
@@ -132,8 +133,8 @@ static bool two_reach(term a, term b, int64_t low, int64_t high) {
   int64_t rest = (a.stride * first - from) % b.stride;
   if (rest < 0) rest += b.stride;
   if (rest <= wide) return true;
-  int64_t found = first_within(a.stride % b.stride, b.stride, b.stride - rest,
-                               b.stride - rest + wide);
+  int64_t found =
+      first_within(a.stride % b.stride, b.stride, b.stride - rest, b.stride - rest + wide);
   return found >= 0 && found <= last - first;
 }
 

@@ -58,8 +58,8 @@ static bool report(const entry *a, const entry *b, vc_overlap *out) {
     a = b;
     b = first;
   }
-  *out = (vc_overlap){b->is_source ? VC_OVERLAPS_SOURCE : VC_OVERLAPS_DESTINATION, a->index,
-                      b->index};
+  *out =
+      (vc_overlap){b->is_source ? VC_OVERLAPS_SOURCE : VC_OVERLAPS_DESTINATION, a->index, b->index};
   return true;
 }
 
@@ -159,8 +159,8 @@ static bool place_run(pieces *to, int32_t level, const part *of) {
     part after = run_of(of, stride - past, of->run - (stride - past));
     return place(to, level, &before) && place(to, level, &after);
   }
-  part whole = {.at = 0, .run = stride}, rest = run_of(of, of->run - of->run % stride,
-                                                       of->run % stride);
+  part whole = {.at = 0, .run = stride},
+       rest = run_of(of, of->run - of->run % stride, of->run % stride);
   to->current.low[level] = of->at / stride;
   to->current.high[level] = of->at / stride + of->run / stride;
   return place(to, level + 1, &whole) && (rest.run == 0 || place(to, level, &rest));

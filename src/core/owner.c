@@ -26,12 +26,10 @@ static _Atomic(pending_function) sweep_pending;
 static _Thread_local bool sweeping;
 
 void vc_owner_release(vc_owner *owner) {
-  if (owner == NULL)
-    return;
+  if (owner == NULL) return;
   vc_owner taken = *owner;
   *owner = (vc_owner){0};
-  if (taken.release != NULL)
-    taken.release(taken.context);
+  if (taken.release != NULL) taken.release(taken.context);
 }
 
 static void end_record(vc_record *record) {
@@ -42,16 +40,13 @@ static void end_record(vc_record *record) {
 static void put_off(vc_record *record) {
   VC_COUNT(put_off, 1);
   vc_record *head = atomic_load_explicit(&put_off_list, memory_order_relaxed);
-  do
-    record->next = head;
-  while (!atomic_compare_exchange_weak_explicit(&put_off_list, &head, record,
-                                                memory_order_release,
+  do record->next = head;
+  while (!atomic_compare_exchange_weak_explicit(&put_off_list, &head, record, memory_order_release,
                                                 memory_order_relaxed));
 
   /* From here on the record may be gone. */
   notify_function call = atomic_load_explicit(&notify, memory_order_acquire);
-  if (head == NULL && call != NULL)
-    call();
+  if (head == NULL && call != NULL) call();
 }
 
 /* False: it is as it was. */
@@ -74,8 +69,7 @@ static void free_record(vc_record *record) { free(record); }
 
 vc_status vc_retire_prepare(const vc_owner *owner, vc_record **out, vc_error *error) {
   *out = NULL;
-  if (owner == NULL || owner->release == NULL || owner->any_thread)
-    return VC_OK;
+  if (owner == NULL || owner->release == NULL || owner->any_thread) return VC_OK;
   *out = vc_malloc(sizeof **out);
   if (*out == NULL)
     return vc_fail(error, VC_ERROR_MEMORY, "no memory to release an owner in vc_collect");
@@ -97,9 +91,7 @@ typedef struct {
   _Atomic size_t parts;
 } split;
 
-static void free_split(vc_record *record) {
-  free((char *)record - offsetof(split, record));
-}
+static void free_split(vc_record *record) { free((char *)record - offsetof(split, record)); }
 
 static void release_part(void *context) {
   split *self = context;
@@ -114,8 +106,7 @@ vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error 
     return vc_fail(error, VC_ERROR_ARGUMENT,
                    "parts is 0, needs 1 or more: an owner can't be split into none");
   split *made = vc_malloc(sizeof *made);
-  if (made == NULL)
-    return vc_fail(error, VC_ERROR_MEMORY, "no memory to split an owner");
+  if (made == NULL) return vc_fail(error, VC_ERROR_MEMORY, "no memory to split an owner");
   made->record = (vc_record){.owner = *owner, .finish = free_split};
   atomic_init(&made->parts, parts);
   *owner = (vc_owner){0};
@@ -125,8 +116,7 @@ vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error 
 
 /* Takes the whole list, the oldest record first. */
 static vc_record *take_list(void) {
-  vc_record *record =
-      atomic_exchange_explicit(&put_off_list, NULL, memory_order_acquire);
+  vc_record *record = atomic_exchange_explicit(&put_off_list, NULL, memory_order_acquire);
   vc_record *oldest = NULL;
   while (record != NULL) {
     vc_record *next = record->next;
@@ -155,11 +145,9 @@ static size_t drain(void) {
 
 static size_t run_sweeper(bool force) {
   sweep_function run = atomic_load_explicit(&sweep, memory_order_acquire);
-  if (run == NULL || sweeping)
-    return 0;
+  if (run == NULL || sweeping) return 0;
   pending_function pending = atomic_load_explicit(&sweep_pending, memory_order_acquire);
-  if (pending != NULL && !pending())
-    return 0;
+  if (pending != NULL && !pending()) return 0;
   sweeping = true;
   size_t count = run(force);
   sweeping = false;
@@ -193,8 +181,7 @@ void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void
   atomic_store_explicit(&sweep, function, memory_order_release);
 }
 
-#define SUM(name) \
-  out->name += atomic_load_explicit(&vc_counters[set].name, memory_order_relaxed)
+#define SUM(name) out->name += atomic_load_explicit(&vc_counters[set].name, memory_order_relaxed)
 
 void vc_statistics_read(vc_statistics *out) {
   VC_NEED_OR(out, return);

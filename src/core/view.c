@@ -17,8 +17,7 @@ static int32_t known_axes(const vc_view *view) {
 bool vc_view_is_empty(const vc_view *view) {
   VC_NEED_OR(view, return false);
   for (int32_t axis = 0, axes = known_axes(view); axis < axes; axis++)
-    if (view->shape[axis] == 0)
-      return true;
+    if (view->shape[axis] == 0) return true;
   return false;
 }
 
@@ -28,10 +27,8 @@ bool vc_view_is_packed(const vc_view *view) {
   uint64_t expected = vc_dtype_bytes(view->dtype);
   for (int32_t axis = known_axes(view) - 1; axis >= 0; axis--) {
     int64_t length = view->shape[axis];
-    if (length == 0)
-      return true; /* an empty view is packed whatever its strides */
-    if (length == 1)
-      continue;
+    if (length == 0) return true; /* an empty view is packed whatever its strides */
+    if (length == 1) continue;
     packed = packed && (uint64_t)view->strides[axis] == expected;
     expected *= (uint64_t)length;
   }
@@ -44,8 +41,7 @@ static bool count_bytes(const vc_view *view, int32_t axes, int64_t *out) {
   int64_t bytes = (int64_t)vc_dtype_bytes(view->dtype), negative = 0;
   for (int32_t axis = 0; axis < axes; axis++) {
     negative |= view->shape[axis];
-    if (__builtin_mul_overflow(bytes, view->shape[axis], &bytes))
-      return false;
+    if (__builtin_mul_overflow(bytes, view->shape[axis], &bytes)) return false;
   }
   *out = bytes;
   return negative >= 0;
@@ -61,8 +57,7 @@ static bool find_span(const vc_view *view, int32_t axes, int64_t *low, int64_t *
     if (length < 1 || __builtin_mul_overflow(length - 1, view->strides[axis], &distance))
       return false;
     int64_t *end = distance < 0 ? low : high;
-    if (__builtin_add_overflow(*end, distance, end))
-      return false;
+    if (__builtin_add_overflow(*end, distance, end)) return false;
   }
   return !__builtin_sub_overflow(*high, *low, &size);
 }
@@ -77,34 +72,33 @@ void vc_view_span(const vc_view *view, int64_t *low, int64_t *high) {
   VC_NEED_OR(view, return);
   VC_NEED_OR(low, return);
   VC_NEED_OR(high, return);
-  if (!find_span(view, known_axes(view), low, high))
-    *low = *high = 0;
+  if (!find_span(view, known_axes(view), low, high)) *low = *high = 0;
 }
 
 static vc_status check_device(vc_device device, vc_error *error) {
   switch (device.type) {
-  case VC_CPU:
-  case VC_CUDA:
-  case VC_CUDA_HOST:
-  case VC_CUDA_MANAGED: break;
-  default:
-    return vc_fail(error, VC_ERROR_DEVICE,
-                   "device type is %" PRId32 ", needs CPU (1), CUDA (2), CUDA host (3) "
-                   "or CUDA managed (13); copy the array to one of these first",
-                   device.type);
+    case VC_CPU:
+    case VC_CUDA:
+    case VC_CUDA_HOST:
+    case VC_CUDA_MANAGED: break;
+    default:
+      return vc_fail(error, VC_ERROR_DEVICE,
+                     "device type is %" PRId32
+                     ", needs CPU (1), CUDA (2), CUDA host (3) "
+                     "or CUDA managed (13); copy the array to one of these first",
+                     device.type);
   }
   if (device.id < 0)
     return vc_fail(error, VC_ERROR_DEVICE,
-                   "device id is %" PRId32 ", needs 0 or the ordinal of a CUDA device",
-                   device.id);
+                   "device id is %" PRId32 ", needs 0 or the ordinal of a CUDA device", device.id);
   return VC_OK;
 }
 
 static vc_status check_rank(int32_t ndim, vc_error *error) {
-  if (ndim >= 1 && ndim <= VC_MAX_NDIM)
-    return VC_OK;
+  if (ndim >= 1 && ndim <= VC_MAX_NDIM) return VC_OK;
   return vc_fail(error, VC_ERROR_LAYOUT,
-                 "array has rank %" PRId32 ", needs 1 to %d; reshape it to (H, W), (H, W, C) "
+                 "array has rank %" PRId32
+                 ", needs 1 to %d; reshape it to (H, W), (H, W, C) "
                  "or a batch of these first",
                  ndim, VC_MAX_NDIM);
 }
@@ -113,7 +107,8 @@ static vc_status check_shape(const vc_view *view, vc_error *error) {
   for (int32_t axis = 0; axis < view->ndim; axis++)
     if (view->shape[axis] < 0)
       return vc_fail(error, VC_ERROR_VALUE,
-                     "axis %" PRId32 " is %" PRId64 " long, needs 0 or more: the producer's "
+                     "axis %" PRId32 " is %" PRId64
+                     " long, needs 0 or more: the producer's "
                      "description is broken",
                      axis, view->shape[axis]);
   return VC_OK;
@@ -148,17 +143,12 @@ static vc_status check_extent(const vc_view *view, vc_error *error) {
 
 vc_status vc_view_check(const vc_view *view, vc_error *error) {
   VC_NEED(view);
-  if (vc_view_is_plain(view))
-    return VC_OK;
+  if (vc_view_is_plain(view)) return VC_OK;
   vc_status status = vc_dtype_check(view->dtype, error);
-  if (status == VC_OK)
-    status = check_device(view->device, error);
-  if (status == VC_OK)
-    status = check_rank(view->ndim, error);
-  if (status == VC_OK)
-    status = check_shape(view, error);
-  if (status == VC_OK && !vc_view_is_empty(view))
-    status = check_extent(view, error);
+  if (status == VC_OK) status = check_device(view->device, error);
+  if (status == VC_OK) status = check_rank(view->ndim, error);
+  if (status == VC_OK) status = check_shape(view, error);
+  if (status == VC_OK && !vc_view_is_empty(view)) status = check_extent(view, error);
   return status;
 }
 
@@ -169,8 +159,7 @@ static void pack_strides(vc_view *view) {
   for (int32_t axis = view->ndim - 1; axis >= 0; axis--) {
     view->strides[axis] = stride;
     int64_t length = view->shape[axis] > 1 ? view->shape[axis] : 1;
-    if (__builtin_mul_overflow(stride, length, &stride))
-      stride = 0;
+    if (__builtin_mul_overflow(stride, length, &stride)) stride = 0;
   }
 }
 
@@ -179,14 +168,12 @@ vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype, int32_t n
   VC_NEED(shape);
   VC_NEED(out);
   vc_status status = check_rank(ndim, error);
-  if (status != VC_OK)
-    return status;
+  if (status != VC_OK) return status;
 
   vc_view view = {.data = data, .device = device, .dtype = dtype, .ndim = ndim};
   memcpy(view.shape, shape, (size_t)ndim * sizeof *shape);
   pack_strides(&view);
   status = vc_view_check(&view, error);
-  if (status == VC_OK)
-    *out = view;
+  if (status == VC_OK) *out = view;
   return status;
 }

@@ -134,10 +134,11 @@ vc_status vc_device_check(int32_t device, vc_error *error) {
 
 vc_status vc_stream_check(vc_stream stream, vc_error *error) {
   if (stream >= VC_STREAM_NONE) return VC_OK;
-  return vc_fail(error, VC_ERROR_ARGUMENT,
-                 "stream is %lld, needs the handle of a CUDA stream, 0, 1 or 2 for the default ones, "
-                 "or -1 for no ordering",
-                 (long long)stream);
+  return vc_fail(
+      error, VC_ERROR_ARGUMENT,
+      "stream is %lld, needs the handle of a CUDA stream, 0, 1 or 2 for the default ones, "
+      "or -1 for no ordering",
+      (long long)stream);
 }
 
 static vc_device device_of(unsigned type, unsigned managed, int ordinal) {

@@ -106,8 +106,8 @@ static const char *result_name(const vc_driver *driver, CUresult result) {
 }
 
 vc_status vc_driver_fail(vc_error *error, const char *call, CUresult result) {
-  return vc_fail(error, VC_ERROR_CUDA, "%s failed with CUDA error %d (%s)", call,
-                 result, result_name(&cuda.driver, result));
+  return vc_fail(error, VC_ERROR_CUDA, "%s failed with CUDA error %d (%s)", call, result,
+                 result_name(&cuda.driver, result));
 }
 
 /* Host mode, unless the environment forbids it. */
@@ -132,8 +132,8 @@ static vc_status decide(vc_mode *out, vc_error *error) {
   vc_driver driver;
   const char *missing = load_symbols(library, &driver);
   if (missing) {
-    return vc_fail(error, VC_ERROR_CUDA,
-                   "libcuda.so.1 has no %s; install a newer NVIDIA driver", missing);
+    return vc_fail(error, VC_ERROR_CUDA, "libcuda.so.1 has no %s; install a newer NVIDIA driver",
+                   missing);
   }
   cuda.driver = driver;
   CUresult result = driver.cuInit(0);

@@ -65,8 +65,8 @@ typedef struct vc_driver {
   CUresult (*cuCtxGetCurrent)(CUcontext *context);
   CUresult (*cuCtxPushCurrent)(CUcontext context);
   CUresult (*cuCtxPopCurrent)(CUcontext *context);
-  CUresult (*cuPointerGetAttributes)(unsigned count, int *attributes,
-                                     void **values, CUdeviceptr address);
+  CUresult (*cuPointerGetAttributes)(unsigned count, int *attributes, void **values,
+                                     CUdeviceptr address);
   CUresult (*cuEventCreate)(CUevent *event, unsigned flags);
   CUresult (*cuEventDestroy)(CUevent event);
   CUresult (*cuEventRecord)(CUevent event, CUstream stream);

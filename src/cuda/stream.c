@@ -162,7 +162,6 @@ static bool is_current(const vc_driver *driver, int32_t device) {
 
 /* --- the calls */
 
-
 static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_stream producer,
                                  vc_stream consumer, vc_error *error) {
   vc_status status = check_captures(driver, producer, consumer, error);
@@ -224,8 +223,7 @@ static vc_status order_across_devices(const vc_driver *driver, int32_t device, v
   return status;
 }
 
-vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer,
-                          vc_error *error) {
+vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer, vc_error *error) {
   vc_status status = vc_stream_check(producer, error);
   if (status == VC_OK) status = vc_stream_check(consumer, error);
   if (status != VC_OK || vc_stream_same(producer, consumer)) return status;
@@ -347,8 +345,7 @@ bool vc_stream_is_idle(int32_t device, vc_stream stream) {
   capture found;
   bool idle = vc_cuda_check_entry(entered, device, NULL) == VC_OK &&
               find_capture(driver, stream, &found) == VC_CUDA_SUCCESS && !found.active &&
-              !found.implicit &&
-              driver->cuStreamQuery(vc_driver_stream(stream)) == VC_CUDA_SUCCESS;
+              !found.implicit && driver->cuStreamQuery(vc_driver_stream(stream)) == VC_CUDA_SUCCESS;
   vc_cuda_leave(entered);
   return idle;
 }

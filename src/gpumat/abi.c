@@ -20,8 +20,7 @@ static const vc_dtype later_depths[] = {
 };
 
 vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
-                             const void *standard_allocator, vc_gpumat_abi *out,
-                             vc_error *error) {
+                             const void *standard_allocator, vc_gpumat_abi *out, vc_error *error) {
   VC_NEED(out);
 #if !(defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__)))
   (void)channel_shift, (void)counting, (void)standard_allocator;
@@ -39,10 +38,11 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
                    (int)counting);
   }
   if (counting == VC_COUNTS_AND_FREES && !standard_allocator) {
-    return vc_fail(error, VC_ERROR_ARGUMENT,
-                   "standard_allocator is NULL, as GpuMat::defaultAllocator() is in an OpenCV built "
-                   "without CUDA: such an OpenCV never frees a GpuMat; pass VC_COUNTS_UP (4.x) or "
-                   "VC_COUNTS_ONLY (5.x) as counting instead");
+    return vc_fail(
+        error, VC_ERROR_ARGUMENT,
+        "standard_allocator is NULL, as GpuMat::defaultAllocator() is in an OpenCV built "
+        "without CUDA: such an OpenCV never frees a GpuMat; pass VC_COUNTS_UP (4.x) or "
+        "VC_COUNTS_ONLY (5.x) as counting instead");
   }
   *out = (vc_gpumat_abi){
       .channel_shift = channel_shift,
@@ -57,7 +57,8 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
 }
 
 /* Of a failure: whether it is the ABI's, which vc_gpumat_abi_init did not fill. */
-__attribute__((cold, noinline)) static vc_status fail_unknown(const vc_gpumat_abi *abi, vc_error *error) {
+__attribute__((cold, noinline)) static vc_status fail_unknown(const vc_gpumat_abi *abi,
+                                                              vc_error *error) {
   bool known = abi->channel_shift == 3 || abi->channel_shift == 5;
   if (known && abi->channels_max == 1 << (TYPE_BITS - abi->channel_shift)) return VC_OK;
   return vc_fail(error, VC_ERROR_ARGUMENT,
@@ -84,8 +85,8 @@ static const char *reinterpretation(vc_dtype dtype) {
   }
 }
 
-vc_status vc_gpumat_pack(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels,
-                         int32_t *out, vc_error *error) {
+vc_status vc_gpumat_pack(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels, int32_t *out,
+                         vc_error *error) {
   int32_t depth = vc_dtype_bytes(dtype) ? depth_of(abi, dtype) : -1;
   if (depth < 0) {
     vc_status status = fail_unknown(abi, error);
@@ -107,8 +108,8 @@ vc_status vc_gpumat_pack(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t chann
   return VC_OK;
 }
 
-vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels,
-                         int32_t *out, vc_error *error) {
+vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels, int32_t *out,
+                         vc_error *error) {
   VC_NEED(abi);
   VC_NEED(out);
   return vc_gpumat_pack(abi, dtype, channels, out, error);

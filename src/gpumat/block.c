@@ -37,9 +37,7 @@ void vc_block_lock(void) { pthread_mutex_lock(&mutex); }
 void vc_block_unlock(void) { pthread_mutex_unlock(&mutex); }
 
 /* A child has only the thread that forked: a lock of another stayed locked. */
-static void survive_fork(void) {
-  pthread_atfork(vc_block_lock, vc_block_unlock, vc_block_unlock);
-}
+static void survive_fork(void) { pthread_atfork(vc_block_lock, vc_block_unlock, vc_block_unlock); }
 
 /* --- the lists */
 

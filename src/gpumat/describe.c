@@ -65,8 +65,8 @@ vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi, const vc_gpumat *mat, bo
   VC_NEED(abi);
   VC_NEED(mat);
   VC_NEED(out);
-  vc_image image = {.data = mat->data, .rows = mat->rows, .cols = mat->cols,
-                    .step = (int64_t)mat->step};
+  vc_image image = {
+      .data = mat->data, .rows = mat->rows, .cols = mat->cols, .step = (int64_t)mat->step};
   vc_device device = {VC_CPU, 0};
   vc_view view;
   vc_status status = vc_gpumat_unpack(abi, mat->flags, &image.dtype, &image.channels, error);

@@ -75,8 +75,7 @@ vc_status vc_gpumat_write(const vc_gpumat_abi *abi, const vc_view *view, vc_gpum
   if (status != VC_OK) return status;
   if (image.rows != 0 && image.cols != 0) {
     if (view->readonly) {
-      return vc_fail(error, VC_ERROR_VALUE,
-                     "the image is read-only and a GpuMat is writable; %s",
+      return vc_fail(error, VC_ERROR_VALUE, "the image is read-only and a GpuMat is writable; %s",
                      vc_advice_text(VC_ADVICE_MAKE_WRITABLE));
     }
     if ((status = check_device(view->data, view->device, error)) != VC_OK) return status;

@@ -2,8 +2,8 @@
 /* Co-ownership with OpenCV: a lent header's refcount lies in our record, and
  * its allocator is an object of ours, so that OpenCV itself tells us when the
  * last copy and the last ROI are gone. */
-#include "gpumat/counter.h"
 #include "gpumat/lend.h"
+#include "gpumat/counter.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -188,8 +188,7 @@ static vc_status fail_memory(size_t bytes, vc_error *error) {
   return vc_fail(error, VC_ERROR_MEMORY, "no memory for a lend record of %zu bytes", bytes);
 }
 
-static vc_status new_held(const vc_holder *given, vc_owner *owner, vc_lend **out,
-                          vc_error *error) {
+static vc_status new_held(const vc_holder *given, vc_owner *owner, vc_lend **out, vc_error *error) {
   vc_holder holder;
   if (!given) {
     return vc_fail(error, VC_ERROR_ARGUMENT,

@@ -61,8 +61,7 @@ vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out, vc_gpumat_con
   if (!made) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a GpuMat");
   made->control = (vc_gpumat_control){&object_table.complete_destructor, 1, 1};
   /* The lender sends a later create() to the allocator that is the default then. */
-  made->mat = (vc_gpumat){.flags = 0,
-                          .allocator = abi->standard_allocator ? vc_lender() : NULL};
+  made->mat = (vc_gpumat){.flags = 0, .allocator = abi->standard_allocator ? vc_lender() : NULL};
   *out = &made->mat;
   *control = &made->control;
   return VC_OK;

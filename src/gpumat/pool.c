@@ -4,8 +4,8 @@
  *
  * Compiled with -fexceptions: OpenCV's standard allocator, which is called where
  * a pool can't serve, throws through allocate(). */
-#include "gpumat/counter.h"
 #include "gpumat/pool.h"
+#include "gpumat/counter.h"
 
 #include <limits.h>
 #include <stdatomic.h>
@@ -137,8 +137,11 @@ static vc_block *new_block(vc_pool *pool, int32_t device, int32_t size_class) {
     free(block);
     return NULL;
   }
-  *block = (vc_block){.device = memory_device(device), .size_class = size_class, .pool = pool,
-                      .memory = memory, .bytes = bytes};
+  *block = (vc_block){.device = memory_device(device),
+                      .size_class = size_class,
+                      .pool = pool,
+                      .memory = memory,
+                      .bytes = bytes};
   VC_COUNT(pool_misses, 1);
   VC_COUNT(pool_blocks, 1);
   VC_COUNT(pool_bytes, bytes);
@@ -252,8 +255,7 @@ void *vc_pool_allocator(void) { return &vc_pool_allocator_object; }
 
 /* --- the calls */
 
-static vc_status read_backend(const vc_pool_backend *given, vc_pool_backend *out,
-                              vc_error *error) {
+static vc_status read_backend(const vc_pool_backend *given, vc_pool_backend *out, vc_error *error) {
   vc_status status = vc_read_sized(given, "vc_pool_backend", sizeof *out, sizeof *out, out, error);
   if (status != VC_OK || (out->allocate && out->free)) return status;
   return vc_fail(error, VC_ERROR_ARGUMENT,
@@ -392,8 +394,8 @@ static vc_status make_empty(int32_t rows, int32_t cols, int32_t type, vc_owner *
   vc_record *prepared;
   vc_status status = vc_retire_prepare(owner, &prepared, error);
   if (status != VC_OK) return status;
-  *mat = (vc_gpumat){.flags = VC_GPUMAT_MAGIC | type, .rows = rows, .cols = cols,
-                     .allocator = mat->allocator};
+  *mat = (vc_gpumat){
+      .flags = VC_GPUMAT_MAGIC | type, .rows = rows, .cols = cols, .allocator = mat->allocator};
   vc_retire_owner(owner, prepared);
   return VC_OK;
 }

@@ -16,8 +16,8 @@
 static bool read_through_pipe(const void *address, void *out, size_t size) {
   int ends[2];
   if (size > 4096 || pipe(ends) != 0) return false;
-  bool ok = write(ends[1], address, size) == (ssize_t)size &&
-            read(ends[0], out, size) == (ssize_t)size;
+  bool ok =
+      write(ends[1], address, size) == (ssize_t)size && read(ends[0], out, size) == (ssize_t)size;
   close(ends[0]);
   close(ends[1]);
   return ok;
@@ -65,8 +65,7 @@ vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected, vc_gp
       {"cols", read.cols, expected->cols},
       {"step", (long long)read.step, (long long)expected->step},
       {"data", (long long)(uintptr_t)read.data, (long long)(uintptr_t)expected->data},
-      {"refcount", (long long)(uintptr_t)read.refcount,
-       (long long)(uintptr_t)expected->refcount},
+      {"refcount", (long long)(uintptr_t)read.refcount, (long long)(uintptr_t)expected->refcount},
       {"datastart", (long long)(uintptr_t)read.datastart,
        (long long)(uintptr_t)expected->datastart},
       {"dataend", (long long)(uintptr_t)read.dataend, (long long)(uintptr_t)expected->dataend},
@@ -107,9 +106,9 @@ static bool record_allocate(void *self, vc_gpumat *mat, int rows, int cols, size
   return true;
 }
 
-#define RECORDER(slot)                                         \
+#define RECORDER(slot)                                          \
   static bool record_##slot(void *self, const void *argument) { \
-    return record_call(self, slot, argument);                  \
+    return record_call(self, slot, argument);                   \
   }
 RECORDER(0)
 RECORDER(1)
@@ -126,14 +125,13 @@ static const struct {
   recorder *slot_0, *slot_1;
   bool (*slot_2)(void *self, vc_gpumat *mat, int rows, int cols, size_t elem_size);
   recorder *slot_3, *slot_4, *slot_5;
-} recorders = {0,        NULL,     record_0, record_1, record_allocate,
-               record_3, record_4, record_5};
+} recorders = {0, NULL, record_0, record_1, record_allocate, record_3, record_4, record_5};
 
 void vc_gpumat_probe_begin(vc_gpumat_probe *probe, int32_t count, vc_gpumat *mat) {
   VC_NEED_OR(probe, return);
   VC_NEED_OR(mat, return);
-  *probe = (vc_gpumat_probe){
-      .table = &recorders.slot_0, .count = count, .slot = -1, .attached = mat};
+  *probe =
+      (vc_gpumat_probe){.table = &recorders.slot_0, .count = count, .slot = -1, .attached = mat};
   mat->refcount = &probe->count;
   mat->allocator = probe;
 }

@@ -94,13 +94,11 @@ vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_own
   int32_t device;
   vc_status status;
   switch (vc_gpumat_hold(abi, mat)) {
-    case VC_HOLD_LENT:
-      return share_lent(abi, mat, owner, error);
+    case VC_HOLD_LENT: return share_lent(abi, mat, owner, error);
     case VC_HOLD_STANDARD:
       status = find_device(mat, &device, error);
       return status == VC_OK ? share_standard(mat, device, owner, error) : status;
-    case VC_HOLD_POOLED:
-      return share_pooled(mat, owner, error);
+    case VC_HOLD_POOLED: return share_pooled(mat, owner, error);
     case VC_HOLD_FOREIGN:
       return vc_fail(error, VC_ERROR_LAYOUT,
                      "the GpuMat's memory belongs to another allocator (a BufferPool or one set "
@@ -108,8 +106,6 @@ vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_own
                      "first");
     case VC_HOLD_EMPTY:
     case VC_HOLD_UNOWNED:
-    default:
-      *owner = (vc_owner){0};
-      return VC_OK;
+    default: *owner = (vc_owner){0}; return VC_OK;
   }
 }

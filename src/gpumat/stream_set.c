@@ -21,9 +21,7 @@ struct vc_stream_set {
   member members[];
 };
 
-static void finish(vc_record *record) {
-  free((char *)record - offsetof(vc_stream_set, record));
-}
+static void finish(vc_record *record) { free((char *)record - offsetof(vc_stream_set, record)); }
 
 vc_stream_set *vc_stream_set_hold(vc_stream_set *set) {
   if (set) atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);

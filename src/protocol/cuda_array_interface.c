@@ -19,10 +19,10 @@ static const struct {
   vc_dtype dtype;
   const char *typestr;
 } typestrs[] = {
-    {{VC_UINT, 8}, "|u1"},  {{VC_FLOAT, 32}, "<f4"}, {{VC_FLOAT, 16}, "<f2"},
-    {{VC_FLOAT, 64}, "<f8"}, {{VC_BOOL, 8}, "|b1"},  {{VC_INT, 8}, "|i1"},
-    {{VC_INT, 16}, "<i2"},  {{VC_INT, 32}, "<i4"},   {{VC_INT, 64}, "<i8"},
-    {{VC_UINT, 16}, "<u2"}, {{VC_UINT, 32}, "<u4"},  {{VC_UINT, 64}, "<u8"},
+    {{VC_UINT, 8}, "|u1"},   {{VC_FLOAT, 32}, "<f4"}, {{VC_FLOAT, 16}, "<f2"},
+    {{VC_FLOAT, 64}, "<f8"}, {{VC_BOOL, 8}, "|b1"},   {{VC_INT, 8}, "|i1"},
+    {{VC_INT, 16}, "<i2"},   {{VC_INT, 32}, "<i4"},   {{VC_INT, 64}, "<i8"},
+    {{VC_UINT, 16}, "<u2"},  {{VC_UINT, 32}, "<u4"},  {{VC_UINT, 64}, "<u8"},
 };
 
 #define TYPESTR_COUNT (sizeof typestrs / sizeof typestrs[0])
@@ -49,7 +49,8 @@ static const struct {
     {'b', true, "bool", "convert to a bool of 8 bits first", VC_ADVICE_COUNT},
     {'V', false, "a structured or void type",
      "structured types and bfloat16 have no plain typestr; select one field first, and pass "
-     "bfloat16 through DLPack", VC_ADVICE_COUNT},
+     "bfloat16 through DLPack",
+     VC_ADVICE_COUNT},
     {'O', false, "object", "convert the objects to numbers first", VC_ADVICE_COUNT},
     {'S', false, "bytes", "convert the text to numbers first", VC_ADVICE_COUNT},
     {'U', false, "str", "convert the text to numbers first", VC_ADVICE_COUNT},
@@ -77,10 +78,8 @@ static void write_bits(const char *bytes, char out[12]) {
   unsigned count = 0;
   size_t length = strspn(bytes, "0123456789");
   out[0] = '\0';
-  if (length == 0 || length > 3 || bytes[length] != '\0')
-    return;
-  for (size_t i = 0; i < length; i++)
-    count = count * 10 + (unsigned)(bytes[i] - '0');
+  if (length == 0 || length > 3 || bytes[length] != '\0') return;
+  for (size_t i = 0; i < length; i++) count = count * 10 + (unsigned)(bytes[i] - '0');
   snprintf(out, 12, "%u", count * 8);
 }
 
@@ -89,15 +88,11 @@ static vc_status refuse_typestr(const char *typestr, vc_error *error) {
   const char *type = without_order(typestr);
   printable(typestr, text);
   for (size_t i = 0; i < sizeof refused_kinds / sizeof refused_kinds[0]; i++) {
-    if (*type != refused_kinds[i].kind)
-      continue;
-    if (refused_kinds[i].has_bits)
-      write_bits(type + 1, bits);
-    if (refused_kinds[i].has_bits && bits[0] == '\0')
-      break;
+    if (*type != refused_kinds[i].kind) continue;
+    if (refused_kinds[i].has_bits) write_bits(type + 1, bits);
+    if (refused_kinds[i].has_bits && bits[0] == '\0') break;
     const char *advice = refused_kinds[i].advice;
-    if (advice == NULL)
-      advice = vc_advice_text(refused_kinds[i].which);
+    if (advice == NULL) advice = vc_advice_text(refused_kinds[i].which);
     return vc_fail(error, VC_ERROR_DTYPE,
                    "dtype is %s%s (typestr is '%s'), needs one of " VC_DTYPES "; %s",
                    refused_kinds[i].name, bits, text, advice);
@@ -113,8 +108,7 @@ vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out, vc_error *er
   VC_NEED(out);
   const char *type = without_order(typestr);
   for (size_t i = 0; i < TYPESTR_COUNT; i++) {
-    if (strcmp(type, typestrs[i].typestr + 1) != 0)
-      continue;
+    if (strcmp(type, typestrs[i].typestr + 1) != 0) continue;
     if (*typestr == '>' && typestrs[i].dtype.bits > 8)
       return vc_fail(error, VC_ERROR_DTYPE,
                      "typestr is '%s', big-endian, needs the machine's byte order ('%s'); %s",
@@ -128,7 +122,8 @@ vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out, vc_error *er
 static vc_status check_header(const vc_cuda_array *array, vc_error *error) {
   if (array->version != 2 && array->version != 3)
     return vc_fail(error, VC_ERROR_VALUE,
-                   "CUDA Array Interface has version %" PRId64 ", needs 2 or 3; update the "
+                   "CUDA Array Interface has version %" PRId64
+                   ", needs 2 or 3; update the "
                    "producer or pass the array through DLPack",
                    array->version);
   if (array->has_mask)
@@ -150,10 +145,8 @@ vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device, 
   vc_dtype dtype;
   vc_view view = {.data = (void *)array->data, .device = device, .ndim = array->ndim};
   vc_status status = check_header(array, error);
-  if (status == VC_OK)
-    status = vc_dtype_from_typestr(array->typestr, &dtype, error);
-  if (status != VC_OK)
-    return status;
+  if (status == VC_OK) status = vc_dtype_from_typestr(array->typestr, &dtype, error);
+  if (status != VC_OK) return status;
 
   view.dtype = dtype;
   if (array->has_strides) {
@@ -164,16 +157,14 @@ vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device, 
   } else {
     status = vc_view_packed(view.data, device, dtype, array->ndim, array->shape, &view, error);
   }
-  if (status != VC_OK)
-    return status;
+  if (status != VC_OK) return status;
   view.readonly = array->readonly;
   *out = view;
   return VC_OK;
 }
 
 static vc_status check_device_memory(const vc_view *view, vc_error *error) {
-  if (vc_device_is_gpu(view->device))
-    return VC_OK;
+  if (vc_device_is_gpu(view->device)) return VC_OK;
   return vc_fail(error, VC_ERROR_DEVICE,
                  "array is in %s, needs device or managed memory: the CUDA Array Interface "
                  "describes no other; use DLPack or the buffer protocol",
@@ -184,10 +175,8 @@ vc_status vc_cuda_array_from_view(const vc_view *view, vc_cuda_array *out, vc_er
   VC_NEED(view);
   VC_NEED(out);
   vc_status status = vc_view_check(view, error);
-  if (status == VC_OK)
-    status = check_device_memory(view, error);
-  if (status != VC_OK)
-    return status;
+  if (status == VC_OK) status = check_device_memory(view, error);
+  if (status != VC_OK) return status;
 
   const char *typestr = vc_dtype_typestr(view->dtype);
   if (typestr == NULL)
@@ -204,8 +193,7 @@ vc_status vc_cuda_array_from_view(const vc_view *view, vc_cuda_array *out, vc_er
       .ndim = view->ndim,
   };
   memcpy(array.shape, view->shape, (size_t)view->ndim * sizeof array.shape[0]);
-  if (!packed)
-    memcpy(array.strides, view->strides, (size_t)view->ndim * sizeof array.strides[0]);
+  if (!packed) memcpy(array.strides, view->strides, (size_t)view->ndim * sizeof array.strides[0]);
   memcpy(array.typestr, typestr, strlen(typestr) + 1);
   *out = array;
   return VC_OK;

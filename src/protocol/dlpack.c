@@ -32,19 +32,19 @@ _Static_assert(VC_DLPACK_READ_ONLY == DLPACK_FLAG_BITMASK_READ_ONLY &&
 /* What a refused device is called. */
 static const char *device_name(int32_t type) {
   switch (type) {
-  case kDLOpenCL: return "OpenCL";
-  case kDLVulkan: return "Vulkan";
-  case kDLMetal: return "Metal";
-  case kDLVPI: return "VPI";
-  case kDLROCM: return "ROCm";
-  case kDLROCMHost: return "ROCm host";
-  case kDLExtDev: return "an extension";
-  case kDLOneAPI: return "oneAPI";
-  case kDLWebGPU: return "WebGPU";
-  case kDLHexagon: return "Hexagon";
-  case kDLMAIA: return "MAIA";
-  case kDLTrn: return "Trainium";
-  default: return "unknown";
+    case kDLOpenCL: return "OpenCL";
+    case kDLVulkan: return "Vulkan";
+    case kDLMetal: return "Metal";
+    case kDLVPI: return "VPI";
+    case kDLROCM: return "ROCm";
+    case kDLROCMHost: return "ROCm host";
+    case kDLExtDev: return "an extension";
+    case kDLOneAPI: return "oneAPI";
+    case kDLWebGPU: return "WebGPU";
+    case kDLHexagon: return "Hexagon";
+    case kDLMAIA: return "MAIA";
+    case kDLTrn: return "Trainium";
+    default: return "unknown";
   }
 }
 
@@ -52,19 +52,18 @@ static const char *device_name(int32_t type) {
 static vc_status read_device(const DLTensor *tensor, vc_device *out, vc_error *error) {
   int32_t type = (int32_t)tensor->device.device_type;
   switch (type) {
-  case VC_CPU:
-  case VC_CUDA_HOST:
-    *out = (vc_device){.type = type, .id = 0};
-    return VC_OK;
-  case VC_CUDA:
-  case VC_CUDA_MANAGED:
-    *out = (vc_device){.type = type, .id = tensor->device.device_id};
-    return VC_OK;
-  default:
-    return vc_fail(error, VC_ERROR_DEVICE,
-                   "tensor is on device type %" PRId32 " (%s), needs CPU (1), CUDA (2), CUDA "
-                   "host (3) or CUDA managed (13); %s",
-                   type, device_name(type), vc_advice_text(VC_ADVICE_FROM_OTHER_DEVICE));
+    case VC_CPU:
+    case VC_CUDA_HOST: *out = (vc_device){.type = type, .id = 0}; return VC_OK;
+    case VC_CUDA:
+    case VC_CUDA_MANAGED:
+      *out = (vc_device){.type = type, .id = tensor->device.device_id};
+      return VC_OK;
+    default:
+      return vc_fail(error, VC_ERROR_DEVICE,
+                     "tensor is on device type %" PRId32
+                     " (%s), needs CPU (1), CUDA (2), CUDA "
+                     "host (3) or CUDA managed (13); %s",
+                     type, device_name(type), vc_advice_text(VC_ADVICE_FROM_OTHER_DEVICE));
   }
 }
 
@@ -87,12 +86,14 @@ static vc_status read_address(const DLTensor *tensor, bool empty, void **out, vc
   }
   if (tensor->data == NULL)
     return vc_fail(error, VC_ERROR_VALUE,
-                   "data is NULL with a byte offset of %" PRIu64 ", needs an address: the "
+                   "data is NULL with a byte offset of %" PRIu64
+                   ", needs an address: the "
                    "producer's description is broken",
                    tensor->byte_offset);
   if (__builtin_add_overflow(address, tensor->byte_offset, &address))
     return vc_fail(error, VC_ERROR_VALUE,
-                   "byte offset %" PRIu64 " from address %p is outside the address space: the "
+                   "byte offset %" PRIu64
+                   " from address %p is outside the address space: the "
                    "producer's description is broken",
                    tensor->byte_offset, tensor->data);
   *out = (void *)address;
@@ -105,8 +106,7 @@ static vc_status read_strides(const DLTensor *tensor, vc_view *view, vc_error *e
   int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
   for (int32_t axis = 0; axis < view->ndim; axis++) {
     int64_t elements = tensor->strides[axis];
-    if (!__builtin_mul_overflow(elements, size, &view->strides[axis]))
-      continue;
+    if (!__builtin_mul_overflow(elements, size, &view->strides[axis])) continue;
     if (!empty && view->shape[axis] > 1)
       return vc_fail(error, VC_ERROR_VALUE,
                      "axis %" PRId32 " has a stride of %" PRId64 " elements of %" PRId64
@@ -120,28 +120,25 @@ static vc_status read_strides(const DLTensor *tensor, vc_view *view, vc_error *e
 /* Rank, shape and strides; vc_view_check has the last word on all of them. */
 static vc_status read_layout(const DLTensor *tensor, vc_view *view, vc_error *error) {
   view->ndim = tensor->ndim;
-  if (tensor->ndim < 1 || tensor->ndim > VC_MAX_NDIM)
-    return vc_view_check(view, error);
+  if (tensor->ndim < 1 || tensor->ndim > VC_MAX_NDIM) return vc_view_check(view, error);
   if (tensor->shape == NULL)
     return vc_fail(error, VC_ERROR_VALUE,
-                   "shape is NULL although the rank is %" PRId32 ", needs one length an axis: "
+                   "shape is NULL although the rank is %" PRId32
+                   ", needs one length an axis: "
                    "the producer's description is broken",
                    tensor->ndim);
   if (tensor->strides == NULL)
-    return vc_view_packed(view->data, view->device, view->dtype, tensor->ndim, tensor->shape,
-                          view, error);
-  for (int32_t axis = 0; axis < view->ndim; axis++)
-    view->shape[axis] = tensor->shape[axis];
+    return vc_view_packed(view->data, view->device, view->dtype, tensor->ndim, tensor->shape, view,
+                          error);
+  for (int32_t axis = 0; axis < view->ndim; axis++) view->shape[axis] = tensor->shape[axis];
   vc_status status = read_strides(tensor, view, error);
   return status == VC_OK ? vc_view_check(view, error) : status;
 }
 
 static bool has_zero_axis(const DLTensor *tensor) {
-  if (tensor->shape == NULL)
-    return false;
+  if (tensor->shape == NULL) return false;
   for (int32_t axis = 0; axis < tensor->ndim && axis < VC_MAX_NDIM; axis++)
-    if (tensor->shape[axis] == 0)
-      return true;
+    if (tensor->shape[axis] == 0) return true;
   return false;
 }
 
@@ -156,12 +153,10 @@ static bool read_plain(const DLTensor *tensor, vc_view *out) {
                    .device = {(int32_t)tensor->device.device_type, tensor->device.device_id},
                    .dtype = {tensor->dtype.code, tensor->dtype.bits},
                    .ndim = tensor->ndim};
-  if (out->device.type == VC_CPU)
-    out->device.id = 0;
+  if (out->device.type == VC_CPU) out->device.id = 0;
   for (int32_t axis = 0; axis < out->ndim; axis++) {
     out->shape[axis] = tensor->shape[axis];
-    if (__builtin_mul_overflow(tensor->strides[axis], size, &out->strides[axis]))
-      return false;
+    if (__builtin_mul_overflow(tensor->strides[axis], size, &out->strides[axis])) return false;
   }
   return vc_view_is_plain(out);
 }
@@ -175,14 +170,10 @@ static vc_status read_tensor(const DLTensor *tensor, vc_view *out, vc_error *err
 
   vc_view view = {0};
   vc_status status = read_dtype(tensor, &view.dtype, error);
-  if (status == VC_OK)
-    status = read_device(tensor, &view.device, error);
-  if (status == VC_OK)
-    status = read_address(tensor, has_zero_axis(tensor), &view.data, error);
-  if (status == VC_OK)
-    status = read_layout(tensor, &view, error);
-  if (status == VC_OK)
-    *out = view;
+  if (status == VC_OK) status = read_device(tensor, &view.device, error);
+  if (status == VC_OK) status = read_address(tensor, has_zero_axis(tensor), &view.data, error);
+  if (status == VC_OK) status = read_layout(tensor, &view, error);
+  if (status == VC_OK) *out = view;
   return status;
 }
 
@@ -205,8 +196,7 @@ static void delete_versioned(void *context) {
 /* The owner of a managed tensor. Nobody knows what a deleter waits for (many
  * take Python's lock), so it is not for any thread. */
 static vc_owner owner_of(void *tensor, bool has_deleter, void (*release)(void *context)) {
-  if (!has_deleter)
-    return (vc_owner){0};
+  if (!has_deleter) return (vc_owner){0};
   return (vc_owner){.context = tensor, .release = release, .any_thread = false};
 }
 
@@ -216,8 +206,7 @@ vc_status vc_view_from_dlpack(DLManagedTensor *tensor, vc_view *out, vc_owner *o
   VC_NEED(out);
   VC_NEED(owner);
   vc_status status = read_tensor(&tensor->dl_tensor, out, error);
-  if (status == VC_OK)
-    *owner = owner_of(tensor, tensor->deleter != NULL, delete_tensor);
+  if (status == VC_OK) *owner = owner_of(tensor, tensor->deleter != NULL, delete_tensor);
   return status;
 }
 
@@ -233,12 +222,10 @@ vc_status vc_view_from_dlpack_versioned(DLManagedTensorVersioned *tensor, vc_vie
                    vc_advice_text(VC_ADVICE_NEW_VERSION));
 
   vc_status status = read_tensor(&tensor->dl_tensor, out, error);
-  if (status != VC_OK)
-    return status;
+  if (status != VC_OK) return status;
   out->readonly = (tensor->flags & VC_DLPACK_READ_ONLY) != 0;
   *owner = owner_of(tensor, tensor->deleter != NULL, delete_versioned);
-  if (flags != NULL)
-    *flags = tensor->flags;
+  if (flags != NULL) *flags = tensor->flags;
   return VC_OK;
 }
 
@@ -254,11 +241,10 @@ typedef struct export {
   int64_t shape[VC_MAX_NDIM];
   int64_t strides[VC_MAX_NDIM];
   bool empty;
-} export;
-
-static void free_export(vc_record *record) {
-  free((char *)record - offsetof(export, record));
 }
+export;
+
+static void free_export(vc_record *record) { free((char *)record - offsetof(export, record)); }
 
 static void end_export(export *self) {
   VC_COUNT(exports_released, 1);
@@ -266,25 +252,23 @@ static void end_export(export *self) {
 }
 
 static void delete_plain_export(DLManagedTensor *tensor) {
-  if (tensor != NULL)
-    end_export((export *)tensor);
+  if (tensor != NULL) end_export((export *)tensor);
 }
 
 static void delete_versioned_export(DLManagedTensorVersioned *tensor) {
-  if (tensor != NULL)
-    end_export((export *)tensor);
+  if (tensor != NULL) end_export((export *)tensor);
 }
 
 /* Strides in elements; the remainder of a stride that nobody walks is dropped. */
-static vc_status write_strides(const vc_view *view, bool empty, int64_t *strides,
-                               vc_error *error) {
+static vc_status write_strides(const vc_view *view, bool empty, int64_t *strides, vc_error *error) {
   int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
   int shift = __builtin_ctzll((uint64_t)size); /* a power of two: divisions are slow */
   for (int32_t axis = 0; axis < view->ndim; axis++) {
     strides[axis] = view->strides[axis] >> shift;
     if (strides[axis] * size != view->strides[axis] && view->shape[axis] > 1 && !empty)
       return vc_fail(error, VC_ERROR_LAYOUT,
-                     "axis %" PRId32 " has stride %" PRId64 " bytes, needs a multiple of the "
+                     "axis %" PRId32 " has stride %" PRId64
+                     " bytes, needs a multiple of the "
                      "itemsize %" PRId64 ": DLPack counts strides in elements; %s",
                      axis, view->strides[axis], size, vc_advice_text(VC_ADVICE_PACK_ELEMENTS));
   }
@@ -296,8 +280,7 @@ static vc_status write_strides(const vc_view *view, bool empty, int64_t *strides
 static DLTensor describe(const vc_view *view, export *self) {
   return (DLTensor){
       .data = self->empty ? NULL : view->data,
-      .device = {.device_type = (DLDeviceType)view->device.type,
-                 .device_id = view->device.id},
+      .device = {.device_type = (DLDeviceType)view->device.type, .device_id = view->device.id},
       .ndim = view->ndim,
       .dtype = {.code = view->dtype.code, .bits = view->dtype.bits, .lanes = 1},
       .shape = self->shape,
@@ -308,16 +291,13 @@ static DLTensor describe(const vc_view *view, export *self) {
 
 /* A checked view and its owner in a new export, whose tensor is still to be
  * filled in. */
-static vc_status make_export(const vc_view *view, vc_owner *owner, export **out,
-                             vc_error *error) {
+static vc_status make_export(const vc_view *view, vc_owner *owner, export **out, vc_error *error) {
   int64_t strides[VC_MAX_NDIM] = {0};
   bool plain = vc_view_is_plain(view);
   vc_status status = plain ? VC_OK : vc_view_check(view, error);
   bool empty = !plain && vc_view_is_empty(view);
-  if (status == VC_OK)
-    status = write_strides(view, empty, strides, error);
-  if (status != VC_OK)
-    return status;
+  if (status == VC_OK) status = write_strides(view, empty, strides, error);
+  if (status != VC_OK) return status;
 
   export *self = vc_malloc(sizeof *self);
   if (self == NULL)
@@ -347,8 +327,7 @@ vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner, DLManagedTen
                    vc_advice_text(VC_ADVICE_VERSIONED));
   export *self;
   vc_status status = make_export(view, owner, &self, error);
-  if (status != VC_OK)
-    return status;
+  if (status != VC_OK) return status;
   self->tensor.plain = (DLManagedTensor){
       .dl_tensor = describe(view, self),
       .manager_ctx = self,
@@ -364,13 +343,13 @@ vc_status vc_dlpack_versioned_from_view(const vc_view *view, vc_owner *owner, ui
   VC_NEED(out);
   if ((flags & ~(VC_DLPACK_READ_ONLY | VC_DLPACK_IS_COPIED)) != 0)
     return vc_fail(error, VC_ERROR_ARGUMENT,
-                   "flags are %#" PRIx64 ", needs VC_DLPACK_READ_ONLY, VC_DLPACK_IS_COPIED, both or "
+                   "flags are %#" PRIx64
+                   ", needs VC_DLPACK_READ_ONLY, VC_DLPACK_IS_COPIED, both or "
                    "none of them",
                    flags);
   export *self;
   vc_status status = make_export(view, owner, &self, error);
-  if (status != VC_OK)
-    return status;
+  if (status != VC_OK) return status;
   self->tensor.versioned = (DLManagedTensorVersioned){
       .version = {.major = DLPACK_MAJOR_VERSION, .minor = DLPACK_MINOR_VERSION},
       .manager_ctx = self,

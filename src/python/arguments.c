@@ -47,21 +47,20 @@ static int take_keyword(const vp_signature *signature, const vp_more *more, PyOb
   int index = index_of(signature, name);
   if (index < 0) return refuse_keyword(signature, more, name);
   if (values[index]) {
-    PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'",
-                 signature->function, name);
+    PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", signature->function,
+                 name);
     return -1;
   }
   values[index] = value;
   return 0;
 }
 
-int vp_arguments_or_more(const vp_signature *signature, const vp_more *more,
-                         PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
-                         PyObject **values) {
+int vp_arguments_or_more(const vp_signature *signature, const vp_more *more, PyObject *const *args,
+                         Py_ssize_t count, PyObject *kwnames, PyObject **values) {
   if (count > signature->positional) {
     PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
-                 signature->function, signature->positional,
-                 signature->positional == 1 ? "" : "s", count);
+                 signature->function, signature->positional, signature->positional == 1 ? "" : "s",
+                 count);
     return -1;
   }
   for (int i = 0; signature->names[i]; i++) values[i] = i < count ? args[i] : NULL;
@@ -293,7 +292,7 @@ int vp_argument_owner(PyObject *value, PyObject *image, PyObject **out) {
 
 /* --- dtype= */
 
-#define DTYPES                                                                         \
+#define DTYPES                                                                            \
   "\"bool\", \"int8\" to \"int64\", \"uint8\" to \"uint64\", \"float16\", \"bfloat16\", " \
   "\"float32\" or \"float64\""
 
@@ -359,7 +358,7 @@ static int read_numpy_dtype(PyObject *object, const char *name, vc_dtype *out) {
 /* OpenCV's depths have the first numbers. */
 static int refuse_number(PyObject *number, const char *name) {
   static const char *const depths[][2] = {
-      {"CV_8U", "uint8"},  {"CV_8S", "int8"},    {"CV_16U", "uint16"},  {"CV_16S", "int16"},
+      {"CV_8U", "uint8"},  {"CV_8S", "int8"},     {"CV_16U", "uint16"},  {"CV_16S", "int16"},
       {"CV_32S", "int32"}, {"CV_32F", "float32"}, {"CV_64F", "float64"}, {"CV_16F", "float16"}};
   int overflow;
   long depth = PyLong_AsLongAndOverflow(number, &overflow);
@@ -368,9 +367,10 @@ static int refuse_number(PyObject *number, const char *name) {
                  "%s is %ld, an int: as one of OpenCV's types it is cv2.%s, needs its name: \"%s\"",
                  name, depth, depths[depth][0], depths[depth][1]);
   } else {
-    PyErr_Format(PyExc_TypeError,
-                 "%s is %.40S, an int, as OpenCV's types are, needs the name of an element type: "
-                 DTYPES, name, number);
+    PyErr_Format(
+        PyExc_TypeError,
+        "%s is %.40S, an int, as OpenCV's types are, needs the name of an element type: " DTYPES,
+        name, number);
   }
   return -1;
 }

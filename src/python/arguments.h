@@ -20,7 +20,7 @@
 
 typedef struct vp_signature {
   const char *function;
-  int positional; /* these may be given by position, and must be given */
+  int positional;                           /* these may be given by position, and must be given */
   const char *names[VP_MAX_PARAMETERS + 1]; /* NULL-terminated */
 } vp_signature;
 
@@ -41,9 +41,8 @@ int vp_arguments(const vp_signature *signature, PyObject *const *args, Py_ssize_
                  PyObject *kwnames, PyObject **values);
 
 /* The same; a keyword that only `more` takes is refused with its name. */
-int vp_arguments_or_more(const vp_signature *signature, const vp_more *more,
-                         PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
-                         PyObject **values);
+int vp_arguments_or_more(const vp_signature *signature, const vp_more *more, PyObject *const *args,
+                         Py_ssize_t count, PyObject *kwnames, PyObject **values);
 
 /* True for Python's bool and NumPy's. */
 bool vp_is_bool(PyObject *value);

@@ -12,8 +12,7 @@
 
 /* --- a batch */
 
-static int refuse_one_image(const vp_adapter *from, const vc_view *view,
-                            const vp_adapter *target) {
+static int refuse_one_image(const vp_adapter *from, const vc_view *view, const vp_adapter *target) {
   bool mats = target->interleaved;
   const char *one = mats ? "as_gpumat" : "as_tensor";
   if (from->interleaved) {
@@ -161,7 +160,8 @@ static int read_streams(PyObject *consumer, PyObject *producer, vp_options *opti
 PyObject *vp_as_gpumats(PyObject *module, PyObject *const *args, Py_ssize_t count,
                         PyObject *kwnames) {
   static const vp_signature signature = {
-      "as_gpumats", 1,
+      "as_gpumats",
+      1,
       {"images", "from_layout", "copy", "device", "stream", "producer_stream", NULL}};
   static const vp_more more = {"to_gpumat()", &vp_to_mat};
   PyObject *values[VP_MAX_PARAMETERS];
@@ -177,7 +177,8 @@ PyObject *vp_as_gpumats(PyObject *module, PyObject *const *args, Py_ssize_t coun
 PyObject *vp_as_tensors(PyObject *module, PyObject *const *args, Py_ssize_t count,
                         PyObject *kwnames) {
   static const vp_signature signature = {
-      "as_tensors", 1,
+      "as_tensors",
+      1,
       {"images", "keepdim", "owner", "copy", "device", "stream", "producer_stream", NULL}};
   static const vp_more more = {"to_tensor()", &vp_to_array};
   PyObject *values[VP_MAX_PARAMETERS];

@@ -29,9 +29,8 @@ static PyObject *import_and_export(PyObject *image, const vp_adapter *from, bool
                                    const vp_options *options) {
   vp_source source = {0};
   PyObject *result = NULL;
-  int copies = import_image(image, from, options, &source) < 0
-                   ? -1
-                   : vp_copying_needed(options, &source);
+  int copies =
+      import_image(image, from, options, &source) < 0 ? -1 : vp_copying_needed(options, &source);
   if (copies > 0) {
     result = vp_copying_make(from, options, &source);
   } else if (copies == 0 && vp_hand_over(from, options, &source) == 0) {
@@ -66,7 +65,9 @@ static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t c
                            PyObject *kwnames) {
   (void)module;
   static const vp_signature signature = {
-      "as_gpumat", 1, {"image", "from_layout", "copy", "device", "stream", "producer_stream", NULL}};
+      "as_gpumat",
+      1,
+      {"image", "from_layout", "copy", "device", "stream", "producer_stream", NULL}};
   static const vp_more more = {"to_gpumat()", &vp_to_mat};
   PyObject *values[VP_MAX_PARAMETERS];
   vp_options options = {.target = &vp_opencv_adapter};
@@ -105,66 +106,72 @@ static PyObject *as_array(const vp_signature *signature, const vp_more *more,
   return check_device(&options) < 0 ? NULL : vp_convert(values[0], &options);
 }
 
-#define AS_ARRAY(function, adapter, to, ...)                                             \
-  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
-                            PyObject *kwnames) {                                         \
-    static const vp_signature signature = {                                              \
-        #function, 1, {"image", "keepdim", "owner", "stream", "producer_stream",         \
-                       __VA_ARGS__}};                                                    \
-    static const vp_more more = {to, &vp_to_array};                                      \
-    (void)module;                                                                        \
-    return as_array(&signature, &more, &adapter, args, count, kwnames);                  \
+#define AS_ARRAY(function, adapter, to, ...)                                                    \
+  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,          \
+                            PyObject *kwnames) {                                                \
+    static const vp_signature signature = {                                                     \
+        #function, 1, {"image", "keepdim", "owner", "stream", "producer_stream", __VA_ARGS__}}; \
+    static const vp_more more = {to, &vp_to_array};                                             \
+    (void)module;                                                                               \
+    return as_array(&signature, &more, &adapter, args, count, kwnames);                         \
   }
 AS_ARRAY(as_tensor, vp_torch_adapter, "to_tensor()", "copy", "device", NULL)
 AS_ARRAY(as_cupy, vp_cupy_adapter, "to_cupy()", "copy", "device", NULL)
 AS_ARRAY(as_numpy, vp_numpy_adapter, "to_numpy()", "copy", "device", NULL)
 AS_ARRAY(view, vp_view_adapter, "to_tensor(), to_cupy() or to_numpy()", NULL)
 
-#define STREAM_OPTIONS                                                                     \
+#define STREAM_OPTIONS                                                                       \
   "stream: where the result will be used; None: its library's current stream (OpenCV: the\n" \
-  "legacy default stream). A torch, CuPy or cv2 stream, a handle, or -1 for no ordering.\n" \
+  "legacy default stream). A torch, CuPy or cv2 stream, a handle, or -1 for no ordering.\n"  \
   "producer_stream: where the image was written; None: its library's current stream.\n"
-#define COPY_OPTIONS                                                                         \
-  "copy: False never moves a pixel; None copies once where a view is impossible; True\n"      \
-  "always gives memory of its own. device: an ordinal, \"cpu\", \"cuda\" (device 0), \"cuda:1\", a\n"\
+#define COPY_OPTIONS                                                                               \
+  "copy: False never moves a pixel; None copies once where a view is impossible; True\n"           \
+  "always gives memory of its own. device: an ordinal, \"cpu\", \"cuda\" (device 0), \"cuda:1\", " \
+  "a\n"                                                                                            \
   "torch or CuPy device, or what View.device says.\n"
-#define ARRAY_OPTIONS                                                                      \
-  "keepdim: a one-channel GpuMat as (H, W, 1) instead of (H, W).\n"                         \
+#define ARRAY_OPTIONS                                                                         \
+  "keepdim: a one-channel GpuMat as (H, W, 1) instead of (H, W).\n"                           \
   "owner: an object to keep alive with a GpuMat that does not own its memory; an error for\n" \
   "images that do.\n" STREAM_OPTIONS
 
 PyMethodDef vp_convert_methods[] = {
-    VP_METHOD(as_gpumat,
-           "as_gpumat($module, /, image, *, from_layout=None, copy=False, device=None, stream=None, "
-           "producer_stream=None)\n--\n\n"
-           "A cv2.cuda.GpuMat that views the image: no pixel moves.\n\n"
-           "image: (H, W) or (H, W, C), interleaved, rows packed or pitched; of any\n"
-           "library. It lives until the last GpuMat that views it is gone.\n"
-           "from_layout: how the image's axes are read, \"HWC\", \"CHW\" or \"HW\"; None: (H, W) or\n"
-           "(H, W, C), and a shape that looks planar is refused. Channels-last memory is a view\n"
-           "as \"CHW\" too; planes need copy=None.\n" COPY_OPTIONS STREAM_OPTIONS
-           "\n"
-           "Raises LayoutError, DTypeError, DeviceError, ABIError, CUDAError (all\n"
-           "ViewError), or TypeError for what is no image."),
-    VP_METHOD(as_tensor, "as_tensor($module, /, image, *, keepdim=False, owner=None, copy=False, "
-           "device=None, stream=None, "
-           "producer_stream=None)\n--\n\n"
-           "A torch.Tensor that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
-           COPY_OPTIONS),
-    VP_METHOD(as_cupy, "as_cupy($module, /, image, *, keepdim=False, owner=None, copy=False, "
-           "device=None, stream=None, "
-           "producer_stream=None)\n--\n\n"
-           "A cupy.ndarray that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
-           COPY_OPTIONS),
-    VP_METHOD(as_numpy, "as_numpy($module, /, image, *, keepdim=False, owner=None, copy=False, "
-           "device=None, stream=None, "
-           "producer_stream=None)\n--\n\n"
-                     "A numpy.ndarray that views an image in host memory: no pixel moves. One of a\n"
-                     "GPU needs copy=None or True.\n"
-                     "Read-only memory gives a read-only array.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
-    VP_METHOD(view, "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
-           "producer_stream=None)\n--\n\n"
-                 "A viewcast.View of the image.\n\n" ARRAY_OPTIONS),
+    VP_METHOD(
+        as_gpumat,
+        "as_gpumat($module, /, image, *, from_layout=None, copy=False, device=None, stream=None, "
+        "producer_stream=None)\n--\n\n"
+        "A cv2.cuda.GpuMat that views the image: no pixel moves.\n\n"
+        "image: (H, W) or (H, W, C), interleaved, rows packed or pitched; of any\n"
+        "library. It lives until the last GpuMat that views it is gone.\n"
+        "from_layout: how the image's axes are read, \"HWC\", \"CHW\" or \"HW\"; None: (H, W) or\n"
+        "(H, W, C), and a shape that looks planar is refused. Channels-last memory is a view\n"
+        "as \"CHW\" too; planes need copy=None.\n" COPY_OPTIONS STREAM_OPTIONS "\n"
+        "Raises LayoutError, DTypeError, DeviceError, ABIError, CUDAError (all\n"
+        "ViewError), or TypeError for what is no image."),
+    VP_METHOD(
+        as_tensor,
+        "as_tensor($module, /, image, *, keepdim=False, owner=None, copy=False, "
+        "device=None, stream=None, "
+        "producer_stream=None)\n--\n\n"
+        "A torch.Tensor that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
+            COPY_OPTIONS),
+    VP_METHOD(
+        as_cupy,
+        "as_cupy($module, /, image, *, keepdim=False, owner=None, copy=False, "
+        "device=None, stream=None, "
+        "producer_stream=None)\n--\n\n"
+        "A cupy.ndarray that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
+            COPY_OPTIONS),
+    VP_METHOD(as_numpy,
+              "as_numpy($module, /, image, *, keepdim=False, owner=None, copy=False, "
+              "device=None, stream=None, "
+              "producer_stream=None)\n--\n\n"
+              "A numpy.ndarray that views an image in host memory: no pixel moves. One of a\n"
+              "GPU needs copy=None or True.\n"
+              "Read-only memory gives a read-only array.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
+    VP_METHOD(view,
+              "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
+              "producer_stream=None)\n--\n\n"
+              "A viewcast.View of the image.\n\n" ARRAY_OPTIONS),
     {"as_gpumats", (PyCFunction)(void (*)(void))vp_as_gpumats, METH_FASTCALL | METH_KEYWORDS,
      "as_gpumats($module, /, images, *, from_layout=None, copy=False, device=None, stream=None, "
      "producer_stream=None)\n--\n\n"

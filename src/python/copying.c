@@ -64,7 +64,7 @@ static vc_device destination(const vp_options *options, const vp_source *source)
   if (options->target == &vp_numpy_adapter) return (vc_device){VC_CPU, 0};
   if (options->has_device) return options->device;
   return vc_device_is_gpu(source->view.device) ? (vc_device){VC_CUDA, source->view.device.id}
-                                        : (vc_device){VC_CPU, 0};
+                                               : (vc_device){VC_CPU, 0};
 }
 
 PyObject *vp_copying_make(const vp_adapter *from, const vp_options *options, vp_source *source) {

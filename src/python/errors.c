@@ -56,7 +56,8 @@ int vp_errors_init(PyObject *module) {
                            "The memory is on another kind of device than needed.", types.view);
   types.abi = make_type(module, "viewcast.ABIError",
                         "The loaded OpenCV is not laid out as viewcast knows it.", types.view);
-  types.cuda = make_type(module, "viewcast.CUDAError", "The CUDA driver reported an error.", types.view);
+  types.cuda =
+      make_type(module, "viewcast.CUDAError", "The CUDA driver reported an error.", types.view);
   return types.device && types.abi && types.cuda ? make_savant_types(module) : -1;
 }
 
@@ -184,7 +185,6 @@ int vp_raise_as_savant(const char *layout_text, const char *dtype_text) {
 bool vp_is_dtype_error(void) { return PyErr_ExceptionMatches(types.dtype); }
 
 int vp_raise_no_image(PyObject *object, const char *needed) {
-  PyErr_Format(PyExc_TypeError,
-               "%.200s is no image: needs %s", Py_TYPE(object)->tp_name, needed);
+  PyErr_Format(PyExc_TypeError, "%.200s is no image: needs %s", Py_TYPE(object)->tp_name, needed);
   return -1;
 }

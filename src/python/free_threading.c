@@ -122,8 +122,7 @@ typedef pthread_mutex_t mutex;
 /* Who holds it may be waiting for the GIL. */
 static void lock(mutex *which) {
   if (pthread_mutex_trylock(which) == 0) return;
-  Py_BEGIN_ALLOW_THREADS
-  pthread_mutex_lock(which);
+  Py_BEGIN_ALLOW_THREADS pthread_mutex_lock(which);
   Py_END_ALLOW_THREADS
 }
 

@@ -92,8 +92,8 @@ static inline PyObject *vp_keep_first(PyObject **slot, PyObject *made) {
   PyObject *kept = NULL;
   if (!made) return NULL;
 #ifdef Py_GIL_DISABLED
-  bool first = __atomic_compare_exchange_n(slot, &kept, made, false, __ATOMIC_ACQ_REL,
-                                           __ATOMIC_ACQUIRE);
+  bool first =
+      __atomic_compare_exchange_n(slot, &kept, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 #else
   kept = *slot;
   bool first = !kept;

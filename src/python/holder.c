@@ -73,16 +73,15 @@ void vp_holder_dealloc(PyObject *object) {
 }
 
 /* Static types, as View is. */
-#define HOLD_TYPE(flags, traverse, finalize)                                             \
-  {                                                                                      \
-    PyVarObject_HEAD_INIT(NULL, 0)                                                       \
-    .tp_name = "viewcast._viewcast.Hold",                                                \
-    .tp_basicsize = sizeof(vp_holder),                                                   \
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | (flags),        \
-    .tp_doc = "Keeps the memory behind another library's array alive.",                  \
-    .tp_dealloc = vp_holder_dealloc,                                                     \
-    .tp_traverse = traverse,                                                             \
-    .tp_finalize = finalize,                                                             \
+#define HOLD_TYPE(flags, traverse, finalize)                                        \
+  {                                                                                 \
+      PyVarObject_HEAD_INIT(NULL, 0).tp_name = "viewcast._viewcast.Hold",           \
+      .tp_basicsize = sizeof(vp_holder),                                            \
+      .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | (flags), \
+      .tp_doc = "Keeps the memory behind another library's array alive.",           \
+      .tp_dealloc = vp_holder_dealloc,                                              \
+      .tp_traverse = traverse,                                                      \
+      .tp_finalize = finalize,                                                      \
   }
 static PyTypeObject hold_type = HOLD_TYPE(0, NULL, NULL);
 static PyTypeObject visible_hold_type =

@@ -12,8 +12,7 @@
 
 /* What such an object begins with. */
 typedef struct vp_holder {
-  PyObject_HEAD
-  vc_owner owner;
+  PyObject_HEAD vc_owner owner;
   struct vp_holder *next; /* of those that wait for their end */
 } vp_holder;
 

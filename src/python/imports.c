@@ -17,8 +17,9 @@ const char *vp_install(const char *module) {
       {"numpy", "pip install numpy"},
       {"torch", "pip install torch"},
       {"cupy", "pip install cupy-cuda13x (or the package for your CUDA)"},
-      {"cv2", "pip install opencv-python-headless (headers only), or an OpenCV built with CUDA to "
-              "compute on a GPU"}};
+      {"cv2",
+       "pip install opencv-python-headless (headers only), or an OpenCV built with CUDA to "
+       "compute on a GPU"}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (strcmp(module, known[i][0]) == 0) return known[i][1];
   }

@@ -76,9 +76,8 @@ static int refuse_planar(const vc_view *view, vp_place place) {
   const long long first = view->shape[batch], second = view->shape[batch + 1],
                   last = view->shape[batch + 2];
   const char *n = batch ? "N" : "";
-  const char *masks = batch || place != VP_OR_BATCH
-                          ? ""
-                          : ", from_layout=\"NHW\" of a batch of one-channel images";
+  const char *masks =
+      batch || place != VP_OR_BATCH ? "" : ", from_layout=\"NHW\" of a batch of one-channel images";
   return vp_fail(VC_ERROR_LAYOUT,
                  "the %s shape (%s%lld, %lld, %lld) looks planar (%sCHW): read as %sHWC, it has "
                  "%lld channels; say from_layout=\"%sCHW\"%s, or from_layout=\"%sHWC\" if it has "

@@ -170,8 +170,8 @@ static int use(PyObject *module, int index, const vc_stream *streams, PyObject *
   vc_pool *pool = opencv && close_at_exit(module) == 0 ? pool_at(index) : NULL;
   if (!pool) return -1;
   vc_owner owner = vp_own(objects);
-  vc_status status = vc_pool_use(pool, &opencv->abi, streams,
-                                 (size_t)PyTuple_GET_SIZE(objects), &owner, &error);
+  vc_status status =
+      vc_pool_use(pool, &opencv->abi, streams, (size_t)PyTuple_GET_SIZE(objects), &owner, &error);
   vc_owner_release(&owner);
   if (status != VC_OK) return vp_raise(&error);
   if (set_default(opencv) < 0) return -1;
@@ -277,41 +277,39 @@ static PyObject *empty_gpumat(PyObject *module, PyObject *const *args, Py_ssize_
 static PyObject *pool_trim(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   size_t bytes;
-  Py_BEGIN_ALLOW_THREADS
-  bytes = vc_pool_trim(NULL);
-  Py_END_ALLOW_THREADS
-  vp_drain();
+  Py_BEGIN_ALLOW_THREADS bytes = vc_pool_trim(NULL);
+  Py_END_ALLOW_THREADS vp_drain();
   return PyLong_FromSize_t(bytes);
 }
 
 PyMethodDef vp_pool_methods[] = {
     VP_METHOD(use_pool,
-           "use_pool($module, /, name, *, streams=())\n--\n\n"
-           "Let OpenCV take the memory of new GpuMats (every cv2.cuda result) out of a pool.\n\n"
-           "name: \"torch\" or \"cupy\", out of that library's caching pool; \"cuda\", out of\n"
-           "viewcast's own over the CUDA driver; None gives OpenCV its own allocator back.\n"
-           "GpuMats that are alive go back to where they came from. In host mode all\n"
-           "three take host memory.\n"
-           "streams: the non-blocking streams on which such GpuMats are used (torch's and\n"
-           "CuPy's side streams, cv2.cuda.Stream(1)). Memory is reused in the order of the\n"
-           "default stream, which blocking streams follow by themselves. Kept alive while\n"
-           "GpuMats made meanwhile are; an int handle is yours to keep as long.\n\n"
-           "Memory that no GpuMat uses stays in the pool: see pool_trim(). Where the pool\n"
-           "has none, OpenCV's own allocator is used. Keep GpuMats that a CUDA graph uses\n"
-           "as long as the graph. ABIError for an OpenCV built without CUDA."),
+              "use_pool($module, /, name, *, streams=())\n--\n\n"
+              "Let OpenCV take the memory of new GpuMats (every cv2.cuda result) out of a pool.\n\n"
+              "name: \"torch\" or \"cupy\", out of that library's caching pool; \"cuda\", out of\n"
+              "viewcast's own over the CUDA driver; None gives OpenCV its own allocator back.\n"
+              "GpuMats that are alive go back to where they came from. In host mode all\n"
+              "three take host memory.\n"
+              "streams: the non-blocking streams on which such GpuMats are used (torch's and\n"
+              "CuPy's side streams, cv2.cuda.Stream(1)). Memory is reused in the order of the\n"
+              "default stream, which blocking streams follow by themselves. Kept alive while\n"
+              "GpuMats made meanwhile are; an int handle is yours to keep as long.\n\n"
+              "Memory that no GpuMat uses stays in the pool: see pool_trim(). Where the pool\n"
+              "has none, OpenCV's own allocator is used. Keep GpuMats that a CUDA graph uses\n"
+              "as long as the graph. ABIError for an OpenCV built without CUDA."),
     {"pool", pool, METH_NOARGS,
      "pool($module, /)\n--\n\n"
      "The name of the pool that use_pool() set; None for OpenCV's own allocator."},
     VP_METHOD(empty_gpumat,
-           "empty_gpumat($module, /, rows, cols, type, *, stream=None)\n--\n\n"
-           "A cv2.cuda.GpuMat whose memory comes from the pool in use (else \"cuda\").\n\n"
-           "Its pixels are not initialised. Rows lie on a pitch of 512 bytes. OpenCV's\n"
-           "default allocator is not changed.\n"
-           "stream: a stream on which it will be used, blocking or not: its memory is taken\n"
-           "and goes back in that stream's order. It is on that stream's device, else on\n"
-           "the current one.\n\n"
-           "MemoryError where the pool has no memory; ValueError for negative sizes and\n"
-           "unknown types; ABIError for an OpenCV built without CUDA."),
+              "empty_gpumat($module, /, rows, cols, type, *, stream=None)\n--\n\n"
+              "A cv2.cuda.GpuMat whose memory comes from the pool in use (else \"cuda\").\n\n"
+              "Its pixels are not initialised. Rows lie on a pitch of 512 bytes. OpenCV's\n"
+              "default allocator is not changed.\n"
+              "stream: a stream on which it will be used, blocking or not: its memory is taken\n"
+              "and goes back in that stream's order. It is on that stream's device, else on\n"
+              "the current one.\n\n"
+              "MemoryError where the pool has no memory; ValueError for negative sizes and\n"
+              "unknown types; ABIError for an OpenCV built without CUDA."),
     {"pool_trim", pool_trim, METH_NOARGS,
      "pool_trim($module, /)\n--\n\n"
      "Give memory that no GpuMat uses back to torch, CuPy and the driver; returns bytes.\n\n"

@@ -33,8 +33,7 @@ static void *torch_allocate(int32_t device, size_t bytes) {
 }
 
 static void torch_free(void *memory) {
-  PyObject *done =
-      PyObject_CallFunction(torch.free, "K", (unsigned long long)(uintptr_t)memory);
+  PyObject *done = PyObject_CallFunction(torch.free, "K", (unsigned long long)(uintptr_t)memory);
   Py_XDECREF(done);
 }
 
@@ -55,8 +54,7 @@ static PyObject *enter(PyObject *manager) {
 static void leave(PyObject *manager) {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  PyObject *done =
-      PyObject_CallMethod(manager, "__exit__", "OOO", Py_None, Py_None, Py_None);
+  PyObject *done = PyObject_CallMethod(manager, "__exit__", "OOO", Py_None, Py_None, Py_None);
   Py_XDECREF(done);
   PyErr_Restore(type, value, traceback);
 }
@@ -66,8 +64,7 @@ static PyObject *allocate_in_order(int32_t device, size_t bytes) {
   PyObject *where = PyObject_CallFunction(cupy.device, "i", (int)device);
   PyObject *there = enter(where);
   PyObject *ordered = there ? enter(cupy.legacy_stream) : NULL;
-  PyObject *block =
-      ordered ? PyObject_CallFunction(cupy.allocate, "n", (Py_ssize_t)bytes) : NULL;
+  PyObject *block = ordered ? PyObject_CallFunction(cupy.allocate, "n", (Py_ssize_t)bytes) : NULL;
   if (ordered) leave(cupy.legacy_stream);
   if (there) leave(where);
   Py_XDECREF(ordered);

@@ -27,18 +27,20 @@ static void raise_no_image(PyObject *object, const char *needed) {
 /* What Savant's helpers say. Callers match these texts. */
 #define RANK_TEXT "Array must have 2 or 3 dimensions."
 #define ORDER_TEXT "Array must be in C-contiguous layout."
-#define TYPE_TEXT                                                                         \
+#define TYPE_TEXT                                                                           \
   "Array must be of one of the following types ['|u1', '|i1', '<u2', '<i2', '<i4', '<f4', " \
   "'<f8', '<f2']."
 
 /* Savant's functions take a packed array for what its shape says, and no other. */
 static int refuse_planar(const vc_view *view) {
-  return vp_fail(VC_ERROR_LAYOUT,
-                 ORDER_TEXT " Its shape (%lld, %lld, %lld) looks planar "
-                 "(CHW); use vc.as_gpumat(x, from_layout=\"CHW\", copy=None), or from_layout=\"HWC\" "
-                 "if it has %lld channels",
-                 (long long)view->shape[0], (long long)view->shape[1], (long long)view->shape[2],
-                 (long long)view->shape[2]);
+  return vp_fail(
+      VC_ERROR_LAYOUT,
+      ORDER_TEXT
+      " Its shape (%lld, %lld, %lld) looks planar "
+      "(CHW); use vc.as_gpumat(x, from_layout=\"CHW\", copy=None), or from_layout=\"HWC\" "
+      "if it has %lld channels",
+      (long long)view->shape[0], (long long)view->shape[1], (long long)view->shape[2],
+      (long long)view->shape[2]);
 }
 
 static int check_array(const vc_view *view) {
@@ -98,13 +100,13 @@ static PyObject *to_gpumat(PyObject *array) {
   return mat;
 }
 
-#define TO_GPUMAT(function, argument)                                                   \
-  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
-                            PyObject *kwnames) {                                         \
-    static const vp_signature signature = {#function, 1, {argument, NULL}};              \
-    (void)module;                                                                        \
-    PyObject *array = one_argument(&signature, args, count, kwnames);                    \
-    return array ? to_gpumat(array) : NULL;                                              \
+#define TO_GPUMAT(function, argument)                                                  \
+  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, \
+                            PyObject *kwnames) {                                       \
+    static const vp_signature signature = {#function, 1, {argument, NULL}};            \
+    (void)module;                                                                      \
+    PyObject *array = one_argument(&signature, args, count, kwnames);                  \
+    return array ? to_gpumat(array) : NULL;                                            \
   }
 TO_GPUMAT(cuda_array_as_opencv_gpu_mat, "arr")
 TO_GPUMAT(cupy_array_as_opencv_gpu_mat, "arr")
@@ -123,38 +125,38 @@ static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
   return array;
 }
 
-#define FROM_GPUMAT(function, adapter)                                                  \
-  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
-                            PyObject *kwnames) {                                         \
-    static const vp_signature signature = {#function, 1, {"gpu_mat", NULL}};             \
-    (void)module;                                                                        \
-    PyObject *mat = one_argument(&signature, args, count, kwnames);                      \
-    return mat ? from_gpumat(mat, &adapter) : NULL;                                      \
+#define FROM_GPUMAT(function, adapter)                                                 \
+  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, \
+                            PyObject *kwnames) {                                       \
+    static const vp_signature signature = {#function, 1, {"gpu_mat", NULL}};           \
+    (void)module;                                                                      \
+    PyObject *mat = one_argument(&signature, args, count, kwnames);                    \
+    return mat ? from_gpumat(mat, &adapter) : NULL;                                    \
   }
 FROM_GPUMAT(opencv_gpu_mat_as_cupy_array, vp_cupy_adapter)
 FROM_GPUMAT(opencv_gpu_mat_as_pytorch_tensor, vp_torch_adapter)
 
-#define TO_DOC                                                                          \
+#define TO_DOC                                                                           \
   "2 or 3 axes, HWC, rows packed or pitched; the GpuMat views its memory and keeps it\n" \
   "alive. LayoutError (an AssertionError) where the pixels are not interleaved."
 
 PyMethodDef vp_savant_methods[] = {
     VP_METHOD(cuda_array_as_opencv_gpu_mat,
-           "cuda_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
-           "A cv2.cuda.GpuMat that views any CUDA array.\n\n" TO_DOC),
+              "cuda_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
+              "A cv2.cuda.GpuMat that views any CUDA array.\n\n" TO_DOC),
     VP_METHOD(cupy_array_as_opencv_gpu_mat,
-           "cupy_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
-           "A cv2.cuda.GpuMat that views a CuPy array.\n\n" TO_DOC),
+              "cupy_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
+              "A cv2.cuda.GpuMat that views a CuPy array.\n\n" TO_DOC),
     VP_METHOD(pytorch_tensor_as_opencv_gpu_mat,
-           "pytorch_tensor_as_opencv_gpu_mat($module, /, tensor)\n--\n\n"
-           "A cv2.cuda.GpuMat that views a torch tensor.\n\n" TO_DOC),
+              "pytorch_tensor_as_opencv_gpu_mat($module, /, tensor)\n--\n\n"
+              "A cv2.cuda.GpuMat that views a torch tensor.\n\n" TO_DOC),
     VP_METHOD(opencv_gpu_mat_as_cupy_array,
-           "opencv_gpu_mat_as_cupy_array($module, /, gpu_mat)\n--\n\n"
-           "A cupy.ndarray (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
-           "keeps its memory alive."),
+              "opencv_gpu_mat_as_cupy_array($module, /, gpu_mat)\n--\n\n"
+              "A cupy.ndarray (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
+              "keeps its memory alive."),
     VP_METHOD(opencv_gpu_mat_as_pytorch_tensor,
-           "opencv_gpu_mat_as_pytorch_tensor($module, /, gpu_mat)\n--\n\n"
-           "A torch.Tensor (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
-           "keeps its memory alive."),
+              "opencv_gpu_mat_as_pytorch_tensor($module, /, gpu_mat)\n--\n\n"
+              "A torch.Tensor (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
+              "keeps its memory alive."),
     {NULL, NULL, 0, NULL},
 };

@@ -15,9 +15,7 @@ bool vp_is_host_mode(void) {
 
 static void release_object(void *context) { Py_DECREF((PyObject *)context); }
 
-vc_owner vp_own(PyObject *object) {
-  return (vc_owner){Py_NewRef(object), release_object, false};
-}
+vc_owner vp_own(PyObject *object) { return (vc_owner){Py_NewRef(object), release_object, false}; }
 
 PyObject *vp_owned_object(const vc_owner *owner) {
   return owner->release == release_object ? owner->context : NULL;

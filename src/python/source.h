@@ -26,11 +26,11 @@ typedef struct vp_options {
   vp_stream consumer; /* stream= */
   vp_stream producer; /* producer_stream= */
   vp_copy copy;
-  bool has_device;  /* device= was given */
-  vc_device device; /* VC_CPU or VC_CUDA */
-  PyObject *owner; /* borrowed: what really owns an unowned GpuMat; or NULL */
-  bool keepdim;    /* one channel as (H, W, 1) */
-  vp_layout from;  /* from_layout= */
+  bool has_device;          /* device= was given */
+  vc_device device;         /* VC_CPU or VC_CUDA */
+  PyObject *owner;          /* borrowed: what really owns an unowned GpuMat; or NULL */
+  bool keepdim;             /* one channel as (H, W, 1) */
+  vp_layout from;           /* from_layout= */
   struct vp_orders *orders; /* of a batch (hand_over.h); or NULL */
 } vp_options;
 

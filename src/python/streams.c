@@ -154,9 +154,8 @@ static PyObject *stream_handle(PyObject *module, PyObject *value) {
 static PyObject *stream_device(PyObject *module, PyObject *value) {
   (void)module;
   vp_options options = {0};
-  int result = vp_is_host_mode()
-                   ? vp_argument_device(value, &options.has_device, &options.device)
-                   : vp_argument_options_device(value, &options);
+  int result = vp_is_host_mode() ? vp_argument_device(value, &options.has_device, &options.device)
+                                 : vp_argument_options_device(value, &options);
   if (result < 0) return NULL;
   if (!options.has_device) Py_RETURN_NONE;
   if (options.device.type == VC_CUDA) return PyLong_FromLong(options.device.id);
@@ -297,6 +296,7 @@ PyMethodDef vp_stream_methods[] = {
               "device: an ordinal, \"cuda:1\" or a device object; None: device 0."),
     {"_set_stream", set_stream, METH_O, "Sets use_stream's stream for this thread."},
     {"_stream_handle", stream_handle, METH_O, "The handle of any stream object."},
-    {"_stream_device", stream_device, METH_O, "The ordinal that device= of a stream names, or None."},
+    {"_stream_device", stream_device, METH_O,
+     "The ordinal that device= of a stream names, or None."},
     {NULL, NULL, 0, NULL},
 };

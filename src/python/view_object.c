@@ -165,9 +165,7 @@ static int wants_versioned(PyObject *version) {
   return major == -1 && PyErr_Occurred() ? -1 : major >= DLPACK_MAJOR_VERSION;
 }
 
-static bool is_on_gpu(const View *self) {
-  return vc_device_is_gpu(self->view.device);
-}
+static bool is_on_gpu(const View *self) { return vc_device_is_gpu(self->view.device); }
 
 /* DLPack's stream argument: None is the legacy default stream, and 0 is none. */
 static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
@@ -331,14 +329,14 @@ static PyBufferProcs view_buffer = {(getbufferproc)view_getbuffer, NULL};
 /* A static type: each object of a heap type counts a reference to it, and all threads
  * would count in the same place. */
 PyTypeObject vp_view_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "viewcast.View",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "viewcast.View",
     .tp_basicsize = sizeof(View),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
                 Py_TPFLAGS_IMMUTABLETYPE,
-    .tp_doc = "An image in memory: address, shape, strides, dtype and device, with a strong\n"
-              "reference to what owns it. Every consumer of DLPack, of the CUDA Array\n"
-              "Interface or (host memory) of buffers takes it. Made by viewcast.view().",
+    .tp_doc =
+        "An image in memory: address, shape, strides, dtype and device, with a strong\n"
+        "reference to what owns it. Every consumer of DLPack, of the CUDA Array\n"
+        "Interface or (host memory) of buffers takes it. Made by viewcast.view().",
     .tp_dealloc = vp_holder_dealloc,
     .tp_traverse = vp_holder_traverse,
     .tp_finalize = vp_holder_finalize,

@@ -16,7 +16,8 @@ bool vc_transform_adds_alpha(int64_t from, int64_t to) {
 
 static vc_status refuse_channels(int64_t from, int64_t to, vc_error *error) {
   return vc_fail(error, VC_ERROR_LAYOUT,
-                 "%" PRId64 " channels can't become %" PRId64 ": alpha (the last of 2 or 4) can be "
+                 "%" PRId64 " channels can't become %" PRId64
+                 ": alpha (the last of 2 or 4) can be "
                  "added or dropped and one colour spread to three; for anything else convert the "
                  "colours first (cv2.cvtColor, cv2.cuda.cvtColor)",
                  from, to);

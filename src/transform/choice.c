@@ -2,8 +2,8 @@
 #include "transform/choice.h"
 
 /* Each kernel, and right after it the one for lists (or for more). */
-#define FAST_NAMES(family, from, to, channels)      \
-  "vc_" #family "_" #from "_" #to "_" #channels,    \
+#define FAST_NAMES(family, from, to, channels)   \
+  "vc_" #family "_" #from "_" #to "_" #channels, \
       "vc_" #family "_" #from "_" #to "_" #channels "_list",
 #define GENERIC_NAMES(name, work) "vc_generic_" #name, "vc_generic_" #name "_more",
 

@@ -5,10 +5,26 @@
 /* --- what the fast kernels are for: the lists of launch.h, as a table */
 
 enum { FAMILY_planes = 1, FAMILY_pixels, FAMILY_colours, FAMILY_lines };
-enum { TYPE_none, TYPE_u8, TYPE_f16, TYPE_bf16, TYPE_f32, TYPE_raw1, TYPE_raw2, TYPE_raw4, TYPE_raw8 };
 enum {
-  SIZE_u8 = 1, SIZE_f16 = 2, SIZE_bf16 = 2, SIZE_f32 = 4,
-  SIZE_raw1 = 1, SIZE_raw2 = 2, SIZE_raw4 = 4, SIZE_raw8 = 8
+  TYPE_none,
+  TYPE_u8,
+  TYPE_f16,
+  TYPE_bf16,
+  TYPE_f32,
+  TYPE_raw1,
+  TYPE_raw2,
+  TYPE_raw4,
+  TYPE_raw8
+};
+enum {
+  SIZE_u8 = 1,
+  SIZE_f16 = 2,
+  SIZE_bf16 = 2,
+  SIZE_f32 = 4,
+  SIZE_raw1 = 1,
+  SIZE_raw2 = 2,
+  SIZE_raw4 = 4,
+  SIZE_raw8 = 8
 };
 
 #define KEY(family, from, to, channels) \
@@ -25,7 +41,7 @@ enum {
 #define OUT_lines(channels) 1
 
 typedef struct fast_kernel {
-  uint8_t unit;          /* pixels a thread */
+  uint8_t unit;               /* pixels a thread */
   uint8_t from_word, to_word; /* bytes that loads and stores have at once */
   uint8_t from_size, to_size;
   bool shifts; /* also reads words from any byte */
@@ -37,12 +53,12 @@ static const uint32_t keys[] = {VC_FAST_KERNELS(KERNEL_KEY)};
 enum { KERNELS = sizeof keys / sizeof *keys };
 
 #define UNIT(family, from, to) VC_UNIT_##family(SIZE_##from, SIZE_##to)
-#define KERNEL_ENTRY(family, from, to, channels)                             \
-  {UNIT(family, from, to),                                                   \
-   VC_WIDEST(UNIT(family, from, to) * SIZE_##from * IN_##family(channels)),  \
-   VC_WIDEST(UNIT(family, from, to) * SIZE_##to * OUT_##family(channels)),   \
-   SIZE_##from,                                                              \
-   SIZE_##to,                                                                \
+#define KERNEL_ENTRY(family, from, to, channels)                            \
+  {UNIT(family, from, to),                                                  \
+   VC_WIDEST(UNIT(family, from, to) * SIZE_##from * IN_##family(channels)), \
+   VC_WIDEST(UNIT(family, from, to) * SIZE_##to * OUT_##family(channels)),  \
+   SIZE_##from,                                                             \
+   SIZE_##to,                                                               \
    SIZE_##from == 1 && FAMILY_##family != FAMILY_pixels},
 static const fast_kernel kernels[] = {VC_FAST_KERNELS(KERNEL_ENTRY)};
 
@@ -57,10 +73,10 @@ static int find_kernel(uint32_t key) {
 
 static int moved_type(vc_dtype dtype) {
   switch (dtype.bits) {
-  case 8: return TYPE_raw1;
-  case 16: return TYPE_raw2;
-  case 32: return TYPE_raw4;
-  default: return TYPE_raw8;
+    case 8: return TYPE_raw1;
+    case 16: return TYPE_raw2;
+    case 32: return TYPE_raw4;
+    default: return TYPE_raw8;
   }
 }
 
@@ -88,7 +104,8 @@ static uint32_t key_of(const vc_plan *plan) {
   bool moves = plan->work == VC_WORK_MOVE;
   int from = moves ? moved_type(plan->from) : computed_type(plan->from);
   int to = moves ? moved_type(plan->to) : computed_type(plan->to);
-  int64_t from_size = (int64_t)vc_dtype_size(plan->from), to_size = (int64_t)vc_dtype_size(plan->to);
+  int64_t from_size = (int64_t)vc_dtype_size(plan->from),
+          to_size = (int64_t)vc_dtype_size(plan->to);
   bool in_pixels = is_interleaved(&plan->from_steps, plan->cols, plan->from_channels, from_size);
   bool in_planes = is_planar(&plan->from_steps, plan->cols, from_size);
   bool out_pixels = is_interleaved(&plan->to_steps, plan->cols, plan->channels, to_size);

@@ -12,11 +12,11 @@ static const vc_work generic_works[] = {VC_GENERIC_KERNELS(GENERIC_WORK)};
 static vc_element element_of(vc_dtype dtype) {
   int size = dtype.bits == 64 ? 3 : dtype.bits == 32 ? 2 : dtype.bits == 16;
   switch (dtype.code) {
-  case VC_BOOL: return VC_ELEMENT_BOOL;
-  case VC_INT: return (vc_element)(VC_ELEMENT_I8 + 2 * size);
-  case VC_UINT: return (vc_element)(VC_ELEMENT_U8 + 2 * size);
-  case VC_BFLOAT: return VC_ELEMENT_BF16;
-  default: return size == 1 ? VC_ELEMENT_F16 : size == 2 ? VC_ELEMENT_F32 : VC_ELEMENT_F64;
+    case VC_BOOL: return VC_ELEMENT_BOOL;
+    case VC_INT: return (vc_element)(VC_ELEMENT_I8 + 2 * size);
+    case VC_UINT: return (vc_element)(VC_ELEMENT_U8 + 2 * size);
+    case VC_BFLOAT: return VC_ELEMENT_BF16;
+    default: return size == 1 ? VC_ELEMENT_F16 : size == 2 ? VC_ELEMENT_F32 : VC_ELEMENT_F64;
   }
 }
 
@@ -37,7 +37,8 @@ static bool are_sources_aligned(const vc_plan *plan) {
 static void set_coefficients(const vc_plan *plan, vc_launch *out) {
   vc_generic *generic = &out->generic;
   int32_t count = plan->stride ? plan->channels : 1;
-  double *a = out->has_more ? out->more.a : generic->a, *b = out->has_more ? out->more.b : generic->b;
+  double *a = out->has_more ? out->more.a : generic->a,
+         *b = out->has_more ? out->more.b : generic->b;
   generic->stride = plan->stride;
   if (plan->work != VC_WORK_FLOAT && plan->work != VC_WORK_DOUBLE) count = generic->stride = 0;
   for (int32_t c = 0; c < count; c++) {
@@ -79,8 +80,9 @@ static vc_status set_threads(const vc_plan *plan, vc_launch *out, vc_error *erro
       __builtin_mul_overflow(total, plan->cols, &total) ||
       __builtin_mul_overflow(total, generic->chunks, &total) ||
       total > (int64_t)INT32_MAX * VC_BLOCK) {
-    return vc_fail(error, VC_ERROR_LAYOUT,
-                   "the destination has more elements than one launch can write; write it in parts");
+    return vc_fail(
+        error, VC_ERROR_LAYOUT,
+        "the destination has more elements than one launch can write; write it in parts");
   }
   generic->total = total;
   if (total <= INT32_MAX) {

@@ -52,7 +52,8 @@ static vc_status form_one(const vc_transform_params *params, int32_t channel, vc
   if (a != 1 || b != 0) plan->neutral = false;
   if (isfinite(a) && isfinite(b) && std != 0) return VC_OK;
   return vc_fail(error, VC_ERROR_ARGUMENT,
-                 "channel %" PRId32 ": scale %g, mean %g and std %g give the factors %g and %g, needs "
+                 "channel %" PRId32
+                 ": scale %g, mean %g and std %g give the factors %g and %g, needs "
                  "finite ones (std not 0) within %s",
                  channel, params->scale, mean, std, a, b,
                  plan->work == VC_WORK_FLOAT ? "float32" : "float64");
@@ -61,8 +62,7 @@ static vc_status form_one(const vc_transform_params *params, int32_t channel, vc
 static vc_status form_coefficients(const vc_transform_params *params, vc_plan *plan,
                                    vc_error *error) {
   bool each = (params->mean && params->mean_count > 1) || (params->std && params->std_count > 1);
-  vc_status status =
-      check_count("mean", params->mean, params->mean_count, plan->channels, error);
+  vc_status status = check_count("mean", params->mean, params->mean_count, plan->channels, error);
   if (status == VC_OK) {
     status = check_count("std", params->std, params->std_count, plan->channels, error);
   }
@@ -77,8 +77,7 @@ static vc_status form_coefficients(const vc_transform_params *params, vc_plan *p
 }
 
 vc_status vc_plan_work(const vc_transform_params *params, vc_plan *plan, vc_error *error) {
-  plan->work =
-      needs_double(plan->from) || needs_double(plan->to) ? VC_WORK_DOUBLE : VC_WORK_FLOAT;
+  plan->work = needs_double(plan->from) || needs_double(plan->to) ? VC_WORK_DOUBLE : VC_WORK_FLOAT;
   vc_status status = form_coefficients(params, plan, error);
   if (status != VC_OK || !plan->neutral) return status;
   plan->stride = 0;

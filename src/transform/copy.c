@@ -50,8 +50,7 @@ static vc_status check_alike(const vc_view *to, const vc_view *from, vc_error *e
 
 /* What vc_transform refuses too: views that make no sense, and a destination that may not be
  * written or shares memory with the source. */
-static vc_status check(const vc_view *to, const vc_view *from, vc_stream stream,
-                       vc_error *error) {
+static vc_status check(const vc_view *to, const vc_view *from, vc_stream stream, vc_error *error) {
   vc_status status = vc_view_check(to, error);
   if (status == VC_OK) status = vc_view_check(from, error);
   if (status == VC_OK) status = check_alike(to, from, error);

@@ -98,8 +98,8 @@ int32_t vc_cores(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, read_quota);
   cpu_set_t cores;
-  int32_t count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores)
-                                                                  : count_many();
+  int32_t count =
+      sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : count_many();
   if (count < 1) count = 1;
   return count < quota ? count : quota;
 }

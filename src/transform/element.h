@@ -32,11 +32,11 @@ typedef enum vc_type {
 static inline vc_type vc_type_of(vc_dtype dtype) {
   int size = dtype.bits == 64 ? 3 : dtype.bits == 32 ? 2 : dtype.bits == 16;
   switch (dtype.code) {
-  case VC_BOOL: return VC_TYPE_BOOL;
-  case VC_INT: return (vc_type)(VC_TYPE_I8 + size);
-  case VC_UINT: return (vc_type)(VC_TYPE_U8 + size);
-  case VC_BFLOAT: return VC_TYPE_BF16;
-  default: return size == 1 ? VC_TYPE_F16 : size == 2 ? VC_TYPE_F32 : VC_TYPE_F64;
+    case VC_BOOL: return VC_TYPE_BOOL;
+    case VC_INT: return (vc_type)(VC_TYPE_I8 + size);
+    case VC_UINT: return (vc_type)(VC_TYPE_U8 + size);
+    case VC_BFLOAT: return VC_TYPE_BF16;
+    default: return size == 1 ? VC_TYPE_F16 : size == 2 ? VC_TYPE_F32 : VC_TYPE_F64;
   }
 }
 
@@ -87,9 +87,7 @@ static inline float vc_f32_from_f16(uint16_t half) {
   return vc_f32_bits(sign | vc_bits_f32(vc_f32_bits(rest << 13) * 0x1p112f));
 }
 
-static inline float vc_f32_from_bf16(uint16_t bits) {
-  return vc_f32_bits((uint32_t)bits << 16);
-}
+static inline float vc_f32_from_bf16(uint16_t bits) { return vc_f32_bits((uint32_t)bits << 16); }
 
 static inline uint16_t vc_f16_from_f32(float value) {
   uint32_t bits = vc_bits_f32(value), sign = bits >> 16 & 0x8000, rest = bits & 0x7fffffff;
@@ -127,15 +125,15 @@ static inline int64_t vc_load_integer(vc_type type, const void *at) {
   int32_t i32;
   int64_t i64;
   switch (type) {
-  case VC_TYPE_BOOL: return *(const uint8_t *)at != 0;
-  case VC_TYPE_I8: return memcpy(&i8, at, sizeof i8), i8;
-  case VC_TYPE_I16: return memcpy(&i16, at, sizeof i16), i16;
-  case VC_TYPE_I32: return memcpy(&i32, at, sizeof i32), i32;
-  case VC_TYPE_U8: return *(const uint8_t *)at;
-  case VC_TYPE_U16: return memcpy(&i16, at, sizeof i16), (uint16_t)i16;
-  case VC_TYPE_U32: return memcpy(&i32, at, sizeof i32), (uint32_t)i32;
-  case VC_TYPE_U64: return memcpy(&i64, at, sizeof i64), i64 < 0 ? INT64_MAX : i64;
-  default: return memcpy(&i64, at, sizeof i64), i64;
+    case VC_TYPE_BOOL: return *(const uint8_t *)at != 0;
+    case VC_TYPE_I8: return memcpy(&i8, at, sizeof i8), i8;
+    case VC_TYPE_I16: return memcpy(&i16, at, sizeof i16), i16;
+    case VC_TYPE_I32: return memcpy(&i32, at, sizeof i32), i32;
+    case VC_TYPE_U8: return *(const uint8_t *)at;
+    case VC_TYPE_U16: return memcpy(&i16, at, sizeof i16), (uint16_t)i16;
+    case VC_TYPE_U32: return memcpy(&i32, at, sizeof i32), (uint32_t)i32;
+    case VC_TYPE_U64: return memcpy(&i64, at, sizeof i64), i64 < 0 ? INT64_MAX : i64;
+    default: return memcpy(&i64, at, sizeof i64), i64;
   }
 }
 
@@ -145,12 +143,12 @@ static inline double vc_load_double(vc_type type, const void *at) {
   double f64;
   uint64_t u64;
   switch (type) {
-  case VC_TYPE_U64: return memcpy(&u64, at, sizeof u64), (double)u64;
-  case VC_TYPE_F16: return memcpy(&u16, at, sizeof u16), vc_f32_from_f16(u16);
-  case VC_TYPE_BF16: return memcpy(&u16, at, sizeof u16), vc_f32_from_bf16(u16);
-  case VC_TYPE_F32: return memcpy(&f32, at, sizeof f32), f32;
-  case VC_TYPE_F64: return memcpy(&f64, at, sizeof f64), f64;
-  default: return (double)vc_load_integer(type, at);
+    case VC_TYPE_U64: return memcpy(&u64, at, sizeof u64), (double)u64;
+    case VC_TYPE_F16: return memcpy(&u16, at, sizeof u16), vc_f32_from_f16(u16);
+    case VC_TYPE_BF16: return memcpy(&u16, at, sizeof u16), vc_f32_from_bf16(u16);
+    case VC_TYPE_F32: return memcpy(&f32, at, sizeof f32), f32;
+    case VC_TYPE_F64: return memcpy(&f64, at, sizeof f64), f64;
+    default: return (double)vc_load_integer(type, at);
   }
 }
 
@@ -191,11 +189,11 @@ static inline uint64_t vc_integer_bits_from_double(vc_type type, double value) {
 static inline uint64_t vc_bits_from_double(vc_type type, double value) {
   value = vc_canonical_f64(value);
   switch (type) {
-  case VC_TYPE_F16: return vc_f16_from_f32(vc_f32_odd(value));
-  case VC_TYPE_BF16: return vc_bf16_from_f32(vc_f32_odd(value));
-  case VC_TYPE_F32: return vc_bits_f32((float)value);
-  case VC_TYPE_F64: return vc_bits_f64(value);
-  default: return vc_integer_bits_from_double(type, value);
+    case VC_TYPE_F16: return vc_f16_from_f32(vc_f32_odd(value));
+    case VC_TYPE_BF16: return vc_bf16_from_f32(vc_f32_odd(value));
+    case VC_TYPE_F32: return vc_bits_f32((float)value);
+    case VC_TYPE_F64: return vc_bits_f64(value);
+    default: return vc_integer_bits_from_double(type, value);
   }
 }
 
@@ -205,10 +203,10 @@ static inline void vc_store_bits(void *at, size_t size, uint64_t bits) {
   uint16_t u16 = (uint16_t)bits;
   uint32_t u32 = (uint32_t)bits;
   switch (size) {
-  case 1: memcpy(at, &u8, 1); break;
-  case 2: memcpy(at, &u16, 2); break;
-  case 4: memcpy(at, &u32, 4); break;
-  default: memcpy(at, &bits, 8); break;
+    case 1: memcpy(at, &u8, 1); break;
+    case 2: memcpy(at, &u16, 2); break;
+    case 4: memcpy(at, &u32, 4); break;
+    default: memcpy(at, &bits, 8); break;
   }
 }
 

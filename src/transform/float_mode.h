@@ -8,7 +8,7 @@
 
 #if defined(__x86_64__)
 
-#include <xmmintrin.h>
+#  include <xmmintrin.h>
 
 typedef unsigned vc_float_mode;
 
@@ -38,7 +38,7 @@ static inline vc_float_mode vc_float_mode_default(void) {
 
 #else
 
-#include <fenv.h>
+#  include <fenv.h>
 
 typedef fenv_t vc_float_mode;
 

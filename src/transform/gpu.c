@@ -77,9 +77,10 @@ static vc_status check_kernels(const vc_driver *driver, vc_error *error) {
                    vc_advice_text(VC_ADVICE_TO_HOST));
   }
   if (driver->cuLibraryLoadData && driver->cuLibraryGetKernel) return VC_OK;
-  return vc_fail(error, VC_ERROR_CUDA,
-                 "libcuda.so.1 has no cuLibraryLoadData; transforms on a GPU need NVIDIA driver 580 "
-                 "or later");
+  return vc_fail(
+      error, VC_ERROR_CUDA,
+      "libcuda.so.1 has no cuLibraryLoadData; transforms on a GPU need NVIDIA driver 580 "
+      "or later");
 }
 
 static vc_status check_stream(const vc_driver *driver, int32_t device, vc_stream stream,

@@ -67,8 +67,8 @@ typedef struct vc_generic {
   const char *from;
   const vc_listed *listed; /* of a list too long for the table: in device memory */
   vc_steps to_steps, from_steps;
-  int64_t images, rows, cols, total; /* total: threads that have something to do */
-  int32_t channels, chunks;          /* a thread writes a chunk of up to 4 channels */
+  int64_t images, rows, cols, total;      /* total: threads that have something to do */
+  int32_t channels, chunks;               /* a thread writes a chunk of up to 4 channels */
   vc_divider by_cols, by_rows, by_chunks; /* used if total < 2^31 */
   int32_t from_type, to_type;             /* vc_element */
   int32_t from_size, to_size;
@@ -115,49 +115,49 @@ typedef struct vc_fast {
  * the same with _list. raw1 to raw8 are elements that are moved as they are. */
 
 /* Pixels of `channels` elements to planes. */
-#define VC_PLANES_KERNELS(X)                                                           \
-  X(planes, u8, f32, 1) X(planes, u8, f32, 3) X(planes, u8, f32, 4)                    \
-  X(planes, u8, f16, 1) X(planes, u8, f16, 3) X(planes, u8, f16, 4)                    \
-  X(planes, u8, bf16, 1) X(planes, u8, bf16, 3) X(planes, u8, bf16, 4)                 \
-  X(planes, u8, u8, 1) X(planes, u8, u8, 3) X(planes, u8, u8, 4)                       \
-  X(planes, raw1, raw1, 1) X(planes, raw1, raw1, 3) X(planes, raw1, raw1, 4)           \
-  X(planes, raw2, raw2, 3) X(planes, raw2, raw2, 4)                                    \
-  X(planes, raw4, raw4, 3) X(planes, raw4, raw4, 4)                                    \
-  X(planes, raw8, raw8, 3) X(planes, raw8, raw8, 4)
+#define VC_PLANES_KERNELS(X)                                                                      \
+  X(planes, u8, f32, 1)                                                                           \
+  X(planes, u8, f32, 3) X(planes, u8, f32, 4) X(planes, u8, f16, 1) X(planes, u8, f16, 3)         \
+      X(planes, u8, f16, 4) X(planes, u8, bf16, 1) X(planes, u8, bf16, 3) X(planes, u8, bf16, 4)  \
+          X(planes, u8, u8, 1) X(planes, u8, u8, 3) X(planes, u8, u8, 4) X(planes, raw1, raw1, 1) \
+              X(planes, raw1, raw1, 3) X(planes, raw1, raw1, 4) X(planes, raw2, raw2, 3)          \
+                  X(planes, raw2, raw2, 4) X(planes, raw4, raw4, 3) X(planes, raw4, raw4, 4)      \
+                      X(planes, raw8, raw8, 3) X(planes, raw8, raw8, 4)
 
 /* Planes to pixels of `channels` elements. */
-#define VC_PIXELS_KERNELS(X)                                                           \
-  X(pixels, f32, u8, 3) X(pixels, f32, u8, 4) X(pixels, f16, u8, 3)                    \
-  X(pixels, f16, u8, 4) X(pixels, bf16, u8, 3) X(pixels, bf16, u8, 4)                  \
-  X(pixels, u8, u8, 3) X(pixels, u8, u8, 4)                                            \
-  X(pixels, raw1, raw1, 3) X(pixels, raw1, raw1, 4) X(pixels, raw2, raw2, 3)           \
-  X(pixels, raw2, raw2, 4) X(pixels, raw4, raw4, 3) X(pixels, raw4, raw4, 4)           \
-  X(pixels, raw8, raw8, 3) X(pixels, raw8, raw8, 4)
+#define VC_PIXELS_KERNELS(X)                                                                    \
+  X(pixels, f32, u8, 3)                                                                         \
+  X(pixels, f32, u8, 4) X(pixels, f16, u8, 3) X(pixels, f16, u8, 4) X(pixels, bf16, u8, 3)      \
+      X(pixels, bf16, u8, 4) X(pixels, u8, u8, 3) X(pixels, u8, u8, 4) X(pixels, raw1, raw1, 3) \
+          X(pixels, raw1, raw1, 4) X(pixels, raw2, raw2, 3) X(pixels, raw2, raw2, 4)            \
+              X(pixels, raw4, raw4, 3) X(pixels, raw4, raw4, 4) X(pixels, raw8, raw8, 3)        \
+                  X(pixels, raw8, raw8, 4)
 
 /* Pixels to other pixels: channels of the source, of the destination, and 1 if
  * the first three change ends. */
-#define VC_COLOURS_KERNELS(X)                                                          \
-  X(colours, raw1, raw1, 130) X(colours, raw1, raw1, 140) X(colours, raw1, raw1, 331)  \
-  X(colours, raw1, raw1, 340) X(colours, raw1, raw1, 341) X(colours, raw1, raw1, 430)  \
-  X(colours, raw1, raw1, 431) X(colours, raw1, raw1, 441)
+#define VC_COLOURS_KERNELS(X)                                                             \
+  X(colours, raw1, raw1, 130)                                                             \
+  X(colours, raw1, raw1, 140) X(colours, raw1, raw1, 331) X(colours, raw1, raw1, 340)     \
+      X(colours, raw1, raw1, 341) X(colours, raw1, raw1, 430) X(colours, raw1, raw1, 431) \
+          X(colours, raw1, raw1, 441)
 
 /* Plane by plane. */
-#define VC_LINES_KERNELS(X)                                                            \
-  X(lines, u8, f32, 1) X(lines, u8, f16, 1) X(lines, u8, bf16, 1) X(lines, u8, u8, 1)  \
-  X(lines, f32, u8, 1) X(lines, f16, u8, 1) X(lines, bf16, u8, 1)                      \
-  X(lines, f32, f16, 1) X(lines, f32, bf16, 1) X(lines, f16, f32, 1)                   \
-  X(lines, bf16, f32, 1) X(lines, f32, f32, 1)                                         \
-  X(lines, raw1, raw1, 1) X(lines, raw2, raw2, 1) X(lines, raw4, raw4, 1)              \
-  X(lines, raw8, raw8, 1)
+#define VC_LINES_KERNELS(X)                                                                   \
+  X(lines, u8, f32, 1)                                                                        \
+  X(lines, u8, f16, 1) X(lines, u8, bf16, 1) X(lines, u8, u8, 1) X(lines, f32, u8, 1)         \
+      X(lines, f16, u8, 1) X(lines, bf16, u8, 1) X(lines, f32, f16, 1) X(lines, f32, bf16, 1) \
+          X(lines, f16, f32, 1) X(lines, bf16, f32, 1) X(lines, f32, f32, 1)                  \
+              X(lines, raw1, raw1, 1) X(lines, raw2, raw2, 1) X(lines, raw4, raw4, 1)         \
+                  X(lines, raw8, raw8, 1)
 
 #define VC_FAST_KERNELS(X) \
   VC_PLANES_KERNELS(X) VC_PIXELS_KERNELS(X) VC_COLOURS_KERNELS(X) VC_LINES_KERNELS(X)
 
 /* X(name, work): the generic ones; _more takes a vc_generic_more too. */
-#define VC_GENERIC_KERNELS(X)        \
-  X(move, VC_WORK_MOVE)              \
-  X(integer, VC_WORK_INTEGER)        \
-  X(float, VC_WORK_FLOAT)            \
+#define VC_GENERIC_KERNELS(X) \
+  X(move, VC_WORK_MOVE)       \
+  X(integer, VC_WORK_INTEGER) \
+  X(float, VC_WORK_FLOAT)     \
   X(double, VC_WORK_DOUBLE)
 
 /* The widest word, in bytes, that fits a multiple of 4 bytes. */

@@ -3,21 +3,21 @@
  * well is left to it; the rest is here. */
 #if defined(__x86_64__)
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
-#else
-#pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
-#pragma GCC target("avx2,fma,f16c")
-#endif
+#  if defined(__clang__)
+#    pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#  else
+#    pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
+#    pragma GCC target("avx2,fma,f16c")
+#  endif
 
-#include <immintrin.h>
-#include <stdbool.h>
+#  include <immintrin.h>
+#  include <stdbool.h>
 
-#define F32_FROM_F16(x) _cvtsh_ss(x)
-#define F16_FROM_F32(x) _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT)
-#include "transform/loops_common.h"
+#  define F32_FROM_F16(x) _cvtsh_ss(x)
+#  define F16_FROM_F32(x) _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT)
+#  include "transform/loops_common.h"
 
-#include "transform/thirds_avx2.h"
+#  include "transform/thirds_avx2.h"
 
 /* --- interleaved pixels to interleaved ones */
 
@@ -111,8 +111,8 @@ static void shuffle_bytes_wide(const vc_shuffle *shuffle, const void *restrict f
   if (!shuffle_all_near(shuffle, from, to, n, false)) shuffle_sixteens(shuffle, from, to, n);
 }
 
-static bool shuffle_stream(const vc_shuffle *shuffle, const void *restrict from,
-                           void *restrict to, size_t n) {
+static bool shuffle_stream(const vc_shuffle *shuffle, const void *restrict from, void *restrict to,
+                           size_t n) {
   return shuffle_all_near(shuffle, from, to, n, true);
 }
 
@@ -189,17 +189,17 @@ static void stream(const void *restrict from, void *restrict to, size_t bytes) {
 
 static void stream_end(void) { _mm_sfence(); }
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
+#  if defined(__clang__)
+#    pragma clang attribute pop
+#  endif
 
 /* In place of the common ones. */
-#define split_8_3 split_8_3_wide
-#define merge_8_3 merge_8_3_wide
-#define float_from_u8 float_from_u8_wide
-#define u8_from_float u8_from_float_wide
-#define float_from_f16 float_from_f16_wide
-#define f16_from_float f16_from_float_wide
+#  define split_8_3 split_8_3_wide
+#  define merge_8_3 merge_8_3_wide
+#  define float_from_u8 float_from_u8_wide
+#  define u8_from_float u8_from_float_wide
+#  define float_from_f16 float_from_f16_wide
+#  define f16_from_float f16_from_float_wide
 
 const vc_loops vc_loops_avx2 = {
     .name = "avx2",

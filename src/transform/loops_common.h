@@ -15,19 +15,19 @@ typedef float any_f32 __attribute__((aligned(1), may_alias));
 typedef double any_f64 __attribute__((aligned(1), may_alias));
 
 /* X(name, element, its value x as a number) */
-#define SMALL_INTEGERS(X) \
+#define SMALL_INTEGERS(X)  \
   X(b8, uint8_t, (x != 0)) \
-  X(i8, int8_t, x) \
-  X(i16, any_i16, x) \
-  X(u8, uint8_t, x) \
+  X(i8, int8_t, x)         \
+  X(i16, any_i16, x)       \
+  X(u8, uint8_t, x)        \
   X(u16, any_u16, x)
 #define LARGE_INTEGERS(X) \
-  X(i32, any_i32, x) \
-  X(i64, any_i64, x) \
-  X(u32, any_u32, x) \
+  X(i32, any_i32, x)      \
+  X(i64, any_i64, x)      \
+  X(u32, any_u32, x)      \
   X(u64, any_u64, x)
-#define FLOATS(X) \
-  X(f16, any_u16, F32_FROM_F16(x)) \
+#define FLOATS(X)                       \
+  X(f16, any_u16, F32_FROM_F16(x))      \
   X(bf16, any_u16, vc_f32_from_bf16(x)) \
   X(f32, any_f32, x)
 
@@ -36,30 +36,30 @@ typedef double any_f64 __attribute__((aligned(1), may_alias));
 /* Finite factors make no NaN out of an integer. */
 #define IS(y) (y)
 
-#define FLOAT_FROM_AS(name, type, value, canonical) \
-  static void float_from_##name(const void *restrict from, float *restrict to, size_t n, \
-                                float a, float b) { \
-    const type *restrict in = from; \
-    any_f32 *restrict out = to; \
-    for (size_t i = 0; i < n; i++) { \
-      type x = in[i]; \
-      out[i] = canonical(__builtin_fmaf((float)(value), a, b)); \
-    } \
+#define FLOAT_FROM_AS(name, type, value, canonical)                                               \
+  static void float_from_##name(const void *restrict from, float *restrict to, size_t n, float a, \
+                                float b) {                                                        \
+    const type *restrict in = from;                                                               \
+    any_f32 *restrict out = to;                                                                   \
+    for (size_t i = 0; i < n; i++) {                                                              \
+      type x = in[i];                                                                             \
+      out[i] = canonical(__builtin_fmaf((float)(value), a, b));                                   \
+    }                                                                                             \
   }
 #define FLOAT_FROM_INTEGER(name, type, value) FLOAT_FROM_AS(name, type, value, IS)
 #define FLOAT_FROM(name, type, value) FLOAT_FROM_AS(name, type, value, vc_canonical_f32)
 SMALL_INTEGERS(FLOAT_FROM_INTEGER)
 FLOATS(FLOAT_FROM)
 
-#define DOUBLE_FROM_AS(name, type, value, canonical) \
+#define DOUBLE_FROM_AS(name, type, value, canonical)                                       \
   static void double_from_##name(const void *restrict from, double *restrict to, size_t n, \
-                                 double a, double b) { \
-    const type *restrict in = from; \
-    any_f64 *restrict out = to; \
-    for (size_t i = 0; i < n; i++) { \
-      type x = in[i]; \
-      out[i] = canonical(__builtin_fma((double)(value), a, b)); \
-    } \
+                                 double a, double b) {                                     \
+    const type *restrict in = from;                                                        \
+    any_f64 *restrict out = to;                                                            \
+    for (size_t i = 0; i < n; i++) {                                                       \
+      type x = in[i];                                                                      \
+      out[i] = canonical(__builtin_fma((double)(value), a, b));                            \
+    }                                                                                      \
   }
 #define DOUBLE_FROM_INTEGER(name, type, value) DOUBLE_FROM_AS(name, type, value, IS)
 #define DOUBLE_FROM(name, type, value) DOUBLE_FROM_AS(name, type, value, vc_canonical_f64)
@@ -68,23 +68,23 @@ LARGE_INTEGERS(DOUBLE_FROM_INTEGER)
 FLOATS(DOUBLE_FROM)
 DOUBLE_FROM(f64, any_f64, x)
 
-#define INT_FROM(name, type, value) \
+#define INT_FROM(name, type, value)                                                        \
   static void int_from_##name(const void *restrict from, int32_t *restrict to, size_t n) { \
-    const type *restrict in = from; \
-    for (size_t i = 0; i < n; i++) { \
-      type x = in[i]; \
-      to[i] = value; \
-    } \
+    const type *restrict in = from;                                                        \
+    for (size_t i = 0; i < n; i++) {                                                       \
+      type x = in[i];                                                                      \
+      to[i] = value;                                                                       \
+    }                                                                                      \
   }
 SMALL_INTEGERS(INT_FROM)
 
-#define LONG_FROM(name, type, value) \
+#define LONG_FROM(name, type, value)                                                        \
   static void long_from_##name(const void *restrict from, int64_t *restrict to, size_t n) { \
-    const type *restrict in = from; \
-    for (size_t i = 0; i < n; i++) { \
-      type x = in[i]; \
-      to[i] = value; \
-    } \
+    const type *restrict in = from;                                                         \
+    for (size_t i = 0; i < n; i++) {                                                        \
+      type x = in[i];                                                                       \
+      to[i] = value;                                                                        \
+    }                                                                                       \
   }
 SMALL_INTEGERS(LONG_FROM)
 LONG_FROM(i32, any_i32, x)
@@ -94,40 +94,40 @@ LONG_FROM(u64, any_u64, (x > INT64_MAX ? INT64_MAX : (int64_t)x))
 
 /* --- and from it. LIMITED(name, element, lowest, highest) */
 
-#define SMALL_LIMITS(X) \
-  X(i8, int8_t, INT8_MIN, INT8_MAX) \
+#define SMALL_LIMITS(X)                 \
+  X(i8, int8_t, INT8_MIN, INT8_MAX)     \
   X(i16, any_i16, INT16_MIN, INT16_MAX) \
-  X(u8, uint8_t, 0, UINT8_MAX) \
+  X(u8, uint8_t, 0, UINT8_MAX)          \
   X(u16, any_u16, 0, UINT16_MAX)
 
-#define FROM_FLOAT(name, type, low, high) \
+#define FROM_FLOAT(name, type, low, high)                                                  \
   static void name##_from_float(const float *restrict from, void *restrict to, size_t n) { \
-    type *restrict out = to; \
-    for (size_t i = 0; i < n; i++) { \
-      float y = (low) == 0 || from[i] == from[i] ? from[i] : 0; \
-      y = y > (float)(low) ? y : (float)(low); /* NaN too */ \
-      y = y > (float)(high) ? (float)(high) : y; \
-      out[i] = (type)(int32_t)__builtin_nearbyintf(y); \
-    } \
+    type *restrict out = to;                                                               \
+    for (size_t i = 0; i < n; i++) {                                                       \
+      float y = (low) == 0 || from[i] == from[i] ? from[i] : 0;                            \
+      y = y > (float)(low) ? y : (float)(low); /* NaN too */                               \
+      y = y > (float)(high) ? (float)(high) : y;                                           \
+      out[i] = (type)(int32_t)__builtin_nearbyintf(y);                                     \
+    }                                                                                      \
   }
 SMALL_LIMITS(FROM_FLOAT)
 
-#define FROM_DOUBLE(name, type, low, high) \
+#define FROM_DOUBLE(name, type, low, high)                                                   \
   static void name##_from_double(const double *restrict from, void *restrict to, size_t n) { \
-    type *restrict out = to; \
-    for (size_t i = 0; i < n; i++) { \
-      double y = (low) == 0 || from[i] == from[i] ? from[i] : 0; \
-      y = y > (double)(low) ? y : (double)(low); /* NaN too */ \
-      y = y > (double)(high) ? (double)(high) : y; \
-      out[i] = (type)(int32_t)__builtin_nearbyint(y); \
-    } \
+    type *restrict out = to;                                                                 \
+    for (size_t i = 0; i < n; i++) {                                                         \
+      double y = (low) == 0 || from[i] == from[i] ? from[i] : 0;                             \
+      y = y > (double)(low) ? y : (double)(low); /* NaN too */                               \
+      y = y > (double)(high) ? (double)(high) : y;                                           \
+      out[i] = (type)(int32_t)__builtin_nearbyint(y);                                        \
+    }                                                                                        \
   }
 SMALL_LIMITS(FROM_DOUBLE)
 FROM_DOUBLE(i32, any_i32, INT32_MIN, INT32_MAX)
 
-#define FROM_DOUBLE_SLOWLY(name, type, which) \
-  static void name##_from_double(const double *restrict from, void *restrict to, size_t n) { \
-    type *restrict out = to; \
+#define FROM_DOUBLE_SLOWLY(name, type, which)                                                  \
+  static void name##_from_double(const double *restrict from, void *restrict to, size_t n) {   \
+    type *restrict out = to;                                                                   \
     for (size_t i = 0; i < n; i++) out[i] = (type)vc_integer_bits_from_double(which, from[i]); \
   }
 FROM_DOUBLE_SLOWLY(i64, any_i64, VC_TYPE_I64)
@@ -135,13 +135,13 @@ FROM_DOUBLE_SLOWLY(u32, any_u32, VC_TYPE_U32)
 FROM_DOUBLE_SLOWLY(u64, any_u64, VC_TYPE_U64)
 
 /* y, from a row of `working`, is written as `value`. */
-#define FROM(name, suffix, working, type, value) \
+#define FROM(name, suffix, working, type, value)                                                \
   static void name##_from_##suffix(const working *restrict from, void *restrict to, size_t n) { \
-    type *restrict out = to; \
-    for (size_t i = 0; i < n; i++) { \
-      working y = from[i]; \
-      out[i] = value; \
-    } \
+    type *restrict out = to;                                                                    \
+    for (size_t i = 0; i < n; i++) {                                                            \
+      working y = from[i];                                                                      \
+      out[i] = value;                                                                           \
+    }                                                                                           \
   }
 FROM(b8, float, float, uint8_t, y != 0)
 FROM(f16, float, float, any_u16, F16_FROM_F32(y))
@@ -168,48 +168,48 @@ FROM(b8, long, int64_t, uint8_t, y != 0)
 #define INTERLEAVES(X, bits, type) X(bits, type, 2) X(bits, type, 3) X(bits, type, 4)
 #define EVERY_SIZE(X) X(8, uint8_t) X(16, any_u16) X(32, any_u32) X(64, any_u64)
 
-#define SPLIT(bits, type, channels) \
+#define SPLIT(bits, type, channels)                                                             \
   static void split_##bits##_##channels(const void *restrict from, void *const *to, size_t n) { \
-    const type *restrict in = from; \
-    type *restrict out0 = to[0], *restrict out1 = to[1]; \
-    type *restrict out2 = channels > 2 ? to[2] : NULL; \
-    type *restrict out3 = channels > 3 ? to[3] : NULL; \
-    for (size_t i = 0; i < n; i++) { \
-      out0[i] = in[channels * i]; \
-      out1[i] = in[channels * i + 1]; \
-      if (channels > 2) out2[i] = in[channels * i + 2]; \
-      if (channels > 3) out3[i] = in[channels * i + 3]; \
-    } \
+    const type *restrict in = from;                                                             \
+    type *restrict out0 = to[0], *restrict out1 = to[1];                                        \
+    type *restrict out2 = channels > 2 ? to[2] : NULL;                                          \
+    type *restrict out3 = channels > 3 ? to[3] : NULL;                                          \
+    for (size_t i = 0; i < n; i++) {                                                            \
+      out0[i] = in[channels * i];                                                               \
+      out1[i] = in[channels * i + 1];                                                           \
+      if (channels > 2) out2[i] = in[channels * i + 2];                                         \
+      if (channels > 3) out3[i] = in[channels * i + 3];                                         \
+    }                                                                                           \
   }
 
-#define MERGE(bits, type, channels) \
+#define MERGE(bits, type, channels)                                                             \
   static void merge_##bits##_##channels(const void *const *from, void *restrict to, size_t n) { \
-    const type *restrict in0 = from[0], *restrict in1 = from[1]; \
-    const type *restrict in2 = channels > 2 ? from[2] : NULL; \
-    const type *restrict in3 = channels > 3 ? from[3] : NULL; \
-    type *restrict out = to; \
-    for (size_t i = 0; i < n; i++) { \
-      out[channels * i] = in0[i]; \
-      out[channels * i + 1] = in1[i]; \
-      if (channels > 2) out[channels * i + 2] = in2[i]; \
-      if (channels > 3) out[channels * i + 3] = in3[i]; \
-    } \
+    const type *restrict in0 = from[0], *restrict in1 = from[1];                                \
+    const type *restrict in2 = channels > 2 ? from[2] : NULL;                                   \
+    const type *restrict in3 = channels > 3 ? from[3] : NULL;                                   \
+    type *restrict out = to;                                                                    \
+    for (size_t i = 0; i < n; i++) {                                                            \
+      out[channels * i] = in0[i];                                                               \
+      out[channels * i + 1] = in1[i];                                                           \
+      if (channels > 2) out[channels * i + 2] = in2[i];                                         \
+      if (channels > 3) out[channels * i + 3] = in3[i];                                         \
+    }                                                                                           \
   }
 
-#define LAYOUT(bits, type) \
-  INTERLEAVES(SPLIT, bits, type) \
-  INTERLEAVES(MERGE, bits, type) \
-  static void gather_##bits(const void *restrict from, int64_t step, void *restrict to, \
-                            size_t n) { \
-    const char *in = from; \
-    type *restrict out = to; \
-    for (size_t i = 0; i < n; i++, in += step) out[i] = *(const type *)in; \
-  } \
+#define LAYOUT(bits, type)                                                               \
+  INTERLEAVES(SPLIT, bits, type)                                                         \
+  INTERLEAVES(MERGE, bits, type)                                                         \
+  static void gather_##bits(const void *restrict from, int64_t step, void *restrict to,  \
+                            size_t n) {                                                  \
+    const char *in = from;                                                               \
+    type *restrict out = to;                                                             \
+    for (size_t i = 0; i < n; i++, in += step) out[i] = *(const type *)in;               \
+  }                                                                                      \
   static void scatter_##bits(const void *restrict from, void *restrict to, int64_t step, \
-                             size_t n) { \
-    const type *restrict in = from; \
-    char *out = to; \
-    for (size_t i = 0; i < n; i++, out += step) *(type *)out = in[i]; \
+                             size_t n) {                                                 \
+    const type *restrict in = from;                                                      \
+    char *out = to;                                                                      \
+    for (size_t i = 0; i < n; i++, out += step) *(type *)out = in[i];                    \
   }
 EVERY_SIZE(LAYOUT)
 
@@ -247,31 +247,31 @@ __attribute__((unused)) static vc_shuffle_row spread_shuffle(const vc_shuffle *s
 
 /* --- the table: what a file does not replace */
 
-#define TYPE_ROW(prefix, suffix) \
+#define TYPE_ROW(prefix, suffix)                                          \
   [VC_TYPE_I8] = prefix##i8##suffix, [VC_TYPE_I16] = prefix##i16##suffix, \
   [VC_TYPE_U8] = prefix##u8##suffix, [VC_TYPE_U16] = prefix##u16##suffix, \
   [VC_TYPE_BOOL] = prefix##b8##suffix
-#define LARGE_ROW(prefix, suffix) \
+#define LARGE_ROW(prefix, suffix)                                           \
   [VC_TYPE_I32] = prefix##i32##suffix, [VC_TYPE_I64] = prefix##i64##suffix, \
   [VC_TYPE_U32] = prefix##u32##suffix, [VC_TYPE_U64] = prefix##u64##suffix
 #define HALF_ROW(prefix, suffix) \
   [VC_TYPE_F16] = prefix##f16##suffix, [VC_TYPE_BF16] = prefix##bf16##suffix
 #define LAYOUT_ROW(name, bits) {name##_##bits##_2, name##_##bits##_3, name##_##bits##_4}
 
-#define COMMON_LOOPS \
-  .float_from = {TYPE_ROW(float_from_, ), HALF_ROW(float_from_, ), \
-                 [VC_TYPE_F32] = float_from_f32}, \
+#define COMMON_LOOPS                                                                             \
+  .float_from = {TYPE_ROW(float_from_, ), HALF_ROW(float_from_, ),                               \
+                 [VC_TYPE_F32] = float_from_f32},                                                \
   .double_from = {TYPE_ROW(double_from_, ), LARGE_ROW(double_from_, ), HALF_ROW(double_from_, ), \
-                  [VC_TYPE_F32] = double_from_f32, [VC_TYPE_F64] = double_from_f64}, \
-  .from_float = {TYPE_ROW(, _from_float), HALF_ROW(, _from_float)}, \
+                  [VC_TYPE_F32] = double_from_f32, [VC_TYPE_F64] = double_from_f64},             \
+  .from_float = {TYPE_ROW(, _from_float), HALF_ROW(, _from_float)},                              \
   .from_double = {TYPE_ROW(, _from_double), LARGE_ROW(, _from_double), HALF_ROW(, _from_double), \
-                  [VC_TYPE_F32] = f32_from_double}, \
-  .int_from = {TYPE_ROW(int_from_, )}, .from_int = {TYPE_ROW(, _from_int)}, \
-  .long_from = {TYPE_ROW(long_from_, ), LARGE_ROW(long_from_, )}, \
-  .from_long = {TYPE_ROW(, _from_long), LARGE_ROW(, _from_long)}, \
-  .split = {LAYOUT_ROW(split, 8), LAYOUT_ROW(split, 16), LAYOUT_ROW(split, 32), \
-            LAYOUT_ROW(split, 64)}, \
-  .merge = {LAYOUT_ROW(merge, 8), LAYOUT_ROW(merge, 16), LAYOUT_ROW(merge, 32), \
-            LAYOUT_ROW(merge, 64)}, \
-  .gather = {gather_8, gather_16, gather_32, gather_64}, \
+                  [VC_TYPE_F32] = f32_from_double},                                              \
+  .int_from = {TYPE_ROW(int_from_, )}, .from_int = {TYPE_ROW(, _from_int)},                      \
+  .long_from = {TYPE_ROW(long_from_, ), LARGE_ROW(long_from_, )},                                \
+  .from_long = {TYPE_ROW(, _from_long), LARGE_ROW(, _from_long)},                                \
+  .split = {LAYOUT_ROW(split, 8), LAYOUT_ROW(split, 16), LAYOUT_ROW(split, 32),                  \
+            LAYOUT_ROW(split, 64)},                                                              \
+  .merge = {LAYOUT_ROW(merge, 8), LAYOUT_ROW(merge, 16), LAYOUT_ROW(merge, 32),                  \
+            LAYOUT_ROW(merge, 64)},                                                              \
+  .gather = {gather_8, gather_16, gather_32, gather_64},                                         \
   .scatter = {scatter_8, scatter_16, scatter_32, scatter_64}

@@ -3,11 +3,11 @@
  * What the compiler vectorises well is left to it; the rest is here. */
 #if defined(__aarch64__)
 
-#if !defined(__clang__)
-#pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
-#endif
+#  if !defined(__clang__)
+#    pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
+#  endif
 
-#include <arm_neon.h>
+#  include <arm_neon.h>
 
 /* __fp16 holds the element only: the processor converts. */
 static inline float f32_from_f16(uint16_t bits) {
@@ -23,9 +23,9 @@ static inline uint16_t f16_from_f32(float value) {
   return bits;
 }
 
-#define F32_FROM_F16(x) f32_from_f16(x)
-#define F16_FROM_F32(x) f16_from_f32(x)
-#include "transform/loops_common.h"
+#  define F32_FROM_F16(x) f32_from_f16(x)
+#  define F16_FROM_F32(x) f16_from_f32(x)
+#  include "transform/loops_common.h"
 
 /* --- pixels of three channels, 16 at a time */
 
@@ -68,8 +68,8 @@ static void shuffle_bytes_wide(const vc_shuffle *shuffle, const void *restrict f
 }
 
 /* In place of the common ones. */
-#define split_8_3 split_8_3_wide
-#define merge_8_3 merge_8_3_wide
+#  define split_8_3 split_8_3_wide
+#  define merge_8_3 merge_8_3_wide
 
 const vc_loops vc_loops_neon = {
     .name = "neon",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loops for any processor. */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
+#  pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
 #endif
 
 #define F32_FROM_F16(x) vc_f32_from_f16(x)

@@ -51,7 +51,7 @@ typedef struct vc_plan {
    * stride is 0 where all channels have the same. */
   const double *a, *b;
   int32_t stride;
-  bool neutral; /* every a is 1 and every b is -0: nothing but a conversion */
+  bool neutral;    /* every a is 1 and every b is -0: nothing but a conversion */
   int32_t threads; /* vc_transform_params.threads */
   double storage[2 * VC_TRANSFORM_CHANNELS];
 } vc_plan;
@@ -71,11 +71,9 @@ vc_steps vc_plan_steps(const vc_view *view, vc_layout layout);
 /* The two that carry it out. Host memory: done on return. GPU memory: enqueued;
  * the device's context is made current and restored inside. */
 vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error);
-vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream,
-                          vc_error *error);
+vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error);
 
 /* Whether vc_plan_run_gpu can enqueue the plan: what it checks before that. */
-vc_status vc_plan_check_gpu(const vc_plan *plan, int32_t device, vc_stream stream,
-                            vc_error *error);
+vc_status vc_plan_check_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error);
 
 #endif

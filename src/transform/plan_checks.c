@@ -71,10 +71,11 @@ vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_error *error
     if (from[i].ndim != from[0].ndim ||
         memcmp(from[i].shape, from[0].shape, (size_t)from[0].ndim * sizeof from[0].shape[0]) ||
         from[i].dtype.code != from[0].dtype.code || from[i].dtype.bits != from[0].dtype.bits) {
-      return vc_fail(error, VC_ERROR_LAYOUT,
-                     "source %zu differs from source 0 in shape or dtype (%s): a batch needs images "
-                     "of one size and type; resize or convert them first",
-                     i, vc_dtype_name(from[i].dtype));
+      return vc_fail(
+          error, VC_ERROR_LAYOUT,
+          "source %zu differs from source 0 in shape or dtype (%s): a batch needs images "
+          "of one size and type; resize or convert them first",
+          i, vc_dtype_name(from[i].dtype));
     }
     if (!is_same_place(from[i].device, from[0].device)) {
       return vc_fail(error, VC_ERROR_DEVICE,
@@ -89,7 +90,8 @@ vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_error *error
 vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t count,
                              vc_error *error) {
   if (count == 0) {
-    return vc_fail(error, VC_ERROR_ARGUMENT, "no source was given, needs an image or a list of them");
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "no source was given, needs an image or a list of them");
   }
   vc_status status = check_view(to, "the destination", error);
   if (status == VC_OK) status = check_view(&from[0], "the source", error);
@@ -98,8 +100,8 @@ vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t coun
 }
 
 vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_view *from,
-                              const vc_images *in, size_t count,
-                              const vc_transform_params *params, vc_error *error) {
+                              const vc_images *in, size_t count, const vc_transform_params *params,
+                              vc_error *error) {
   int64_t sources = count > 1 ? (int64_t)count : in->count;
   if (count > 1 && from->ndim == 4 && in->count != 1) {
     return vc_fail(error, VC_ERROR_LAYOUT,
@@ -108,13 +110,15 @@ vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_
   }
   if (sources != out->count) {
     return vc_fail(error, VC_ERROR_LAYOUT,
-                   "%" PRId64 " images go into a destination of %" PRId64 "; needs as many", sources,
-                   out->count);
+                   "%" PRId64 " images go into a destination of %" PRId64 "; needs as many",
+                   sources, out->count);
   }
   if (in->rows == out->rows && in->cols == out->cols) return VC_OK;
   return vc_fail(error, VC_ERROR_LAYOUT,
-                 "the source %s has H = %" PRId64 ", W = %" PRId64 " and the destination %s has H = "
-                 "%" PRId64 ", W = %" PRId64 "; needs the same size: say which layout each has, or "
+                 "the source %s has H = %" PRId64 ", W = %" PRId64
+                 " and the destination %s has H = "
+                 "%" PRId64 ", W = %" PRId64
+                 "; needs the same size: say which layout each has, or "
                  "resize first",
                  axes_of(from, params->from), in->rows, in->cols, axes_of(to, params->to),
                  out->rows, out->cols);

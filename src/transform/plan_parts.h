@@ -15,8 +15,7 @@ typedef struct vc_images {
 
 /* The destination and the first source make sense and are in one place; count is not 0. The
  * other sources are not looked at: `count` is not known to be right yet. */
-vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t count,
-                             vc_error *error);
+vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t count, vc_error *error);
 
 /* The other sources are like the first. */
 vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_error *error);
@@ -26,8 +25,8 @@ vc_status vc_plan_check_device(const vc_view *view, vc_error *error);
 
 /* As many images on both sides, of one size. */
 vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_view *from,
-                              const vc_images *in, size_t count,
-                              const vc_transform_params *params, vc_error *error);
+                              const vc_images *in, size_t count, const vc_transform_params *params,
+                              vc_error *error);
 
 /* The destination may be written, each element once, and is not read from. */
 vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
@@ -35,8 +34,7 @@ vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t co
 
 /* --- channels.c */
 
-vc_status vc_plan_channels(int64_t from, int64_t to, bool reverse, vc_plan *plan,
-                           vc_error *error);
+vc_status vc_plan_channels(int64_t from, int64_t to, bool reverse, vc_plan *plan, vc_error *error);
 
 /* Every channel stays what it is. */
 bool vc_plan_keeps_channels(const vc_plan *plan);

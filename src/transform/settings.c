@@ -2,7 +2,7 @@
 #include "transform/settings.h"
 
 #if defined(__x86_64__)
-#include <cpuid.h>
+#  include <cpuid.h>
 #endif
 #include <pthread.h>
 #include <stdatomic.h>

@@ -111,26 +111,26 @@ static void convert(const vc_strips *strips, int32_t channel, const void *from, 
   vc_type in = strips->from, out = strips->to;
   int64_t which = (int64_t)channel * plan->stride;
   switch (plan->work) {
-  case VC_WORK_MOVE: memcpy(to, from, n * strips->to_size); return;
-  case VC_WORK_INTEGER:
-    if (loops->int_from[in] && loops->from_int[out]) {
-      loops->int_from[in](from, work, n);
-      loops->from_int[out](work, to, n);
-    } else {
-      loops->long_from[in](from, work, n);
-      loops->from_long[out](work, to, n);
-    }
-    return;
-  case VC_WORK_FLOAT:
-    loops->float_from[in](from, out == VC_TYPE_F32 ? to : work, n, (float)plan->a[which],
-                          (float)plan->b[which]);
-    if (out != VC_TYPE_F32) loops->from_float[out](work, to, n);
-    return;
-  case VC_WORK_DOUBLE:
-    loops->double_from[in](from, out == VC_TYPE_F64 ? to : work, n, plan->a[which],
-                           plan->b[which]);
-    if (out != VC_TYPE_F64) loops->from_double[out](work, to, n);
-    return;
+    case VC_WORK_MOVE: memcpy(to, from, n * strips->to_size); return;
+    case VC_WORK_INTEGER:
+      if (loops->int_from[in] && loops->from_int[out]) {
+        loops->int_from[in](from, work, n);
+        loops->from_int[out](work, to, n);
+      } else {
+        loops->long_from[in](from, work, n);
+        loops->from_long[out](work, to, n);
+      }
+      return;
+    case VC_WORK_FLOAT:
+      loops->float_from[in](from, out == VC_TYPE_F32 ? to : work, n, (float)plan->a[which],
+                            (float)plan->b[which]);
+      if (out != VC_TYPE_F32) loops->from_float[out](work, to, n);
+      return;
+    case VC_WORK_DOUBLE:
+      loops->double_from[in](from, out == VC_TYPE_F64 ? to : work, n, plan->a[which],
+                             plan->b[which]);
+      if (out != VC_TYPE_F64) loops->from_double[out](work, to, n);
+      return;
   }
 }
 

@@ -10,7 +10,7 @@
 /* --- the layout. Lane 0 has the first 16 pixels. Of the three vectors of a lane,
  * byte j of vector k is channel (16 k + j) % 3. */
 
-#define SIXTEEN(X, c) \
+#define SIXTEEN(X, c)                                                           \
   {X(0, c), X(1, c), X(2, c),  X(3, c),  X(4, c),  X(5, c),  X(6, c),  X(7, c), \
    X(8, c), X(9, c), X(10, c), X(11, c), X(12, c), X(13, c), X(14, c), X(15, c)}
 #define THREE(X) {SIXTEEN(X, 0), SIXTEEN(X, 1), SIXTEEN(X, 2)}
@@ -82,7 +82,8 @@ INLINED void put_together(const __m256i *channels, const thirds *how, uint8_t *o
 
 /* Elements up to a multiple of 32 in all of three planes; -1: there are none. */
 static inline ptrdiff_t head_of_planes(void *const *to, size_t size) {
-  uintptr_t first = (uintptr_t)to[0], differ = (first ^ (uintptr_t)to[1]) | (first ^ (uintptr_t)to[2]);
+  uintptr_t first = (uintptr_t)to[0],
+            differ = (first ^ (uintptr_t)to[1]) | (first ^ (uintptr_t)to[2]);
   if ((differ & 31) || first % size != 0) return -1;
   return (ptrdiff_t)((-first & 31) / size);
 }
@@ -166,9 +167,8 @@ typedef struct linear {
 #define WIDENED(byte) byte, -1, -1, -1
 
 INLINED linear linear_of(int8_t c, float a, float b) {
-  const __m256i bytes = _mm256_setr_epi8(
-      WIDENED(0), WIDENED(3), WIDENED(6), WIDENED(9), WIDENED(4), WIDENED(7), WIDENED(10),
-      WIDENED(13));
+  const __m256i bytes = _mm256_setr_epi8(WIDENED(0), WIDENED(3), WIDENED(6), WIDENED(9), WIDENED(4),
+                                         WIDENED(7), WIDENED(10), WIDENED(13));
   const __m256i first = _mm256_set1_epi32(c); /* for the low byte of each */
   return (linear){_mm256_add_epi8(bytes, first), _mm256_set1_ps(a), _mm256_set1_ps(b)};
 }

@@ -16,7 +16,7 @@
 typedef struct task {
   void (*work)(void *context);
   void *context;
-  int32_t wanted; /* helpers that may still join */
+  int32_t wanted;    /* helpers that may still join */
   atomic_int active; /* helpers at work */
   pthread_cond_t done;
   struct task *next;
@@ -29,7 +29,7 @@ static pthread_t started[MOST_HELPERS];
 static int32_t helpers; /* of these, that were started */
 static int32_t idle;
 static atomic_int process; /* that they are threads of; 0: none was started */
-static bool ending;   /* the code is about to be unloaded, or the process ends */
+static bool ending;        /* the code is about to be unloaded, or the process ends */
 
 /* --- fork: the child has no helpers, and no tasks but those of lost threads */
 

@@ -22,7 +22,8 @@ static vc_status read_params(const vc_transform_params *given, vc_transform_para
   if (status != VC_OK) return status;
   if (out->threads < 0) {
     return vc_fail(error, VC_ERROR_ARGUMENT,
-                   "params->threads is %" PRId32 ", needs 1 or more, or 0 for "
+                   "params->threads is %" PRId32
+                   ", needs 1 or more, or 0 for "
                    "vc_transform_set_threads to decide",
                    out->threads);
   }
@@ -62,8 +63,7 @@ vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
 }
 
 vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t count,
-                             const vc_transform_params *params, vc_stream stream,
-                             vc_error *error) {
+                             const vc_transform_params *params, vc_stream stream, vc_error *error) {
   VC_NEED(to);
   VC_NEED(from);
   VC_NEED(params);

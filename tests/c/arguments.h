@@ -18,29 +18,28 @@ enum { FILL = 0xA5 };
 static inline bool is_filled(const void *memory, size_t size) {
   const unsigned char *bytes = memory;
   for (size_t i = 0; i < size; i++)
-    if (bytes[i] != FILL)
-      return false;
+    if (bytes[i] != FILL) return false;
   return true;
 }
 
 /* `call` passes `into` and writes to *out, of which not a byte may change. */
-#define REFUSES_INTO(out, status, part, call)                    \
-  do {                                                           \
-    memset((out), FILL, sizeof *(out));                          \
-    into = &error;                                               \
-    CHECK_FAILS(call, (status), (part));                         \
-    into = NULL;                                                 \
-    CHECK_INT((call), (status));                                 \
-    CHECK(is_filled((out), sizeof *(out)));                      \
+#define REFUSES_INTO(out, status, part, call) \
+  do {                                        \
+    memset((out), FILL, sizeof *(out));       \
+    into = &error;                            \
+    CHECK_FAILS(call, (status), (part));      \
+    into = NULL;                              \
+    CHECK_INT((call), (status));              \
+    CHECK(is_filled((out), sizeof *(out)));   \
   } while (0)
 
 /* The same of a call that has no output, or is not given any. */
-#define REFUSES(status, part, call)     \
-  do {                                  \
-    into = &error;                      \
+#define REFUSES(status, part, call)      \
+  do {                                   \
+    into = &error;                       \
     CHECK_FAILS(call, (status), (part)); \
-    into = NULL;                        \
-    CHECK_INT((call), (status));        \
+    into = NULL;                         \
+    CHECK_INT((call), (status));         \
   } while (0)
 
 /* --- owners */
@@ -78,11 +77,11 @@ typedef struct broken_view {
 /* Every view that makes no sense, from one that does. */
 static inline int break_view(vc_view good, broken_view out[64]) {
   int count = 0;
-#define BREAK(status_, part_, ...)                                   \
-  do {                                                               \
-    vc_view view = good;                                             \
-    __VA_ARGS__;                                                     \
-    out[count++] = (broken_view){view, (status_), (part_)};          \
+#define BREAK(status_, part_, ...)                          \
+  do {                                                      \
+    vc_view view = good;                                    \
+    __VA_ARGS__;                                            \
+    out[count++] = (broken_view){view, (status_), (part_)}; \
   } while (0)
   static const int32_t ranks[] = {0, -1, 5, 9, INT32_MAX, INT32_MIN};
   for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++)
@@ -111,15 +110,15 @@ static inline int break_view(vc_view good, broken_view out[64]) {
 }
 
 /* `call` reads `broken` and writes *out. */
-#define REFUSES_BROKEN_VIEWS(out, good, call)                        \
-  do {                                                               \
-    broken_view all[64];                                             \
-    int count = break_view((good), all);                             \
-    CHECK(count >= 32 && count <= 64);                               \
-    for (int i = 0; i < count; i++) {                                \
-      const vc_view *broken = &all[i].view;                          \
-      REFUSES_INTO(out, all[i].status, all[i].part, call);           \
-    }                                                                \
+#define REFUSES_BROKEN_VIEWS(out, good, call)              \
+  do {                                                     \
+    broken_view all[64];                                   \
+    int count = break_view((good), all);                   \
+    CHECK(count >= 32 && count <= 64);                     \
+    for (int i = 0; i < count; i++) {                      \
+      const vc_view *broken = &all[i].view;                \
+      REFUSES_INTO(out, all[i].status, all[i].part, call); \
+    }                                                      \
   } while (0)
 
 /* --- the functions whose arguments a program tests, by name */
@@ -135,8 +134,7 @@ static inline int test_functions(const tested_function *functions, size_t count)
   for (size_t i = 0; i < count; i++) {
     long failed = checks_failed;
     functions[i].test();
-    if (checks_failed > failed)
-      fprintf(stderr, "of %s\n", functions[i].name);
+    if (checks_failed > failed) fprintf(stderr, "of %s\n", functions[i].name);
   }
   return check_report();
 }

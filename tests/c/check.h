@@ -13,19 +13,17 @@ static long checks_passed, checks_failed;
 
 static inline bool check_note(bool right, const char *file, int line) {
   __atomic_fetch_add(right ? &checks_passed : &checks_failed, 1, __ATOMIC_RELAXED);
-  if (!right)
-    fprintf(stderr, "%s:%d: ", file, line);
+  if (!right) fprintf(stderr, "%s:%d: ", file, line);
   return right;
 }
 
 static inline bool check_true(bool right, const char *text, const char *file, int line) {
-  if (!check_note(right, file, line))
-    fprintf(stderr, "not true: %s\n", text);
+  if (!check_note(right, file, line)) fprintf(stderr, "not true: %s\n", text);
   return right;
 }
 
-static inline bool check_int(long long found, long long needed, const char *text,
-                             const char *file, int line) {
+static inline bool check_int(long long found, long long needed, const char *text, const char *file,
+                             int line) {
   if (!check_note(found == needed, file, line))
     fprintf(stderr, "%s is %lld, needs %lld\n", text, found, needed);
   return found == needed;
@@ -47,13 +45,11 @@ static inline bool check_ok(vc_status status, const vc_error *error, const char 
 }
 
 static inline bool check_fails(vc_status status, const vc_error *error, vc_status needed,
-                               const char *part, const char *text, const char *file,
-                               int line) {
-  bool right = status == needed && error->status == needed &&
-               strstr(error->message, part) != NULL;
+                               const char *part, const char *text, const char *file, int line) {
+  bool right = status == needed && error->status == needed && strstr(error->message, part) != NULL;
   if (!check_note(right, file, line))
-    fprintf(stderr, "%s gave %d (error %d: \"%s\"), needs %d with \"%s\"\n", text,
-            (int)status, (int)error->status, error->message, (int)needed, part);
+    fprintf(stderr, "%s gave %d (error %d: \"%s\"), needs %d with \"%s\"\n", text, (int)status,
+            (int)error->status, error->message, (int)needed, part);
   return right;
 }
 

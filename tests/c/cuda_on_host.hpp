@@ -57,7 +57,9 @@ static inline float hardware_nan(float value) {
 static inline float host_fmaf(float x, float a, float b) { return hardware_nan(fmaf(x, a, b)); }
 #define fmaf host_fmaf
 
-static inline uint32_t __umulhi(uint32_t a, uint32_t b) { return (uint32_t)((uint64_t)a * b >> 32); }
+static inline uint32_t __umulhi(uint32_t a, uint32_t b) {
+  return (uint32_t)((uint64_t)a * b >> 32);
+}
 
 static inline uint32_t __funnelshift_r(uint32_t low, uint32_t high, uint32_t shift) {
   return (uint32_t)(((uint64_t)high << 32 | low) >> (shift & 31));

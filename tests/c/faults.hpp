@@ -35,8 +35,7 @@ static bool fail_later;       // and all calls after it
 static bool no_fork_handlers; // asked for once in a process: not counted
 
 static void *give(void *memory) {
-  if (memory != nullptr)
-    live.insert(memory);
+  if (memory != nullptr) live.insert(memory);
   return memory;
 }
 
@@ -63,10 +62,10 @@ void __wrap_free(void *memory) {
 }
 
 // A thread, too, is asked for, and may be had or not.
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*run)(void *), void *argument);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*run)(void *), void *argument) {
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument) {
   return fails() ? EAGAIN : __real_pthread_create(thread, attributes, run, argument);
 }
 int __real_pthread_atfork(void (*before)(), void (*after)(), void (*in_child)());
@@ -92,7 +91,7 @@ int (*exchange_mode)(int *);
 vc_error error;
 bool simulated; // a driver; else host mode
 int devices;
-long faults;    // how many were injected
+long faults; // how many were injected
 
 void find_function(void *library, const char *name, void *slot) {
   void *symbol = dlsym(library, name);
@@ -147,8 +146,7 @@ state settle() {
   vc_pool_trim(nullptr); // which lets go of owners of streams
   vc_collect(true);
   state now = {live.size(), simulated ? sim_events() : 0, 0};
-  for (int i = 0; simulated && i < devices; i++)
-    now.used += sim_used(i);
+  for (int i = 0; simulated && i < devices; i++) now.used += sim_used(i);
   return now;
 }
 
@@ -172,8 +170,7 @@ void check_counts(const char *name, const char *what) {
   CHECK_INT(now.pool_live, 0);
   CHECK_INT(standard_allocator.live(), 0);
   static int errors_before;
-  if (simulated && !switches_contexts(what))
-    CHECK_INT(sim_errors(), errors_before);
+  if (simulated && !switches_contexts(what)) CHECK_INT(sim_errors(), errors_before);
   errors_before = simulated ? sim_errors() : 0;
   if (checks_failed > before)
     std::fprintf(stderr, "  after %s of %s (%s)\n", what, name,
@@ -208,13 +205,34 @@ void fail_each_allocation(const operation &each, bool and_later) {
 }
 
 const char *const symbols[] = {
-    "cuDevicePrimaryCtxRetain", "cuCtxGetCurrent", "cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2",
-    "cuPointerGetAttributes", "cuEventCreate", "cuEventDestroy_v2", "cuEventRecord",
-    "cuStreamWaitEvent", "cuEventQuery", "cuStreamSynchronize", "cuStreamQuery", "cuStreamGetCtx",
-    "cuStreamIsCapturing", "cuStreamGetCaptureInfo_v2", "cuThreadExchangeStreamCaptureMode",
-    "cuStreamGetFlags", "cuCtxGetDevice", "cuDeviceGetAttribute", "cuMemAlloc_v2",
-    "cuMemAllocAsync", "cuMemFree_v2", "cuMemFreeAsync", "cuMemcpy2DAsync_v2",
-    "cuMemcpyHtoDAsync_v2", "cuLibraryLoadData", "cuLibraryGetKernel", "cuLaunchKernel",
+    "cuDevicePrimaryCtxRetain",
+    "cuCtxGetCurrent",
+    "cuCtxPushCurrent_v2",
+    "cuCtxPopCurrent_v2",
+    "cuPointerGetAttributes",
+    "cuEventCreate",
+    "cuEventDestroy_v2",
+    "cuEventRecord",
+    "cuStreamWaitEvent",
+    "cuEventQuery",
+    "cuStreamSynchronize",
+    "cuStreamQuery",
+    "cuStreamGetCtx",
+    "cuStreamIsCapturing",
+    "cuStreamGetCaptureInfo_v2",
+    "cuThreadExchangeStreamCaptureMode",
+    "cuStreamGetFlags",
+    "cuCtxGetDevice",
+    "cuDeviceGetAttribute",
+    "cuMemAlloc_v2",
+    "cuMemAllocAsync",
+    "cuMemFree_v2",
+    "cuMemFreeAsync",
+    "cuMemcpy2DAsync_v2",
+    "cuMemcpyHtoDAsync_v2",
+    "cuLibraryLoadData",
+    "cuLibraryGetKernel",
+    "cuLaunchKernel",
     "cuGetErrorName",
 };
 
@@ -222,8 +240,7 @@ const char *const symbols[] = {
 void check_thread(const char *symbol) {
   if (is(symbol, "cuCtxPopCurrent_v2")) {
     void *context;
-    while (sim_depth() > 0)
-      pop_context(&context);
+    while (sim_depth() > 0) pop_context(&context);
   } else if (is(symbol, "cuThreadExchangeStreamCaptureMode")) {
     int mode = SIM_GLOBAL;
     exchange_mode(&mode);
@@ -235,8 +252,7 @@ void check_thread(const char *symbol) {
 
 // A failure of the driver may come back as any error but must say which call.
 void check_answer(vc_status status) {
-  if (status == VC_OK)
-    return;
+  if (status == VC_OK) return;
   CHECK_INT(error.status, status);
   CHECK(status == VC_ERROR_CUDA || status == VC_ERROR_MEMORY || status == VC_ERROR_DEVICE);
   CHECK(error.message[0] != '\0');
@@ -279,8 +295,7 @@ bool fail_each_driver_call(const operation &each, const char *symbol, int result
 void check_events(const operation &each) {
   int records = sim_calls("cuEventRecord");
   each.run();
-  if (sim_calls("cuEventRecord") == records)
-    return;
+  if (sim_calls("cuEventRecord") == records) return;
   for (const char *symbol : {"cuEventRecord", "cuStreamWaitEvent", "cuEventCreate"}) {
     settle();
     int before = 0;
@@ -289,10 +304,8 @@ void check_events(const operation &each) {
       each.run();
       sim_fail(symbol, 1 << 30, SIM_SUCCESS);
       int now = settle().events;
-      if (turn == 20)
-        before = now;
-      if (turn > 20)
-        CHECK_INT(now, before);
+      if (turn == 20) before = now;
+      if (turn > 20) CHECK_INT(now, before);
       faults++;
     }
   }
@@ -302,36 +315,30 @@ void check_events(const operation &each) {
 void load_simulation() {
   void *library = dlopen("libcuda.so.1", RTLD_NOW);
   find_function(library, "sim_depth", &sim_depth);
-  if (library == nullptr || sim_depth == nullptr)
-    return;
+  if (library == nullptr || sim_depth == nullptr) return;
 #define FIND(type, name, parameters) find_function(library, #name, &name);
   SIM_FUNCTIONS(FIND)
   find_function(library, "cuCtxPopCurrent_v2", &pop_context);
   find_function(library, "cuThreadExchangeStreamCaptureMode", &exchange_mode);
 }
 
-
 // Whether there is anything to test: not where the driver is a real one.
 bool find_mode() {
   vc_mode mode;
   load_simulation();
-  if (!CHECK_OK(vc_cuda_mode(&mode, &error)))
-    return false;
+  if (!CHECK_OK(vc_cuda_mode(&mode, &error))) return false;
   simulated = mode == VC_MODE_CUDA;
   devices = vc_cuda_device_count();
-  if (!simulated || sim_depth != nullptr)
-    return true;
+  if (!simulated || sim_depth != nullptr) return true;
   std::printf("skipped: there is a real GPU, whose driver can't be made to fail\n");
   return false;
 }
 
 void fail_everything(const operation &each) {
-  if (!applies(each))
-    return;
+  if (!applies(each)) return;
   fail_each_allocation(each, false);
   fail_each_allocation(each, true);
-  if (!simulated || each.needs == HOST_ONLY)
-    return;
+  if (!simulated || each.needs == HOST_ONLY) return;
   for (const char *symbol : symbols) {
     if (fail_each_driver_call(each, symbol, SIM_UNKNOWN))
       fail_each_driver_call(each, symbol, SIM_OUT_OF_MEMORY);

@@ -31,8 +31,8 @@ enum class Build {
 // The OpenCV that is "loaded". Changed between tests, never while threads run.
 struct Library {
   Build build = Build::cuda;
-  int channel_shift = 3;           // CV_CN_SHIFT: 3 in 4.x, 5 in 5.x
-  std::atomic<int> deaths{0};      // calls of an allocator that is not there
+  int channel_shift = 3;      // CV_CN_SHIFT: 3 in 4.x, 5 in 5.x
+  std::atomic<int> deaths{0}; // calls of an allocator that is not there
 };
 
 inline Library library;
@@ -59,8 +59,7 @@ constexpr int type_mask = 0xFFF;
 constexpr size_t auto_step = 0;
 
 inline void require(bool condition, const char *what) {
-  if (!condition)
-    throw std::invalid_argument(what);
+  if (!condition) throw std::invalid_argument(what);
 }
 
 // CV_MAKETYPE for the library that is loaded.
@@ -73,9 +72,9 @@ inline int add(int *counter, int delta) {
 }
 
 class GpuMat {
-public:
+ public:
   class Allocator {
-  public:
+   public:
     virtual ~Allocator() {}
     // Sets data, step and refcount; false where it could not.
     virtual bool allocate(GpuMat *mat, int rows, int cols, size_t elem_size) = 0;
@@ -87,23 +86,24 @@ public:
 
   explicit GpuMat(Allocator *used = defaultAllocator()) : allocator(used) {}
 
-  GpuMat(int rows_, int cols_, int type_, Allocator *used = defaultAllocator())
-      : allocator(used) {
-    if (rows_ > 0 && cols_ > 0)
-      create(rows_, cols_, type_);
+  GpuMat(int rows_, int cols_, int type_, Allocator *used = defaultAllocator()) : allocator(used) {
+    if (rows_ > 0 && cols_ > 0) create(rows_, cols_, type_);
   }
 
   // Over memory of the caller, without a counter.
   GpuMat(int rows_, int cols_, int type_, void *memory, size_t step_ = auto_step)
-      : flags(magic | (type_ & type_mask)), rows(rows_), cols(cols_), step(step_),
-        data(static_cast<uint8_t *>(memory)), datastart(data), allocator(defaultAllocator()) {
+      : flags(magic | (type_ & type_mask)),
+        rows(rows_),
+        cols(cols_),
+        step(step_),
+        data(static_cast<uint8_t *>(memory)),
+        datastart(data),
+        allocator(defaultAllocator()) {
     size_t row = row_bytes();
-    if (step == auto_step || rows == 1)
-      step = row;
+    if (step == auto_step || rows == 1) step = row;
     require(step >= row, "rows overlap");
     uintptr_t end = reinterpret_cast<uintptr_t>(data); // a number: data may be NULL
-    if (rows > 0)
-      end += step * static_cast<size_t>(rows - 1) + row;
+    if (rows > 0) end += step * static_cast<size_t>(rows - 1) + row;
     dataend = reinterpret_cast<const uint8_t *>(end);
     update_continuous();
   }
@@ -130,14 +130,12 @@ public:
   ~GpuMat() { release(); }
 
   GpuMat &operator=(const GpuMat &other) {
-    if (this != &other)
-      GpuMat(other).swap(*this);
+    if (this != &other) GpuMat(other).swap(*this);
     return *this;
   }
 
   GpuMat &operator=(GpuMat &&other) noexcept {
-    if (this != &other)
-      GpuMat(std::move(other)).swap(*this);
+    if (this != &other) GpuMat(std::move(other)).swap(*this);
     return *this;
   }
 
@@ -160,16 +158,14 @@ public:
   // Gives its reference back; flags and allocator stay. The allocator is called
   // before any field is cleared.
   STANDIN_CALLS_ALLOCATOR void release() {
-    if (library.build == Build::stock4)
-      return;
+    if (library.build == Build::stock4) return;
     if (refcount != nullptr && add(refcount, -1) == 1) {
       if (library.build == Build::cuda)
         allocator->free(this);
       else
         library.deaths++;
     }
-    if (library.build == Build::cuda)
-      rows = cols = 0;
+    if (library.build == Build::cuda) rows = cols = 0;
     step = 0;
     data = datastart = nullptr;
     dataend = nullptr;
@@ -178,43 +174,35 @@ public:
 
   STANDIN_CALLS_ALLOCATOR void create(int rows_, int cols_, int type_) {
     type_ &= type_mask;
-    if (rows == rows_ && cols == cols_ && type() == type_ && data != nullptr)
-      return;
-    if (library.build != Build::cuda)
-      throw std::runtime_error("built without CUDA");
-    if (data != nullptr)
-      release();
-    if (rows_ <= 0 || cols_ <= 0)
-      return;
+    if (rows == rows_ && cols == cols_ && type() == type_ && data != nullptr) return;
+    if (library.build != Build::cuda) throw std::runtime_error("built without CUDA");
+    if (data != nullptr) release();
+    if (rows_ <= 0 || cols_ <= 0) return;
 
     flags = magic | type_;
     rows = rows_;
     cols = cols_;
     if (!allocator->allocate(this, rows, cols, elemSize())) {
       allocator = defaultAllocator();
-      if (!allocator->allocate(this, rows, cols, elemSize()))
-        throw std::bad_alloc();
+      if (!allocator->allocate(this, rows, cols, elemSize())) throw std::bad_alloc();
     }
-    if (step == row_bytes())
-      flags |= continuous_flag;
+    if (step == row_bytes()) flags |= continuous_flag;
     datastart = data;
     dataend = data + step * static_cast<size_t>(rows - 1) + row_bytes();
-    if (refcount != nullptr)
-      *refcount = 1;
+    if (refcount != nullptr) *refcount = 1;
   }
 
   // Copies pixels in from host memory, into its own memory if the size fits.
   void upload(const uint8_t *pixels, size_t pitch, int rows_, int cols_, int type_) {
     create(rows_, cols_, type_);
     for (int row = 0; row < rows; row++)
-      std::memcpy(data + step * static_cast<size_t>(row),
-                  pixels + pitch * static_cast<size_t>(row), row_bytes());
+      std::memcpy(data + step * static_cast<size_t>(row), pixels + pitch * static_cast<size_t>(row),
+                  row_bytes());
   }
 
   GpuMat clone() const {
     GpuMat copy;
-    if (!empty())
-      copy.upload(data, step, rows, cols, type());
+    if (!empty()) copy.upload(data, step, rows, cols, type());
     return copy;
   }
 
@@ -228,8 +216,7 @@ public:
       result.rows = new_rows;
       result.step = static_cast<size_t>(width) * elemSize1();
     }
-    if (new_channels == 0)
-      new_channels = channels();
+    if (new_channels == 0) new_channels = channels();
     require(width % new_channels == 0, "channels do not divide");
     result.cols = width / new_channels;
     result.flags = (flags & ~type_mask) | make_type(depth(), new_channels);
@@ -272,7 +259,7 @@ public:
   const uint8_t *dataend = nullptr;
   Allocator *allocator = nullptr;
 
-private:
+ private:
   size_t row_bytes() const { return elemSize() * static_cast<size_t>(cols); }
 
   // Continuous: no gap between rows, and all numbers of all pixels fit an int.
@@ -296,8 +283,7 @@ private:
 
   void share_fields(const GpuMat &other) {
     take_fields(other);
-    if (refcount != nullptr)
-      add(refcount, 1);
+    if (refcount != nullptr) add(refcount, 1);
   }
 
   // Without giving anything back: another header took it.
@@ -315,15 +301,14 @@ private:
       data += step * static_cast<size_t>(roi.y) + elemSize() * static_cast<size_t>(roi.x);
     rows = roi.height;
     cols = roi.width;
-    if (rows <= 0 || cols <= 0)
-      rows = cols = 0;
+    if (rows <= 0 || cols <= 0) rows = cols = 0;
     update_continuous();
   }
 };
 
 // OpenCV's own allocator: rows on a pitch of 512 bytes, one row or column packed.
 class DefaultAllocator : public GpuMat::Allocator {
-public:
+ public:
   static constexpr size_t pitch = 512;
 
   bool allocate(GpuMat *mat, int rows, int cols, size_t elem_size) override {
@@ -331,8 +316,7 @@ public:
     size_t step = rows > 1 && cols > 1 ? (row + pitch - 1) / pitch * pitch : row;
     size_t size = (step * static_cast<size_t>(rows) + pitch - 1) / pitch * pitch;
     mat->data = static_cast<uint8_t *>(std::aligned_alloc(pitch, size));
-    if (mat->data == nullptr)
-      return false;
+    if (mat->data == nullptr) return false;
     mat->step = step;
     mat->refcount = new int(0);
     allocations++;

@@ -14,18 +14,16 @@ struct entry {
   step_function step; /* one thread */
 };
 
-#define GENERIC_STEPS(name, work)                                                          \
-  {"vc_generic_" #name, [](void **p) { vc_generic_##name(*(vc_generic *)p[0]); }},         \
-      {"vc_generic_" #name "_more", [](void **p) {                                         \
-         vc_generic_##name##_more(*(vc_generic *)p[0], *(vc_generic_more *)p[1]);          \
-       }},
+#define GENERIC_STEPS(name, work)                                                  \
+  {"vc_generic_" #name, [](void **p) { vc_generic_##name(*(vc_generic *)p[0]); }}, \
+      {"vc_generic_" #name "_more",                                                \
+       [](void **p) { vc_generic_##name##_more(*(vc_generic *)p[0], *(vc_generic_more *)p[1]); }},
 
-#define FAST_STEPS(family, from, to, channels)                                             \
-  {"vc_" #family "_" #from "_" #to "_" #channels,                                          \
-   [](void **p) { vc_##family##_##from##_##to##_##channels(*(vc_fast *)p[0]); }},          \
-      {"vc_" #family "_" #from "_" #to "_" #channels "_list", [](void **p) {               \
-         vc_##family##_##from##_##to##_##channels##_list(*(vc_fast *)p[0],                 \
-                                                         *(vc_table *)p[1]);               \
+#define FAST_STEPS(family, from, to, channels)                                                 \
+  {"vc_" #family "_" #from "_" #to "_" #channels,                                              \
+   [](void **p) { vc_##family##_##from##_##to##_##channels(*(vc_fast *)p[0]); }},              \
+      {"vc_" #family "_" #from "_" #to "_" #channels "_list", [](void **p) {                   \
+         vc_##family##_##from##_##to##_##channels##_list(*(vc_fast *)p[0], *(vc_table *)p[1]); \
        }},
 
 static const entry entries[] = {VC_GENERIC_KERNELS(GENERIC_STEPS) VC_FAST_KERNELS(FAST_STEPS)};

@@ -31,7 +31,7 @@ typedef struct event {
   bool destroyed;
   stream *recorded;
   int epoch;
-  uint64_t capture; /* that it was recorded in; 0: none */
+  uint64_t capture;       /* that it was recorded in; 0: none */
   int clock[MAX_STREAMS]; /* what comes before it */
   struct event *next;
 } event;
@@ -50,7 +50,7 @@ typedef struct {
 } symbol;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static int devices = -1; /* not read yet */
+static int devices = -1;           /* not read yet */
 static char contexts[MAX_DEVICES]; /* their addresses are the handles */
 static bool retained[MAX_DEVICES];
 /* The first streams are the default ones: two for each device. */
@@ -115,11 +115,11 @@ static int end(int result) {
 #define ENTRY __attribute__((visibility("default")))
 
 /* A function of the driver: `body` gives the result where none is injected. */
-#define SIMULATED(name, parameters, handle, object, body)                 \
-  ENTRY int name parameters;                                              \
-  int name parameters {                                                   \
-    int result = begin(#name, (intptr_t)(handle), (uintptr_t)(object));   \
-    return end(result == SIM_SUCCESS ? (body) : result);                  \
+#define SIMULATED(name, parameters, handle, object, body)               \
+  ENTRY int name parameters;                                            \
+  int name parameters {                                                 \
+    int result = begin(#name, (intptr_t)(handle), (uintptr_t)(object)); \
+    return end(result == SIM_SUCCESS ? (body) : result);                \
   }
 
 /* --- devices and contexts */
@@ -142,8 +142,8 @@ static int unsafe(void) {
   for (int i = 0; i < MAX_CAPTURES; i++) {
     capture *each = &captures[i];
     bool mine = each->active && pthread_equal(each->thread, pthread_self());
-    bool disturbed = mine ? each->mode != SIM_RELAXED
-                          : mode == SIM_GLOBAL && each->mode == SIM_GLOBAL;
+    bool disturbed =
+        mine ? each->mode != SIM_RELAXED : mode == SIM_GLOBAL && each->mode == SIM_GLOBAL;
     if (!each->active || !disturbed) continue;
     each->invalidated = true;
     result = SIM_CAPTURE_UNSUPPORTED;
@@ -304,7 +304,8 @@ static int synchronize(intptr_t handle) {
 static bool is_busy(const stream *each, bool legacy) {
   if (each->busy) return true;
   for (int i = 2 * MAX_DEVICES; legacy && i < stream_count; i++) {
-    if (streams[i].busy && streams[i].device == each->device && !streams[i].non_blocking) return true;
+    if (streams[i].busy && streams[i].device == each->device && !streams[i].non_blocking)
+      return true;
   }
   return false;
 }
@@ -318,8 +319,7 @@ static int query_stream(intptr_t handle) {
 
 SIMULATED(cuStreamGetCtx, (intptr_t handle, void **context), handle, 0,
           get_stream_context(handle, context))
-SIMULATED(cuStreamGetFlags, (intptr_t handle, unsigned *flags), handle, 0,
-          get_flags(handle, flags))
+SIMULATED(cuStreamGetFlags, (intptr_t handle, unsigned *flags), handle, 0, get_flags(handle, flags))
 SIMULATED(cuStreamGetCaptureInfo_v2,
           (intptr_t handle, int *status, uint64_t *id, void *graph, void *dependencies,
            size_t *count),
@@ -438,10 +438,10 @@ static int query(const event *each) {
   return on && on->busy && on->epoch == each->epoch ? SIM_NOT_READY : SIM_SUCCESS;
 }
 
-SIMULATED(cuEventCreate, (event **out, unsigned flags), 0, 0,
+SIMULATED(cuEventCreate, (event * *out, unsigned flags), 0, 0,
           flags == 2 ? create_event(out) : broken("an event takes times", SIM_INVALID_VALUE))
-SIMULATED(cuEventDestroy_v2, (event *each), 0, each, destroy_event(each))
-SIMULATED(cuEventRecord, (event *each, intptr_t handle), handle, each, record(each, handle))
+SIMULATED(cuEventDestroy_v2, (event * each), 0, each, destroy_event(each))
+SIMULATED(cuEventRecord, (event * each, intptr_t handle), handle, each, record(each, handle))
 SIMULATED(cuStreamWaitEvent, (intptr_t handle, const event *each, unsigned flags), handle, each,
           flags ? SIM_INVALID_VALUE : wait_for(handle, each))
 SIMULATED(cuEventQuery, (const event *each), 0, each, query(each))
@@ -667,17 +667,17 @@ SIMULATED(cuLibraryLoadData,
           0, code,
           ((void)jit_options, (void)jit_values, (void)options, (void)values,
            load_library(library, code, jit_count + count)))
-SIMULATED(cuLibraryGetKernel, (kernel **out, const void *library, const char *name), 0, 0,
+SIMULATED(cuLibraryGetKernel, (kernel * *out, const void *library, const char *name), 0, 0,
           get_kernel(out, library, name))
 SIMULATED(cuLaunchKernel,
           (const kernel *each, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-           unsigned block_y, unsigned block_z, unsigned shared, intptr_t handle,
-           void **parameters, void **extra),
+           unsigned block_y, unsigned block_z, unsigned shared, intptr_t handle, void **parameters,
+           void **extra),
           handle, each,
-          shared || extra ? broken("a launch asks for what is not simulated", SIM_INVALID_VALUE)
-                          : launch(each,
-                                   (unsigned[6]){grid_x, grid_y, grid_z, block_x, block_y, block_z},
-                                   handle, parameters))
+          shared || extra
+              ? broken("a launch asks for what is not simulated", SIM_INVALID_VALUE)
+              : launch(each, (unsigned[6]){grid_x, grid_y, grid_z, block_x, block_y, block_z},
+                       handle, parameters))
 
 static const struct {
   int result;
@@ -709,9 +709,9 @@ SIMULATED(cuGetErrorName, (int code, const char **name), 0, 0, get_name(code, na
 #define DECLARE(type, name, parameters) ENTRY type name parameters;
 SIM_FUNCTIONS(DECLARE)
 
-#define LOCKED(statement)       \
-  pthread_mutex_lock(&mutex);   \
-  statement;                    \
+#define LOCKED(statement)     \
+  pthread_mutex_lock(&mutex); \
+  statement;                  \
   pthread_mutex_unlock(&mutex)
 
 void sim_set_devices(int count) { LOCKED(devices = count); }

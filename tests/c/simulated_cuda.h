@@ -51,47 +51,47 @@ typedef struct sim_call {
 typedef int (*sim_runner)(const char *kernel, const unsigned sizes[6], void **parameters);
 
 /* X(type, name, parameters) */
-#define SIM_FUNCTIONS(X)                                                                        \
-  /* How many devices there are: SIMULATED_CUDA_DEVICES, else 1. */                             \
-  X(void, sim_set_devices, (int count))                                                         \
-  /* The top of this thread's context stack, by device; -1: none. */                            \
-  X(void, sim_set_current, (int device))                                                        \
-  X(int, sim_current, (void))                                                                   \
-  /* How much this thread has pushed, and its capture mode. */                                  \
-  X(int, sim_depth, (void))                                                                     \
-  X(int, sim_mode, (void))                                                                      \
-  X(intptr_t, sim_stream_create, (int device, int non_blocking))                                \
-  X(void, sim_stream_destroy, (intptr_t stream))                                                \
-  /* What is and will be on the stream (1: legacy) is not done, until it is not busy. */        \
-  X(void, sim_busy, (intptr_t stream, int device, int busy))                                    \
-  X(uint64_t, sim_begin_capture, (intptr_t stream, int mode))                                   \
-  X(void, sim_join_capture, (intptr_t stream, intptr_t capturing))                              \
-  /* 0, or what went wrong meanwhile. Ends it on all its streams. */                            \
-  X(int, sim_end_capture, (intptr_t stream))                                                    \
-  X(void, sim_register, (const void *address, size_t bytes, int kind, int device))              \
-  X(void, sim_unregister, (const void *address))                                                \
-  /* After `after` more calls of the symbol, the next one gives `result`. */                    \
-  X(void, sim_fail, (const char *symbol, int after, int result))                                \
+#define SIM_FUNCTIONS(X)                                                                           \
+  /* How many devices there are: SIMULATED_CUDA_DEVICES, else 1. */                                \
+  X(void, sim_set_devices, (int count))                                                            \
+  /* The top of this thread's context stack, by device; -1: none. */                               \
+  X(void, sim_set_current, (int device))                                                           \
+  X(int, sim_current, (void))                                                                      \
+  /* How much this thread has pushed, and its capture mode. */                                     \
+  X(int, sim_depth, (void))                                                                        \
+  X(int, sim_mode, (void))                                                                         \
+  X(intptr_t, sim_stream_create, (int device, int non_blocking))                                   \
+  X(void, sim_stream_destroy, (intptr_t stream))                                                   \
+  /* What is and will be on the stream (1: legacy) is not done, until it is not busy. */           \
+  X(void, sim_busy, (intptr_t stream, int device, int busy))                                       \
+  X(uint64_t, sim_begin_capture, (intptr_t stream, int mode))                                      \
+  X(void, sim_join_capture, (intptr_t stream, intptr_t capturing))                                 \
+  /* 0, or what went wrong meanwhile. Ends it on all its streams. */                               \
+  X(int, sim_end_capture, (intptr_t stream))                                                       \
+  X(void, sim_register, (const void *address, size_t bytes, int kind, int device))                 \
+  X(void, sim_unregister, (const void *address))                                                   \
+  /* After `after` more calls of the symbol, the next one gives `result`. */                       \
+  X(void, sim_fail, (const char *symbol, int after, int result))                                   \
   /* Enqueues work, and says whether all that comes on `later` from now on runs after it. The    \
-   * number is the work's on its stream; 1 is the legacy stream of the current device. */        \
-  X(int, sim_work, (intptr_t stream))                                                           \
-  X(int, sim_is_after, (intptr_t later, intptr_t earlier, int work))                            \
-  /* Bytes of a device that were allocated and not freed. */                                    \
-  X(size_t, sim_used, (int device))                                                             \
-  /* Runs kernels; without, launches are noted only, as they are in a capture. */                \
-  X(void, sim_set_runner, (sim_runner run))                                                     \
-  /* The last launch: the kernel's name, and its sizes as a runner is given them. */            \
-  X(const char *, sim_last_kernel, (void))                                                      \
-  X(const unsigned *, sim_last_sizes, (void))                                                   \
-  /* From now on every call says that the driver is shutting down. */                           \
-  X(void, sim_shut_down, (int down))                                                            \
-  X(int, sim_calls, (const char *symbol))                                                       \
-  X(int, sim_log_length, (void))                                                                \
-  X(int, sim_log_read, (int index, sim_call *out))                                              \
-  X(void, sim_log_clear, (void))                                                                \
-  X(int, sim_events, (void))                                                                    \
-  /* Rules that were broken, and which was the last. */                                         \
-  X(int, sim_errors, (void))                                                                    \
+   * number is the work's on its stream; 1 is the legacy stream of the current device. */ \
+  X(int, sim_work, (intptr_t stream))                                                              \
+  X(int, sim_is_after, (intptr_t later, intptr_t earlier, int work))                               \
+  /* Bytes of a device that were allocated and not freed. */                                       \
+  X(size_t, sim_used, (int device))                                                                \
+  /* Runs kernels; without, launches are noted only, as they are in a capture. */                  \
+  X(void, sim_set_runner, (sim_runner run))                                                        \
+  /* The last launch: the kernel's name, and its sizes as a runner is given them. */               \
+  X(const char *, sim_last_kernel, (void))                                                         \
+  X(const unsigned *, sim_last_sizes, (void))                                                      \
+  /* From now on every call says that the driver is shutting down. */                              \
+  X(void, sim_shut_down, (int down))                                                               \
+  X(int, sim_calls, (const char *symbol))                                                          \
+  X(int, sim_log_length, (void))                                                                   \
+  X(int, sim_log_read, (int index, sim_call *out))                                                 \
+  X(void, sim_log_clear, (void))                                                                   \
+  X(int, sim_events, (void))                                                                       \
+  /* Rules that were broken, and which was the last. */                                            \
+  X(int, sim_errors, (void))                                                                       \
   X(const char *, sim_last_error, (void))
 
 #endif

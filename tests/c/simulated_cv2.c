@@ -16,8 +16,7 @@ static int shift = 3;
 static bool is(const char *name) { return strcmp(wrong, name) == 0; }
 
 typedef struct {
-  PyObject_HEAD
-  char *header; /* cv::Ptr: the GpuMat and its control block */
+  PyObject_HEAD char *header; /* cv::Ptr: the GpuMat and its control block */
   void *control;
 } Mat;
 
@@ -181,8 +180,7 @@ static PyObject *mat_create(Mat *self, PyObject *args) {
   *number(header, ROWS) = rows;
   *number(header, COLS) = cols;
   if (!is("cuda: never allocates")) {
-    call(header, is("cuda: allocate in slot 1") ? 1 : 2, rows, cols,
-         (size_t)channels_of(header));
+    call(header, is("cuda: allocate in slot 1") ? 1 : 2, rows, cols, (size_t)channels_of(header));
   }
   int32_t *counter = (int32_t *)*word(header, REFCOUNT);
   if (counter) *counter = is("cuda: starts at 2") ? 2 : 1;
@@ -191,11 +189,11 @@ static PyObject *mat_create(Mat *self, PyObject *args) {
 
 /* --- what OpenCV says of a header; of another one in one case */
 
-#define ANSWER(name, value)                                   \
-  static PyObject *name(Mat *self, PyObject *unused) {        \
-    (void)unused;                                             \
-    char *header = self->header, other[HEADER] = {0};         \
-    if (is("reads elsewhere")) header = other;                \
+#define ANSWER(name, value)                                          \
+  static PyObject *name(Mat *self, PyObject *unused) {               \
+    (void)unused;                                                    \
+    char *header = self->header, other[HEADER] = {0};                \
+    if (is("reads elsewhere")) header = other;                       \
     return PyLong_FromUnsignedLongLong((unsigned long long)(value)); \
   }
 ANSWER(cuda_ptr, *word(header, DATA))
@@ -219,8 +217,10 @@ static PyType_Slot slots[] = {{Py_tp_new, (void *)mat_new},
                               {Py_tp_dealloc, (void *)mat_dealloc},
                               {Py_tp_methods, methods},
                               {0, NULL}};
-static PyType_Spec spec = {.name = "cv2.cuda.GpuMat", .basicsize = sizeof(Mat),
-                           .flags = Py_TPFLAGS_DEFAULT, .slots = slots};
+static PyType_Spec spec = {.name = "cv2.cuda.GpuMat",
+                           .basicsize = sizeof(Mat),
+                           .flags = Py_TPFLAGS_DEFAULT,
+                           .slots = slots};
 
 /* How many headers were written to by another hand than this module's. */
 static PyObject *written_headers(PyObject *module, PyObject *unused) {

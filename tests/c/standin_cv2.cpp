@@ -21,19 +21,18 @@ PyTypeObject *mat_type, *allocator_type;
 PyObject *error_type;
 
 struct Mat {
-  PyObject_HEAD
-  std::shared_ptr<GpuMat> mat;
+  PyObject_HEAD std::shared_ptr<GpuMat> mat;
 };
 
 struct Allocator {
-  PyObject_HEAD
-  std::shared_ptr<GpuMat::Allocator> allocator;
+  PyObject_HEAD std::shared_ptr<GpuMat::Allocator> allocator;
 };
 
 GpuMat &of(PyObject *self) { return *reinterpret_cast<Mat *>(self)->mat; }
 
 // What OpenCV throws becomes cv2.error.
-template <class Function> PyObject *guarded(Function function) {
+template <class Function>
+PyObject *guarded(Function function) {
   try {
     return function();
   } catch (const std::exception &error) {
@@ -44,15 +43,13 @@ template <class Function> PyObject *guarded(Function function) {
 
 PyObject *new_empty(PyTypeObject *type, PyObject *, PyObject *) {
   PyObject *self = type->tp_alloc(type, 0);
-  if (self)
-    new (&reinterpret_cast<Mat *>(self)->mat) std::shared_ptr<GpuMat>();
+  if (self) new (&reinterpret_cast<Mat *>(self)->mat) std::shared_ptr<GpuMat>();
   return self;
 }
 
 PyObject *wrap(GpuMat made) {
   PyObject *self = new_empty(mat_type, nullptr, nullptr);
-  if (self)
-    reinterpret_cast<Mat *>(self)->mat = std::make_shared<GpuMat>(std::move(made));
+  if (self) reinterpret_cast<Mat *>(self)->mat = std::make_shared<GpuMat>(std::move(made));
   return self;
 }
 
@@ -91,8 +88,8 @@ int mat_init(PyObject *self, PyObject *args, PyObject *) {
 
 // --- methods
 
-#define GETTER(name, value) \
-  PyObject *name(PyObject *self, PyObject *) { \
+#define GETTER(name, value)                                                        \
+  PyObject *name(PyObject *self, PyObject *) {                                     \
     return guarded([&] { return PyLong_FromSize_t(static_cast<size_t>(value)); }); \
   }
 GETTER(mat_type_number, of(self).type())
@@ -122,23 +119,20 @@ PyObject *mat_clone(PyObject *self, PyObject *) {
 }
 
 bool read_range(PyObject *args, standin::Range *out) {
-  if (PyArg_ParseTuple(args, "ii", &out->start, &out->end))
-    return true;
+  if (PyArg_ParseTuple(args, "ii", &out->start, &out->end)) return true;
   PyErr_Clear();
   return PyArg_ParseTuple(args, "(ii)", &out->start, &out->end);
 }
 
 PyObject *mat_row_range(PyObject *self, PyObject *args) {
   standin::Range range;
-  if (!read_range(args, &range))
-    return nullptr;
+  if (!read_range(args, &range)) return nullptr;
   return guarded([&] { return wrap(of(self).rowRange(range.start, range.end)); });
 }
 
 PyObject *mat_col_range(PyObject *self, PyObject *args) {
   standin::Range range;
-  if (!read_range(args, &range))
-    return nullptr;
+  if (!read_range(args, &range)) return nullptr;
   return guarded([&] { return wrap(of(self).colRange(range.start, range.end)); });
 }
 
@@ -156,8 +150,7 @@ PyObject *mat_create(PyObject *self, PyObject *args) {
   int rows, cols, type;
   if (!PyArg_ParseTuple(args, "iii", &rows, &cols, &type)) {
     PyErr_Clear();
-    if (!PyArg_ParseTuple(args, "(ii)i", &cols, &rows, &type))
-      return nullptr;
+    if (!PyArg_ParseTuple(args, "(ii)i", &cols, &rows, &type)) return nullptr;
   }
   return guarded([&] {
     of(self).create(rows, cols, type);
@@ -167,8 +160,7 @@ PyObject *mat_create(PyObject *self, PyObject *args) {
 
 PyObject *mat_reshape(PyObject *self, PyObject *args) {
   int channels, rows = 0;
-  if (!PyArg_ParseTuple(args, "i|i", &channels, &rows))
-    return nullptr;
+  if (!PyArg_ParseTuple(args, "i|i", &channels, &rows)) return nullptr;
   return guarded([&] { return wrap(of(self).reshape(channels, rows)); });
 }
 
@@ -227,7 +219,8 @@ PyMethodDef mat_methods[] = {
 PyGetSetDef mat_getset[] = {{"step", get_step, nullptr, nullptr, nullptr},
                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
-template <class Function> void *slot(Function *function) {
+template <class Function>
+void *slot(Function *function) {
   return reinterpret_cast<void *>(function);
 }
 
@@ -246,8 +239,7 @@ PyObject *create_over(PyObject *, PyObject *args) {
   unsigned long long data, step = 0;
   if (!PyArg_ParseTuple(args, "iiiK|K", &rows, &cols, &type, &data, &step)) {
     PyErr_Clear();
-    if (!PyArg_ParseTuple(args, "(ii)iK|K", &cols, &rows, &type, &data, &step))
-      return nullptr;
+    if (!PyArg_ParseTuple(args, "(ii)iK|K", &cols, &rows, &type, &data, &step)) return nullptr;
   }
   return guarded([&] {
     void *memory = reinterpret_cast<void *>(static_cast<uintptr_t>(data));
@@ -255,15 +247,16 @@ PyObject *create_over(PyObject *, PyObject *args) {
     GpuMat packed(rows, cols, type, memory);
     bool overlaps = wanted && rows > 1 && wanted < packed.step; // which OpenCV lets pass
     GpuMat made = overlaps ? packed : GpuMat(rows, cols, type, memory, wanted);
-    if (overlaps)
-      made.step = wanted;
+    if (overlaps) made.step = wanted;
     return wrap(std::move(made));
   });
 }
 
 PyObject *device_count(PyObject *, PyObject *) { return PyLong_FromLong(0); }
 
-PyObject *live(PyObject *, PyObject *) { return PyLong_FromLong(standin::standard_allocator.live()); }
+PyObject *live(PyObject *, PyObject *) {
+  return PyLong_FromLong(standin::standard_allocator.live());
+}
 
 PyMethodDef cuda_functions[] = {
     {"createGpuMatFromCudaMemory", create_over, METH_VARARGS, nullptr},
@@ -275,8 +268,8 @@ PyMethodDef cuda_functions[] = {
 PyObject *typed(PyObject *depth, PyObject *channels) {
   long type = PyLong_AsLong(channels);
   return PyErr_Occurred() ? nullptr
-                          : PyLong_FromLong(standin::make_type(static_cast<int>(PyLong_AsLong(depth)),
-                                                               static_cast<int>(type)));
+                          : PyLong_FromLong(standin::make_type(
+                                static_cast<int>(PyLong_AsLong(depth)), static_cast<int>(type)));
 }
 PyMethodDef typed_method = {"CV_C", typed, METH_O, nullptr};
 
@@ -299,16 +292,15 @@ bool add_constants(PyObject *cv2) {
     for (int channels = 1; added && channels <= 4; channels++)
       added = add(cv2, name + "C" + std::to_string(channels),
                   PyLong_FromLong(standin::make_type(depth, channels)));
-    if (!added)
-      return false;
+    if (!added) return false;
   }
   return true;
 }
 
 bool add_classes(PyObject *cv2, PyObject *cuda) {
-  mat_type = make_type("cv2.cuda.GpuMat", {{Py_tp_init, slot(mat_init)},
-                                           {Py_tp_methods, mat_methods},
-                                           {Py_tp_getset, mat_getset}});
+  mat_type = make_type(
+      "cv2.cuda.GpuMat",
+      {{Py_tp_init, slot(mat_init)}, {Py_tp_methods, mat_methods}, {Py_tp_getset, mat_getset}});
   allocator_type = make_type("cv2.cuda.GpuMat.Allocator", {});
   error_type = PyErr_NewException("cv2.error", nullptr, nullptr);
   return mat_type && allocator_type && error_type &&
@@ -327,10 +319,17 @@ PyObject *build_information(PyObject *, PyObject *) {
 PyMethodDef functions[] = {{"getBuildInformation", build_information, METH_NOARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
-PyModuleDef cuda_definition = {PyModuleDef_HEAD_INIT, "cv2.cuda", nullptr, -1, cuda_functions,
-                               nullptr, nullptr, nullptr, nullptr};
-PyModuleDef definition = {PyModuleDef_HEAD_INIT, "cv2", "A stand-in.", -1, functions,
-                          nullptr, nullptr, nullptr, nullptr};
+PyModuleDef cuda_definition = {PyModuleDef_HEAD_INIT,
+                               "cv2.cuda",
+                               nullptr,
+                               -1,
+                               cuda_functions,
+                               nullptr,
+                               nullptr,
+                               nullptr,
+                               nullptr};
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "cv2", "A stand-in.", -1, functions, nullptr, nullptr, nullptr, nullptr};
 
 } // namespace
 

@@ -13,31 +13,29 @@ static _Alignas(64) uint8_t other_pixels[1 << 14];
 
 static void arguments_of_vc_version(void) { CHECK_TEXT(vc_version(), "0.1.0"); }
 
-static const vc_dtype wrong_dtypes[] = {{99, 8}, {255, 255}, {VC_UINT, 0}, {VC_UINT, 7},
-                                        {VC_FLOAT, 8}, {VC_BFLOAT, 32}, {VC_COMPLEX, 64},
-                                        {VC_BOOL, 1}, {3, 64}};
+static const vc_dtype wrong_dtypes[] = {{99, 8},          {255, 255},    {VC_UINT, 0},
+                                        {VC_UINT, 7},     {VC_FLOAT, 8}, {VC_BFLOAT, 32},
+                                        {VC_COMPLEX, 64}, {VC_BOOL, 1},  {3, 64}};
 enum { WRONG_DTYPES = sizeof wrong_dtypes / sizeof *wrong_dtypes };
 
 static void arguments_of_vc_dtype_size(void) {
-  for (int i = 0; i < WRONG_DTYPES; i++)
-    CHECK_INT(vc_dtype_size(wrong_dtypes[i]), 0);
+  for (int i = 0; i < WRONG_DTYPES; i++) CHECK_INT(vc_dtype_size(wrong_dtypes[i]), 0);
 }
 
 static void arguments_of_vc_dtype_name(void) {
-  for (int i = 0; i < WRONG_DTYPES; i++)
-    CHECK_TEXT(vc_dtype_name(wrong_dtypes[i]), "unknown");
+  for (int i = 0; i < WRONG_DTYPES; i++) CHECK_TEXT(vc_dtype_name(wrong_dtypes[i]), "unknown");
 }
 
 static void arguments_of_vc_dtype_typestr(void) {
-  for (int i = 0; i < WRONG_DTYPES; i++)
-    CHECK(vc_dtype_typestr(wrong_dtypes[i]) == NULL);
+  for (int i = 0; i < WRONG_DTYPES; i++) CHECK(vc_dtype_typestr(wrong_dtypes[i]) == NULL);
 }
 
 static void arguments_of_vc_dtype_from_typestr(void) {
   vc_dtype out;
-  static const char *const wrong[] = {"", "<", "=", "<f3", "<f16", "|V8", "<c8", ">f4", "\xff",
-                                      "<f4 ", "<u1<u1<u1<u1<u1<u1<u1<u1"};
-  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"typestr\" is NULL", vc_dtype_from_typestr(NULL, &out, into));
+  static const char *const wrong[] = {
+      "", "<", "=", "<f3", "<f16", "|V8", "<c8", ">f4", "\xff", "<f4 ", "<u1<u1<u1<u1<u1<u1<u1<u1"};
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"typestr\" is NULL",
+               vc_dtype_from_typestr(NULL, &out, into));
   REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_dtype_from_typestr("<f4", NULL, into));
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
     REFUSES_INTO(&out, VC_ERROR_DTYPE, "typestr is", vc_dtype_from_typestr(wrong[i], &out, into));
@@ -70,15 +68,15 @@ static void arguments_of_vc_cuda_host_kind(void) {
 static const int32_t wrong_devices[] = {-1, -2, 64, 77, INT32_MAX, INT32_MIN};
 static const vc_stream wrong_streams[] = {-2, -5, INTPTR_MIN};
 
-#define REFUSES_DEVICES(out, call)                                               \
-  for (size_t n = 0; n < sizeof wrong_devices / sizeof *wrong_devices; n++) {    \
-    int32_t wrong = wrong_devices[n];                                            \
-    REFUSES_INTO(out, VC_ERROR_DEVICE, "no CUDA device", call);                  \
+#define REFUSES_DEVICES(out, call)                                            \
+  for (size_t n = 0; n < sizeof wrong_devices / sizeof *wrong_devices; n++) { \
+    int32_t wrong = wrong_devices[n];                                         \
+    REFUSES_INTO(out, VC_ERROR_DEVICE, "no CUDA device", call);               \
   }
-#define REFUSES_STREAMS(out, call)                                               \
-  for (size_t n = 0; n < sizeof wrong_streams / sizeof *wrong_streams; n++) {    \
-    vc_stream wrong = wrong_streams[n];                                          \
-    REFUSES_INTO(out, VC_ERROR_ARGUMENT, "stream is -", call);                      \
+#define REFUSES_STREAMS(out, call)                                            \
+  for (size_t n = 0; n < sizeof wrong_streams / sizeof *wrong_streams; n++) { \
+    vc_stream wrong = wrong_streams[n];                                       \
+    REFUSES_INTO(out, VC_ERROR_ARGUMENT, "stream is -", call);                \
   }
 
 static void arguments_of_vc_stream_same(void) {
@@ -92,7 +90,8 @@ static void arguments_of_vc_stream_order(void) {
   REFUSES_STREAMS(&out, vc_stream_order(0, 1, wrong, into));
   REFUSES_STREAMS(&out, vc_stream_order(0, wrong, wrong, into));
   if (has_gpu)
-    REFUSES(VC_ERROR_DEVICE, "no CUDA device 1: this machine has 1", vc_stream_order(1, 1, 2, into));
+    REFUSES(VC_ERROR_DEVICE, "no CUDA device 1: this machine has 1",
+            vc_stream_order(1, 1, 2, into));
 }
 
 static void arguments_of_vc_stream_synchronize(void) {
@@ -152,7 +151,8 @@ static void arguments_of_vc_view_packed(void) {
   const int64_t shape[] = {4, 6, 3, 1}, negative[] = {4, -1, 3}, huge[] = {INT64_MAX, 2, 2};
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"shape\" is NULL",
                vc_view_packed(pixels, cpu, u8, 3, NULL, &out, into));
-  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_view_packed(pixels, cpu, u8, 3, shape, NULL, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL",
+          vc_view_packed(pixels, cpu, u8, 3, shape, NULL, into));
   static const int32_t ranks[] = {0, -1, 5, INT32_MAX, INT32_MIN};
   for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++)
     REFUSES_INTO(&out, VC_ERROR_LAYOUT, "rank",
@@ -173,24 +173,21 @@ static void arguments_of_vc_view_packed(void) {
 static void arguments_of_vc_view_is_empty(void) {
   broken_view all[64];
   int count = break_view(image_in(pixels, cpu, u8), all);
-  for (int i = 0; i < count; i++)
-    CHECK(!vc_view_is_empty(&all[i].view));
+  for (int i = 0; i < count; i++) CHECK(!vc_view_is_empty(&all[i].view));
   CHECK(!vc_view_is_empty(NULL));
 }
 
 static void arguments_of_vc_view_is_packed(void) {
   broken_view all[64];
   int count = break_view(image_in(pixels, cpu, u8), all), packed = 0;
-  for (int i = 0; i < count; i++)
-    packed += vc_view_is_packed(&all[i].view);
+  for (int i = 0; i < count; i++) packed += vc_view_is_packed(&all[i].view);
   CHECK(packed <= count && !vc_view_is_packed(NULL));
 }
 
 static void arguments_of_vc_view_nbytes(void) {
   broken_view all[64];
   int count = break_view(image_in(pixels, cpu, u8), all);
-  for (int i = 0; i < count; i++)
-    CHECK(vc_view_nbytes(&all[i].view) <= INT64_MAX);
+  for (int i = 0; i < count; i++) CHECK(vc_view_nbytes(&all[i].view) <= INT64_MAX);
   CHECK_INT(vc_view_nbytes(NULL), 0);
 }
 
@@ -234,8 +231,7 @@ static void arguments_of_vc_view_from_image(void) {
 static void arguments_of_vc_view_looks_planar(void) {
   broken_view all[64];
   int count = break_view(image_in(pixels, cpu, u8), all);
-  for (int i = 0; i < count; i++)
-    (void)vc_view_looks_planar(&all[i].view);
+  for (int i = 0; i < count; i++) (void)vc_view_looks_planar(&all[i].view);
   CHECK(!vc_view_looks_planar(NULL));
 }
 
@@ -282,11 +278,11 @@ typedef struct broken_tensor {
 
 static int break_tensor(broken_tensor out[32]) {
   int count = 0;
-#define BREAK(status_, part_, ...)                                  \
-  do {                                                              \
-    DLTensor tensor = good_tensor();                                \
-    __VA_ARGS__;                                                    \
-    out[count++] = (broken_tensor){tensor, (status_), (part_)};     \
+#define BREAK(status_, part_, ...)                              \
+  do {                                                          \
+    DLTensor tensor = good_tensor();                            \
+    __VA_ARGS__;                                                \
+    out[count++] = (broken_tensor){tensor, (status_), (part_)}; \
   } while (0)
   static int64_t negative[] = {4, -6, 3}, huge[] = {INT64_MAX, 2, 2};
   static int64_t far[] = {INT64_MAX, 3, 1}, back[] = {INT64_MIN, 3, 1};
@@ -317,7 +313,8 @@ static void arguments_of_vc_view_from_dltensor(void) {
   DLTensor good = good_tensor();
   broken_tensor all[32];
   int count = break_tensor(all);
-  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"dltensor\" is NULL", vc_view_from_dltensor(NULL, &out, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"dltensor\" is NULL",
+               vc_view_from_dltensor(NULL, &out, into));
   REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_view_from_dltensor(&good, NULL, into));
   for (int i = 0; i < count; i++)
     REFUSES_INTO(&out, all[i].status, all[i].part,
@@ -354,9 +351,8 @@ static void arguments_of_vc_view_from_dlpack(void) {
 
 static void arguments_of_vc_view_from_dlpack_versioned(void) {
   imported out;
-  DLManagedTensorVersioned managed = {.version = {1, 0},
-                                      .deleter = never_deleted_versioned,
-                                      .dl_tensor = good_tensor()};
+  DLManagedTensorVersioned managed = {
+      .version = {1, 0}, .deleter = never_deleted_versioned, .dl_tensor = good_tensor()};
   broken_tensor all[32];
   int count = break_tensor(all);
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"tensor\" is NULL",
@@ -396,8 +392,7 @@ static void arguments_of_vc_dlpack_from_view(void) {
                vc_dlpack_from_view(&view, &owner, &out, into));
   IS_MINE(owner);
   view.strides[0] -= 1;
-  if (CHECK_OK(vc_dlpack_from_view(&view, NULL, &out, &error)))
-    out->deleter(out);
+  if (CHECK_OK(vc_dlpack_from_view(&view, NULL, &out, &error))) out->deleter(out);
 }
 
 static void arguments_of_vc_dlpack_versioned_from_view(void) {
@@ -421,8 +416,12 @@ static void arguments_of_vc_dlpack_versioned_from_view(void) {
 /* -------------------------------------------------------------- CUDA Array Interface */
 
 static vc_cuda_array good_array(void) {
-  return (vc_cuda_array){.version = 3, .data = (uintptr_t)pixels, .ndim = 3,
-                         .shape = {4, 6, 3}, .strides = {18, 3, 1}, .typestr = "|u1"};
+  return (vc_cuda_array){.version = 3,
+                         .data = (uintptr_t)pixels,
+                         .ndim = 3,
+                         .shape = {4, 6, 3},
+                         .strides = {18, 3, 1},
+                         .typestr = "|u1"};
 }
 
 static void arguments_of_vc_view_from_cuda_array(void) {
@@ -431,13 +430,13 @@ static void arguments_of_vc_view_from_cuda_array(void) {
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"array\" is NULL",
                vc_view_from_cuda_array(NULL, gpu, &out, into));
   REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_view_from_cuda_array(&good, gpu, NULL, into));
-#define BREAK(status, part, ...)                                                              \
-  do {                                                                                        \
-    vc_cuda_array array = good_array();                                                       \
-    vc_device device = gpu;                                                                   \
-    __VA_ARGS__;                                                                              \
+#define BREAK(status, part, ...)                                                               \
+  do {                                                                                         \
+    vc_cuda_array array = good_array();                                                        \
+    vc_device device = gpu;                                                                    \
+    __VA_ARGS__;                                                                               \
     REFUSES_INTO(&out, (status), (part), vc_view_from_cuda_array(&array, device, &out, into)); \
-    array.has_strides = true;                                                                 \
+    array.has_strides = true;                                                                  \
     REFUSES_INTO(&out, (status), (part), vc_view_from_cuda_array(&array, device, &out, into)); \
   } while (0)
   BREAK(VC_ERROR_VALUE, "version", array.version = 1);
@@ -460,7 +459,8 @@ static void arguments_of_vc_view_from_cuda_array(void) {
 static void arguments_of_vc_cuda_array_from_view(void) {
   vc_cuda_array out;
   vc_view view = image_in(pixels, gpu, f32);
-  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"view\" is NULL", vc_cuda_array_from_view(NULL, &out, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"view\" is NULL",
+               vc_cuda_array_from_view(NULL, &out, into));
   REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_cuda_array_from_view(&view, NULL, into));
   REFUSES_BROKEN_VIEWS(&out, view, vc_cuda_array_from_view(broken, &out, into));
   view.device = cpu;
@@ -517,10 +517,10 @@ static vc_transform_params defaults(void) {
 static void refuses_params(void) {
   static double numbers[600];
   vc_view to = image_in(pixels, cpu, f32), from = image_in(other_pixels, cpu, u8);
-#define BREAK(status, part, ...)                                                         \
-  do {                                                                                   \
-    vc_transform_params params = defaults();                                             \
-    __VA_ARGS__;                                                                         \
+#define BREAK(status, part, ...)                                                                 \
+  do {                                                                                           \
+    vc_transform_params params = defaults();                                                     \
+    __VA_ARGS__;                                                                                 \
     REFUSES_INTO(&pixels, (status), (part), transform_checked(&to, &from, 1, &params, 0, into)); \
   } while (0)
   BREAK(VC_ERROR_ARGUMENT, "size is 0", memset(&params, 0, sizeof params));
@@ -563,14 +563,14 @@ static void reads_longer_params(void) {
 static void refuses_counts(void) {
   vc_view *from = malloc(sizeof *from), to = image_in(pixels, cpu, f32), batch = to;
   vc_transform_params params = defaults();
-  if (!CHECK(from != NULL))
-    return;
+  if (!CHECK(from != NULL)) return;
   *from = image_in(other_pixels, cpu, u8);
   batch.ndim = 4;
   const int64_t shape[] = {2, 4, 6, 3};
   CHECK_OK(vc_view_packed(pixels, cpu, f32, 4, shape, &batch, &error));
   static const size_t counts[] = {2, 3, 1000, SIZE_MAX / 2, SIZE_MAX};
-  REFUSES_INTO(&pixels, VC_ERROR_ARGUMENT, "no source", transform_checked(&to, from, 0, &params, 0, into));
+  REFUSES_INTO(&pixels, VC_ERROR_ARGUMENT, "no source",
+               transform_checked(&to, from, 0, &params, 0, into));
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
     REFUSES_INTO(&pixels, VC_ERROR_LAYOUT, "needs as many",
                  transform_checked(&to, from, counts[i], &params, 0, into));
@@ -601,14 +601,17 @@ static void arguments_of_vc_transform(void) {
                        (both[1] = *broken, transform_checked(&part, both, 2, &params, 0, into)));
   REFUSES_STREAMS(&pixels, transform_checked(&to, &from, 1, &params, wrong, into));
   part = to, part.readonly = 1;
-  REFUSES_INTO(&pixels, VC_ERROR_VALUE, "read-only", transform_checked(&part, &from, 1, &params, 0, into));
+  REFUSES_INTO(&pixels, VC_ERROR_VALUE, "read-only",
+               transform_checked(&part, &from, 1, &params, 0, into));
   part = to, part.data = pixels + 8;
   REFUSES_INTO(&pixels, VC_ERROR_VALUE, "shares memory",
                transform_checked(&to, &part, 1, &params, 0, into));
   part = to, part.ndim = 1;
-  REFUSES_INTO(&pixels, VC_ERROR_LAYOUT, "rank 1", transform_checked(&part, &from, 1, &params, 0, into));
+  REFUSES_INTO(&pixels, VC_ERROR_LAYOUT, "rank 1",
+               transform_checked(&part, &from, 1, &params, 0, into));
   part = from, part.device = gpu;
-  REFUSES_INTO(&pixels, VC_ERROR_DEVICE, "vc_copy", transform_checked(&to, &part, 1, &params, 0, into));
+  REFUSES_INTO(&pixels, VC_ERROR_DEVICE, "vc_copy",
+               transform_checked(&to, &part, 1, &params, 0, into));
   both[0] = to, both[0].device = both[1].device = part.device = (vc_device){VC_CUDA, 77};
   REFUSES_INTO(&pixels, VC_ERROR_DEVICE, "no CUDA device",
                transform_checked(&both[0], &part, 1, &params, 0, into));
@@ -634,7 +637,8 @@ static void arguments_of_vc_views_find_overlap(void) {
                vc_views_find_overlap(NULL, 1, &from, 1, &out, into));
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"from\" is NULL",
                vc_views_find_overlap(&to, 1, NULL, 1, &out, into));
-  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_views_find_overlap(&to, 1, &from, 1, NULL, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL",
+          vc_views_find_overlap(&to, 1, &from, 1, NULL, into));
   REFUSES_BROKEN_VIEWS(&out, to, vc_views_find_overlap(broken, 1, &from, 1, &out, into));
   REFUSES_BROKEN_VIEWS(&out, from, vc_views_find_overlap(&to, 1, broken, 1, &out, into));
   CHECK_OK(vc_views_find_overlap(NULL, 0, NULL, 0, &out, &error));
@@ -662,57 +666,28 @@ static void arguments_of_vc_transform_simd(void) { CHECK(vc_transform_simd() != 
 static void arguments_of_vc_transform_kernels(void) { CHECK(vc_transform_kernels() != NULL); }
 
 static const tested_function functions[] = {
-    TESTED(vc_version)
-    TESTED(vc_dtype_size)
-    TESTED(vc_dtype_name)
-    TESTED(vc_dtype_typestr)
-    TESTED(vc_dtype_from_typestr)
-    TESTED(vc_cuda_mode)
-    TESTED(vc_cuda_device_count)
-    TESTED(vc_cuda_reason)
-    TESTED(vc_cuda_pointer_device)
-    TESTED(vc_cuda_host_kind)
-    TESTED(vc_stream_same)
-    TESTED(vc_stream_order)
-    TESTED(vc_stream_synchronize)
-    TESTED(vc_stream_is_capturing)
-    TESTED(vc_stream_is_idle)
-    TESTED(vc_mark_set)
-    TESTED(vc_mark_done)
-    TESTED(vc_mark_drop)
-    TESTED(vc_cuda_warmup)
-    TESTED(vc_view_check)
-    TESTED(vc_view_packed)
-    TESTED(vc_view_is_empty)
-    TESTED(vc_view_is_packed)
-    TESTED(vc_view_nbytes)
-    TESTED(vc_view_span)
-    TESTED(vc_image_from_view)
-    TESTED(vc_view_from_image)
-    TESTED(vc_view_looks_planar)
-    TESTED(vc_owner_release)
-    TESTED(vc_owner_split)
-    TESTED(vc_collect)
-    TESTED(vc_collect_pending)
-    TESTED(vc_collect_notify)
-    TESTED(vc_collect_here)
-    TESTED(vc_statistics_read)
-    TESTED(vc_view_from_dltensor)
-    TESTED(vc_view_from_dlpack)
-    TESTED(vc_view_from_dlpack_versioned)
-    TESTED(vc_dlpack_from_view)
-    TESTED(vc_dlpack_versioned_from_view)
-    TESTED(vc_view_from_cuda_array)
-    TESTED(vc_cuda_array_from_view)
-    TESTED(vc_copy)
-    TESTED(vc_transform)
-    TESTED(vc_transform_check)
-    TESTED(vc_views_find_overlap)
-    TESTED(vc_transform_set_threads)
-    TESTED(vc_transform_adds_alpha)
-    TESTED(vc_transform_simd)
-    TESTED(vc_transform_kernels)
-};
+    TESTED(vc_version) TESTED(vc_dtype_size) TESTED(vc_dtype_name) TESTED(vc_dtype_typestr) TESTED(
+        vc_dtype_from_typestr) TESTED(vc_cuda_mode) TESTED(vc_cuda_device_count)
+        TESTED(vc_cuda_reason) TESTED(vc_cuda_pointer_device) TESTED(vc_cuda_host_kind) TESTED(
+            vc_stream_same) TESTED(vc_stream_order) TESTED(vc_stream_synchronize)
+            TESTED(vc_stream_is_capturing) TESTED(vc_stream_is_idle) TESTED(vc_mark_set) TESTED(
+                vc_mark_done) TESTED(vc_mark_drop) TESTED(vc_cuda_warmup) TESTED(vc_view_check)
+                TESTED(vc_view_packed) TESTED(vc_view_is_empty) TESTED(vc_view_is_packed)
+                    TESTED(vc_view_nbytes) TESTED(vc_view_span) TESTED(vc_image_from_view) TESTED(
+                        vc_view_from_image) TESTED(vc_view_looks_planar) TESTED(vc_owner_release)
+                        TESTED(vc_owner_split) TESTED(vc_collect) TESTED(vc_collect_pending) TESTED(
+                            vc_collect_notify) TESTED(vc_collect_here) TESTED(vc_statistics_read)
+                            TESTED(vc_view_from_dltensor) TESTED(vc_view_from_dlpack)
+                                TESTED(vc_view_from_dlpack_versioned) TESTED(vc_dlpack_from_view)
+                                    TESTED(vc_dlpack_versioned_from_view)
+                                        TESTED(vc_view_from_cuda_array)
+                                            TESTED(vc_cuda_array_from_view) TESTED(vc_copy)
+                                                TESTED(vc_transform) TESTED(vc_transform_check)
+                                                    TESTED(vc_views_find_overlap)
+                                                        TESTED(vc_transform_set_threads)
+                                                            TESTED(vc_transform_adds_alpha)
+                                                                TESTED(vc_transform_simd)
+                                                                    TESTED(vc_transform_kernels)};
 
 int main(void) {
   has_gpu = getenv("SIMULATED_CUDA_DEVICES") != NULL;

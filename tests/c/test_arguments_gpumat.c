@@ -170,10 +170,10 @@ static void arguments_of_vc_view_from_gpumat(void) {
   REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_view_from_gpumat(&abi, &mat, false, NULL, into));
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "vc_gpumat_abi_init",
                vc_view_from_gpumat(&zeroed, &mat, false, &out, into));
-#define BREAK(status, part, ...)                                                             \
-  do {                                                                                       \
-    vc_gpumat made = good_mat();                                                              \
-    __VA_ARGS__;                                                                             \
+#define BREAK(status, part, ...)                                                               \
+  do {                                                                                         \
+    vc_gpumat made = good_mat();                                                               \
+    __VA_ARGS__;                                                                               \
     REFUSES_INTO(&out, (status), (part), vc_view_from_gpumat(&abi, &made, false, &out, into)); \
   } while (0)
   BREAK(VC_ERROR_VALUE, "damaged", made.flags &= 0xFFFF);
@@ -218,10 +218,10 @@ static void arguments_of_vc_pool_new(void) {
   vc_pool_backend good = good_backend();
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"backend\" is NULL", vc_pool_new(NULL, &out, into));
   REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_pool_new(&good, NULL, into));
-#define BREAK(part, ...)                                                       \
-  do {                                                                         \
-    vc_pool_backend backend = good_backend();                                  \
-    __VA_ARGS__;                                                               \
+#define BREAK(part, ...)                                                              \
+  do {                                                                                \
+    vc_pool_backend backend = good_backend();                                         \
+    __VA_ARGS__;                                                                      \
     REFUSES_INTO(&out, VC_ERROR_ARGUMENT, (part), vc_pool_new(&backend, &out, into)); \
   } while (0)
   BREAK("size is 0", backend.size = 0);
@@ -246,8 +246,7 @@ static void arguments_of_vc_pool_use(void) {
   REFUSES(VC_ERROR_ARGUMENT, "\"abi\" is NULL", vc_pool_use(pool, NULL, streams, 1, &owner, into));
   REFUSES(VC_ERROR_ARGUMENT, "\"streams\" is NULL", vc_pool_use(pool, &abi, NULL, 1, &owner, into));
   REFUSES(VC_ERROR_ARGUMENT, "stream is -5", vc_pool_use(pool, &abi, streams, 2, &owner, into));
-  REFUSES(VC_ERROR_VALUE, "too many",
-          vc_pool_use(pool, &abi, streams, SIZE_MAX, &owner, into));
+  REFUSES(VC_ERROR_VALUE, "too many", vc_pool_use(pool, &abi, streams, SIZE_MAX, &owner, into));
   REFUSES(VC_ERROR_ABI, "without CUDA", vc_pool_use(pool, &stock, streams, 1, &owner, into));
   REFUSES(VC_ERROR_ABI, "without CUDA", vc_pool_use(pool, &zeroed, streams, 1, &owner, into));
   REFUSES(VC_ERROR_VALUE, "before the default allocator",
@@ -276,7 +275,8 @@ static void arguments_of_vc_pool_gpumat(void) {
   for (int i = 0; i < 4; i++)
     REFUSES(VC_ERROR_ARGUMENT, "type is",
             vc_pool_gpumat(pool, &abi, 4, 6, types[i], 1, &owner, &mat, into));
-  REFUSES(VC_ERROR_ARGUMENT, "-1 rows", vc_pool_gpumat(pool, &abi, -1, 6, 0, 1, &owner, &mat, into));
+  REFUSES(VC_ERROR_ARGUMENT, "-1 rows",
+          vc_pool_gpumat(pool, &abi, -1, 6, 0, 1, &owner, &mat, into));
   REFUSES(VC_ERROR_ARGUMENT, "needs 0 or more",
           vc_pool_gpumat(pool, &abi, 4, INT32_MIN, 0, 1, &owner, &mat, into));
   REFUSES(VC_ERROR_ARGUMENT, "stream is -7",
@@ -299,8 +299,7 @@ static void arguments_of_vc_pool_close(void) {
   vc_pool_close(NULL);
   vc_pool_close(pool);
   REFUSES(VC_ERROR_VALUE, "was closed", vc_pool_use(pool, &abi, NULL, 0, NULL, into));
-  REFUSES(VC_ERROR_MEMORY, "gives none",
-          vc_pool_gpumat(pool, &abi, 4, 6, 0, 1, NULL, &mat, into));
+  REFUSES(VC_ERROR_MEMORY, "gives none", vc_pool_gpumat(pool, &abi, 4, 6, 0, 1, NULL, &mat, into));
 }
 
 /* --- verifying OpenCV's layout */
@@ -342,29 +341,15 @@ static void arguments_of_vc_gpumat_control_probe_ended(void) {
 }
 
 static const tested_function functions[] = {
-    TESTED(vc_gpumat_abi_init)
-    TESTED(vc_gpumat_type)
-    TESTED(vc_gpumat_over)
-    TESTED(vc_gpumat_lend)
-    TESTED(vc_gpumat_new)
-    TESTED(vc_gpumat_drop)
-    TESTED(vc_gpumat_hold)
-    TESTED(vc_view_from_gpumat)
-    TESTED(vc_gpumat_share)
-    TESTED(vc_pool_new)
-    TESTED(vc_pool_driver)
-    TESTED(vc_pool_allocator)
-    TESTED(vc_pool_use)
-    TESTED(vc_pool_gpumat)
-    TESTED(vc_pool_trim)
-    TESTED(vc_pool_close)
-    TESTED(vc_memory_read)
-    TESTED(vc_gpumat_verify)
-    TESTED(vc_gpumat_probe_begin)
-    TESTED(vc_gpumat_probe_end)
-    TESTED(vc_gpumat_control_probe_begin)
-    TESTED(vc_gpumat_control_probe_ended)
-};
+    TESTED(vc_gpumat_abi_init) TESTED(vc_gpumat_type) TESTED(vc_gpumat_over) TESTED(vc_gpumat_lend)
+        TESTED(vc_gpumat_new) TESTED(vc_gpumat_drop) TESTED(vc_gpumat_hold)
+            TESTED(vc_view_from_gpumat) TESTED(vc_gpumat_share) TESTED(vc_pool_new)
+                TESTED(vc_pool_driver) TESTED(vc_pool_allocator) TESTED(vc_pool_use)
+                    TESTED(vc_pool_gpumat) TESTED(vc_pool_trim) TESTED(vc_pool_close)
+                        TESTED(vc_memory_read) TESTED(vc_gpumat_verify)
+                            TESTED(vc_gpumat_probe_begin) TESTED(vc_gpumat_probe_end)
+                                TESTED(vc_gpumat_control_probe_begin)
+                                    TESTED(vc_gpumat_control_probe_ended)};
 
 int main(void) {
   vc_pool_backend backend = good_backend();

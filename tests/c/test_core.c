@@ -19,8 +19,7 @@ static uint8_t memory[4096];
 
 static void test_version(void) {
   char needed[32];
-  snprintf(needed, sizeof needed, "%d.%d.%d", VC_VERSION_MAJOR, VC_VERSION_MINOR,
-           VC_VERSION_PATCH);
+  snprintf(needed, sizeof needed, "%d.%d.%d", VC_VERSION_MAJOR, VC_VERSION_MINOR, VC_VERSION_PATCH);
   CHECK_TEXT(vc_version(), needed);
 }
 
@@ -30,12 +29,12 @@ static void test_dtypes(void) {
     size_t size;
     const char *name;
   } known[] = {
-      {{VC_BOOL, 8}, 1, "bool"},     {{VC_INT, 8}, 1, "int8"},
-      {{VC_INT, 16}, 2, "int16"},    {{VC_INT, 32}, 4, "int32"},
-      {{VC_INT, 64}, 8, "int64"},    {{VC_UINT, 8}, 1, "uint8"},
-      {{VC_UINT, 16}, 2, "uint16"},  {{VC_UINT, 32}, 4, "uint32"},
-      {{VC_UINT, 64}, 8, "uint64"},  {{VC_FLOAT, 16}, 2, "float16"},
-      {{VC_FLOAT, 32}, 4, "float32"}, {{VC_FLOAT, 64}, 8, "float64"},
+      {{VC_BOOL, 8}, 1, "bool"},        {{VC_INT, 8}, 1, "int8"},
+      {{VC_INT, 16}, 2, "int16"},       {{VC_INT, 32}, 4, "int32"},
+      {{VC_INT, 64}, 8, "int64"},       {{VC_UINT, 8}, 1, "uint8"},
+      {{VC_UINT, 16}, 2, "uint16"},     {{VC_UINT, 32}, 4, "uint32"},
+      {{VC_UINT, 64}, 8, "uint64"},     {{VC_FLOAT, 16}, 2, "float16"},
+      {{VC_FLOAT, 32}, 4, "float32"},   {{VC_FLOAT, 64}, 8, "float64"},
       {{VC_BFLOAT, 16}, 2, "bfloat16"},
   };
   size_t count = sizeof known / sizeof known[0];
@@ -58,8 +57,8 @@ static void test_dtypes(void) {
 static void refuse_dtype(uint8_t code, uint8_t bits, const char *part) {
   vc_view view;
   vc_dtype dtype = {code, bits};
-  CHECK_FAILS(vc_view_packed(memory, cpu, dtype, 1, (int64_t[]){4}, &view, &error),
-              VC_ERROR_DTYPE, part);
+  CHECK_FAILS(vc_view_packed(memory, cpu, dtype, 1, (int64_t[]){4}, &view, &error), VC_ERROR_DTYPE,
+              part);
 }
 
 static void test_refused_dtypes(void) {
@@ -120,21 +119,19 @@ static void test_packed_refuses(void) {
   const int64_t fits[] = {1, 1, 1, 1, 1};
   CHECK_FAILS(vc_view_packed(memory, cpu, u8, 0, fits, &view, &error), VC_ERROR_LAYOUT,
               "rank 0, needs 1 to 4");
-  CHECK_FAILS(vc_view_packed(memory, cpu, u8, 5, fits, &view, &error), VC_ERROR_LAYOUT,
-              "rank 5");
-  CHECK_FAILS(vc_view_packed(memory, cpu, u8, -1, fits, &view, &error), VC_ERROR_LAYOUT,
-              "rank -1");
-  CHECK_FAILS(vc_view_packed(memory, cpu, u8, INT32_MIN, fits, &view, &error),
-              VC_ERROR_LAYOUT, "rank");
-  CHECK_FAILS(vc_view_packed(memory, cpu, u8, 2, (int64_t[]){3, -2}, &view, &error),
-              VC_ERROR_VALUE, "axis 1 is -2 long");
-  CHECK_FAILS(vc_view_packed(NULL, cpu, u8, 2, (int64_t[]){3, 2}, &view, &error),
-              VC_ERROR_VALUE, "data is NULL although the array has 6 bytes");
+  CHECK_FAILS(vc_view_packed(memory, cpu, u8, 5, fits, &view, &error), VC_ERROR_LAYOUT, "rank 5");
+  CHECK_FAILS(vc_view_packed(memory, cpu, u8, -1, fits, &view, &error), VC_ERROR_LAYOUT, "rank -1");
+  CHECK_FAILS(vc_view_packed(memory, cpu, u8, INT32_MIN, fits, &view, &error), VC_ERROR_LAYOUT,
+              "rank");
+  CHECK_FAILS(vc_view_packed(memory, cpu, u8, 2, (int64_t[]){3, -2}, &view, &error), VC_ERROR_VALUE,
+              "axis 1 is -2 long");
+  CHECK_FAILS(vc_view_packed(NULL, cpu, u8, 2, (int64_t[]){3, 2}, &view, &error), VC_ERROR_VALUE,
+              "data is NULL although the array has 6 bytes");
   CHECK_FAILS(vc_view_packed(memory, cpu, f32, 1, (int64_t[]){INT64_MAX}, &view, &error),
               VC_ERROR_VALUE, "more bytes than 64 bits");
-  CHECK_FAILS(vc_view_packed(memory, cpu, u8, 3, (int64_t[]){1 << 24, 1 << 24, 1 << 24},
-                             &view, &error),
-              VC_ERROR_VALUE, "more bytes than 64 bits");
+  CHECK_FAILS(
+      vc_view_packed(memory, cpu, u8, 3, (int64_t[]){1 << 24, 1 << 24, 1 << 24}, &view, &error),
+      VC_ERROR_VALUE, "more bytes than 64 bits");
   CHECK_INT(view.ndim, 77); /* written on success only */
   CHECK_INT(vc_view_packed(NULL, cpu, u8, 1, fits, &view, NULL), VC_ERROR_VALUE);
 }
@@ -238,8 +235,8 @@ static void test_empty_views(void) {
   int64_t vast[] = {0, INT64_MAX, INT64_MAX, INT64_MAX};
   CHECK_OK(vc_view_packed(NULL, cpu, f32, 4, vast, &view, &error));
   CHECK_INT(vc_view_nbytes(&view), 0);
-  CHECK_FAILS(vc_view_packed(NULL, cpu, f32, 2, (int64_t[]){0, -1}, &view, &error),
-              VC_ERROR_VALUE, "axis 1 is -1 long");
+  CHECK_FAILS(vc_view_packed(NULL, cpu, f32, 2, (int64_t[]){0, -1}, &view, &error), VC_ERROR_VALUE,
+              "axis 1 is -1 long");
 }
 
 static void test_packed_ignores_ones(void) {
@@ -455,9 +452,7 @@ static void test_planar(void) {
 
 /* ------------------------------------------------------------------- owners */
 
-static void count_release(void *context) {
-  atomic_fetch_add((_Atomic int *)context, 1);
-}
+static void count_release(void *context) { atomic_fetch_add((_Atomic int *)context, 1); }
 
 static void test_owner(void) {
   _Atomic int count = 0;
@@ -549,8 +544,7 @@ static void test_notify(void) {
 
 static bool may_end_here;
 static bool try_release(const vc_owner *owner) {
-  if (!may_end_here || owner->release != count_release)
-    return false;
+  if (!may_end_here || owner->release != count_release) return false;
   owner->release(owner->context);
   return true;
 }
@@ -610,8 +604,7 @@ static void collect_inside(void *context) {
 static void test_collect_inside_release(void) {
   _Atomic int count = 0;
   collected_inside = 0;
-  for (int i = 0; i < 5; i++)
-    give_back(export_owner((vc_owner){&count, collect_inside, false}));
+  for (int i = 0; i < 5; i++) give_back(export_owner((vc_owner){&count, collect_inside, false}));
   size_t outside = vc_collect(false);
   CHECK_INT(outside + collected_inside, 5);
   CHECK_INT(count, 5);
@@ -628,10 +621,8 @@ typedef struct link {
 static void release_link(void *context) {
   link *self = context;
   atomic_fetch_add(self->count, 1);
-  if (self->next != NULL)
-    give_back(self->next);
-  if (self->collects)
-    collected_inside += vc_collect(false);
+  if (self->next != NULL) give_back(self->next);
+  if (self->collects) collected_inside += vc_collect(false);
 }
 
 static void test_chain(bool collects) {
@@ -684,14 +675,12 @@ static void test_threads(void) {
     CHECK_INT(pthread_create(&threads[i], NULL, push_many, released_of[i]), 0);
   for (int i = PUSHERS; i < PUSHERS + COLLECTORS; i++)
     CHECK_INT(pthread_create(&threads[i], NULL, collect_many, NULL), 0);
-  for (int i = 0; i < PUSHERS + COLLECTORS; i++)
-    pthread_join(threads[i], NULL);
+  for (int i = 0; i < PUSHERS + COLLECTORS; i++) pthread_join(threads[i], NULL);
   vc_collect_notify(NULL);
 
   int wrong = 0;
   for (int i = 0; i < PUSHERS; i++)
-    for (int k = 0; k < EACH; k++)
-      wrong += released_of[i][k] != 1;
+    for (int k = 0; k < EACH; k++) wrong += released_of[i][k] != 1;
   CHECK_INT(wrong, 0);
   CHECK_INT(collected_by_threads, PUSHERS * EACH / 8 * 7);
   CHECK(notified >= 1 && notified <= PUSHERS * EACH);
@@ -712,9 +701,9 @@ static void test_statistics(void) {
 
 #ifdef VC_TEST_INTERNALS /* linked to the static library, with -Isrc */
 
-#include "core/error.h"
-#include "core/owner.h"
-#include "internal.h"
+#  include "core/error.h"
+#  include "core/owner.h"
+#  include "internal.h"
 
 static int sweeps, sweeps_forced, to_sweep;
 static bool any_to_sweep;
@@ -726,8 +715,7 @@ static bool has_any_to_sweep(void) { return any_to_sweep; }
 static size_t sweep_one(bool force) {
   sweeps++;
   sweeps_forced += force;
-  if (to_sweep == 0)
-    return 0;
+  if (to_sweep == 0) return 0;
   to_sweep--;
   give_back(export_owner((vc_owner){NULL, note_order, false}));
   swept_inside += vc_collect(force); /* drains, but is not let in here again */
@@ -775,10 +763,8 @@ static void test_long_messages(void) {
   for (size_t size = 1; size <= 4; size++)
     for (size_t shift = 0; shift < 4; shift++) {
       char text[2 * VC_MESSAGE_SIZE] = "";
-      for (size_t i = 0; i < shift; i++)
-        strcat(text, "-");
-      while (strlen(text) < VC_MESSAGE_SIZE)
-        strcat(text, characters[size - 1]);
+      for (size_t i = 0; i < shift; i++) strcat(text, "-");
+      while (strlen(text) < VC_MESSAGE_SIZE) strcat(text, characters[size - 1]);
       vc_error filled;
       vc_fail(&filled, VC_ERROR_VALUE, "%s", text);
       size_t room = VC_MESSAGE_SIZE - 1 - shift;
@@ -807,17 +793,17 @@ static void test_sizes(void) {
   given.known.size = sizeof given;
   CHECK_OK(vc_read_sized(&given, "grown", least, sizeof read, &read, &error));
   given.unknown = 1;
-  CHECK_FAILS(vc_read_sized(&given, "grown", least, sizeof read, &read, &error),
-              VC_ERROR_ARGUMENT, "grown.size is 32 and this library");
+  CHECK_FAILS(vc_read_sized(&given, "grown", least, sizeof read, &read, &error), VC_ERROR_ARGUMENT,
+              "grown.size is 32 and this library");
   given.known.size = least - 1;
-  CHECK_FAILS(vc_read_sized(&given, "grown", least, sizeof read, &read, &error),
-              VC_ERROR_ARGUMENT, "grown.size is 15");
+  CHECK_FAILS(vc_read_sized(&given, "grown", least, sizeof read, &read, &error), VC_ERROR_ARGUMENT,
+              "grown.size is 15");
 }
 
 /* In C messages speak of C; a binding puts its own words in their place. */
 static void test_advice(void) {
-  static const char *const pythons[] = {"copy=", "out=", "device=", "stream=", "layout=", "vc.",
-                                        "torch", "NumPy", "CuPy"};
+  static const char *const pythons[] = {
+      "copy=", "out=", "device=", "stream=", "layout=", "vc.", "torch", "NumPy", "CuPy"};
   static const char *const texts[VC_ADVICE_COUNT] = {[VC_ADVICE_PACK] = "pack it"};
   for (int i = 0; i < VC_ADVICE_COUNT; i++)
     for (size_t n = 0; n < sizeof pythons / sizeof *pythons; n++)

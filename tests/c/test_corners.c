@@ -107,8 +107,10 @@ static void test_unreadable_memory(void) {
   uint8_t found[16];
   CHECK_FAILS(vc_memory_read((void *)16, found, 16, &error), VC_ERROR_ABI, "can't be read");
   int status = without_process_vm_readv(test_reading_without_the_system_call);
-  if (status == 77) printf("no seccomp here: reading through a pipe is not tested\n");
-  else CHECK_INT(status, 0);
+  if (status == 77)
+    printf("no seccomp here: reading through a pipe is not tested\n");
+  else
+    CHECK_INT(status, 0);
 }
 
 static void test_abi(void) {
@@ -350,8 +352,8 @@ static bool load_simulation(void) {
   void *library = dlopen("libcuda.so.1", RTLD_NOW);
   void *symbol = library ? dlsym(library, "sim_depth") : NULL;
   if (!symbol) return false;
-#define FIND(type, name, parameters)  \
-  symbol = dlsym(library, #name);     \
+#define FIND(type, name, parameters) \
+  symbol = dlsym(library, #name);    \
   memcpy(&name, &symbol, sizeof name);
   SIM_FUNCTIONS(FIND)
   return true;

@@ -10,9 +10,9 @@ static const struct {
   vc_dtype dtype;
   const char *typestr;
 } known[] = {
-    {{VC_BOOL, 8}, "|b1"},   {{VC_INT, 8}, "|i1"},   {{VC_INT, 16}, "<i2"},
-    {{VC_INT, 32}, "<i4"},   {{VC_INT, 64}, "<i8"},  {{VC_UINT, 8}, "|u1"},
-    {{VC_UINT, 16}, "<u2"},  {{VC_UINT, 32}, "<u4"}, {{VC_UINT, 64}, "<u8"},
+    {{VC_BOOL, 8}, "|b1"},   {{VC_INT, 8}, "|i1"},    {{VC_INT, 16}, "<i2"},
+    {{VC_INT, 32}, "<i4"},   {{VC_INT, 64}, "<i8"},   {{VC_UINT, 8}, "|u1"},
+    {{VC_UINT, 16}, "<u2"},  {{VC_UINT, 32}, "<u4"},  {{VC_UINT, 64}, "<u8"},
     {{VC_FLOAT, 16}, "<f2"}, {{VC_FLOAT, 32}, "<f4"}, {{VC_FLOAT, 64}, "<f8"},
 };
 
@@ -87,7 +87,9 @@ static void test_typestrs_refused(void) {
   refuse_typestr("|V12", "dtype is a structured or void type (typestr is '|V12')");
   refuse_typestr("|t1", "bit fields");
   refuse_typestr(">f4", "'>f4', big-endian, needs the machine's byte order ('<f4')");
-  refuse_typestr("<i\xFF\n", "'<i?" "?'");
+  refuse_typestr("<i\xFF\n",
+                 "'<i?"
+                 "?'");
   refuse_typestr("<f4444444444444444444444444444444", "'<f4444444444444'");
 }
 
@@ -183,14 +185,13 @@ static void test_import_refused(void) {
   CHECK_FAILS(vc_view_from_cuda_array(&array, gpu, &view, &error), VC_ERROR_VALUE, "64 bits");
   array = image();
   array.data = 0;
-  CHECK_FAILS(vc_view_from_cuda_array(&array, gpu, &view, &error), VC_ERROR_VALUE,
-              "data is NULL");
+  CHECK_FAILS(vc_view_from_cuda_array(&array, gpu, &view, &error), VC_ERROR_VALUE, "data is NULL");
   array = image();
   array.has_strides = true;
   array.strides[0] = INT64_MAX;
   CHECK_FAILS(vc_view_from_cuda_array(&array, gpu, &view, &error), VC_ERROR_VALUE, "overflows");
-  CHECK_FAILS(vc_view_from_cuda_array(&array, (vc_device){9, 0}, &view, &error),
-              VC_ERROR_DEVICE, "device type is 9");
+  CHECK_FAILS(vc_view_from_cuda_array(&array, (vc_device){9, 0}, &view, &error), VC_ERROR_DEVICE,
+              "device type is 9");
   CHECK_INT(view.ndim, 77); /* written on success only */
 }
 
@@ -265,8 +266,7 @@ static void test_export_refused(void) {
   CHECK_FAILS(vc_cuda_array_from_view(&view, &array, &error), VC_ERROR_DEVICE,
               "pinned host memory");
   view.device.type = 10;
-  CHECK_FAILS(vc_cuda_array_from_view(&view, &array, &error), VC_ERROR_DEVICE,
-              "device type is 10");
+  CHECK_FAILS(vc_cuda_array_from_view(&view, &array, &error), VC_ERROR_DEVICE, "device type is 10");
   view.device = gpu;
   view.shape[0] = -1;
   CHECK_FAILS(vc_cuda_array_from_view(&view, &array, &error), VC_ERROR_VALUE, "-1 long");

@@ -26,8 +26,7 @@ static DLTensor *make(sample *out, int32_t ndim, const int64_t *shape, const int
   *out = (sample){0};
   for (int32_t axis = 0; axis < ndim; axis++) {
     out->shape[axis] = shape[axis];
-    if (strides != NULL)
-      out->strides[axis] = strides[axis];
+    if (strides != NULL) out->strides[axis] = strides[axis];
   }
   out->tensor = (DLTensor){
       .data = memory,
@@ -83,8 +82,8 @@ static void test_import_negative_strides(void) {
 
 static void test_import_dtypes(void) {
   const vc_dtype known[] = {
-      {VC_BOOL, 8},   {VC_INT, 8},    {VC_INT, 16},   {VC_INT, 32},   {VC_INT, 64},
-      {VC_UINT, 8},   {VC_UINT, 16},  {VC_UINT, 32},  {VC_UINT, 64},  {VC_FLOAT, 16},
+      {VC_BOOL, 8},   {VC_INT, 8},    {VC_INT, 16},    {VC_INT, 32},  {VC_INT, 64},
+      {VC_UINT, 8},   {VC_UINT, 16},  {VC_UINT, 32},   {VC_UINT, 64}, {VC_FLOAT, 16},
       {VC_FLOAT, 32}, {VC_FLOAT, 64}, {VC_BFLOAT, 16},
   };
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -173,7 +172,8 @@ static void test_import_shapes_refused(void) {
   sample s;
   vc_view view = {.ndim = 77};
   const int64_t five[] = {1, 1, 1, 1, 1};
-  CHECK_FAILS(vc_view_from_dltensor(NULL, &view, &error), VC_ERROR_ARGUMENT, "\"dltensor\" is NULL");
+  CHECK_FAILS(vc_view_from_dltensor(NULL, &view, &error), VC_ERROR_ARGUMENT,
+              "\"dltensor\" is NULL");
   CHECK_FAILS(vc_view_from_dltensor(make(&s, 0, NULL, NULL), &view, &error), VC_ERROR_LAYOUT,
               "rank 0");
   s.tensor.shape = NULL; /* as DLPack allows for rank 0 */
@@ -189,8 +189,7 @@ static void test_import_shapes_refused(void) {
               "shape is NULL although the rank is 3");
   make_image(&s);
   s.shape[1] = -7;
-  CHECK_FAILS(vc_view_from_dltensor(&s.tensor, &view, &error), VC_ERROR_VALUE,
-              "axis 1 is -7 long");
+  CHECK_FAILS(vc_view_from_dltensor(&s.tensor, &view, &error), VC_ERROR_VALUE, "axis 1 is -7 long");
   make(&s, 3, (int64_t[]){1 << 30, 1 << 30, 1 << 30}, NULL);
   CHECK_FAILS(vc_view_from_dltensor(&s.tensor, &view, &error), VC_ERROR_VALUE,
               "more bytes than 64 bits");
@@ -341,17 +340,17 @@ static void test_versioned_refused(void) {
   DLManagedTensorVersioned tensor = {
       .version = {2, 0}, .deleter = delete_versioned, .dl_tensor = *make_image(&s)};
   deleted = 0;
-  CHECK_FAILS(vc_view_from_dlpack_versioned(&tensor, &view, &owner, &flags, &error),
-              VC_ERROR_VALUE, "DLPack version 2.0, needs 1.x");
+  CHECK_FAILS(vc_view_from_dlpack_versioned(&tensor, &view, &owner, &flags, &error), VC_ERROR_VALUE,
+              "DLPack version 2.0, needs 1.x");
   tensor.version.major = 0;
-  CHECK_FAILS(vc_view_from_dlpack_versioned(&tensor, &view, &owner, &flags, &error),
-              VC_ERROR_VALUE, "DLPack version 0.0");
+  CHECK_FAILS(vc_view_from_dlpack_versioned(&tensor, &view, &owner, &flags, &error), VC_ERROR_VALUE,
+              "DLPack version 0.0");
   tensor.version.major = 1;
   tensor.dl_tensor.device.device_type = kDLROCM;
   CHECK_FAILS(vc_view_from_dlpack_versioned(&tensor, &view, &owner, &flags, &error),
               VC_ERROR_DEVICE, "ROCm");
-  CHECK_FAILS(vc_view_from_dlpack_versioned(NULL, &view, &owner, &flags, &error),
-              VC_ERROR_ARGUMENT, "\"tensor\" is NULL");
+  CHECK_FAILS(vc_view_from_dlpack_versioned(NULL, &view, &owner, &flags, &error), VC_ERROR_ARGUMENT,
+              "\"tensor\" is NULL");
   CHECK_INT(deleted, 0);
   CHECK_INT(flags, 77);
   CHECK(owner.context == &view);
@@ -445,19 +444,18 @@ static void test_export_refused(void) {
   view.strides[0] = 130;
   CHECK_FAILS(vc_dlpack_from_view(&view, &owner, &tensor, &error), VC_ERROR_LAYOUT,
               "axis 0 has stride 130 bytes, needs a multiple of the itemsize 4");
-  CHECK_FAILS(vc_dlpack_versioned_from_view(&view, &owner, 0, &versioned, &error),
-              VC_ERROR_LAYOUT, "itemsize 4");
+  CHECK_FAILS(vc_dlpack_versioned_from_view(&view, &owner, 0, &versioned, &error), VC_ERROR_LAYOUT,
+              "itemsize 4");
   view.strides[0] = 128;
   view.readonly = 1;
   CHECK_FAILS(vc_dlpack_from_view(&view, &owner, &tensor, &error), VC_ERROR_VALUE, "read-only");
   view.readonly = 0;
   view.data = NULL;
-  CHECK_FAILS(vc_dlpack_from_view(&view, &owner, &tensor, &error), VC_ERROR_VALUE,
-              "data is NULL");
+  CHECK_FAILS(vc_dlpack_from_view(&view, &owner, &tensor, &error), VC_ERROR_VALUE, "data is NULL");
   view.data = memory;
   view.dtype.bits = 7;
-  CHECK_FAILS(vc_dlpack_versioned_from_view(&view, &owner, 0, &versioned, &error),
-              VC_ERROR_DTYPE, "float (code 2) of 7 bits");
+  CHECK_FAILS(vc_dlpack_versioned_from_view(&view, &owner, 0, &versioned, &error), VC_ERROR_DTYPE,
+              "float (code 2) of 7 bits");
 
   CHECK(tensor == NULL && versioned == NULL);
   CHECK(owner.release == count_release && owner.context == &released); /* the caller's */
@@ -567,8 +565,7 @@ static void *trade(void *context) {
         vc_view_from_dlpack_versioned(tensor, &view, &owner, NULL, NULL) != VC_OK)
       return NULL;
     vc_owner_release(&owner);
-    if (i % 64 == 0)
-      vc_collect(false);
+    if (i % 64 == 0) vc_collect(false);
   }
   return NULL;
 }
@@ -578,11 +575,9 @@ static void test_threads(void) {
   _Atomic int released[THREADS] = {0};
   for (int i = 0; i < THREADS; i++)
     CHECK_INT(pthread_create(&threads[i], NULL, trade, &released[i]), 0);
-  for (int i = 0; i < THREADS; i++)
-    pthread_join(threads[i], NULL);
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   vc_collect(false);
-  for (int i = 0; i < THREADS; i++)
-    CHECK_INT(released[i], EACH);
+  for (int i = 0; i < THREADS; i++) CHECK_INT(released[i], EACH);
   CHECK_INT(statistics().exports, statistics().exports_released);
   CHECK_INT(statistics().put_off, 0);
 }

@@ -11,7 +11,7 @@ vc_stream blocking, side, aside, far, farther;
 
 vc_gpumat_abi abis[3]; // by counting
 vc_gpumat_abi &cuda = abis[0];
-vc_pool *pool;         // over the driver
+vc_pool *pool; // over the driver
 uint8_t *pixels, *more_pixels;
 
 enum { ROWS = 8, COLS = 16, CHANNELS = 4, BYTES = ROWS * COLS * CHANNELS, CV_8U = 0 };
@@ -37,8 +37,7 @@ vc_status make_export() {
   DLManagedTensor *tensor = nullptr;
   vc_status status = vc_dlpack_from_view(&view, &owner, &tensor, &error);
   CHECK((status == VC_OK) == (tensor != nullptr));
-  if (status != VC_OK)
-    return give_up(status, owner);
+  if (status != VC_OK) return give_up(status, owner);
   tensor->deleter(tensor);
   return status;
 }
@@ -49,8 +48,7 @@ vc_status make_versioned_export() {
   DLManagedTensorVersioned *tensor = nullptr;
   vc_status status = vc_dlpack_versioned_from_view(&view, &owner, 0, &tensor, &error);
   CHECK((status == VC_OK) == (tensor != nullptr));
-  if (status != VC_OK)
-    return give_up(status, owner);
+  if (status != VC_OK) return give_up(status, owner);
   tensor->deleter(tensor);
   return status;
 }
@@ -104,8 +102,7 @@ vc_status lend_swept(vc_gpumat_abi &abi) {
     CHECK(mat.data == nullptr && mat.refcount == nullptr && mat.allocator == nullptr);
     return give_up(status, owner);
   }
-  if (abi.counting == VC_COUNTS_ONLY)
-    --*mat.refcount; // as OpenCV's release() does
+  if (abi.counting == VC_COUNTS_ONLY) --*mat.refcount; // as OpenCV's release() does
   return status;
 }
 vc_status lend_counts_only() { return lend_swept(abis[1]); }
@@ -114,28 +111,24 @@ vc_status lend_counts_up() { return lend_swept(abis[2]); }
 // OpenCV's own memory, of which the last reference is ours.
 vc_status share_standard() {
   GpuMat mat(ROWS, COLS, CV_8U);
-  if (simulated)
-    sim_register(mat.data, BYTES, SIM_DEVICE, 0);
+  if (simulated) sim_register(mat.data, BYTES, SIM_DEVICE, 0);
   uint8_t *data = mat.data;
   vc_owner shared = {};
   vc_view view;
   vc_status status = vc_view_from_gpumat(&cuda, header(mat), false, &view, &error);
-  if (status == VC_OK)
-    status = vc_gpumat_share(&cuda, header(mat), &shared, &error);
+  if (status == VC_OK) status = vc_gpumat_share(&cuda, header(mat), &shared, &error);
   CHECK((status == VC_OK) == (shared.release != nullptr));
   mat.release();
   CHECK_INT(standard_allocator.live(), status == VC_OK);
   vc_owner_release(&shared);
-  if (simulated)
-    sim_unregister(data);
+  if (simulated) sim_unregister(data);
   return status;
 }
 
 vc_status make_pool() {
-  static const vc_pool_backend backend = {
-      sizeof backend,
-      nullptr, [](void *, int32_t, size_t) -> void * { return nullptr; },
-      [](void *, int32_t, void *, size_t) {}};
+  static const vc_pool_backend backend = {sizeof backend, nullptr,
+                                          [](void *, int32_t, size_t) -> void * { return nullptr; },
+                                          [](void *, int32_t, void *, size_t) {}};
   vc_pool *made = nullptr;
   vc_status status = vc_pool_new(&backend, &made, &error);
   CHECK((status == VC_OK) == (made != nullptr));
@@ -175,8 +168,7 @@ vc_status pool_in_use() {
   vc_stream streams[] = {side, blocking, aside};
   vc_owner owner = new_owner();
   vc_status status = vc_pool_use(pool, &cuda, streams, 3, &owner, &error);
-  if (status != VC_OK)
-    return give_up(status, owner);
+  if (status != VC_OK) return give_up(status, owner);
   GpuMat::setDefaultAllocator(static_cast<GpuMat::Allocator *>(vc_pool_allocator()));
   for (int turn = 0; turn < 2; turn++) {
     GpuMat mat(ROWS, COLS, CV_8U);
@@ -253,8 +245,7 @@ vc_status copy_to_host() {
   uint8_t host[BYTES];
   vc_view from = image(), to = image(host, {VC_CPU, 0});
   vc_status status = vc_copy(&to, &from, side, &error);
-  if (status == VC_OK)
-    CHECK(std::memcmp(host, pixels, BYTES) == 0);
+  if (status == VC_OK) CHECK(std::memcmp(host, pixels, BYTES) == 0);
   return status;
 }
 
@@ -262,10 +253,8 @@ vc_status view_unowned() {
   vc_view view = image(), found;
   vc_gpumat mat = {};
   vc_status status = vc_gpumat_over(&cuda, &view, &mat, &error);
-  if (status == VC_OK)
-    status = vc_view_from_gpumat(&cuda, &mat, false, &found, &error);
-  if (status == VC_OK)
-    CHECK(found.data == pixels && found.device.type == device().type);
+  if (status == VC_OK) status = vc_view_from_gpumat(&cuda, &mat, false, &found, &error);
+  if (status == VC_OK) CHECK(found.data == pixels && found.device.type == device().type);
   return status;
 }
 
@@ -273,10 +262,8 @@ vc_status split_owner() {
   vc_owner owner = new_owner(), part = {};
   vc_status status = vc_owner_split(&owner, 3, &part, &error);
   CHECK((status == VC_OK) == (part.release != nullptr));
-  if (status != VC_OK)
-    return give_up(status, owner);
-  for (vc_owner copy : {part, part, part})
-    vc_owner_release(&copy);
+  if (status != VC_OK) return give_up(status, owner);
+  for (vc_owner copy : {part, part, part}) vc_owner_release(&copy);
   return status;
 }
 
@@ -338,8 +325,7 @@ void check_first_use() {
 }
 
 bool prepare() {
-  if (!find_mode())
-    return false;
+  if (!find_mode()) return false;
   pixels = static_cast<uint8_t *>(std::aligned_alloc(512, BYTES));
   more_pixels = static_cast<uint8_t *>(std::aligned_alloc(512, BYTES));
   std::memset(pixels, 7, BYTES);
@@ -362,18 +348,14 @@ bool prepare() {
 } // namespace
 
 int main() {
-  if (!prepare())
-    return check_report();
-  if (devices > 6)
-    check_first_use();
+  if (!prepare()) return check_report();
+  if (devices > 6) check_first_use();
   // The pool of the operations below is itself made under failures.
   for (const operation &each : operations) {
-    if (each.run == find_driver_pool)
-      fail_each_allocation(each, true);
+    if (each.run == find_driver_pool) fail_each_allocation(each, true);
   }
   CHECK_OK(vc_pool_driver(&pool, &error));
-  for (const operation &each : operations)
-    fail_everything(each);
+  for (const operation &each : operations) fail_everything(each);
   std::free(pixels);
   std::free(more_pixels);
   std::printf("%ld faults injected\n", faults);

@@ -70,8 +70,7 @@ bool is_right(const scene &each) {
     const uint8_t *from = static_cast<const uint8_t *>(each.from[image].data);
     for (size_t channel = 0; channel < CHANNELS; channel++)
       for (size_t i = 0; i < plane; i++)
-        if (each.written[at++] != 2.0f * from[i * CHANNELS + channel])
-          return false;
+        if (each.written[at++] != 2.0f * from[i * CHANNELS + channel]) return false;
   }
   return true;
 }
@@ -79,8 +78,7 @@ bool is_right(const scene &each) {
 bool is_untouched(const scene &each) {
   const uint8_t *bytes = reinterpret_cast<const uint8_t *>(each.written.data());
   for (size_t i = 0; i < each.written.size() * sizeof(float); i++)
-    if (bytes[i] != UNTOUCHED)
-      return false;
+    if (bytes[i] != UNTOUCHED) return false;
   return true;
 }
 
@@ -89,17 +87,15 @@ int last_launch() {
   sim_call call;
   int device = -1;
   for (int i = 0; sim_log_read(i, &call); i++)
-    if (is(call.name, "cuLaunchKernel") && call.result == SIM_SUCCESS)
-      device = call.device;
+    if (is(call.name, "cuLaunchKernel") && call.result == SIM_SUCCESS) device = call.device;
   return device;
 }
 
 vc_status run(scene &each, vc_stream stream) {
   std::memset(each.written.data(), UNTOUCHED, each.written.size() * sizeof(float));
-  if (simulated)
-    sim_log_clear();
-  vc_status status = vc_transform(&each.to, each.from.data(), each.from.size(), &each.params,
-                                  stream, &error);
+  if (simulated) sim_log_clear();
+  vc_status status =
+      vc_transform(&each.to, each.from.data(), each.from.size(), &each.params, stream, &error);
   CHECK(status == VC_OK ? is_right(each) : is_untouched(each));
   if (status == VC_OK && each.to.device.type == VC_CUDA)
     CHECK_INT(last_launch(), each.to.device.id); // pixels of a device go through its own kernels
@@ -187,20 +183,17 @@ vc_status next_kernel() {
   vc_status status = vc_transform(&target, &source, 1, &params, side, &error);
   if (status != VC_OK)
     for (uint8_t byte : to)
-      if (!CHECK_INT(byte, UNTOUCHED))
-        break;
+      if (!CHECK_INT(byte, UNTOUCHED)) break;
   return status;
 }
 
 // What is only asked enqueues nothing.
 vc_status asked_before() {
   scene &each = small();
-  if (simulated)
-    sim_log_clear();
-  vc_status status = vc_transform_check(&each.to, each.from.data(), each.from.size(), &each.params,
-                                        side, &error);
-  if (simulated)
-    CHECK_INT(last_launch(), -1);
+  if (simulated) sim_log_clear();
+  vc_status status =
+      vc_transform_check(&each.to, each.from.data(), each.from.size(), &each.params, side, &error);
+  if (simulated) CHECK_INT(last_launch(), -1);
   return status;
 }
 
@@ -214,8 +207,7 @@ vc_status search_for_overlap() {
   }
   vc_overlap found;
   vc_status status = vc_views_find_overlap(tiles.data(), IMAGES, nullptr, 0, &found, &error);
-  if (status == VC_OK)
-    CHECK_INT(found.kind, VC_OVERLAPS_NOTHING);
+  if (status == VC_OK) CHECK_INT(found.kind, VC_OVERLAPS_NOTHING);
   return status;
 }
 
@@ -231,8 +223,7 @@ vc_status gpumat_object() {
   vc_owner owner = new_owner();
   vc_status status = vc_gpumat_new(&abi, &mat, &control, &error);
   CHECK((status == VC_OK) == (static_cast<void *>(mat) != nullptr && control != nullptr));
-  if (status != VC_OK)
-    return give_up(status, owner);
+  if (status != VC_OK) return give_up(status, owner);
   status = vc_gpumat_lend(&abi, &view, &owner, nullptr, mat, &error);
   if (status != VC_OK) {
     vc_gpumat_drop(control);
@@ -287,8 +278,7 @@ void check_without_fork_handlers() {
 } // namespace
 
 int main() {
-  if (!find_mode())
-    return check_report();
+  if (!find_mode()) return check_report();
   check_without_fork_handlers();
   if (simulated) {
     sim_set_current(0);
@@ -296,8 +286,7 @@ int main() {
     side = sim_stream_create(0, 1);
     far = sim_stream_create(devices - 1, 1);
   }
-  for (const operation &each : operations)
-    fail_everything(each);
+  for (const operation &each : operations) fail_everything(each);
   std::printf("%ld faults injected\n", faults);
   return check_report();
 }

@@ -78,10 +78,9 @@ struct Source {
 // An image in host memory; step 0 is packed.
 vc_view image_of(void *data, vc_dtype dtype, std::vector<int64_t> shape, int64_t step = 0) {
   vc_view view = {};
-  CHECK_OK(vc_view_packed(data, cpu, dtype, static_cast<int32_t>(shape.size()), shape.data(),
-                          &view, &error));
-  if (step != 0)
-    view.strides[0] = step;
+  CHECK_OK(vc_view_packed(data, cpu, dtype, static_cast<int32_t>(shape.size()), shape.data(), &view,
+                          &error));
+  if (step != 0) view.strides[0] = step;
   return view;
 }
 
@@ -195,9 +194,9 @@ struct Depth {
 };
 
 const Depth depths[] = {
-    {{VC_UINT, 8}, 0, 0},    {{VC_INT, 8}, 1, 1},    {{VC_UINT, 16}, 2, 2},
-    {{VC_INT, 16}, 3, 3},    {{VC_INT, 32}, 4, 4},   {{VC_FLOAT, 32}, 5, 5},
-    {{VC_FLOAT, 64}, 6, 6},  {{VC_FLOAT, 16}, 7, 7}, {{VC_BOOL, 8}, 0, 0},
+    {{VC_UINT, 8}, 0, 0},     {{VC_INT, 8}, 1, 1},     {{VC_UINT, 16}, 2, 2},
+    {{VC_INT, 16}, 3, 3},     {{VC_INT, 32}, 4, 4},    {{VC_FLOAT, 32}, 5, 5},
+    {{VC_FLOAT, 64}, 6, 6},   {{VC_FLOAT, 16}, 7, 7},  {{VC_BOOL, 8}, 0, 0},
     {{VC_BFLOAT, 16}, -1, 8}, {{VC_UINT, 64}, -1, 10}, {{VC_INT, 64}, -1, 11},
     {{VC_UINT, 32}, -1, 12},
 };
@@ -307,9 +306,20 @@ void test_alignment() {
     vc_dtype dtype;
     int channels, needed;
   } cases[] = {
-      {u8, 1, 1},  {u8, 2, 2},  {u8, 3, 1},  {u8, 4, 4},  {u8, 5, 1},
-      {f32, 1, 4}, {f32, 2, 8}, {f32, 3, 4}, {f32, 4, 16}, {{VC_FLOAT, 64}, 4, 16},
-      {{VC_FLOAT, 64}, 2, 16}, {{VC_FLOAT, 64}, 1, 8}, {{VC_INT, 16}, 2, 4}, {{VC_INT, 16}, 4, 8},
+      {u8, 1, 1},
+      {u8, 2, 2},
+      {u8, 3, 1},
+      {u8, 4, 4},
+      {u8, 5, 1},
+      {f32, 1, 4},
+      {f32, 2, 8},
+      {f32, 3, 4},
+      {f32, 4, 16},
+      {{VC_FLOAT, 64}, 4, 16},
+      {{VC_FLOAT, 64}, 2, 16},
+      {{VC_FLOAT, 64}, 1, 8},
+      {{VC_INT, 16}, 2, 4},
+      {{VC_INT, 16}, 4, 8},
   };
   Source source;
   for (const auto &c : cases) {
@@ -555,24 +565,23 @@ void test_lend_refused() {
   GpuMat full(2, 2, CV_8U), lent, empty;
   lend_sample(source, true, lent);
   vc_gpumat was = copy_of(full);
-  CHECK_FAILS(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(full), &error),
-              VC_ERROR_VALUE, "release() it first");
+  CHECK_FAILS(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(full), &error), VC_ERROR_VALUE,
+              "release() it first");
   check_fields(copy_of(full), was);
   was = copy_of(lent);
-  CHECK_FAILS(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(lent), &error),
-              VC_ERROR_VALUE, "already has memory");
+  CHECK_FAILS(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(lent), &error), VC_ERROR_VALUE,
+              "already has memory");
   check_fields(copy_of(lent), was);
 
   was = copy_of(empty);
   view.readonly = 1;
-  CHECK_FAILS(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(empty), &error),
-              VC_ERROR_VALUE, "read-only");
+  CHECK_FAILS(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(empty), &error), VC_ERROR_VALUE,
+              "read-only");
   view.readonly = 0;
   view.strides[0] = 3;
-  CHECK_FAILS(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(empty), &error),
-              VC_ERROR_LAYOUT, "overlap");
-  CHECK_INT(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(empty), nullptr),
-            VC_ERROR_LAYOUT);
+  CHECK_FAILS(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(empty), &error), VC_ERROR_LAYOUT,
+              "overlap");
+  CHECK_INT(vc_gpumat_lend(&abi, &view, &owner, nullptr, header(empty), nullptr), VC_ERROR_LAYOUT);
   check_fields(copy_of(empty), was);
   CHECK(owner.context == &source && owner.release != nullptr); // the caller's
   CHECK_INT(source.released, 0);
@@ -593,8 +602,7 @@ void check_view(GpuMat &mat, bool keepdim, std::vector<int64_t> shape, int64_t s
       CHECK_INT(view.shape[axis], shape[static_cast<size_t>(axis)]);
   CHECK_INT(view.strides[0], step);
   CHECK_INT(view.strides[1], mat.elemSize());
-  if (view.ndim == 3)
-    CHECK_INT(view.strides[2], mat.elemSize1());
+  if (view.ndim == 3) CHECK_INT(view.strides[2], mat.elemSize1());
 }
 
 void test_view() {
@@ -622,8 +630,7 @@ void test_view_types() {
   Source source;
   for (const Depth &depth : depths) {
     int in_this = library.channel_shift == 3 ? depth.in_4 : depth.in_5;
-    if (in_this < 0 || depth.dtype.code == VC_BOOL)
-      continue;
+    if (in_this < 0 || depth.dtype.code == VC_BOOL) continue;
     GpuMat mat(2, 3, standin::make_type(in_this, 3), source.data);
     vc_view view = {};
     CHECK_OK(vc_view_from_gpumat(&abi, header(mat), false, &view, &error));
@@ -885,12 +892,11 @@ void test_default_allocator() {
 
 constexpr int threads = 4, rounds = 3000;
 
-template <typename Work> void run_threads(Work work) {
+template <typename Work>
+void run_threads(Work work) {
   std::vector<std::thread> all;
-  for (int i = 0; i < threads; i++)
-    all.emplace_back(work, i);
-  for (std::thread &thread : all)
-    thread.join();
+  for (int i = 0; i < threads; i++) all.emplace_back(work, i);
+  for (std::thread &thread : all) thread.join();
 }
 
 // Copies and regions of one lend come and go on several threads.
@@ -900,8 +906,7 @@ void test_threads_copy(bool any_thread) {
     {
       GpuMat mats[threads];
       lend_sample(source, any_thread, mats[0]);
-      for (int i = 1; i < threads; i++)
-        mats[i] = mats[0];
+      for (int i = 1; i < threads; i++) mats[i] = mats[0];
       run_threads([&](int i) {
         for (int k = 0; k < 200; k++) {
           GpuMat copy(mats[i]), region(copy, Rect{k % 5, 1, 2, 3});
@@ -927,21 +932,18 @@ void test_threads_lend() {
       vc_view view;
       vc_owner owner = sources[i].owner(k % 2 == 0);
       const int64_t shape[] = {6, 10, 3};
-      bool right =
-          vc_view_packed(sources[i].data, cpu, u8, 3, shape, &view, nullptr) == VC_OK &&
-          vc_gpumat_lend(&abi, &view, &owner, nullptr, header(mat), nullptr) == VC_OK &&
-          vc_gpumat_share(&abi, header(mat), &owner, nullptr) == VC_OK;
+      bool right = vc_view_packed(sources[i].data, cpu, u8, 3, shape, &view, nullptr) == VC_OK &&
+                   vc_gpumat_lend(&abi, &view, &owner, nullptr, header(mat), nullptr) == VC_OK &&
+                   vc_gpumat_share(&abi, header(mat), &owner, nullptr) == VC_OK;
       failed += !right;
       mat.release();
       vc_owner_release(&owner);
-      if (k % 32 == 0)
-        vc_collect(false);
+      if (k % 32 == 0) vc_collect(false);
     }
   });
   vc_collect(false);
   CHECK_INT(failed, 0);
-  for (Source &source : sources)
-    CHECK_INT(source.released, rounds);
+  for (Source &source : sources) CHECK_INT(source.released, rounds);
 }
 
 // The last of a mat and of its shares may fall on any thread.
@@ -950,11 +952,9 @@ void test_threads_standard() {
   for (int repeat = 0; repeat < 200; repeat++) {
     auto mat = std::make_unique<GpuMat>(20, 30, CV_8U);
     vc_owner owners[threads];
-    for (vc_owner &owner : owners)
-      owner = share(*mat);
+    for (vc_owner &owner : owners) owner = share(*mat);
     run_threads([&](int i) {
-      if (i == 0)
-        mat.reset();
+      if (i == 0) mat.reset();
       vc_owner_release(&owners[i]);
     });
     CHECK_INT(standard_allocator.live(), live);
@@ -1006,8 +1006,7 @@ void test_memory_read() {
   // The last bytes before a page that may not be read.
   size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void *pages = mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (!CHECK(pages != MAP_FAILED))
-    return;
+  if (!CHECK(pages != MAP_FAILED)) return;
   uint8_t *end = static_cast<uint8_t *>(pages) + page;
   mprotect(end, page, PROT_NONE);
   CHECK_OK(vc_memory_read(end - 4, read, 4, &error));
@@ -1142,7 +1141,9 @@ void test_counts_up_copied() {
   Object object;
   lend_object(source, object);
   counter = object.mat.refcount;
-  { GpuMat copy(object.mat); }
+  {
+    GpuMat copy(object.mat);
+  }
   CHECK_INT(*counter, 2);
   object.references--;
   CHECK_INT(vc_collect(false), 0);
@@ -1183,12 +1184,10 @@ void test_sweep_many() {
     lend_object(source, *objects.back());
   }
   CHECK(!vc_collect_pending()); // that is about the list: none is over yet
-  for (size_t i = 0; i < count; i += 2)
-    objects[i]->references--;
+  for (size_t i = 0; i < count; i += 2) objects[i]->references--;
   CHECK_INT(vc_collect(false), count / 2);
   CHECK_INT(source.released, count / 2);
-  for (size_t i = 1; i < count; i += 2)
-    objects[i]->references--;
+  for (size_t i = 1; i < count; i += 2) objects[i]->references--;
   CHECK_INT(vc_collect(false), count / 2);
   CHECK_INT(source.released, count);
 }
@@ -1203,7 +1202,8 @@ void note_thread(void *context) {
   Source::count(context);
 }
 
-template <class Lend> void lend_on_another_thread(int count, Lend lend) {
+template <class Lend>
+void lend_on_another_thread(int count, Lend lend) {
   std::thread([&] {
     for (int i = 0; i < count; i++) lend(i);
   }).join();
@@ -1405,8 +1405,7 @@ void test_object_is_created_anew() {
 void test_object_dropped() {
   vc_gpumat *mat = nullptr;
   vc_gpumat_control *control = nullptr;
-  if (!CHECK_OK(vc_gpumat_new(&abi, &mat, &control, &error)))
-    return;
+  if (!CHECK_OK(vc_gpumat_new(&abi, &mat, &control, &error))) return;
   CHECK(static_cast<void *>(mat) != nullptr && control->uses == 1 && control->weak_uses == 1);
   vc_gpumat_drop(control);
 }
@@ -1417,11 +1416,9 @@ void test_object_between_threads() {
     std::shared_ptr<GpuMat> mat = new_object();
     lend_sample(source, true, *mat);
     std::vector<std::thread> threads;
-    for (int i = 0; i < 3; i++)
-      threads.emplace_back([copy = mat]() { CHECK_INT(copy->cols, 10); });
+    for (int i = 0; i < 3; i++) threads.emplace_back([copy = mat]() { CHECK_INT(copy->cols, 10); });
     mat.reset();
-    for (std::thread &thread : threads)
-      thread.join();
+    for (std::thread &thread : threads) thread.join();
   }
   vc_collect(false);
   CHECK_INT(source.released, 200);
@@ -1491,8 +1488,7 @@ void check_balance() {
 
 int main() {
   vc_mode mode;
-  if (!CHECK_OK(vc_cuda_mode(&mode, &error)))
-    return check_report();
+  if (!CHECK_OK(vc_cuda_mode(&mode, &error))) return check_report();
   if (mode != VC_MODE_HOST) {
     std::printf("skipped: a GpuMat over host memory needs host mode (%s)\n", vc_cuda_reason());
     return 77;

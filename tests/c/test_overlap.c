@@ -256,7 +256,10 @@ static void test_parts(void) {
     }
     if (!below(3)) {
       vc_view other = any_view();
-      if (below(2)) to[to_count++] = other; else from[from_count++] = other;
+      if (below(2))
+        to[to_count++] = other;
+      else
+        from[from_count++] = other;
     }
     bool found = find(to, to_count, from, from_count);
     large += count > 20 && !found;
@@ -390,7 +393,8 @@ static double time_of(maker *make, int64_t count) {
     CHECK_OK(vc_views_find_overlap(to, (size_t)count, from, (size_t)count, &found, &error));
     clock_gettime(CLOCK_MONOTONIC, &end);
     CHECK_INT(found.kind, VC_OVERLAPS_NOTHING);
-    double taken = (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
+    double taken =
+        (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
     if (taken < best) best = taken;
   }
   to[count / 3] = to[count - 1];
@@ -404,8 +408,8 @@ static double time_of(maker *make, int64_t count) {
  * pairs would take 64 times. */
 static void test_long_lists(void) {
   static maker *const makers[] = {apart, tiled, side_by_side, column, row, channel};
-  static const char *const names[] = {"apart", "tiles", "side by side", "columns", "rows",
-                                      "channels"};
+  static const char *const names[] = {"apart",   "tiles", "side by side",
+                                      "columns", "rows",  "channels"};
   buffer = calloc((size_t)LONG, 4096);
   if (!buffer) abort();
   for (size_t i = 0; i < sizeof makers / sizeof *makers; i++) {

@@ -64,8 +64,7 @@ struct Backend {
     std::lock_guard<std::mutex> guard(self->mutex);
     CHECK_INT(device, 0);
     self->asked.push_back(bytes);
-    if (self->used + bytes > self->limit)
-      return nullptr;
+    if (self->used + bytes > self->limit) return nullptr;
     self->used += bytes;
     void *memory = std::aligned_alloc(512, bytes);
     self->live.insert(memory);
@@ -112,8 +111,7 @@ bool is_filled(const GpuMat &mat, int value) {
   for (int row = 0; row < mat.rows; row++) {
     const uint8_t *start = mat.data + mat.step * static_cast<size_t>(row);
     for (size_t i = 0; i < row_bytes; i++)
-      if (start[i] != static_cast<uint8_t>(value))
-        return false;
+      if (start[i] != static_cast<uint8_t>(value)) return false;
   }
   return true;
 }
@@ -151,8 +149,7 @@ void test_size_classes() {
   Backend backend(0);
   InUse use(backend.pool);
   std::vector<size_t> sizes;
-  for (size_t size = 1; size < 20000; size += 7)
-    sizes.push_back(size);
+  for (size_t size = 1; size < 20000; size += 7) sizes.push_back(size);
   for (int shift = 9; shift < 31; shift++)
     for (int delta = -1; delta <= 1; delta++)
       sizes.push_back((size_t{1} << shift) + static_cast<size_t>(delta));
@@ -194,9 +191,15 @@ void test_impossible_sizes() {
     int rows, cols;
     size_t elem_size;
   } cases[] = {
-      {INT_MAX, INT_MAX, SIZE_MAX / 8}, {INT_MAX, INT_MAX, 64}, {INT_MAX, 2, SIZE_MAX / 4},
-      {1, 1, SIZE_MAX},                 {0, 5, 1},              {5, 0, 1},
-      {-1, 5, 1},                       {5, 5, 0},              {2, 2, SIZE_MAX / 2},
+      {INT_MAX, INT_MAX, SIZE_MAX / 8},
+      {INT_MAX, INT_MAX, 64},
+      {INT_MAX, 2, SIZE_MAX / 4},
+      {1, 1, SIZE_MAX},
+      {0, 5, 1},
+      {5, 0, 1},
+      {-1, 5, 1},
+      {5, 5, 0},
+      {2, 2, SIZE_MAX / 2},
   };
   for (const auto &each : cases) {
     GpuMat mat;
@@ -243,7 +246,9 @@ void test_trim_leaves_what_is_used() {
   Backend backend;
   InUse use(backend.pool);
   GpuMat mat(64, 64, CV_8U);
-  { GpuMat other(64, 64, CV_8U); }
+  {
+    GpuMat other(64, 64, CV_8U);
+  }
   fill(mat, 3);
   CHECK(vc_pool_trim(nullptr) >= 64 * 512);
   CHECK_INT(backend.live.size(), 1);
@@ -309,7 +314,9 @@ void test_unused_blocks_make_room() {
   }
   CHECK_INT(neighbour.live.size(), 1);
   InUse use(backend.pool);
-  { GpuMat small(1000, 500, CV_8U); }
+  {
+    GpuMat small(1000, 500, CV_8U);
+  }
   GpuMat large(2000, 500, CV_8U);
   CHECK(large.allocator == pooled_allocator());
   CHECK_INT(backend.live.size(), 1);
@@ -587,20 +594,16 @@ void test_many_threads() {
     std::vector<GpuMat> mats(8);
     for (int i = 0; i < 500; i++) {
       GpuMat &mat = mats[random() % mats.size()];
-      if (!mat.empty())
-        wrong += !is_filled(mat, number);
-      mat = GpuMat(static_cast<int>(1 + random() % 5), static_cast<int>(1 + random() % 2000),
-                   CV_8U);
+      if (!mat.empty()) wrong += !is_filled(mat, number);
+      mat =
+          GpuMat(static_cast<int>(1 + random() % 5), static_cast<int>(1 + random() % 2000), CV_8U);
       fill(mat, number);
-      if (random() % 50 == 0)
-        vc_pool_trim(backend.pool);
+      if (random() % 50 == 0) vc_pool_trim(backend.pool);
     }
   };
   std::vector<std::thread> threads;
-  for (int number = 1; number <= 8; number++)
-    threads.emplace_back(work, number);
-  for (auto &thread : threads)
-    thread.join();
+  for (int number = 1; number <= 8; number++) threads.emplace_back(work, number);
+  for (auto &thread : threads) thread.join();
   CHECK_INT(wrong, 0);
   vc_statistics after = statistics();
   CHECK_INT(after.pool_live, before.pool_live);
@@ -674,7 +677,7 @@ int main() {
     test_one_gpumat_refused();
     test_the_driver_pool_in_host_mode();
     test_owners_of_streams();
-  test_owners_wait_for_collect();
+    test_owners_wait_for_collect();
     test_many_threads();
     test_threads_and_switches();
   }

@@ -44,8 +44,10 @@ void load_simulation() {
 // Of one device: a blocking stream, another, two non-blocking ones.
 struct Streams {
   explicit Streams(int device)
-      : blocking(sim_stream_create(device, 0)), other(sim_stream_create(device, 0)),
-        side(sim_stream_create(device, 1)), aside(sim_stream_create(device, 1)) {}
+      : blocking(sim_stream_create(device, 0)),
+        other(sim_stream_create(device, 0)),
+        side(sim_stream_create(device, 1)),
+        aside(sim_stream_create(device, 1)) {}
   vc_stream blocking, other, side, aside;
 };
 
@@ -104,8 +106,7 @@ void test_legacy_and_blocking_streams() {
   InUse use;
   vc_stream streams[] = {legacy, on[0]->blocking, on[0]->other};
   for (vc_stream first : streams)
-    for (vc_stream then : streams)
-      CHECK(is_ordered(first, then));
+    for (vc_stream then : streams) CHECK(is_ordered(first, then));
 }
 
 // Without a name nothing is promised: so the tests see what they test.
@@ -120,8 +121,7 @@ void test_named_streams() {
   InUse use({on[0]->side, on[0]->aside, on[1]->side, on[0]->blocking, legacy, 0});
   vc_stream streams[] = {legacy, on[0]->blocking, on[0]->side, on[0]->aside};
   for (vc_stream first : streams)
-    for (vc_stream then : streams)
-      CHECK(is_ordered(first, then));
+    for (vc_stream then : streams) CHECK(is_ordered(first, then));
 }
 
 // A stream of another device has nothing to do with this one's memory.
@@ -162,7 +162,9 @@ void test_the_stream_of_one_gpumat() {
   vc_owner pools_owner = {&pools_released, count_release, true};
   InUse use({on[0]->aside}, &pools_owner);
   int before = sim_work(on[0]->blocking);
-  { GpuMat warm = make(); }
+  {
+    GpuMat warm = make();
+  }
   GpuMat mat;
   CHECK_OK(vc_pool_gpumat(pool, &abi, 16, 16, CV_8U, on[0]->side, &owner, header(mat), &error));
   CHECK(owner.release == nullptr);
@@ -296,7 +298,8 @@ void test_one_gpumat_is_on_its_streams_device() {
     vc_error mine;
     CHECK_INT(vc_pool_gpumat(pool, &abi, 16, 16, CV_8U, legacy, nullptr, header(other), &mine),
               VC_OK);
-  }).join();
+  })
+      .join();
   CHECK_OK(vc_view_from_gpumat(&abi, header(other), false, &view, &error));
   CHECK_INT(view.device.id, 0);
 }
@@ -315,11 +318,15 @@ void test_a_thread_without_a_device() {
 void test_the_two_ways_to_allocate() {
   InUse use;
   int ordered = sim_calls("cuMemAllocAsync"), plain = sim_calls("cuMemAlloc_v2");
-  { GpuMat mat = make(); }
+  {
+    GpuMat mat = make();
+  }
   CHECK_INT(sim_calls("cuMemAllocAsync"), ordered + 1);
   sim_set_current(1);
   sim_fail("cuDeviceGetAttribute", 0, SIM_INVALID_VALUE); // as one without memory pools
-  { GpuMat mat = make(); }
+  {
+    GpuMat mat = make();
+  }
   CHECK_INT(sim_calls("cuMemAlloc_v2"), plain + 1);
   sim_set_current(0);
 }
@@ -332,9 +339,8 @@ void test_a_device_without_memory() {
   CHECK(other.allocator == &standard_allocator);
   other.release();
   sim_fail("cuMemAllocAsync", 0, SIM_OUT_OF_MEMORY);
-  CHECK_FAILS(
-      vc_pool_gpumat(pool, &abi, 16, 16, CV_8U, legacy, nullptr, header(other), &error),
-      VC_ERROR_MEMORY, "on device 0");
+  CHECK_FAILS(vc_pool_gpumat(pool, &abi, 16, 16, CV_8U, legacy, nullptr, header(other), &error),
+              VC_ERROR_MEMORY, "on device 0");
 }
 
 void *never_called(void *, int32_t, size_t) {

@@ -69,11 +69,11 @@ static void name_stream(intptr_t stream, char *out) {
 
 static const char *name_call(const char *symbol) {
   static const char *const names[][2] = {
-      {"cuEventCreate", "create"},      {"cuEventDestroy_v2", "destroy"},
-      {"cuEventRecord", "record"},      {"cuStreamWaitEvent", "wait"},
-      {"cuEventQuery", "query"},        {"cuStreamSynchronize", "synchronize"},
-      {"cuMemAlloc_v2", "allocate"},    {"cuMemAllocAsync", "allocate"},
-      {"cuMemFree_v2", "free"},         {"cuMemFreeAsync", "free"},
+      {"cuEventCreate", "create"},    {"cuEventDestroy_v2", "destroy"},
+      {"cuEventRecord", "record"},    {"cuStreamWaitEvent", "wait"},
+      {"cuEventQuery", "query"},      {"cuStreamSynchronize", "synchronize"},
+      {"cuMemAlloc_v2", "allocate"},  {"cuMemAllocAsync", "allocate"},
+      {"cuMemFree_v2", "free"},       {"cuMemFreeAsync", "free"},
       {"cuMemcpy2DAsync_v2", "copy"},
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -536,7 +536,7 @@ static void test_marks(void) {
   CHECK(!mark.event);
   CHECK(vc_mark_done(&mark));
   CHECK_OK(vc_mark_set(0, 0, &mark, &error));
-  CHECK_WORK("record 1@0"); /* the event is the pool's */
+  CHECK_WORK("record 1@0");                         /* the event is the pool's */
   sim_fail("cuEventQuery", 0, SIM_ILLEGAL_ADDRESS); /* lost, and so done */
   CHECK(vc_mark_done(&mark));
   CHECK_INT(sim_events(), 1);
@@ -615,11 +615,14 @@ static void test_failures(void) {
 static void test_no_context(void) {
   intptr_t a = new_stream(0, false);
   sim_fail("cuDevicePrimaryCtxRetain", 0, SIM_OUT_OF_MEMORY);
-  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA, "device 0 current failed with CUDA error 2 ");
+  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA,
+              "device 0 current failed with CUDA error 2 ");
   sim_fail("cuCtxPushCurrent_v2", 0, SIM_OUT_OF_MEMORY);
-  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA, "device 0 current failed with CUDA error 2 ");
+  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA,
+              "device 0 current failed with CUDA error 2 ");
   sim_fail("cuCtxGetCurrent", 0, SIM_UNKNOWN);
-  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA, "device 0 current failed with CUDA error 999");
+  CHECK_FAILS(vc_stream_order(0, 1, a, &error), VC_ERROR_CUDA,
+              "device 0 current failed with CUDA error 999");
   CHECK_WORK("");
   CHECK_INT(sim_mode(), SIM_GLOBAL);
   CHECK_OK(vc_stream_order(0, 1, a, &error));
@@ -725,8 +728,8 @@ static void test_first_use_beside_a_capture(void) {
 
 static vc_view rows_of(void *memory, vc_device device, int64_t pitch) {
   vc_view view;
-  CHECK_OK(vc_view_packed(memory, device, (vc_dtype){VC_UINT, 8}, 2, (int64_t[]){3, 8}, &view,
-                          &error));
+  CHECK_OK(
+      vc_view_packed(memory, device, (vc_dtype){VC_UINT, 8}, 2, (int64_t[]){3, 8}, &view, &error));
   view.strides[0] = pitch;
   return view;
 }
@@ -802,8 +805,13 @@ static int32_t references;
 
 static vc_gpumat standard_mat(void *memory) {
   references = 1;
-  return (vc_gpumat){.flags = 0x42FF0000 | 1 << 14, .rows = 4, .cols = 4, .step = 4,
-                     .data = memory, .refcount = &references, .datastart = memory,
+  return (vc_gpumat){.flags = 0x42FF0000 | 1 << 14,
+                     .rows = 4,
+                     .cols = 4,
+                     .step = 4,
+                     .data = memory,
+                     .refcount = &references,
+                     .datastart = memory,
                      .dataend = (const uint8_t *)memory + 16,
                      .allocator = (void *)(uintptr_t)&standard_allocator};
 }
@@ -941,13 +949,34 @@ enum { CASES = sizeof cases / sizeof *cases };
 
 /* Every function that the library looks for in the driver. */
 static const char *const symbols[] = {
-    "cuInit", "cuDeviceGetCount", "cuDevicePrimaryCtxRetain", "cuCtxGetCurrent",
-    "cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuPointerGetAttributes", "cuEventCreate",
-    "cuEventDestroy_v2", "cuEventRecord", "cuStreamWaitEvent", "cuEventQuery",
-    "cuStreamSynchronize", "cuStreamQuery", "cuStreamGetCtx", "cuStreamIsCapturing",
-    "cuStreamGetCaptureInfo_v2", "cuThreadExchangeStreamCaptureMode", "cuStreamGetFlags", "cuCtxGetDevice",
-    "cuDeviceGetAttribute", "cuMemAlloc_v2", "cuMemAllocAsync", "cuMemFree_v2",
-    "cuMemFreeAsync", "cuMemcpy2DAsync_v2", "cuMemcpyHtoDAsync_v2", "cuLaunchKernel",
+    "cuInit",
+    "cuDeviceGetCount",
+    "cuDevicePrimaryCtxRetain",
+    "cuCtxGetCurrent",
+    "cuCtxPushCurrent_v2",
+    "cuCtxPopCurrent_v2",
+    "cuPointerGetAttributes",
+    "cuEventCreate",
+    "cuEventDestroy_v2",
+    "cuEventRecord",
+    "cuStreamWaitEvent",
+    "cuEventQuery",
+    "cuStreamSynchronize",
+    "cuStreamQuery",
+    "cuStreamGetCtx",
+    "cuStreamIsCapturing",
+    "cuStreamGetCaptureInfo_v2",
+    "cuThreadExchangeStreamCaptureMode",
+    "cuStreamGetFlags",
+    "cuCtxGetDevice",
+    "cuDeviceGetAttribute",
+    "cuMemAlloc_v2",
+    "cuMemAllocAsync",
+    "cuMemFree_v2",
+    "cuMemFreeAsync",
+    "cuMemcpy2DAsync_v2",
+    "cuMemcpyHtoDAsync_v2",
+    "cuLaunchKernel",
     "cuGetErrorName",
 };
 
@@ -979,8 +1008,10 @@ static void start(const char *name, const char *argument, int setting, const cha
   if (child == 0) {
     setenv("LD_LIBRARY_PATH", libraries, 1);
     setenv("SIMULATED_CUDA_DEVICES", setting & TWO_DEVICES ? "2" : "1", 1);
-    if (setting & FORBIDDEN) setenv("VIEWCAST_HOST_MODE", "0", 1);
-    else unsetenv("VIEWCAST_HOST_MODE");
+    if (setting & FORBIDDEN)
+      setenv("VIEWCAST_HOST_MODE", "0", 1);
+    else
+      unsetenv("VIEWCAST_HOST_MODE");
     execl(program, program, name, argument, (char *)NULL);
     _exit(126);
   }

@@ -54,8 +54,8 @@ static void carry_out(test_case *t, const char *expected, const vc_loops *loops,
   vc_view views[MOST_SOURCES];
   for (size_t i = 0; i < t->count; i++) views[i] = t->from[i].view;
   memset(t->to.memory, 0xa5, t->to.bytes);
-  vc_limits = (vc_cpu_limits){.piece_bytes = 256, .thread_bytes = 1,
-                              .stream_bytes = past ? 0 : INT64_MAX, .loops = loops};
+  vc_limits = (vc_cpu_limits){
+      .piece_bytes = 256, .thread_bytes = 1, .stream_bytes = past ? 0 : INT64_MAX, .loops = loops};
   t->params.threads = threads;
   bool right = CHECK_OK(vc_transform(&t->to.view, views, t->count, &t->params, 0, &error)) &&
                CHECK(memcmp(t->to.memory, expected, t->to.bytes) == 0);
@@ -157,10 +157,10 @@ static void test_long_rows(void) {
 }
 
 static void test_every_geometry(void) {
-  static const vc_dtype pairs[][2] = {{{VC_UINT, 8}, {VC_FLOAT, 32}}, {{VC_UINT, 8}, {VC_UINT, 8}},
-                                      {{VC_FLOAT, 32}, {VC_UINT, 8}}, {{VC_UINT, 16}, {VC_FLOAT, 16}},
-                                      {{VC_UINT, 8}, {VC_FLOAT, 16}},
-                                      {{VC_FLOAT, 64}, {VC_FLOAT, 64}}};
+  static const vc_dtype pairs[][2] = {
+      {{VC_UINT, 8}, {VC_FLOAT, 32}}, {{VC_UINT, 8}, {VC_UINT, 8}},
+      {{VC_FLOAT, 32}, {VC_UINT, 8}}, {{VC_UINT, 16}, {VC_FLOAT, 16}},
+      {{VC_UINT, 8}, {VC_FLOAT, 16}}, {{VC_FLOAT, 64}, {VC_FLOAT, 64}}};
   static const int64_t size[2] = {5, 103};
   for (size_t pair = 0; pair < sizeof pairs / sizeof pairs[0]; pair++)
     for (int in = 0; in < GEOMETRIES; in++)
@@ -213,12 +213,19 @@ static block make_block(vc_dtype dtype, vc_layout layout, const int64_t *lengths
   block b = {.bytes = (size_t)(plane * (layout == VC_PLANAR ? channels : 1)) + 2 * BORDER};
   b.bytes = (b.bytes + 63) / 64 * 64;
   b.memory = aligned_alloc(64, b.bytes);
-  b.view = (vc_view){.data = b.memory + BORDER / 2 + offset, .dtype = dtype, .ndim = 3,
-                     .device = {VC_CPU, 0}, .shape = {rows, cols, channels},
+  b.view = (vc_view){.data = b.memory + BORDER / 2 + offset,
+                     .dtype = dtype,
+                     .ndim = 3,
+                     .device = {VC_CPU, 0},
+                     .shape = {rows, cols, channels},
                      .strides = {row, pixel, size}};
   if (layout == VC_INTERLEAVED) return b;
-  b.view = (vc_view){.data = b.view.data, .dtype = dtype, .ndim = 3, .device = {VC_CPU, 0},
-                     .shape = {channels, rows, cols}, .strides = {plane, row, size}};
+  b.view = (vc_view){.data = b.view.data,
+                     .dtype = dtype,
+                     .ndim = 3,
+                     .device = {VC_CPU, 0},
+                     .shape = {channels, rows, cols},
+                     .strides = {plane, row, size}};
   return b;
 }
 
@@ -271,8 +278,8 @@ static void check_move(size_t which, int64_t rows, int64_t cols, int64_t offset,
 static void test_past_the_caches(void) {
   static const int64_t widths[] = {224, 203, 40, 31, 5};
   for (int past = 0; past < 2; past++) {
-    vc_limits = (vc_cpu_limits){.piece_bytes = 256, .thread_bytes = 1,
-                                .stream_bytes = past ? 0 : INT64_MAX};
+    vc_limits = (vc_cpu_limits){
+        .piece_bytes = 256, .thread_bytes = 1, .stream_bytes = past ? 0 : INT64_MAX};
     for (size_t which = 0; which < MOVES; which++)
       for (int64_t offset = 0; offset < 66; offset++)
         for (size_t width = 0; width < sizeof widths / sizeof widths[0]; width++) {
@@ -319,8 +326,8 @@ static void test_lists(void) {
     for (int layouts = 0; layouts < 4; layouts++)
       for (int alike = 0; alike < 2; alike++) {
         test_list(alike, all_dtypes[5], all_dtypes[5], change, layouts);
-        test_list(alike, all_dtypes[random_below(DTYPES)], all_dtypes[random_below(DTYPES)],
-                  change, layouts);
+        test_list(alike, all_dtypes[random_below(DTYPES)], all_dtypes[random_below(DTYPES)], change,
+                  layouts);
       }
 }
 
@@ -365,11 +372,21 @@ static uint64_t filled(vc_dtype dtype, double value) {
 }
 
 static void test_fill(void) {
-  static const uint64_t opaque[DTYPES] = {1, 0x7f, 0x7fff, 0x7fffffff, INT64_MAX, 0xff, 0xffff,
-                                          0xffffffff, UINT64_MAX, 0x3c00, 0x3f80, 0x3f800000,
+  static const uint64_t opaque[DTYPES] = {1,
+                                          0x7f,
+                                          0x7fff,
+                                          0x7fffffff,
+                                          INT64_MAX,
+                                          0xff,
+                                          0xffff,
+                                          0xffffffff,
+                                          UINT64_MAX,
+                                          0x3c00,
+                                          0x3f80,
+                                          0x3f800000,
                                           UINT64_C(0x3ff0000000000000)};
-  static const double values[] = {0, -0.0, 0.5, 1.5, 2.5, -3, 255.5, 1e9, 1e30, -1e30,
-                                  (double)INFINITY, 0x1p63, 0.1, 1e-8};
+  static const double values[] = {
+      0, -0.0, 0.5, 1.5, 2.5, -3, 255.5, 1e9, 1e30, -1e30, (double)INFINITY, 0x1p63, 0.1, 1e-8};
   for (size_t i = 0; i < DTYPES; i++) {
     CHECK(filled(all_dtypes[i], (double)NAN) == opaque[i]);
     for (size_t v = 0; v < sizeof values / sizeof values[0]; v++)
@@ -380,7 +397,7 @@ static void test_fill(void) {
 /* --- the processor's mode, several threads, fork */
 
 #if defined(__x86_64__)
-#include <xmmintrin.h>
+#  include <xmmintrin.h>
 
 /* Subnormals are neither flushed nor read as 0, and the mode is the caller's again. */
 static void test_float_mode(void) {
@@ -420,10 +437,10 @@ static bool large_is_right(int32_t threads) {
   params.threads = threads;
   params.scale = 2;
   for (int i = 0; i < BIG * BIG * 3; i++) from[i] = (uint8_t)(i * 7 + i / 251);
-  vc_view_packed(from, (vc_device){VC_CPU, 0}, (vc_dtype){VC_UINT, 8}, 3,
-                 (int64_t[]){BIG, BIG, 3}, &views[0], &mine);
-  vc_view_packed(to, (vc_device){VC_CPU, 0}, (vc_dtype){VC_FLOAT, 32}, 3,
-                 (int64_t[]){3, BIG, BIG}, &views[1], &mine);
+  vc_view_packed(from, (vc_device){VC_CPU, 0}, (vc_dtype){VC_UINT, 8}, 3, (int64_t[]){BIG, BIG, 3},
+                 &views[0], &mine);
+  vc_view_packed(to, (vc_device){VC_CPU, 0}, (vc_dtype){VC_FLOAT, 32}, 3, (int64_t[]){3, BIG, BIG},
+                 &views[1], &mine);
   bool right = vc_transform(&views[1], views, 1, &params, 0, &mine) == VC_OK;
   for (int i = 0; right && i < BIG * BIG * 3; i++)
     right = to[i % 3 * BIG * BIG + i / 3] == 2 * (float)from[i];

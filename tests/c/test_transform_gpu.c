@@ -63,9 +63,9 @@ static bool one_in(int count) { return draw(count) == 0; }
 
 enum { DTYPES = 13, MOST_IMAGES = 6 };
 static const vc_dtype dtypes[DTYPES] = {
-    {VC_UINT, 8},   {VC_FLOAT, 16}, {VC_BFLOAT, 16}, {VC_FLOAT, 32}, {VC_FLOAT, 64},
-    {VC_INT, 8},    {VC_INT, 16},   {VC_UINT, 16},   {VC_INT, 32},   {VC_UINT, 32},
-    {VC_INT, 64},   {VC_UINT, 64},  {VC_BOOL, 8},
+    {VC_UINT, 8}, {VC_FLOAT, 16}, {VC_BFLOAT, 16}, {VC_FLOAT, 32}, {VC_FLOAT, 64},
+    {VC_INT, 8},  {VC_INT, 16},   {VC_UINT, 16},   {VC_INT, 32},   {VC_UINT, 32},
+    {VC_INT, 64}, {VC_UINT, 64},  {VC_BOOL, 8},
 };
 
 /* Memory that is as large as a view and its surroundings. */
@@ -88,8 +88,10 @@ typedef struct lie {
 static lie draw_lie(size_t size) {
   lie out = {1, 0, 0, 0, 0};
   if (one_in(8)) out.stretch = 2;
-  if (one_in(3)) out.row_gap = (int)size * draw(9);
-  else if (one_in(2)) out.row_gap = 16 * draw(5);
+  if (one_in(3))
+    out.row_gap = (int)size * draw(9);
+  else if (one_in(2))
+    out.row_gap = 16 * draw(5);
   if (one_in(3)) out.plane_gap = (int)size * draw(9);
   if (one_in(3)) out.offset = (int)size * draw(17);
   if (one_in(6)) out.backwards = draw(16);
@@ -195,9 +197,9 @@ static void check_same(picture *to, const vc_view *from, size_t count,
   free(written);
 }
 
-static const int channel_pairs[][2] = {{1, 1}, {3, 3}, {3, 3}, {4, 4}, {3, 4}, {4, 3}, {1, 3},
-                                       {1, 4}, {2, 2}, {2, 1}, {1, 2}, {2, 4}, {2, 3}, {5, 5},
-                                       {9, 9}};
+static const int channel_pairs[][2] = {{1, 1}, {3, 3}, {3, 3}, {4, 4}, {3, 4},
+                                       {4, 3}, {1, 3}, {1, 4}, {2, 2}, {2, 1},
+                                       {1, 2}, {2, 4}, {2, 3}, {5, 5}, {9, 9}};
 
 static double draw_mean[16], draw_std[16];
 
@@ -297,7 +299,8 @@ static void check_all_launched(void) {
 static void try_kernel(const char *name) {
   char family[16], from_name[8], to_name[8];
   int code;
-  if (sscanf(name, "vc_%15[a-z]_%7[a-z0-9]_%7[a-z0-9]_%d", family, from_name, to_name, &code) != 4) {
+  if (sscanf(name, "vc_%15[a-z]_%7[a-z0-9]_%7[a-z0-9]_%d", family, from_name, to_name, &code) !=
+      4) {
     return;
   }
   bool list = strstr(name, "_list") != NULL, colours = code > 4;
@@ -420,8 +423,9 @@ static uint32_t divide(uint32_t n, vc_divider by) {
 }
 
 static void test_dividers(void) {
-  static const uint32_t ends[] = {1, 2, 3, 255, 256, 257, 65535, 65537, 0x3fffffff,
-                                  0x40000000, 0x40000001, 0x7ffffffe, 0x7fffffff};
+  static const uint32_t ends[] = {1,          2,          3,         255,        256,
+                                  257,        65535,      65537,     0x3fffffff, 0x40000000,
+                                  0x40000001, 0x7ffffffe, 0x7fffffff};
   long wrong = 0;
   for (int i = 0; i < 200000; i++) {
     uint32_t d = one_in(2) ? ends[draw(13)] : (uint32_t)(draw_bits() >> (33 + draw(30)));

@@ -10,9 +10,9 @@
 #include "check.h"
 
 #if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
+#  if __has_feature(thread_sanitizer)
+#    define __SANITIZE_THREAD__ 1
+#  endif
 #endif
 
 #define MIB ((size_t)1 << 20)
@@ -34,8 +34,8 @@ static int make_file(size_t piece, size_t pieces) {
 }
 
 static uint8_t *map_at(uint8_t *at, int file, size_t piece, size_t which) {
-  void *got = mmap(at, piece, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
-                   (off_t)(which * piece));
+  void *got =
+      mmap(at, piece, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, (off_t)(which * piece));
   CHECK(got == at);
   return at;
 }
@@ -50,7 +50,9 @@ static void repeat(uint8_t *at, int file, size_t piece, size_t count, size_t fir
 #define PERIOD (4 * MIB) /* pixels */
 #define PERIODS 171
 
-static uint8_t value_of(size_t byte, int last) { return (uint8_t)(byte * 7 + byte / 251 + (last ? 90 : 0)); }
+static uint8_t value_of(size_t byte, int last) {
+  return (uint8_t)(byte * 7 + byte / 251 + (last ? 90 : 0));
+}
 
 static bool plane_is_right(const uint8_t *plane, size_t channel) {
   for (int last = 0; last < 2; last++) {
@@ -78,10 +80,14 @@ static void test_elements(int32_t threads) {
     for (size_t i = 0; i < 3 * PERIOD; i++)
       from[(size_t)last * 3 * PERIOD * (PERIODS - 1) + i] = value_of(i, last);
   int64_t shape[3] = {PERIODS, PERIOD, 3};
-  CHECK_OK(vc_view_packed(from, (vc_device){VC_CPU, 0}, (vc_dtype){VC_UINT, 8}, 3, shape,
-                          &views[0], &error));
-  views[1] = (vc_view){.data = to, .dtype = {VC_UINT, 8}, .ndim = 3, .device = {VC_CPU, 0},
-                       .shape = {3, PERIODS, PERIOD}, .strides = {(int64_t)FAR, PERIOD, 1}};
+  CHECK_OK(vc_view_packed(from, (vc_device){VC_CPU, 0}, (vc_dtype){VC_UINT, 8}, 3, shape, &views[0],
+                          &error));
+  views[1] = (vc_view){.data = to,
+                       .dtype = {VC_UINT, 8},
+                       .ndim = 3,
+                       .device = {VC_CPU, 0},
+                       .shape = {3, PERIODS, PERIOD},
+                       .strides = {(int64_t)FAR, PERIOD, 1}};
   params.to = VC_PLANAR;
   params.threads = threads;
   CHECK_OK(vc_transform(&views[1], views, 1, &params, 0, &error));
@@ -110,16 +116,23 @@ static void test_rows(void) {
     for (size_t i = 0; i < COLS; i++) from[row * FAR + i] = value_of(i + 31 * row, 0);
   }
   vc_view views[2] = {
-      {.data = from + (ROWS - 1) * FAR, .dtype = {VC_UINT, 8}, .ndim = 2, .device = {VC_CPU, 0},
-       .shape = {ROWS, COLS}, .strides = {-(int64_t)FAR, 1}},
-      {.data = to, .dtype = {VC_FLOAT, 32}, .ndim = 2, .device = {VC_CPU, 0},
-       .shape = {ROWS, COLS}, .strides = {(int64_t)FAR, 4}},
+      {.data = from + (ROWS - 1) * FAR,
+       .dtype = {VC_UINT, 8},
+       .ndim = 2,
+       .device = {VC_CPU, 0},
+       .shape = {ROWS, COLS},
+       .strides = {-(int64_t)FAR, 1}},
+      {.data = to,
+       .dtype = {VC_FLOAT, 32},
+       .ndim = 2,
+       .device = {VC_CPU, 0},
+       .shape = {ROWS, COLS},
+       .strides = {(int64_t)FAR, 4}},
   };
   CHECK_OK(vc_transform(&views[1], views, 1, &params, 0, &error));
   for (size_t row = 0; row < ROWS; row++) {
     const float *at = (const float *)(const void *)(to + row * FAR);
-    for (size_t i = 0; i < COLS; i++)
-      CHECK(at[i] == 2.0F * value_of(i + 31 * (ROWS - 1 - row), 0));
+    for (size_t i = 0; i < COLS; i++) CHECK(at[i] == 2.0F * value_of(i + 31 * (ROWS - 1 - row), 0));
   }
   munmap(from, ROWS * FAR);
   munmap(to, ROWS * FAR);

@@ -48,7 +48,8 @@ static void test_views(void) {
   CHECK_FAILS(run(&wrong, &from, &params), VC_ERROR_LAYOUT, "axis 0 of the destination");
   wrong = to;
   wrong.strides[1] = 0;
-  CHECK_FAILS(run(&wrong, &from, &params), VC_ERROR_LAYOUT, "axis 1 of the destination has stride 0 bytes");
+  CHECK_FAILS(run(&wrong, &from, &params), VC_ERROR_LAYOUT,
+              "axis 1 of the destination has stride 0 bytes");
   wrong = from;
   wrong.device = (vc_device){VC_CUDA, 1};
   CHECK_FAILS(run(&to, &wrong, &params), VC_ERROR_DEVICE, "source is in cuda:1");
@@ -110,7 +111,8 @@ static void test_factors(void) {
   vc_view from = packed(other, u8, 3, (int64_t[]){4, 6, 3});
   params.mean = three;
   params.mean_count = 2;
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "mean has 2 values, needs 1 or one for each");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT,
+              "mean has 2 values, needs 1 or one for each");
   params.mean_count = 0;
   CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "mean has 0 values");
   params.mean_count = -3;
@@ -136,7 +138,8 @@ static void test_factors(void) {
   params.mean_count = 600;
   to = packed(memory, u8, 3, (int64_t[]){2, 3, 600});
   from = packed(other, u8, 3, (int64_t[]){2, 3, 600});
-  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT, "mean has 600 values, needs 1 or up to 512");
+  CHECK_FAILS(run(&to, &from, &params), VC_ERROR_ARGUMENT,
+              "mean has 600 values, needs 1 or up to 512");
 }
 
 static void test_empty(void) {
@@ -255,7 +258,8 @@ static void test_unlike_overlap(void) {
       int64_t channel = 1 + below(3), col = channel * shape[2] + below(5);
       int64_t row = col * shape[1] + below(40);
       int64_t strides[3] = {below(4) ? row : -row, below(4) ? col : -col, channel};
-      views[k] = (vc_view){.data = memory + 1500 + below(600), .device = cpu, .dtype = u8, .ndim = 3};
+      views[k] =
+          (vc_view){.data = memory + 1500 + below(600), .device = cpu, .dtype = u8, .ndim = 3};
       memcpy(views[k].shape, shape, sizeof shape);
       memcpy(views[k].strides, strides, sizeof strides);
     }

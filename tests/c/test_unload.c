@@ -83,8 +83,8 @@ static void test_rounds(int rounds) {
 }
 
 static void test_exports(void) {
-  static const char *const names[] = {"vc_transform", "vc_version", "vc_view_check", "vc_collect",
-                                      "vc_gpumat_lend", "vc_pool_use"};
+  static const char *const names[] = {"vc_transform", "vc_version",     "vc_view_check",
+                                      "vc_collect",   "vc_gpumat_lend", "vc_pool_use"};
   plugin loaded = load();
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     CHECK(dlsym(loaded.handle, names[i]) == NULL);

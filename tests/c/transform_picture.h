@@ -84,8 +84,7 @@ static inline void lay_out(picture *p, vc_layout layout, geometry how) {
 /* A rank of 2 for one channel if `flat`; of 4 for several images or if `batch`. */
 static inline picture make_picture(vc_dtype dtype, vc_layout layout, const int64_t *lengths,
                                    bool batch, bool flat, geometry how) {
-  picture p = {.count = lengths[0], .rows = lengths[1], .cols = lengths[2],
-               .channels = lengths[3]};
+  picture p = {.count = lengths[0], .rows = lengths[1], .cols = lengths[2], .channels = lengths[3]};
   int axes[4];
   p.view.dtype = dtype;
   p.view.device = (vc_device){VC_CPU, 0};
@@ -112,10 +111,10 @@ static inline uint64_t read_bits(const char *at, vc_dtype dtype) {
 /* Bits of an element: any, or a number of the size that pixels have, or one that
  * is special to some dtype. */
 static inline uint64_t random_element(vc_dtype dtype) {
-  static const double special[] = {0.0, -0.0, 0.5, 1.5, 2.5, -0.5, -1.5, 65504, 65519.99, 65520,
-                                   0x1p-24, 0x1.8p-25, 0x1p-25, 0x1p-133, 0x1p-149, 127.5, 255.5,
-                                   -128.5, 32767.5, 0x1p31, 0x1p32, 0x1p53, 0x1p63, -0x1p63,
-                                   0x1p64, 1e300, 1e-310};
+  static const double special[] = {
+      0.0,     -0.0,    0.5,       1.5,     2.5,      -0.5,     -1.5,   65504, 65519.99,
+      65520,   0x1p-24, 0x1.8p-25, 0x1p-25, 0x1p-133, 0x1p-149, 127.5,  255.5, -128.5,
+      32767.5, 0x1p31,  0x1p32,    0x1p53,  0x1p63,   -0x1p63,  0x1p64, 1e300, 1e-310};
   double number = (double)random_below(1 << 20) / 1024 - 256;
   uint64_t choice = random_below(4), bits = random_bits();
   float f;

@@ -14,8 +14,8 @@
 __extension__ typedef __int128 wide;
 
 static const vc_dtype all_dtypes[] = {
-    {VC_BOOL, 8}, {VC_INT, 8},   {VC_INT, 16},   {VC_INT, 32},    {VC_INT, 64},
-    {VC_UINT, 8}, {VC_UINT, 16}, {VC_UINT, 32},  {VC_UINT, 64},   {VC_FLOAT, 16},
+    {VC_BOOL, 8},    {VC_INT, 8},    {VC_INT, 16},   {VC_INT, 32},  {VC_INT, 64},
+    {VC_UINT, 8},    {VC_UINT, 16},  {VC_UINT, 32},  {VC_UINT, 64}, {VC_FLOAT, 16},
     {VC_BFLOAT, 16}, {VC_FLOAT, 32}, {VC_FLOAT, 64},
 };
 #define DTYPES (sizeof all_dtypes / sizeof all_dtypes[0])
@@ -54,7 +54,10 @@ static inline uint16_t small_nearest(vc_dtype t, double value) {
   if (isinf(size)) return sign | infinity;
   while (high - low > 1) {
     uint32_t middle = (low + high) / 2;
-    if (value_of_small(t, (uint16_t)middle) <= size) low = middle; else high = middle;
+    if (value_of_small(t, (uint16_t)middle) <= size)
+      low = middle;
+    else
+      high = middle;
   }
   double below = value_of_small(t, (uint16_t)low), above = value_of_small(t, (uint16_t)high);
   if (high == infinity) above = 2 * below - value_of_small(t, (uint16_t)(low - 1));

@@ -66,20 +66,14 @@ static void mutate(sample *mutated) {
   const sample *other = &corpus[pick((uint32_t)corpus_size)];
   size_t at = mutated->size ? pick((uint32_t)mutated->size) : 0;
   switch (pick(6)) {
-    case 0: /* one bit */
-      mutated->data[at] ^= (uint8_t)(1 << pick(8));
-      break;
-    case 1: /* one byte */
-      mutated->data[at] = (uint8_t)pick(256);
-      break;
+    case 0: /* one bit */ mutated->data[at] ^= (uint8_t)(1 << pick(8)); break;
+    case 1: /* one byte */ mutated->data[at] = (uint8_t)pick(256); break;
     case 2: /* longer, by noise */
       for (uint32_t i = pick(16) + 1; i && mutated->size < LONGEST; i--) {
         mutated->data[mutated->size++] = (uint8_t)pick(256);
       }
       break;
-    case 3: /* shorter */
-      mutated->size = at;
-      break;
+    case 3: /* shorter */ mutated->size = at; break;
     case 4: /* the end of another */
       if (other->size > at) {
         memcpy(mutated->data + at, other->data + at, other->size - at);
@@ -125,9 +119,12 @@ static void on_abort(int number) {
 int main(int count, char **arguments) {
   long runs = 0;
   for (int i = 1; i < count; i++) {
-    if (strncmp(arguments[i], "-runs=", 6) == 0) runs = atol(arguments[i] + 6);
-    else if (strncmp(arguments[i], "-seed=", 6) == 0) state = (uint64_t)atol(arguments[i] + 6) | 1;
-    else read_all(arguments[i]);
+    if (strncmp(arguments[i], "-runs=", 6) == 0)
+      runs = atol(arguments[i] + 6);
+    else if (strncmp(arguments[i], "-seed=", 6) == 0)
+      state = (uint64_t)atol(arguments[i] + 6) | 1;
+    else
+      read_all(arguments[i]);
   }
   signal(SIGABRT, on_abort);
   signal(SIGSEGV, on_abort);

@@ -8,9 +8,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void take_typestr(fuzz_input *input, char *out, size_t size) {
-  static const char *const known[] = {"|u1", "<f4", "<f2", ">f4", "|b1", "<i8", "<u2", "|V2",
-                                      "<c8", "=i4", "<f16", "<M8[s]", "", "|u1 ",
-                                      "u1", "f4", "b1"};
+  static const char *const known[] = {"|u1", "<f4",  "<f2", ">f4", "|b1",  "<i8",
+                                      "<u2", "|V2",  "<c8", "=i4", "<f16", "<M8[s]",
+                                      "",    "|u1 ", "u1",  "f4",  "b1"};
   uint8_t kind = take_byte(input);
   memset(out, 0, size);
   if (kind < 200) {

@@ -34,8 +34,8 @@ static int32_t take_rank(fuzz_input *input) {
 }
 
 static DLDataType take_dtype(fuzz_input *input) {
-  static const DLDataType known[] = {{kDLUInt, 8, 1},  {kDLFloat, 32, 1}, {kDLInt, 16, 1},
-                                     {kDLBool, 8, 1},  {kDLBfloat, 16, 1}, {kDLFloat, 64, 1},
+  static const DLDataType known[] = {{kDLUInt, 8, 1},   {kDLFloat, 32, 1},  {kDLInt, 16, 1},
+                                     {kDLBool, 8, 1},   {kDLBfloat, 16, 1}, {kDLFloat, 64, 1},
                                      {kDLFloat, 16, 1}, {kDLUInt, 64, 1}};
   uint8_t kind = take_byte(input);
   if (kind < 200) return known[kind % (sizeof known / sizeof *known)];

@@ -73,13 +73,20 @@ static void read_and_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, bool 
 /* A header of OpenCV's own, with a count that stays above zero. */
 static void check_foreign_header(fuzz_input *input, const vc_gpumat_abi *abi) {
   int32_t counter = 5;
-  vc_gpumat mat = {.flags = 0x42FF0000, .rows = 4, .cols = 6, .step = 64, .data = pixels,
-                   .datastart = pixels, .dataend = pixels + 198};
+  vc_gpumat mat = {.flags = 0x42FF0000,
+                   .rows = 4,
+                   .cols = 6,
+                   .step = 64,
+                   .data = pixels,
+                   .datastart = pixels,
+                   .dataend = pixels + 198};
   uint8_t kind = take_byte(input);
   scribble(input, &mat);
   if (kind & 1) mat.refcount = &counter;
-  if (kind & 2) mat.allocator = (void *)(uintptr_t)abi->standard_allocator;
-  else if (kind & 4) mat.allocator = (void *)(uintptr_t)&foreign;
+  if (kind & 2)
+    mat.allocator = (void *)(uintptr_t)abi->standard_allocator;
+  else if (kind & 4)
+    mat.allocator = (void *)(uintptr_t)&foreign;
   read_and_share(abi, &mat, kind & 8);
 }
 

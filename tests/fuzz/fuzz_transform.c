@@ -24,10 +24,10 @@ static double number_of(fuzz_input *in) {
 }
 
 static vc_dtype dtype_of(fuzz_input *in) {
-  static const vc_dtype known[] = {
-      {VC_BOOL, 8},  {VC_INT, 8},    {VC_INT, 16},  {VC_INT, 32},   {VC_INT, 64},
-      {VC_UINT, 8},  {VC_UINT, 16},  {VC_UINT, 32}, {VC_UINT, 64},  {VC_FLOAT, 16},
-      {VC_BFLOAT, 16}, {VC_FLOAT, 32}, {VC_FLOAT, 64}, {VC_COMPLEX, 64}};
+  static const vc_dtype known[] = {{VC_BOOL, 8},   {VC_INT, 8},     {VC_INT, 16},    {VC_INT, 32},
+                                   {VC_INT, 64},   {VC_UINT, 8},    {VC_UINT, 16},   {VC_UINT, 32},
+                                   {VC_UINT, 64},  {VC_FLOAT, 16},  {VC_BFLOAT, 16}, {VC_FLOAT, 32},
+                                   {VC_FLOAT, 64}, {VC_COMPLEX, 64}};
   return known[take_byte(in) % (sizeof known / sizeof known[0])];
 }
 
@@ -83,8 +83,8 @@ static vc_transform_params params_of(fuzz_input *in, double *means, double *stds
 }
 
 /* The source's size in the destination's layout, with its own channel count. */
-static void follow(fuzz_input *in, const vc_transform_params *params, size_t count, const vc_view *from,
-                   vc_view *to) {
+static void follow(fuzz_input *in, const vc_transform_params *params, size_t count,
+                   const vc_view *from, vc_view *to) {
   bool batch = from->ndim == 4 || count > 1;
   int32_t first = from->ndim == 4, at = 0;
   int64_t rows = from->shape[first], cols = from->shape[first + 1], channels = 1;

@@ -29,10 +29,30 @@ static inline bool take_bool(fuzz_input *input) { return take_byte(input) & 1; }
 /* A number of 64 bits that is small, at an edge, or anything. */
 static inline int64_t take_number(fuzz_input *input) {
   static const int64_t edges[] = {
-      0,         1,         -1,        2,         3,         4,          -4,        16,
-      127,       128,       512,       513,       4096,      INT32_MAX,  INT32_MIN, INT64_MAX,
-      INT64_MIN, UINT32_MAX, 1 << 20,  INT64_MAX - 1, INT64_MAX / 2, INT64_MAX / 4,
-      INT64_MAX / 8, (int64_t)INT32_MAX + 1,
+      0,
+      1,
+      -1,
+      2,
+      3,
+      4,
+      -4,
+      16,
+      127,
+      128,
+      512,
+      513,
+      4096,
+      INT32_MAX,
+      INT32_MIN,
+      INT64_MAX,
+      INT64_MIN,
+      UINT32_MAX,
+      1 << 20,
+      INT64_MAX - 1,
+      INT64_MAX / 2,
+      INT64_MAX / 4,
+      INT64_MAX / 8,
+      (int64_t)INT32_MAX + 1,
   };
   uint8_t kind = take_byte(input);
   if (kind < 128) return kind % 24;

@@ -46,8 +46,10 @@ static void check_extent(const vc_view *view) {
   __int128 low = 0, high = (__int128)vc_dtype_size(view->dtype), count = high;
   for (int axis = 0; axis < view->ndim; axis++) {
     __int128 distance = (__int128)(view->shape[axis] - 1) * view->strides[axis];
-    if (distance < 0) low += distance;
-    else high += distance;
+    if (distance < 0)
+      low += distance;
+    else
+      high += distance;
     count *= view->shape[axis];
   }
   int64_t told_low, told_high;

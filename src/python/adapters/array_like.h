@@ -6,9 +6,7 @@
 #include "source.h"
 
 /* Whether the caller asked for no view of the image's own memory: to_*, copy=None or True. */
-static inline bool vp_may_copy(const vp_options *options) {
-  return options->copy != VP_COPY_NEVER;
-}
+static inline bool vp_may_copy(const vp_options *options) { return options->copy != VP_COPY_NEVER; }
 
 /* Whether the object says that NumPy can make an array of it (__array_interface__,
  * __array_struct__ or __array__): 1 or 0; -1 with an exception. */

@@ -29,7 +29,7 @@ static int parse_format(const Py_buffer *buffer, vc_dtype *out) {
   const char *format = buffer->format ? buffer->format : "B";
   const char *letter = skip_order(format);
   if (*letter && letter[1] == '\0') {
-    uint8_t code = strchr("?", *letter)       ? VC_BOOL
+    uint8_t code = strchr("?", *letter)        ? VC_BOOL
                    : strchr("bhilqn", *letter) ? VC_INT
                    : strchr("BHILQN", *letter) ? VC_UINT
                    : strchr("efd", *letter)    ? VC_FLOAT
@@ -51,8 +51,9 @@ static int read_buffer(const Py_buffer *buffer, vc_view *view) {
                    buffer->ndim, VC_MAX_NDIM);
   }
   if (buffer->suboffsets) {
-    return vp_fail(VC_ERROR_LAYOUT, "the buffer has suboffsets (rows behind pointers); copy it "
-                                    "into one block first");
+    return vp_fail(VC_ERROR_LAYOUT,
+                   "the buffer has suboffsets (rows behind pointers); copy it "
+                   "into one block first");
   }
   view->ndim = buffer->ndim;
   for (int i = 0; i < buffer->ndim; i++) {

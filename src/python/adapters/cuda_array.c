@@ -149,10 +149,10 @@ PyObject *vp_export_cuda_array(const vc_view *view, vc_stream stream) {
   PyObject *result = NULL;
   PyObject *ready = stream == VC_STREAM_NONE ? Py_NewRef(Py_None) : PyLong_FromSsize_t(stream);
   if (shape && strides && ready) {
-    result = Py_BuildValue("{s:i,s:O,s:s,s:(K,O),s:O,s:O}", "version", 3, "shape", shape, "typestr",
-                           array.typestr, "data", (unsigned long long)array.data,
-                           array.readonly ? Py_True : Py_False, "strides", strides, "stream",
-                           ready);
+    result =
+        Py_BuildValue("{s:i,s:O,s:s,s:(K,O),s:O,s:O}", "version", 3, "shape", shape, "typestr",
+                      array.typestr, "data", (unsigned long long)array.data,
+                      array.readonly ? Py_True : Py_False, "strides", strides, "stream", ready);
   }
   Py_XDECREF(shape);
   Py_XDECREF(strides);

@@ -150,9 +150,10 @@ static int check_export(const vc_view *view) {
 static PyObject *make_pointer(const vc_view *view, PyObject *owner) {
   int64_t low, high;
   vc_view_span(view, &low, &high);
-  PyObject *memory = PyObject_CallFunction(
-      cupy.classes.memory, "KLOi", (unsigned long long)(uintptr_t)view->data + (unsigned long long)low,
-      (long long)(high - low), owner, (int)view->device.id);
+  PyObject *memory =
+      PyObject_CallFunction(cupy.classes.memory, "KLOi",
+                            (unsigned long long)(uintptr_t)view->data + (unsigned long long)low,
+                            (long long)(high - low), owner, (int)view->device.id);
   if (!memory) return NULL;
   PyObject *pointer = PyObject_CallFunction(cupy.classes.pointer, "OL", memory, (long long)-low);
   Py_DECREF(memory);
@@ -169,7 +170,8 @@ static PyObject *make_array(const vc_view *view, PyObject *owner) {
   PyObject *strides = shape ? vp_axes_tuple(view->strides, view->ndim) : NULL;
   PyObject *array = NULL;
   if (strides) {
-    array = PyObject_CallFunctionObjArgs(cupy.classes.ndarray, shape, dtype, pointer, strides, NULL);
+    array =
+        PyObject_CallFunctionObjArgs(cupy.classes.ndarray, shape, dtype, pointer, strides, NULL);
   }
   Py_XDECREF(strides);
   Py_XDECREF(shape);

@@ -30,10 +30,10 @@ static struct {
   class array, pointer, memory;
   PyTypeObject *base; /* of array: the C struct, whose tp_new it is */
   size_t size, shape, strides, dtype, data;
-  size_t c_contiguous, f_contiguous;        /* int32_t */
-  size_t address, device, whose;            /* of the pointer */
-  size_t start, bytes, on_device, owner;    /* of the memory */
-  uint32_t constants[MOST_WORDS * 2];       /* of an array's other fields */
+  size_t c_contiguous, f_contiguous;     /* int32_t */
+  size_t address, device, whose;         /* of the pointer */
+  size_t start, bytes, on_device, owner; /* of the memory */
+  uint32_t constants[MOST_WORDS * 2];    /* of an array's other fields */
   bool is_constant[MOST_WORDS * 2];
   void *(*allocate)(size_t bytes); /* operator new */
 } layout;
@@ -198,8 +198,7 @@ static PyObject *make_known(const vp_cupy_classes *classes, const vc_view *view,
   PyObject *memory =
       PyObject_CallFunction(classes->memory, "KLOi", (unsigned long long)(uintptr_t)view->data,
                             (long long)high, owner, (int)view->device.id);
-  PyObject *pointer =
-      memory ? PyObject_CallFunction(classes->pointer, "Oi", memory, 0) : NULL;
+  PyObject *pointer = memory ? PyObject_CallFunction(classes->pointer, "Oi", memory, 0) : NULL;
   PyObject *shape = vp_axes_tuple(view->shape, view->ndim);
   PyObject *strides = vp_axes_tuple(view->strides, view->ndim);
   PyObject *array = NULL;
@@ -261,8 +260,7 @@ static PyObject *held(PyObject *object, const char *name) {
   return alone ? NULL : value;
 }
 
-static bool find_in_memory(PyObject *memory, const vc_view *view, int64_t bytes,
-                           PyObject *owner) {
+static bool find_in_memory(PyObject *memory, const vc_view *view, int64_t bytes, PyObject *owner) {
   class of = layout.memory;
   layout.start = find_pointer(memory, of, view->data);
   layout.bytes = find_value(memory, of, (uint64_t)bytes, WORD);
@@ -292,7 +290,7 @@ static bool find_in_array(PyObject *array, const vc_view *view, PyObject *pointe
 
 /* --- known arrays */
 
-#define KNOWN(code, bits, ndim, ...)                                            \
+#define KNOWN(code, bits, ndim, ...) \
   {somewhere + 256, {VC_CUDA, KNOWN_DEVICE}, {code, bits}, 0, ndim, __VA_ARGS__}
 
 /* The first four tell the flags apart: neither, C, both, F. */
@@ -410,8 +408,8 @@ static bool find_allocation(void) {
     found[i] = dlsym(RTLD_DEFAULT, names[i]);
     if (!found[i] && library) found[i] = dlsym(library, names[i]);
   }
-  bool both = found[0] && found[1] && dladdr(found[0], &where[0]) &&
-              dladdr(found[1], &where[1]) && where[0].dli_fbase == where[1].dli_fbase;
+  bool both = found[0] && found[1] && dladdr(found[0], &where[0]) && dladdr(found[1], &where[1]) &&
+              where[0].dli_fbase == where[1].dli_fbase;
   if (library) dlclose(library);
   Py_XDECREF(file);
   Py_XDECREF(module);

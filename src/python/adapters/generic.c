@@ -13,8 +13,8 @@
 #include "free_threading.h"
 #include "hand_over.h"
 
-#define PROTOCOLS                                                                        \
-  "a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, viewcast.View, or an "   \
+#define PROTOCOLS                                                                       \
+  "a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, viewcast.View, or an " \
   "object with __dlpack__, __cuda_array_interface__ or a buffer"
 
 /* Interned names, and what __dlpack__ is given: made once. */
@@ -34,8 +34,8 @@ static bool make_names(void) {
   names.with_stream = Py_BuildValue("(sss)", "max_version", "copy", "stream");
   names.keywords = Py_BuildValue("(ss)", "max_version", "copy");
   names.only_stream = Py_BuildValue("(s)", "stream");
-  return names.dlpack && names.device && names.cuda_array && names.version &&
-         names.with_stream && names.keywords && names.only_stream;
+  return names.dlpack && names.device && names.cuda_array && names.version && names.with_stream &&
+         names.keywords && names.only_stream;
 }
 
 static int load_names(void) {
@@ -81,8 +81,8 @@ static int read_device(PyObject *object, long *type, long *id) {
 
 static PyObject *get_capsule(PyObject *method, PyObject *stream, bool may_copy) {
   PyObject *const arguments[] = {names.version, may_copy ? Py_None : Py_False, stream};
-  PyObject *capsule = PyObject_Vectorcall(method, arguments, 0,
-                                          stream ? names.with_stream : names.keywords);
+  PyObject *capsule =
+      PyObject_Vectorcall(method, arguments, 0, stream ? names.with_stream : names.keywords);
   if (capsule || !PyErr_ExceptionMatches(PyExc_TypeError)) return capsule;
   PyErr_Clear(); /* a producer from before DLPack 1.0 */
   return PyObject_Vectorcall(method, &stream, 0, stream ? names.only_stream : NULL);

@@ -11,7 +11,8 @@ static bool is_module(PyObject *object) { return PyModule_Check(object); }
 static bool is_capsule(PyObject *object) { return PyCapsule_CheckExact(object); }
 static bool is_list(PyObject *object) { return PyList_Check(object) || PyTuple_Check(object); }
 static bool is_dict(PyObject *object) {
-  return PyDict_Check(object) || (PyMapping_Check(object) && PyObject_HasAttrString(object, "keys"));
+  return PyDict_Check(object) ||
+         (PyMapping_Check(object) && PyObject_HasAttrString(object, "keys"));
 }
 static bool is_address(PyObject *object) { return PyLong_Check(object) && !PyBool_Check(object); }
 static bool is_iterator(PyObject *object) { return PyIter_Check(object) || PyAnySet_Check(object); }
@@ -67,7 +68,8 @@ static const struct {
      "and its like)"},
     {is_dict, "it holds values by key: pass one of them (x[key])"},
     {is_address, "for memory that is known by its address: from_pointer(address, shape, dtype)"},
-    {is_video_frame, "take its pixels as an array: x.to_ndarray(), with format=\"rgb24\" for colours"},
+    {is_video_frame,
+     "take its pixels as an array: x.to_ndarray(), with format=\"rgb24\" for colours"},
     {is_capture, "take a frame of it: ok, frame = x.read()"},
     {is_file,
      "it is an open file: read it first (numpy.array(PIL.Image.open(file)), or "

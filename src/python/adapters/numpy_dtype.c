@@ -68,8 +68,8 @@ static int parse_typestr(PyObject *dtype, vc_dtype *out) {
 /* ml_dtypes.bfloat16 has a typestr of a void type; its name tells it. */
 static bool is_bfloat16(PyObject *dtype) {
   PyObject *name = PyObject_GetAttrString(dtype, "name");
-  bool same = name && PyUnicode_Check(name) &&
-              PyUnicode_CompareWithASCIIString(name, "bfloat16") == 0;
+  bool same =
+      name && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "bfloat16") == 0;
   Py_XDECREF(name);
   PyErr_Clear();
   return same;

@@ -181,8 +181,8 @@ static int lend(vp_source *source, PyObject *mat) {
   if (!header) return -1;
   vc_holder holder = {sizeof holder, mat, holder_is_last, holder_release};
   if (opencv.abi.counting == VC_COUNTS_UP) Py_INCREF(mat); /* the holder's reference */
-  vc_status status = vc_gpumat_lend(&opencv.abi, &source->view, &source->owner, &holder, header,
-                                    &error);
+  vc_status status =
+      vc_gpumat_lend(&opencv.abi, &source->view, &source->owner, &holder, header, &error);
   bool holds = status == VC_OK && header->refcount;
   if (opencv.abi.counting == VC_COUNTS_UP && !holds) Py_DECREF(mat);
   if (status == VC_OK && !holds) vp_drain(); /* the owner of an empty image goes at once */

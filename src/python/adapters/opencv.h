@@ -30,7 +30,7 @@ bool vp_opencv_takes_owner(PyObject *image);
 bool vp_is_gpumatnd(PyObject *object);
 
 /* What an error about a GpuMatND says is needed instead. */
-#define VP_INSTEAD_OF_GPUMATND                                                        \
+#define VP_INSTEAD_OF_GPUMATND                                                            \
   "a cv2.cuda.GpuMat: make one of each plane by createGpuMatHeader() in C++, or convert " \
   "the array that the GpuMatND was made of"
 

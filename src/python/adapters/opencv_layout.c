@@ -11,12 +11,12 @@
 
 /* What the steps below share. */
 typedef struct {
-  PyObject *cuda;            /* cv2.cuda */
+  PyObject *cuda; /* cv2.cuda */
   PyTypeObject *gpumat;
-  const char *version;       /* of cv2, for messages */
-  int32_t shift;             /* CV_CN_SHIFT */
+  const char *version; /* of cv2, for messages */
+  int32_t shift;       /* CV_CN_SHIFT */
   vc_counting counting;
-  void *allocator;           /* of an ordinary header; NULL in stock builds */
+  void *allocator; /* of an ordinary header; NULL in stock builds */
 } probe_state;
 
 static uint8_t pixels[256]; /* what probed headers point at */
@@ -76,10 +76,10 @@ static int check_depths(PyObject *cv2, const probe_state *state, const vc_gpumat
     const char *name;
     vc_dtype dtype;
   } depths[] = {
-      {"CV_8U", {VC_UINT, 8}},      {"CV_8S", {VC_INT, 8}},    {"CV_16U", {VC_UINT, 16}},
-      {"CV_16S", {VC_INT, 16}},     {"CV_32S", {VC_INT, 32}},  {"CV_32F", {VC_FLOAT, 32}},
-      {"CV_64F", {VC_FLOAT, 64}},   {"CV_16F", {VC_FLOAT, 16}}, {"CV_16BF", {VC_BFLOAT, 16}},
-      {"CV_Bool", {VC_BOOL, 8}},    {"CV_64U", {VC_UINT, 64}}, {"CV_64S", {VC_INT, 64}},
+      {"CV_8U", {VC_UINT, 8}},    {"CV_8S", {VC_INT, 8}},     {"CV_16U", {VC_UINT, 16}},
+      {"CV_16S", {VC_INT, 16}},   {"CV_32S", {VC_INT, 32}},   {"CV_32F", {VC_FLOAT, 32}},
+      {"CV_64F", {VC_FLOAT, 64}}, {"CV_16F", {VC_FLOAT, 16}}, {"CV_16BF", {VC_BFLOAT, 16}},
+      {"CV_Bool", {VC_BOOL, 8}},  {"CV_64U", {VC_UINT, 64}},  {"CV_64S", {VC_INT, 64}},
       {"CV_32U", {VC_UINT, 32}},
   };
   for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
@@ -104,8 +104,11 @@ static int check_made(const probe_state *state, int rows, int cols, int channels
   bool continuous = step == row || rows == 1;
   vc_gpumat expected = {
       .flags = 0x42FF0000 | type | (continuous ? 1 << 14 : 0),
-      .rows = rows, .cols = cols, .step = rows == 1 ? row : step,
-      .data = pixels, .datastart = pixels,
+      .rows = rows,
+      .cols = cols,
+      .step = rows == 1 ? row : step,
+      .data = pixels,
+      .datastart = pixels,
       .dataend = pixels + (rows == 1 ? 0 : step * (size_t)(rows - 1)) + row,
   };
   PyObject *mat = make(state, rows, cols, type, step);
@@ -171,8 +174,13 @@ static int check_written(const probe_state *state) {
   }
   int type = 2 << state->shift;
   void *allocator = header->allocator;
-  *header = (vc_gpumat){.flags = 0x42FF0000 | type, .rows = 5, .cols = 7, .step = 32,
-                        .data = pixels + 1, .datastart = pixels, .dataend = pixels + 150,
+  *header = (vc_gpumat){.flags = 0x42FF0000 | type,
+                        .rows = 5,
+                        .cols = 7,
+                        .step = 32,
+                        .data = pixels + 1,
+                        .datastart = pixels,
+                        .dataend = pixels + 150,
                         .allocator = allocator};
   bool same = answers(mat, "cudaPtr", (unsigned long long)(uintptr_t)(pixels + 1)) &&
               answers(mat, "type", (unsigned long long)type) && answers(mat, "channels", 3) &&
@@ -296,8 +304,13 @@ static bool ends_as_known(const vp_opencv *opencv) {
   static vc_gpumat_control_probe probe; /* outlives what may still point at it */
   static vc_gpumat header;
   vc_gpumat_control_probe_begin(&probe);
-  header = (vc_gpumat){.flags = 0x42FF0000, .rows = 5, .cols = 7, .step = 32,
-                       .data = pixels + 1, .datastart = pixels, .dataend = pixels + 135,
+  header = (vc_gpumat){.flags = 0x42FF0000,
+                       .rows = 5,
+                       .cols = 7,
+                       .step = 32,
+                       .data = pixels + 1,
+                       .datastart = pixels,
+                       .dataend = pixels + 135,
                        .allocator = (void *)(uintptr_t)opencv->abi.standard_allocator};
   PyObject *mat = vp_gpumat_around(opencv->gpumat, &header, &probe.control);
   if (!mat) return false;

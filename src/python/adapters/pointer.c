@@ -158,8 +158,7 @@ static int find_device(PyObject *device, vc_view *view) {
   return on_host ? vp_fail(VC_ERROR_DEVICE,
                            "address %p is %s memory, not memory of CUDA device %d; say "
                            "device=\"cpu\", or move it there first",
-                           view->data, vc_cuda_host_kind(view->data, found),
-                           (int)asked.device.id)
+                           view->data, vc_cuda_host_kind(view->data, found), (int)asked.device.id)
                  : vp_fail(VC_ERROR_DEVICE,
                            "address %p is memory of CUDA device %d; leave device= out, or say "
                            "\"cuda:%d\"",
@@ -169,9 +168,9 @@ static int find_device(PyObject *device, vc_view *view) {
 /* The owner; a capsule, whose end may be that of the memory; and the stream object, which
  * must live as long as its handle. */
 static int own(PyObject *owner, PyObject *pointer, const vp_stream *stream, vp_source *out) {
-  PyObject *kept = PyTuple_Pack(3, owner ? owner : Py_None,
-                                PyCapsule_CheckExact(pointer) ? pointer : Py_None,
-                                stream->object ? stream->object : Py_None);
+  PyObject *kept =
+      PyTuple_Pack(3, owner ? owner : Py_None, PyCapsule_CheckExact(pointer) ? pointer : Py_None,
+                   stream->object ? stream->object : Py_None);
   if (!kept) return -1;
   out->owner = vp_own(kept);
   Py_DECREF(kept);
@@ -189,10 +188,10 @@ static PyObject *from_pointer(PyObject *module, PyObject *const *args, Py_ssize_
                               PyObject *kwnames) {
   (void)module;
   enum { PTR, SHAPE, DTYPE, STRIDES, PITCH, DEVICE, OWNER, READONLY, PRODUCER_STREAM };
-  static const vp_signature signature = {
-      "from_pointer", 3,
-      {"ptr", "shape", "dtype", "strides", "pitch", "device", "owner", "readonly",
-       "producer_stream", NULL}};
+  static const vp_signature signature = {"from_pointer",
+                                         3,
+                                         {"ptr", "shape", "dtype", "strides", "pitch", "device",
+                                          "owner", "readonly", "producer_stream", NULL}};
   PyObject *values[VP_MAX_PARAMETERS];
   vp_stream stream;
   vp_source source = {0};
@@ -200,7 +199,8 @@ static PyObject *from_pointer(PyObject *module, PyObject *const *args, Py_ssize_
   if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (read_address(values[PTR], view) < 0) return NULL;
   if (vp_argument_dtype(values[DTYPE], "dtype", &view->dtype) < 0) return NULL;
-  if (read_readonly(values[READONLY], view) < 0 || find_device(values[DEVICE], view) < 0) return NULL;
+  if (read_readonly(values[READONLY], view) < 0 || find_device(values[DEVICE], view) < 0)
+    return NULL;
   if (read_layout(values[SHAPE], values[STRIDES], values[PITCH], view) < 0) return NULL;
   if (vp_stream_read(values[PRODUCER_STREAM], "producer_stream", &stream) < 0) return NULL;
   source.has_producer = true;
@@ -213,18 +213,19 @@ static PyObject *from_pointer(PyObject *module, PyObject *const *args, Py_ssize_
 }
 
 PyMethodDef vp_pointer_methods[] = {
-    VP_METHOD(from_pointer,
-           "from_pointer($module, /, ptr, shape, dtype, *, strides=None, pitch=None, device=None, "
-           "owner=None, readonly=False, producer_stream=None)\n--\n\n"
-           "A viewcast.View of memory that is known by its address alone.\n\n"
-           "ptr: address of the first element, or a capsule that holds it (of any name, as\n"
-           "DeepStream's pyds gives them), which is kept alive too. shape: 1 to 4 axes, in\n"
-           "elements. dtype: a name (\"uint8\") or a dtype of torch, NumPy or CuPy. strides: in\n"
-           "bytes; None: packed. pitch: bytes from row to row of (H, W), (H, W, C) or\n"
-           "(N, H, W, C), in place of strides. device: checked against what the driver knows of\n"
-           "the address; None: as the driver says. owner: an object that is kept alive as long\n"
-           "as anything looks at the memory; None: that is yours to see to. readonly: True\n"
-           "refuses writable views. producer_stream: where the memory was written; None: the\n"
-           "legacy default stream."),
+    VP_METHOD(
+        from_pointer,
+        "from_pointer($module, /, ptr, shape, dtype, *, strides=None, pitch=None, device=None, "
+        "owner=None, readonly=False, producer_stream=None)\n--\n\n"
+        "A viewcast.View of memory that is known by its address alone.\n\n"
+        "ptr: address of the first element, or a capsule that holds it (of any name, as\n"
+        "DeepStream's pyds gives them), which is kept alive too. shape: 1 to 4 axes, in\n"
+        "elements. dtype: a name (\"uint8\") or a dtype of torch, NumPy or CuPy. strides: in\n"
+        "bytes; None: packed. pitch: bytes from row to row of (H, W), (H, W, C) or\n"
+        "(N, H, W, C), in place of strides. device: checked against what the driver knows of\n"
+        "the address; None: as the driver says. owner: an object that is kept alive as long\n"
+        "as anything looks at the memory; None: that is yours to see to. readonly: True\n"
+        "refuses writable views. producer_stream: where the memory was written; None: the\n"
+        "legacy default stream."),
     {NULL, NULL, 0, NULL},
 };

@@ -54,8 +54,9 @@ static const vp_adapter *look_up(PyTypeObject *type) {
 #define CACHE_SIZE 64
 static uintptr_t cache[CACHE_SIZE];
 
-static const vp_adapter *const cacheable[] = {&vp_opencv_adapter, &vp_torch_adapter, &vp_cupy_adapter,
-                                              &vp_numpy_adapter,  &vp_pil_adapter,   &vp_view_adapter};
+static const vp_adapter *const cacheable[] = {&vp_opencv_adapter, &vp_torch_adapter,
+                                              &vp_cupy_adapter,   &vp_numpy_adapter,
+                                              &vp_pil_adapter,    &vp_view_adapter};
 enum { MASK = _Alignof(PyTypeObject) - 1 };
 _Static_assert(sizeof cacheable / sizeof *cacheable <= MASK + 1, "an index fits into the bits");
 

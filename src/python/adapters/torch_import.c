@@ -12,7 +12,7 @@ static struct {
   const DLPackExchangeAPI *api;
   PyObject *tensor, *parameter; /* classes, whose attributes are torch's own */
   PyObject *to_dlpack;
-  vp_function is_overridden; /* whether other code answers for a tensor */
+  vp_function is_overridden;        /* whether other code answers for a tensor */
   PyObject *disable, *enter, *exit; /* a context manager: within it, only torch does */
   /* Of torch's own classes, whatever a subclass or an object overrides. */
   PyObject *requires_grad; /* for vp_ask */
@@ -169,8 +169,8 @@ static bool is_trusted(PyObject *tensor) {
 static int read_tensor(PyObject *tensor, vp_source *out) {
   PyObject *storage = vp_call(&torch.untyped_storage, tensor);
   if (!storage) return vp_torch_refuse(tensor);
-  int result = torch.api ? describe_by_table(tensor, &out->view)
-                         : describe_by_capsule(tensor, &out->view);
+  int result =
+      torch.api ? describe_by_table(tensor, &out->view) : describe_by_capsule(tensor, &out->view);
   if (result == 0 && !is_trusted(tensor)) result = check_within(storage, &out->view);
   if (result == 0) out->owner = vp_own(storage);
   Py_DECREF(storage);

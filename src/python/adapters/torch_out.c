@@ -29,8 +29,7 @@ static int find_all(PyObject *module) {
 }
 
 static bool is_loaded(void) {
-  return VP_READ(torch.loaded) ||
-         vp_load("torch", &torch.loaded, find_all) == 0;
+  return VP_READ(torch.loaded) || vp_load("torch", &torch.loaded, find_all) == 0;
 }
 
 /* Takes the answer. */
@@ -47,10 +46,11 @@ int vp_torch_check_out(PyObject *tensor) {
   int allowed = inference < 0 ? -1 : is_true(PyObject_CallNoArgs(torch.in_inference_mode));
   if (allowed < 0) return vp_raise_from("the tensor does not say whether it may be written");
   if (allowed) return 0;
-  return vp_fail(VC_ERROR_VALUE,
-                 "the tensor was made in torch.inference_mode(): Inplace update to inference tensor "
-                 "outside InferenceMode is not allowed; write into tensor.clone(), or call within "
-                 "torch.inference_mode()");
+  return vp_fail(
+      VC_ERROR_VALUE,
+      "the tensor was made in torch.inference_mode(): Inplace update to inference tensor "
+      "outside InferenceMode is not allowed; write into tensor.clone(), or call within "
+      "torch.inference_mode()");
 }
 
 int vp_torch_wrote(PyObject *tensor) {

@@ -68,14 +68,16 @@ int vp_torch_refuse(PyObject *tensor) {
   if (kind) {
     result = vp_raise_from("%.200s can't be seen as memory: %s", name, kind);
   } else if (layout) {
-    result = vp_raise_from("%.200s can't be seen as memory: its layout is %U, and a dense tensor "
-                           "is needed; use tensor.to_dense()",
-                           name, layout);
+    result = vp_raise_from(
+        "%.200s can't be seen as memory: its layout is %U, and a dense tensor "
+        "is needed; use tensor.to_dense()",
+        name, layout);
   } else {
-    result = vp_raise_from("%.200s can't be seen as memory: a dense tensor is needed, and fake, "
-                           "wrapper and zero tensors have no memory of their own; pass the tensor "
-                           "that holds it",
-                           name);
+    result = vp_raise_from(
+        "%.200s can't be seen as memory: a dense tensor is needed, and fake, "
+        "wrapper and zero tensors have no memory of their own; pass the tensor "
+        "that holds it",
+        name);
   }
   Py_XDECREF(layout);
   return result;

@@ -101,10 +101,11 @@ vp_device_text vp_device_name(vc_device device) {
 static int check_exists(const vp_images *images, vc_device device) {
   int32_t count = vc_cuda_device_count();
   if (!vc_device_is_gpu(device) || (device.id >= 0 && device.id < count)) return 0;
-  return vp_fail(VC_ERROR_DEVICE,
-                 "%s%s says that it is on cuda:%d and this process sees %d CUDA devices; pass memory "
-                 "of the host or of a device that is there",
-                 images->is_list ? "image 0" : "the image", images->of, (int)device.id, (int)count);
+  return vp_fail(
+      VC_ERROR_DEVICE,
+      "%s%s says that it is on cuda:%d and this process sees %d CUDA devices; pass memory "
+      "of the host or of a device that is there",
+      images->is_list ? "image 0" : "the image", images->of, (int)device.id, (int)count);
 }
 
 int vp_images_device(const vp_images *images, vc_device *out) {

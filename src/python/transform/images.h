@@ -14,7 +14,7 @@ typedef struct vp_image {
 
 typedef struct vp_images {
   size_t count;
-  bool is_list; /* as the caller gave them */
+  bool is_list;   /* as the caller gave them */
   const char *of; /* in messages, after an image's number: "" or " of out" */
   vp_image *items;
   vc_view *views; /* of the items, side by side; staged ones are elsewhere */
@@ -48,7 +48,7 @@ vp_device_text vp_device_name(vc_device device);
 /* How their axes are read. */
 typedef struct vp_geometry {
   int64_t images, rows, cols, channels;
-  bool batch;       /* a list, or four axes */
+  bool batch; /* a list, or four axes */
   bool planar;
   bool channel_axis; /* the source has one */
 } vp_geometry;

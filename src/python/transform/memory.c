@@ -36,9 +36,9 @@ static int require(const vp_adapter *library) {
 static PyObject *allocate_slowly(const vp_adapter *library, PyObject *shape, vc_dtype dtype,
                                  vc_device device, vc_stream stream) {
   if (require(library) < 0) return NULL;
-  return call_allocation("empty", Py_BuildValue("(sOsiL)", library->name, shape,
-                                                vc_dtype_name(dtype), ordinal(device),
-                                                (long long)stream));
+  return call_allocation(
+      "empty", Py_BuildValue("(sOsiL)", library->name, shape, vc_dtype_name(dtype), ordinal(device),
+                             (long long)stream));
 }
 
 /* --- by the library's own function, where that is all there is to it */
@@ -50,8 +50,8 @@ static PyObject *call_empty(PyObject *function, PyObject *shape, PyObject *dtype
   PyObject *arguments[] = {shape, dtype, device};
   PyObject **slot = &names[device != NULL], *keywords = VP_READ(*slot);
   if (!keywords) {
-    keywords = vp_keep_first(slot, device ? Py_BuildValue("(ss)", "dtype", "device")
-                                          : Py_BuildValue("(s)", "dtype"));
+    keywords = vp_keep_first(
+        slot, device ? Py_BuildValue("(ss)", "dtype", "device") : Py_BuildValue("(s)", "dtype"));
   }
   return keywords ? PyObject_Vectorcall(function, arguments, 1, keywords) : NULL;
 }

@@ -69,7 +69,7 @@ static size_t bytes_of_all(const vc_view *views, size_t count) {
 }
 
 int vp_move_reserve(vc_view *views, size_t count, vc_device device, vc_stream stream,
-                  vp_source *block) {
+                    vp_source *block) {
   size_t bytes = bytes_of_all(views, count);
   if (bytes > 0 && vp_memory_block(bytes, device, stream, block) < 0) return -1;
   char *place = block->view.data;
@@ -133,11 +133,9 @@ int vp_move_up(vp_images *images, vc_device device, vc_stream stream, vp_source 
 static int copy_and_wait(const vc_view *to, const vc_view *from, vc_stream stream) {
   vc_error error;
   vc_status status;
-  Py_BEGIN_ALLOW_THREADS
-  status = copy_sorted(to, from, order_of(to), stream, &error);
+  Py_BEGIN_ALLOW_THREADS status = copy_sorted(to, from, order_of(to), stream, &error);
   if (status == VC_OK) status = vc_stream_synchronize(from->device.id, stream, &error);
-  Py_END_ALLOW_THREADS
-  return status == VC_OK ? 0 : vp_raise(&error);
+  Py_END_ALLOW_THREADS return status == VC_OK ? 0 : vp_raise(&error);
 }
 
 static bool is_rows(const vc_view *view, axis_order order) {

@@ -9,7 +9,7 @@
  * that they have in their memory, without gaps: what can be copied in one piece. A view of
  * rank 0 is left out. */
 int vp_move_reserve(vc_view *views, size_t count, vc_device device, vc_stream stream,
-                  vp_source *block);
+                    vp_source *block);
 
 /* Moves the pixels of all images to one block on a GPU: their views are there
  * afterwards, their owners stay as they are. */

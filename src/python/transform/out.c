@@ -21,7 +21,8 @@ static int check_writable(PyObject *objects, bool is_list) {
 
 /* A list is read once: what is imported is what is told that it was written. */
 int vp_outs_import(vp_request *request, vp_result *result) {
-  const vp_options plain = {.target = request->options.target, .consumer = request->options.consumer};
+  const vp_options plain = {.target = request->options.target,
+                            .consumer = request->options.consumer};
   bool is_list = PyList_Check(request->out) || PyTuple_Check(request->out);
   vp_images *outs = &result->outs;
   result->written = is_list ? PySequence_Tuple(request->out) : PyTuple_Pack(1, request->out);
@@ -57,8 +58,8 @@ static int check_out_layout(const vp_request *request, const vp_image *out, cons
   if (view->ndim == rank || (view->ndim == 2 && rank == 3 && !to->batch)) return 0;
   if (is_list && !to->flat) return 0;
   return vp_fail(VC_ERROR_LAYOUT, "layout is \"%s\" and out has rank %d, needs %s%d%s",
-                 vp_layout_name(to), (int)view->ndim, rank == 3 && !to->flat ? "2 or " : "", (int)rank,
-                 view->ndim == rank - 1 ? "; add an axis (out[None])" : "");
+                 vp_layout_name(to), (int)view->ndim, rank == 3 && !to->flat ? "2 or " : "",
+                 (int)rank, view->ndim == rank - 1 ? "; add an axis (out[None])" : "");
 }
 
 /* An out= of axes (N, H, W): because layout= says so, or as the source has. */
@@ -72,9 +73,10 @@ static int check_out_values(const vp_request *request, const vc_view *view) {
   if (view->readonly) {
     return vp_fail(VC_ERROR_VALUE, "out is read-only, needs memory that may be written");
   }
-  if (request->has_dtype && (request->dtype.code != view->dtype.code ||
-                             request->dtype.bits != view->dtype.bits)) {
-    return vp_fail(VC_ERROR_DTYPE, "dtype= asks for %s and out is %s, needs the same; leave dtype out",
+  if (request->has_dtype &&
+      (request->dtype.code != view->dtype.code || request->dtype.bits != view->dtype.bits)) {
+    return vp_fail(VC_ERROR_DTYPE,
+                   "dtype= asks for %s and out is %s, needs the same; leave dtype out",
                    vc_dtype_name(request->dtype), vc_dtype_name(view->dtype));
   }
   int64_t channels = vp_channels_of(view, request->params.to == VC_PLANAR);
@@ -95,11 +97,12 @@ static int check_size(const vp_geometry *read, const vp_images *from, size_t ind
   vc_view image = vp_images_at(from, index);
   const int64_t *size = image.shape + (image.ndim == 4) + (image.ndim > 2 && read->planar);
   if (!out->from->fill || (view->shape[0] == size[0] && view->shape[1] == size[1])) return 0;
-  return vp_fail(VC_ERROR_LAYOUT,
-                 "out is a %s of %lld x %lld and the image has %lld rows and %lld columns, needs the "
-                 "same size; an empty one (%s()) is created in any",
-                 out->from->name, (long long)view->shape[0], (long long)view->shape[1],
-                 (long long)size[0], (long long)size[1], out->from->name);
+  return vp_fail(
+      VC_ERROR_LAYOUT,
+      "out is a %s of %lld x %lld and the image has %lld rows and %lld columns, needs the "
+      "same size; an empty one (%s()) is created in any",
+      out->from->name, (long long)view->shape[0], (long long)view->shape[1], (long long)size[0],
+      (long long)size[1], out->from->name);
 }
 
 static int check_one_out(const vp_request *request, const vp_geometry *read, const vp_images *from,
@@ -126,7 +129,8 @@ static int check_count(const vp_geometry *read, const vp_images *outs) {
   bool is_one = outs->is_list || outs->items[0].is_unfilled;
   if (!is_one || (int64_t)outs->count == read->images) return 0;
   if (!outs->is_list) {
-    return vp_fail(VC_ERROR_LAYOUT, "out is one %s and there are %lld images, needs a list of as many",
+    return vp_fail(VC_ERROR_LAYOUT,
+                   "out is one %s and there are %lld images, needs a list of as many",
                    outs->items[0].from->name, (long long)read->images);
   }
   return vp_fail(VC_ERROR_LAYOUT, "out is a list of %zu and there %s %lld image%s, needs as many",
@@ -169,7 +173,8 @@ static int check_once(PyObject *objects, const vp_images *outs) {
     result = known != 0 ? -1 : PySet_Add(seen, address);
     Py_XDECREF(address);
     if (known > 0) {
-      vp_fail(VC_ERROR_VALUE, "image %zu of out is in the list before, needs an object of its own", i);
+      vp_fail(VC_ERROR_VALUE, "image %zu of out is in the list before, needs an object of its own",
+              i);
     }
   }
   Py_XDECREF(seen);
@@ -304,13 +309,15 @@ static int check_apart(const vp_images *outs, const vp_images *from) {
                      "memory of its own for each",
                      found.to);
     case VC_OVERLAPS_DESTINATION:
-      return vp_fail(VC_ERROR_VALUE, "images %zu and %zu of out share memory, need memory of their own",
-                     found.to, found.other);
-    default:
       return vp_fail(VC_ERROR_VALUE,
-                     "image %zu of out shares memory with source %zu: it would be read after it was "
-                     "written; write into other memory (no out=)",
-                     found.to, found.other);
+                     "images %zu and %zu of out share memory, need memory of their own", found.to,
+                     found.other);
+    default:
+      return vp_fail(
+          VC_ERROR_VALUE,
+          "image %zu of out shares memory with source %zu: it would be read after it was "
+          "written; write into other memory (no out=)",
+          found.to, found.other);
   }
 }
 

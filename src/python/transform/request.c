@@ -28,17 +28,35 @@ bool vp_request_is_plain(const vp_request *request) {
 
 /* By position in the signatures below. */
 enum {
-  IMAGE, FROM_LAYOUT, DTYPE, SCALE, MEAN, STD, NORMALIZE, REVERSE, CHANNELS, FILL, OUT, DEVICE,
-  OWNER, STREAM, PRODUCER_STREAM, LAYOUT, KEEPDIM, PARAMETERS
+  IMAGE,
+  FROM_LAYOUT,
+  DTYPE,
+  SCALE,
+  MEAN,
+  STD,
+  NORMALIZE,
+  REVERSE,
+  CHANNELS,
+  FILL,
+  OUT,
+  DEVICE,
+  OWNER,
+  STREAM,
+  PRODUCER_STREAM,
+  LAYOUT,
+  KEEPDIM,
+  PARAMETERS
 };
 
 const vp_signature vp_to_array = {
-    "to_array", 1,
+    "to_array",
+    1,
     {"image", "from_layout", "dtype", "scale", "mean", "std", "normalize", "reverse_channels",
      "channels", "fill", "out", "device", "owner", "stream", "producer_stream", "layout", "keepdim",
      NULL}};
 const vp_signature vp_to_mat = {
-    "to_gpumat", 1,
+    "to_gpumat",
+    1,
     {"image", "from_layout", "dtype", "scale", "mean", "std", "normalize", "reverse_channels",
      "channels", "fill", "out", "device", "owner", "stream", "producer_stream", NULL}};
 
@@ -92,10 +110,11 @@ static int read_layouts(bool is_mat, PyObject *const *values, vp_request *out) {
   if (vp_layout_read(values[LAYOUT], "layout", NULL, &out->to) < 0) return -1;
   if (vp_argument_bool(values[KEEPDIM], "keepdim", &out->options.keepdim) < 0) return -1;
   if (!out->to.flat || !out->options.keepdim) return 0;
-  PyErr_Format(PyExc_ValueError,
-               "layout is \"%s\", which has no axis of channels, and keepdim=True keeps it; leave one "
-               "of them out",
-               vp_layout_name(&out->to));
+  PyErr_Format(
+      PyExc_ValueError,
+      "layout is \"%s\", which has no axis of channels, and keepdim=True keeps it; leave one "
+      "of them out",
+      vp_layout_name(&out->to));
   return -1;
 }
 

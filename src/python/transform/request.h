@@ -9,16 +9,16 @@ typedef struct vp_request {
   const char *function;
   vp_options options;
   vc_transform_params params; /* mean and std point to the arrays below */
-  bool is_mat; /* to_gpumat: the result is interleaved, out= too */
-  vp_layout to; /* layout= */
+  bool is_mat;                /* to_gpumat: the result is interleaved, out= too */
+  vp_layout to;               /* layout= */
   bool has_dtype;
   vc_dtype dtype;
-  int32_t channels;     /* 0: as many as the source has */
-  bool is_normalised;   /* normalize= was given */
-  bool has_source;      /* normalize= is made for sources of one dtype */
+  int32_t channels;   /* 0: as many as the source has */
+  bool is_normalised; /* normalize= was given */
+  bool has_source;    /* normalize= is made for sources of one dtype */
   vc_dtype source;
-  bool is_line;         /* the source had one axis, and is seen as one row */
-  PyObject *out;        /* borrowed; NULL: fresh memory */
+  bool is_line;  /* the source had one axis, and is seen as one row */
+  PyObject *out; /* borrowed; NULL: fresh memory */
   double mean[VC_TRANSFORM_CHANNELS], std[VC_TRANSFORM_CHANNELS];
 } vp_request;
 

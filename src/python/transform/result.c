@@ -48,10 +48,11 @@ static int check_layout(const vp_layout *to, const vp_geometry *read, int64_t ch
                    name, (long long)read->images, name);
   }
   if (!to->flat || channels == 1) return 0;
-  return vp_fail(VC_ERROR_LAYOUT,
-                 "layout is \"%s\" and the result has %lld channels, needs one; say \"%sC\", or make "
-                 "it one channel first (cv2.cvtColor)",
-                 name, (long long)channels, name);
+  return vp_fail(
+      VC_ERROR_LAYOUT,
+      "layout is \"%s\" and the result has %lld channels, needs one; say \"%sC\", or make "
+      "it one channel first (cv2.cvtColor)",
+      name, (long long)channels, name);
 }
 
 /* Whether the result goes without an axis of channels: because layout= says so, or as the
@@ -91,10 +92,11 @@ static int plan_shape(const vp_request *request, const vp_geometry *read, vp_lay
 /* --- where */
 
 static int refuse_host(const vp_request *request) {
-  return vp_fail(VC_ERROR_DEVICE,
-                 "the image is in host memory and %s gives memory of a GPU, needs the device to "
-                 "upload to: say device=0, or use to_numpy or to_tensor for a result in host memory",
-                 request->function);
+  return vp_fail(
+      VC_ERROR_DEVICE,
+      "the image is in host memory and %s gives memory of a GPU, needs the device to "
+      "upload to: say device=0, or use to_numpy or to_tensor for a result in host memory",
+      request->function);
 }
 
 int vp_result_device(const vp_request *request, vc_device source, vc_device *out) {
@@ -141,8 +143,8 @@ static int check_count(const vp_request *request, const vp_geometry *read, const
   if (count <= 1 || count == channels) return 0;
   return vp_fail(VC_ERROR_ARGUMENT,
                  "%s%s has %d values, needs 1 or one for each of the result's %lld channels; %s",
-                 request->is_normalised ? "normalize=: " : "", name, (int)count, (long long)channels,
-                 other_channels(request, read, count));
+                 request->is_normalised ? "normalize=: " : "", name, (int)count,
+                 (long long)channels, other_channels(request, read, count));
 }
 
 static int check_statistics(const vp_request *request, const vp_geometry *read,
@@ -264,7 +266,8 @@ static int make_cupy_on_host(vp_result *result) {
                      &error) != VC_OK) {
     return vp_raise(&error);
   }
-  if (vp_memory_block(vc_view_nbytes(&packed), packed.device, VC_STREAM_NONE, &array) < 0) return -1;
+  if (vp_memory_block(vc_view_nbytes(&packed), packed.device, VC_STREAM_NONE, &array) < 0)
+    return -1;
   packed.data = array.view.data;
   array.view = result->one = packed;
   PyObject *memory = vp_hold(&array.owner);

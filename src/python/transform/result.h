@@ -9,14 +9,14 @@ typedef struct vp_result {
   /* What is to be made: shape, dtype and device. Of a list of GpuMats, all of
    * them as one batch. */
   vc_view wanted;
-  vp_images outs; /* out=; none: count 0 */
+  vp_images outs;  /* out=; none: count 0 */
   vp_source fresh; /* owner of new memory */
   /* Where the pixels go: one view, or one for each image of out= where these are
    * not evenly spaced. */
   vc_view one;
   const vc_view *views;
   size_t count;
-  bool stack; /* (N, H, W): what is written has an axis of channels, what is returned not */
+  bool stack;        /* (N, H, W): what is written has an axis of channels, what is returned not */
   PyObject *object;  /* strong: what the call returns */
   PyObject *written; /* strong: a tuple of the objects of out=; NULL: none */
 } vp_result;

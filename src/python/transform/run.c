@@ -42,8 +42,8 @@ static int order(const vp_run *run, int32_t device, vc_stream before) {
 /* Host memory that a GPU may be at work on: pinned or managed. */
 static bool may_be_in_flight(const vp_run *run, const vp_image *image) {
   vc_device device = image->source.view.device;
-  bool known = run->request->options.producer.given || image->source.has_producer ||
-               image->from->current;
+  bool known =
+      run->request->options.producer.given || image->source.has_producer || image->from->current;
   if (!known) return false;
   if (device.type == VC_CPU) vc_cuda_pointer_device(image->source.view.data, &device, NULL);
   return device.type != VC_CPU;
@@ -121,8 +121,8 @@ static int work(const vp_run *run, const vc_view *to, const vc_view *from, size_
   if (on_gpu(vp_device_of(to)) || vc_view_nbytes(to) < WORTH_THE_GIL) {
     status = vc_transform(to, from, count, &run->request->params, run->stream, &error);
   } else {
-    Py_BEGIN_ALLOW_THREADS
-    status = vc_transform(to, from, count, &run->request->params, run->stream, &error);
+    Py_BEGIN_ALLOW_THREADS status =
+        vc_transform(to, from, count, &run->request->params, run->stream, &error);
     Py_END_ALLOW_THREADS
   }
   return status == VC_OK ? 0 : vp_raise(&error);
@@ -168,7 +168,8 @@ static int find_places(const vp_run *run, vc_view *places, vp_source *block) {
     places[i] = result->views[i];
     if (is_a_copy(run, &places[i], &from, 1)) places[i].ndim = 0; /* needs none */
   }
-  return goes_down(run) ? vp_move_reserve(places, result->count, run->source, run->stream, block) : 0;
+  return goes_down(run) ? vp_move_reserve(places, result->count, run->source, run->stream, block)
+                        : 0;
 }
 
 /* What would stop any of them is found before the first is written. */
@@ -266,7 +267,8 @@ static int keep_until_done(const vp_run *run) {
   vp_keep keep = {0};
   int result = keep_sources(run, &keep);
   if (result == 0) result = keep_outs(run, &keep);
-  if (result == 0) result = vp_keep_until(&keep, &run->request->options, run->target.id, run->stream);
+  if (result == 0)
+    result = vp_keep_until(&keep, &run->request->options, run->target.id, run->stream);
   if (result < 0) vc_stream_synchronize(run->target.id, run->stream, NULL);
   vp_keep_release(&keep);
   return result;
@@ -276,8 +278,7 @@ static int keep_until_done(const vp_run *run) {
 static bool must_move_up(const vp_run *run) {
   const vp_result *result = run->result;
   if (!on_gpu(run->target) || vp_device_same(run->source, run->target)) return false;
-  return result->count != 1 ||
-         !is_a_copy(run, result->views, run->from->views, run->from->count);
+  return result->count != 1 || !is_a_copy(run, result->views, run->from->views, run->from->count);
 }
 
 int vp_run_all(vp_run *run) {

@@ -10,11 +10,11 @@ typedef struct vp_run {
   const vp_request *request;
   vp_images *from;
   vp_result *result;
-  vc_device source;  /* where the pixels are */
-  vc_device target;  /* where they are to be */
-  vc_stream stream;  /* what the GPU does for it runs here */
-  bool ordered;      /* false: stream=-1 */
-  bool has_written;  /* some of it, even if the call then failed */
+  vc_device source; /* where the pixels are */
+  vc_device target; /* where they are to be */
+  vc_stream stream; /* what the GPU does for it runs here */
+  bool ordered;     /* false: stream=-1 */
+  bool has_written; /* some of it, even if the call then failed */
 } vp_run;
 
 /* Decides on the stream. Before vp_result_make, which needs it. */

@@ -76,11 +76,11 @@ static PyObject *to_target(const char *function, const vp_adapter *target, PyObj
   return transform(image, &request);
 }
 
-#define TO_TARGET(function, adapter)                                                    \
-  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,   \
-                            PyObject *kwnames) {                                         \
-    (void)module;                                                                        \
-    return to_target(#function, &adapter, args, count, kwnames);                         \
+#define TO_TARGET(function, adapter)                                                   \
+  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, \
+                            PyObject *kwnames) {                                       \
+    (void)module;                                                                      \
+    return to_target(#function, &adapter, args, count, kwnames);                       \
   }
 TO_TARGET(to_tensor, vp_torch_adapter)
 TO_TARGET(to_cupy, vp_cupy_adapter)
@@ -97,63 +97,65 @@ static PyObject *simd(PyObject *module, PyObject *unused) {
   return PyUnicode_FromString(vc_transform_simd());
 }
 
-#define FROM_DOC                                                                            \
+#define FROM_DOC                                                                              \
   "from_layout: how the source's axes are read, by the same names; None: (H, W), (H, W, C)\n" \
   "or (N, H, W, C), and a shape that looks planar is refused. Of a list it is said of each\n" \
   "image (\"CHW\").\n"
-#define ARRAY_SIGNATURE                                                                     \
-  "($module, /, image, *, layout=None, from_layout=None, dtype=None, scale=1, mean=None, "   \
-  "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, out=None, "   \
+#define ARRAY_SIGNATURE                                                                    \
+  "($module, /, image, *, layout=None, from_layout=None, dtype=None, scale=1, mean=None, " \
+  "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, out=None, " \
   "device=None, keepdim=False, owner=None, stream=None, producer_stream=None)\n--\n\n"
-#define ARRAY_DOC                                                                           \
-  "image: an image of any library, a batch (four axes), or a list of images of one size\n"   \
-  "and type, which gives a batch.\n"                                                         \
-  "layout: of the result, \"HWC\", \"CHW\", \"NHWC\", \"NCHW\", or \"HW\" and \"NHW\" for one\n"      \
+#define ARRAY_DOC                                                                                \
+  "image: an image of any library, a batch (four axes), or a list of images of one size\n"       \
+  "and type, which gives a batch.\n"                                                             \
+  "layout: of the result, \"HWC\", \"CHW\", \"NHWC\", \"NCHW\", or \"HW\" and \"NHW\" for one\n" \
   "channel without an axis; None: the source's. One image with an N is a batch of 1.\n" FROM_DOC
-#define VALUE_DOC                                                                           \
-  "dtype: of the result: a name or any library's dtype; None: the source's, or out's. It is\n"\
-  "needed where integers are scaled by fractions.\n"                                         \
-  "scale, mean, std: y = (x * scale - mean[c]) / std[c], c being the result's channel;\n"    \
-  "numbers, or one number a channel. Rounded to nearest even and saturated for integers.\n"  \
-  "normalize: a Normalization (IMAGENET, CLIP, UNIT, SYMMETRIC) or its name (\"imagenet\") in\n"\
-  "place of these three; an error for an image of another dtype than it is made for.\n"      \
-  "reverse_channels: BGR <-> RGB; alpha stays the last.\n"                                   \
-  "channels: of the result: alpha (the last of 2 or 4) is dropped or added with `fill`\n"    \
-  "(None: opaque), one colour is spread to three. fill where none is added is an error.\n"    \
-  "out: memory to write to, an array, GpuMat or list of images of any library; it is\n"      \
-  "returned. Empty GpuMats are created. Everything is checked before anything is written;\n" \
+#define VALUE_DOC                                                                                \
+  "dtype: of the result: a name or any library's dtype; None: the source's, or out's. It is\n"   \
+  "needed where integers are scaled by fractions.\n"                                             \
+  "scale, mean, std: y = (x * scale - mean[c]) / std[c], c being the result's channel;\n"        \
+  "numbers, or one number a channel. Rounded to nearest even and saturated for integers.\n"      \
+  "normalize: a Normalization (IMAGENET, CLIP, UNIT, SYMMETRIC) or its name (\"imagenet\") in\n" \
+  "place of these three; an error for an image of another dtype than it is made for.\n"          \
+  "reverse_channels: BGR <-> RGB; alpha stays the last.\n"                                       \
+  "channels: of the result: alpha (the last of 2 or 4) is dropped or added with `fill`\n"        \
+  "(None: opaque), one colour is spread to three. fill where none is added is an error.\n"       \
+  "out: memory to write to, an array, GpuMat or list of images of any library; it is\n"          \
+  "returned. Empty GpuMats are created. Everything is checked before anything is written;\n"     \
   "for torch it is an in-place change of the tensor.\n"
-#define PLACE_DOC                                                                           \
-  "owner: an object to keep alive with a GpuMat that does not own its memory; an error for\n"\
-  "images that do.\n"                                                                        \
-  "stream: where the result will be used, and where the work runs; None: the current\n"      \
-  "stream of its library. producer_stream: where the image was written; None: its\n"         \
-  "library's current stream. The host does not wait for a GPU.\n\n"                          \
-  "Raises LayoutError, DTypeError, DeviceError, CUDAError (all ViewError), or ValueError\n"  \
+#define PLACE_DOC                                                                             \
+  "owner: an object to keep alive with a GpuMat that does not own its memory; an error for\n" \
+  "images that do.\n"                                                                         \
+  "stream: where the result will be used, and where the work runs; None: the current\n"       \
+  "stream of its library. producer_stream: where the image was written; None: its\n"          \
+  "library's current stream. The host does not wait for a GPU.\n\n"                           \
+  "Raises LayoutError, DTypeError, DeviceError, CUDAError (all ViewError), or ValueError\n"   \
   "and TypeError for arguments that make no sense."
 
 PyMethodDef vp_transform_methods[] = {
-    VP_METHOD(to_tensor,
-              "to_tensor" ARRAY_SIGNATURE
-              "A torch.Tensor of its own with the image's pixels, laid out, converted and scaled\n"
-              "in one pass.\n\n" ARRAY_DOC VALUE_DOC
-              "device: where the result is to be (None: where the image is); from the host the\n"
-              "image is uploaded as it is.\n"
-              "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
-    VP_METHOD(to_cupy,
-              "to_cupy" ARRAY_SIGNATURE
-              "A cupy.ndarray of its own with the image's pixels, laid out, converted and scaled\n"
-              "in one pass.\n\n" ARRAY_DOC VALUE_DOC
-              "device: where the result is to be (None: where the image is); an image in host\n"
-              "memory needs it, and is uploaded as it is.\n"
-              "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
-    VP_METHOD(to_numpy,
-              "to_numpy" ARRAY_SIGNATURE
-              "A numpy.ndarray of its own with the image's pixels, laid out, converted and\n"
-              "scaled in one pass. An image on a GPU is worked on there, and waited for.\n\n" ARRAY_DOC
-              VALUE_DOC
-              "device: None or \"cpu\".\n"
-              "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
+    VP_METHOD(
+        to_tensor,
+        "to_tensor" ARRAY_SIGNATURE
+        "A torch.Tensor of its own with the image's pixels, laid out, converted and scaled\n"
+        "in one pass.\n\n" ARRAY_DOC VALUE_DOC
+        "device: where the result is to be (None: where the image is); from the host the\n"
+        "image is uploaded as it is.\n"
+        "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
+    VP_METHOD(
+        to_cupy,
+        "to_cupy" ARRAY_SIGNATURE
+        "A cupy.ndarray of its own with the image's pixels, laid out, converted and scaled\n"
+        "in one pass.\n\n" ARRAY_DOC VALUE_DOC
+        "device: where the result is to be (None: where the image is); an image in host\n"
+        "memory needs it, and is uploaded as it is.\n"
+        "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
+    VP_METHOD(
+        to_numpy,
+        "to_numpy" ARRAY_SIGNATURE
+        "A numpy.ndarray of its own with the image's pixels, laid out, converted and\n"
+        "scaled in one pass. An image on a GPU is worked on there, and waited "
+        "for.\n\n" ARRAY_DOC VALUE_DOC "device: None or \"cpu\".\n"
+        "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
     VP_METHOD(to_gpumat,
               "to_gpumat($module, /, image, *, from_layout=None, dtype=None, scale=1, mean=None, "
               "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, "
@@ -161,8 +163,7 @@ PyMethodDef vp_transform_methods[] = {
               "A cv2.cuda.GpuMat of its own with the image's pixels, interleaved, converted and\n"
               "scaled in one pass. A batch or a list gives a list of GpuMats over one block.\n\n"
               "image: an image of any library, a batch (four axes), or a list of images of one\n"
-              "size and type.\n"
-              FROM_DOC VALUE_DOC
+              "size and type.\n" FROM_DOC VALUE_DOC
               "device: where the result is to be (None: where the image is); an image in host\n"
               "memory needs it, and is uploaded as it is.\n" PLACE_DOC),
     {"_transform_kernels", kernels, METH_NOARGS,

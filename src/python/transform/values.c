@@ -201,10 +201,11 @@ int vp_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *nor
   static const char *const names[] = {"scale", "mean", "std"};
   for (int i = 0; i < 3; i++) {
     if (!others[i] || others[i] == Py_None) continue;
-    PyErr_Format(PyExc_ValueError,
-                 "normalize= and %s= were both given, needs one of them: a normalization has its "
-                 "own scale, mean and std; make another with viewcast.Normalization(scale, mean, std)",
-                 names[i]);
+    PyErr_Format(
+        PyExc_ValueError,
+        "normalize= and %s= were both given, needs one of them: a normalization has its "
+        "own scale, mean and std; make another with viewcast.Normalization(scale, mean, std)",
+        names[i]);
     return -1;
   }
   return read_normalization(normalize, out);
@@ -257,10 +258,11 @@ int vp_values_check_fill(const vp_request *request, int64_t channels, int64_t wa
   if (isnan(request->params.fill) || vc_transform_adds_alpha(channels, wanted)) return 0;
   char text[32];
   PyOS_snprintf(text, sizeof text, "%g", request->params.fill);
-  PyErr_Format(PyExc_ValueError,
-               "fill is %s and no alpha channel is added (channels: %lld, of the result %lld): leave "
-               "fill out, or ask for an alpha channel (channels=4, or 2) of an image that has none",
-               text, (long long)channels, (long long)wanted);
+  PyErr_Format(
+      PyExc_ValueError,
+      "fill is %s and no alpha channel is added (channels: %lld, of the result %lld): leave "
+      "fill out, or ask for an alpha channel (channels=4, or 2) of an image that has none",
+      text, (long long)channels, (long long)wanted);
   return -1;
 }
 

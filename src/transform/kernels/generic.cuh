@@ -38,10 +38,10 @@ VC_DEVICE uint64_t load_bits(const char *at, int32_t size, bool aligned) {
     return bits;
   }
   switch (size) {
-  case 1: return load_word((const uint8_t *)at);
-  case 2: return load_word((const uint16_t *)at);
-  case 4: return load_word((const uint32_t *)at);
-  default: return load_word((const unsigned long long *)at);
+    case 1: return load_word((const uint8_t *)at);
+    case 2: return load_word((const uint16_t *)at);
+    case 4: return load_word((const uint32_t *)at);
+    default: return load_word((const unsigned long long *)at);
   }
 }
 
@@ -51,10 +51,10 @@ VC_DEVICE void store_bits(char *at, int32_t size, bool aligned, uint64_t bits) {
     return;
   }
   switch (size) {
-  case 1: store_word((uint8_t *)at, (uint8_t)bits); break;
-  case 2: store_word((uint16_t *)at, (uint16_t)bits); break;
-  case 4: store_word((uint32_t *)at, (uint32_t)bits); break;
-  default: store_word((unsigned long long *)at, (unsigned long long)bits); break;
+    case 1: store_word((uint8_t *)at, (uint8_t)bits); break;
+    case 2: store_word((uint16_t *)at, (uint16_t)bits); break;
+    case 4: store_word((uint32_t *)at, (uint32_t)bits); break;
+    default: store_word((unsigned long long *)at, (unsigned long long)bits); break;
   }
 }
 

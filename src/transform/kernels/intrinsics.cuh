@@ -36,7 +36,7 @@ VC_DEVICE uint16_t bf16_from_f32(float value) {
 /* bench/tune_transform.cu asks for other ways of reading and writing by these
  * macros: streaming stores were the best of all. */
 #ifndef VC_STORE_HINT
-#define VC_STORE_HINT 1
+#  define VC_STORE_HINT 1
 #endif
 
 /* Read once, and never written meanwhile. */

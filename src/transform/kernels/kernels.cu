@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every kernel by its name, as the host finds it. */
-#include "kernels/intrinsics.cuh"
-#include "kernels/generic.cuh"
 #include "kernels/fast.cuh"
+#include "kernels/generic.cuh"
+#include "kernels/intrinsics.cuh"
 
 #define KERNEL extern "C" __global__ void __launch_bounds__(VC_BLOCK)
 
-#define GENERIC(name, work)                                                     \
-  KERNEL vc_generic_##name(const __grid_constant__ vc_generic p) {              \
-    run_generic<work>(p, nullptr, p.a, p.b);                                    \
-  }                                                                             \
-  KERNEL vc_generic_##name##_more(const __grid_constant__ vc_generic p,         \
-                                  const __grid_constant__ vc_generic_more m) {  \
-    run_generic<work>(p, m.table.listed, m.a, m.b);                             \
+#define GENERIC(name, work)                                                    \
+  KERNEL vc_generic_##name(const __grid_constant__ vc_generic p) {             \
+    run_generic<work>(p, nullptr, p.a, p.b);                                   \
+  }                                                                            \
+  KERNEL vc_generic_##name##_more(const __grid_constant__ vc_generic p,        \
+                                  const __grid_constant__ vc_generic_more m) { \
+    run_generic<work>(p, m.table.listed, m.a, m.b);                            \
   }
 VC_GENERIC_KERNELS(GENERIC)
 

@@ -53,29 +53,29 @@ VC_DEVICE uint8_t u8_bits(float value) { return (uint8_t)clamp(__float2int_rn(va
 /* Of types up to 16 bits. */
 VC_DEVICE uint64_t bits_from_float(int32_t type, float value) {
   switch (type) {
-  case VC_ELEMENT_BOOL: return value != 0;
-  case VC_ELEMENT_I8: return (uint64_t)clamp(__float2int_rn(value), -128, 127);
-  case VC_ELEMENT_U8: return u8_bits(value);
-  case VC_ELEMENT_I16: return (uint64_t)clamp(__float2int_rn(value), -32768, 32767);
-  case VC_ELEMENT_U16: return (uint64_t)clamp(__float2int_rn(value), 0, 65535);
-  case VC_ELEMENT_F16: return f16_bits(value);
-  case VC_ELEMENT_BF16: return bf16_bits(value);
-  default: return f32_bits(value);
+    case VC_ELEMENT_BOOL: return value != 0;
+    case VC_ELEMENT_I8: return (uint64_t)clamp(__float2int_rn(value), -128, 127);
+    case VC_ELEMENT_U8: return u8_bits(value);
+    case VC_ELEMENT_I16: return (uint64_t)clamp(__float2int_rn(value), -32768, 32767);
+    case VC_ELEMENT_U16: return (uint64_t)clamp(__float2int_rn(value), 0, 65535);
+    case VC_ELEMENT_F16: return f16_bits(value);
+    case VC_ELEMENT_BF16: return bf16_bits(value);
+    default: return f32_bits(value);
   }
 }
 
 /* Above int64 is u64's alone, for which the caller takes care. */
 VC_DEVICE uint64_t bits_from_integer(int32_t type, int64_t value) {
   switch (type) {
-  case VC_ELEMENT_BOOL: return value != 0;
-  case VC_ELEMENT_I8: return (uint64_t)clamp(value, (int64_t)-128, (int64_t)127);
-  case VC_ELEMENT_U8: return (uint64_t)clamp(value, (int64_t)0, (int64_t)255);
-  case VC_ELEMENT_I16: return (uint64_t)clamp(value, (int64_t)-32768, (int64_t)32767);
-  case VC_ELEMENT_U16: return (uint64_t)clamp(value, (int64_t)0, (int64_t)65535);
-  case VC_ELEMENT_I32: return (uint64_t)clamp(value, (int64_t)INT32_MIN, (int64_t)INT32_MAX);
-  case VC_ELEMENT_U32: return (uint64_t)clamp(value, (int64_t)0, (int64_t)UINT32_MAX);
-  case VC_ELEMENT_U64: return value < 0 ? 0 : (uint64_t)value;
-  default: return (uint64_t)value;
+    case VC_ELEMENT_BOOL: return value != 0;
+    case VC_ELEMENT_I8: return (uint64_t)clamp(value, (int64_t)-128, (int64_t)127);
+    case VC_ELEMENT_U8: return (uint64_t)clamp(value, (int64_t)0, (int64_t)255);
+    case VC_ELEMENT_I16: return (uint64_t)clamp(value, (int64_t)-32768, (int64_t)32767);
+    case VC_ELEMENT_U16: return (uint64_t)clamp(value, (int64_t)0, (int64_t)65535);
+    case VC_ELEMENT_I32: return (uint64_t)clamp(value, (int64_t)INT32_MIN, (int64_t)INT32_MAX);
+    case VC_ELEMENT_U32: return (uint64_t)clamp(value, (int64_t)0, (int64_t)UINT32_MAX);
+    case VC_ELEMENT_U64: return value < 0 ? 0 : (uint64_t)value;
+    default: return (uint64_t)value;
   }
 }
 
@@ -88,11 +88,11 @@ VC_DEVICE uint64_t integer_bits_from_double(int32_t type, double value) {
 
 VC_DEVICE uint64_t bits_from_double(int32_t type, double value) {
   switch (type) {
-  case VC_ELEMENT_F16: return f16_bits(f32_odd(value));
-  case VC_ELEMENT_BF16: return bf16_bits(f32_odd(value));
-  case VC_ELEMENT_F32: return f32_bits(__double2float_rn(value));
-  case VC_ELEMENT_F64: return f64_bits(value);
-  default: return integer_bits_from_double(type, value);
+    case VC_ELEMENT_F16: return f16_bits(f32_odd(value));
+    case VC_ELEMENT_BF16: return bf16_bits(f32_odd(value));
+    case VC_ELEMENT_F32: return f32_bits(__double2float_rn(value));
+    case VC_ELEMENT_F64: return f64_bits(value);
+    default: return integer_bits_from_double(type, value);
   }
 }
 
@@ -102,33 +102,33 @@ VC_DEVICE uint64_t bits_from_double(int32_t type, double value) {
  * (and u64 to u64 is a move). */
 VC_DEVICE int64_t integer_from_bits(int32_t type, uint64_t bits) {
   switch (type) {
-  case VC_ELEMENT_BOOL: return (uint8_t)bits != 0;
-  case VC_ELEMENT_I8: return (int8_t)bits;
-  case VC_ELEMENT_I16: return (int16_t)bits;
-  case VC_ELEMENT_I32: return (int32_t)bits;
-  case VC_ELEMENT_U64: return (int64_t)bits < 0 ? INT64_MAX : (int64_t)bits;
-  default: return (int64_t)bits; /* I64, and unsigned types, whose upper bits are 0 */
+    case VC_ELEMENT_BOOL: return (uint8_t)bits != 0;
+    case VC_ELEMENT_I8: return (int8_t)bits;
+    case VC_ELEMENT_I16: return (int16_t)bits;
+    case VC_ELEMENT_I32: return (int32_t)bits;
+    case VC_ELEMENT_U64: return (int64_t)bits < 0 ? INT64_MAX : (int64_t)bits;
+    default: return (int64_t)bits; /* I64, and unsigned types, whose upper bits are 0 */
   }
 }
 
 /* Of types up to 16 bits, and f32. */
 VC_DEVICE float float_from_bits(int32_t type, uint64_t bits) {
   switch (type) {
-  case VC_ELEMENT_F16: return f32_from_f16((uint16_t)bits);
-  case VC_ELEMENT_BF16: return f32_from_bf16((uint16_t)bits);
-  case VC_ELEMENT_F32: return __uint_as_float((uint32_t)bits);
-  default: return (float)(int32_t)integer_from_bits(type, bits);
+    case VC_ELEMENT_F16: return f32_from_f16((uint16_t)bits);
+    case VC_ELEMENT_BF16: return f32_from_bf16((uint16_t)bits);
+    case VC_ELEMENT_F32: return __uint_as_float((uint32_t)bits);
+    default: return (float)(int32_t)integer_from_bits(type, bits);
   }
 }
 
 VC_DEVICE double double_from_bits(int32_t type, uint64_t bits) {
   switch (type) {
-  case VC_ELEMENT_U64: return __ull2double_rn(bits);
-  case VC_ELEMENT_F16:
-  case VC_ELEMENT_BF16:
-  case VC_ELEMENT_F32: return (double)float_from_bits(type, bits);
-  case VC_ELEMENT_F64: return __longlong_as_double((int64_t)bits);
-  default: return __ll2double_rn(integer_from_bits(type, bits));
+    case VC_ELEMENT_U64: return __ull2double_rn(bits);
+    case VC_ELEMENT_F16:
+    case VC_ELEMENT_BF16:
+    case VC_ELEMENT_F32: return (double)float_from_bits(type, bits);
+    case VC_ELEMENT_F64: return __longlong_as_double((int64_t)bits);
+    default: return __ll2double_rn(integer_from_bits(type, bits));
   }
 }
 
