@@ -11,7 +11,7 @@
 #include <cuda_runtime.h>
 
 extern "C" {
-#include "transform/choice.h"
+#include "transform/dispatch.h"
 }
 
 #include "kernels/fast.cuh"
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(1024)
 
 template <class Family>
 __global__ void __launch_bounds__(1024) kernel_of_one(const __grid_constant__ vc_fast p) {
-  run_fast<Family, at_steps>(p, nullptr);
+  run_fast<Family, at_strides>(p, nullptr);
 }
 
 /* Two units a thread, a block apart. */
@@ -40,7 +40,7 @@ template <class Family>
 __global__ void __launch_bounds__(1024) kernel_of_two(const __grid_constant__ vc_fast p) {
   uint32_t first = blockIdx.x * 2 * blockDim.x + threadIdx.x;
 #pragma unroll
-  for (uint32_t i = 0; i < 2; i++) run_unit<Family, at_steps>(p, nullptr, first + i * blockDim.x);
+  for (uint32_t i = 0; i < 2; i++) run_unit<Family, at_strides>(p, nullptr, first + i * blockDim.x);
 }
 
 /* Bytes to floats in one line of memory: the traffic of u8 NHWC -> f32 NCHW and nothing
@@ -126,7 +126,7 @@ static job make_job(const workload &w, const size &s, char *from, char *to) {
   bool empty;
   if (vc_plan_make(&target, sources.data(), sources.size(), &params, &plan, &empty, &error) !=
           VC_OK ||
-      vc_choose_kernel(&plan, &launch, &error) != VC_OK || launch.is_generic) {
+      vc_dispatch(&plan, &launch, &error) != VC_OK || launch.is_generic) {
     fprintf(stderr, "%s: no fast kernel (%s)\n", w.name, error.message);
     exit(1);
   }

@@ -38,7 +38,7 @@ static vc_gpumat *header_of(GpuMat &mat) { return reinterpret_cast<vc_gpumat *>(
 
 // What OpenCV does with the counter behind a GpuMat: a copy is made and destroyed, of a
 // header whose counter is ours and far from zero, so that nothing is freed.
-static vc_counting find_counting() {
+static vc_refcounting find_counting() {
   static vc_gpumat_probe probe; // must outlive every header that it is attached to
   constexpr int32_t start = 1000;
   vc_error error;
@@ -52,8 +52,8 @@ static vc_counting find_counting() {
   }
   const bool counts_down = probe.count == start;
   vc_gpumat_probe_end(header, allocator);
-  if (!counts_down) return VC_COUNTS_UP; // 4.x without CUDA
-  return GpuMat::defaultAllocator() ? VC_COUNTS_AND_FREES : VC_COUNTS_ONLY;
+  if (!counts_down) return VC_REFCOUNT_UP_ONLY; // 4.x without CUDA
+  return GpuMat::defaultAllocator() ? VC_REFCOUNT_FULL : VC_REFCOUNT_NO_FREE;
 }
 
 static vc_gpumat_abi find_opencv() {
@@ -89,7 +89,7 @@ static void lend(const vc_gpumat_abi &abi, const Pixels &pixels, const Mat &mat)
 
   vc_owner owner = own(pixels);
   vc_holder holder = {};
-  if (abi.counting == VC_COUNTS_UP) holder = hold(mat);
+  if (abi.counting == VC_REFCOUNT_UP_ONLY) holder = hold(mat);
   const vc_status status = vc_gpumat_lend(&abi, &view, &owner, &holder, header_of(*mat), &error);
   if (status != VC_OK && holder.release) holder.release(holder.object);
   vc_owner_release(&owner); // only where it was not taken
@@ -118,16 +118,16 @@ static bool show(const vc_gpumat_abi &abi) {
   region.release();
   // Without CUDA the end of a lend is not reported: vc_collect looks for it. Of an OpenCV that
   // never counts down it has to be told that no GpuMat looks at the pixels any more.
-  vc_collect(/* force */ abi.counting == VC_COUNTS_UP);
+  vc_collect(/* force */ abi.counting == VC_REFCOUNT_UP_ONLY);
   bool freed = watch.expired();
   std::printf("after the region: %s\n", freed ? "freed" : "still there");
   return same && alive && freed;
 }
 
-static const char *name_of(vc_counting counting) {
+static const char *name_of(vc_refcounting counting) {
   switch (counting) {
-    case VC_COUNTS_AND_FREES: return "counts copies and frees the last";
-    case VC_COUNTS_ONLY: return "counts copies and frees nothing";
+    case VC_REFCOUNT_FULL: return "counts copies and frees the last";
+    case VC_REFCOUNT_NO_FREE: return "counts copies and frees nothing";
     default: return "counts copies up and never down";
   }
 }

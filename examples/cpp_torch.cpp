@@ -40,8 +40,8 @@ static const vc_gpumat_abi &opencv() {
   static const vc_gpumat_abi abi = [] {
     vc_gpumat_abi found;
     vc_error error;
-    check(vc_gpumat_abi_init(channel_shift(), VC_COUNTS_AND_FREES, GpuMat::defaultAllocator(),
-                             &found, &error),
+    check(vc_gpumat_abi_init(channel_shift(), VC_REFCOUNT_FULL, GpuMat::defaultAllocator(), &found,
+                             &error),
           error);
     return found;
   }();

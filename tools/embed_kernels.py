@@ -11,7 +11,7 @@ import sys
 TEXT = """\
 /* Written by tools/embed_kernels.py from a file whose SHA-256 is
  * {digest} */
-#include "transform/binary.h"
+#include "transform/embedded_kernels.h"
 
 __asm__(".section .rodata\\n"
         ".balign 64\\n"

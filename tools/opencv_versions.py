@@ -100,7 +100,7 @@ print(json.dumps([cv2.__version__, np.__version__, layout["channels_max"], layou
 HEADER = ["OpenCV", "NumPy", "channels at most", "its counter", "dtypes", "lends made and ended"]
 HEADER += ["tests passed"]
 SUITE = "batches conversions copies gpumat_headers gpumatnd holders layout lifetime paths pool"
-SUITE += " producers put_off savant_names view"
+SUITE += " producers pending savant_names view"
 README = pathlib.Path(__file__).resolve().parent.parent / "README.md"
 BEGIN = "<!-- begin: written by make record-opencv-versions -->\n"
 END = "<!-- end -->\n"

@@ -185,24 +185,24 @@ VC_API bool vc_stream_is_capturing(int32_t device, vc_stream stream);
 VC_API bool vc_stream_is_idle(int32_t device, vc_stream stream);
 
 /* A point on a stream: what was enqueued before it. */
-typedef struct vc_mark {
+typedef struct vc_event {
   void *event;
   int32_t device;
   bool pooled; /* the event goes back to the pool of vc_cuda_warmup */
-} vc_mark;
+} vc_event;
 
 /* Marks what is on a stream now. A NULL event is a mark that is done. Not on a
  * stream that is capturing: VC_ERROR_CUDA. */
-VC_API vc_status vc_mark_set(int32_t device, vc_stream stream, vc_mark *out, vc_error *error);
+VC_API vc_status vc_event_record(int32_t device, vc_stream stream, vc_event *out, vc_error *error);
 
 /* True once the work before the mark is done; the mark is then given back and
  * must not be used again. Never waits. An error of the driver counts as done:
  * the context is lost, and its memory with it. */
-VC_API bool vc_mark_done(vc_mark *mark);
+VC_API bool vc_event_done(vc_event *mark);
 
 /* Gives a mark back without asking whether it is done: where the caller knows, as
  * from a later mark on the same stream that is, or wants to know no more. */
-VC_API void vc_mark_drop(vc_mark *mark);
+VC_API void vc_event_release(vc_event *mark);
 
 struct vc_view;
 
@@ -337,10 +337,10 @@ VC_API vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc
 /* Runs the pending releases, on this thread, and returns how many.
  *
  * OpenCV and DLPack consumers give memory back from any thread, in the middle
- * of their own work, and so does a lend that finds others ended (vc_counting).
+ * of their own work, and so does a lend that finds others ended (vc_refcounting).
  * An owner that is not `any_thread` is then put on a lock-free list, and its
  * release runs here. Also sweeps lends whose OpenCV
- * cannot report their end (see vc_counting). With `force`, lends that such an
+ * cannot report their end (see vc_refcounting). With `force`, lends that such an
  * OpenCV has copied and forgotten are released too: the caller then promises
  * that no GpuMat looks at them any more. */
 VC_API size_t vc_collect(bool force);
@@ -368,7 +368,7 @@ typedef struct vc_statistics {
   uint64_t shares_released;  /* of these, given back */
   uint64_t exports;          /* managed tensors made for DLPack consumers */
   uint64_t exports_released; /* of these, deleted by their consumer */
-  uint64_t put_off;          /* releases on the list, waiting for vc_collect */
+  uint64_t pending;          /* releases on the list, waiting for vc_collect */
   uint64_t pool_blocks;      /* blocks that pools hold now, in use or not */
   uint64_t pool_bytes;       /* bytes of these blocks */
   uint64_t pool_hits;        /* blocks handed out from a pool's own list */
@@ -467,17 +467,17 @@ typedef struct vc_gpumat {
 } vc_gpumat;
 
 /* What a build of OpenCV does with the counter behind GpuMat::refcount. */
-typedef enum vc_counting {
+typedef enum vc_refcounting {
   /* Counts copies up and down and calls allocator->free at zero: OpenCV built
    * with CUDA. Lends end by themselves. */
-  VC_COUNTS_AND_FREES = 1,
+  VC_REFCOUNT_FULL = 1,
   /* Counts both ways but has no allocator to call: stock 5.x. A lend holds one
    * count of its own and is swept by vc_collect when that is the last. */
-  VC_COUNTS_ONLY = 2,
+  VC_REFCOUNT_NO_FREE = 2,
   /* Counts up, never down: stock 4.x. A lend holds the GpuMat object itself
    * (vc_holder) and is swept when nobody else does and nothing was copied. */
-  VC_COUNTS_UP = 3
-} vc_counting;
+  VC_REFCOUNT_UP_ONLY = 3
+} vc_refcounting;
 
 #define VC_GPUMAT_DEPTHS 16
 
@@ -486,7 +486,7 @@ typedef struct vc_gpumat_abi {
   int32_t channel_shift;             /* CV_CN_SHIFT: 3 in 4.x, 5 in 5.x */
   int32_t channels_max;              /* CV_CN_MAX: 512 in 4.x, 128 in 5.x */
   vc_dtype depths[VC_GPUMAT_DEPTHS]; /* by depth number; bits = 0: none */
-  vc_counting counting;
+  vc_refcounting counting;
   /* OpenCV's own allocator object, whose memory vc_gpumat_share may hold on
    * to; NULL where there is none. */
   const void *standard_allocator;
@@ -494,12 +494,12 @@ typedef struct vc_gpumat_abi {
 
 /* The ABI of an OpenCV whose CV_CN_SHIFT is `channel_shift` (3 or 5, else
  * VC_ERROR_ABI) and whose counter behaves as said. C++ programs pass
- * CV_CN_SHIFT and cv::cuda::GpuMat::defaultAllocator(), and VC_COUNTS_AND_FREES
+ * CV_CN_SHIFT and cv::cuda::GpuMat::defaultAllocator(), and VC_REFCOUNT_FULL
  * for a CUDA build. In a build without CUDA that allocator is NULL, which is
- * VC_ERROR_ARGUMENT with VC_COUNTS_AND_FREES: VC_COUNTS_UP for 4.x, VC_COUNTS_ONLY
+ * VC_ERROR_ARGUMENT with VC_REFCOUNT_FULL: VC_REFCOUNT_UP_ONLY for 4.x, VC_REFCOUNT_NO_FREE
  * for 5.x (examples/cpp_lend.cpp finds out). Only Linux on x86-64 and aarch64;
  * VC_ERROR_ABI elsewhere. */
-VC_API vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
+VC_API vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_refcounting counting,
                                     const void *standard_allocator, vc_gpumat_abi *out,
                                     vc_error *error);
 
@@ -521,7 +521,7 @@ VC_API vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_
 VC_API vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpumat *out,
                                 vc_error *error);
 
-/* Keeps a GpuMat object alive, for VC_COUNTS_UP. is_last is called by vc_collect
+/* Keeps a GpuMat object alive, for VC_REFCOUNT_UP_ONLY. is_last is called by vc_collect
  * and, on any thread, by vc_gpumat_lend; it does not wait. `release` is called
  * where the lend's owner is released, before it. */
 typedef struct vc_holder {
@@ -538,7 +538,7 @@ typedef struct vc_holder {
  * `free` as OpenCV calls it never waits: an owner that is not any_thread goes
  * to the list of vc_collect. An empty view lends nothing: the release of its
  * owner is due at once. *owner may be NULL, or its release: that lends memory
- * that is nobody's. `holder` (copied) is needed for VC_COUNTS_UP only, and may
+ * that is nobody's. `holder` (copied) is needed for VC_REFCOUNT_UP_ONLY only, and may
  * be NULL else: its object is *mat. */
 VC_API vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner *owner,
                                 const vc_holder *holder, vc_gpumat *mat, vc_error *error);
@@ -554,7 +554,7 @@ typedef struct vc_gpumat_control {
  * cv::Ptr<cv::cuda::GpuMat> that is nobody's yet: the address *out, then *control.
  * That pointer and its copies then own it. Much cheaper than OpenCV's own. Only
  * after the control block was verified (vc_gpumat_control_probe), and not under
- * VC_COUNTS_UP, where OpenCV's destructor does nothing: VC_ERROR_ABI. */
+ * VC_REFCOUNT_UP_ONLY, where OpenCV's destructor does nothing: VC_ERROR_ABI. */
 VC_API vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out,
                                vc_gpumat_control **control, vc_error *error);
 
@@ -562,16 +562,16 @@ VC_API vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out,
 VC_API void vc_gpumat_drop(vc_gpumat_control *control);
 
 /* What a GpuMat's memory hangs on. */
-typedef enum vc_hold {
-  VC_HOLD_EMPTY = 0,    /* no data */
-  VC_HOLD_UNOWNED = 1,  /* no refcount: lifetime is the caller's */
-  VC_HOLD_LENT = 2,     /* lent by this library */
-  VC_HOLD_STANDARD = 3, /* OpenCV's standard allocator */
-  VC_HOLD_FOREIGN = 4,  /* another allocator, which can't be relied on */
-  VC_HOLD_POOLED = 5    /* a pool of this library (see pools, below) */
-} vc_hold;
+typedef enum vc_ownership {
+  VC_OWNERSHIP_EMPTY = 0,    /* no data */
+  VC_OWNERSHIP_UNOWNED = 1,  /* no refcount: lifetime is the caller's */
+  VC_OWNERSHIP_LENT = 2,     /* lent by this library */
+  VC_OWNERSHIP_STANDARD = 3, /* OpenCV's standard allocator */
+  VC_OWNERSHIP_FOREIGN = 4,  /* another allocator, which can't be relied on */
+  VC_OWNERSHIP_POOLED = 5    /* a pool of this library (see pools, below) */
+} vc_ownership;
 
-VC_API vc_hold vc_gpumat_hold(const vc_gpumat_abi *abi, const vc_gpumat *mat);
+VC_API vc_ownership vc_gpumat_ownership(const vc_gpumat_abi *abi, const vc_gpumat *mat);
 
 /* Describes a GpuMat: (H, W, C), or (H, W) for one channel without keepdim.
  * An empty GpuMat keeps its rows and cols if one of them is 0, else has rows
@@ -587,7 +587,7 @@ VC_API vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi, const vc_gpumat *
  * foreign allocator is VC_ERROR_LAYOUT; a counter that is already zero, for
  * another thread releases the GpuMat, is VC_ERROR_VALUE.
  *
- * Under VC_COUNTS_UP no reference can be given back: VC_ERROR_ABI. Hold the
+ * Under VC_REFCOUNT_UP_ONLY no reference can be given back: VC_ERROR_ABI. Hold the
  * GpuMat object instead. */
 VC_API vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,
                                  vc_error *error);
@@ -647,7 +647,7 @@ VC_API void *vc_pool_allocator(void);
  *
  * When the pool can't serve (backend, size, no device), the allocator hands the
  * GpuMat to abi->standard_allocator, whose exceptions pass through. Needs
- * VC_COUNTS_AND_FREES: VC_ERROR_ABI. `abi` may be NULL with a NULL pool.
+ * VC_REFCOUNT_FULL: VC_ERROR_ABI. `abi` may be NULL with a NULL pool.
  *
  * `streams` are the non-blocking streams (of any device) on which such GpuMats
  * are used (may be NULL with a `count` of 0); default and blocking ones need not
@@ -664,7 +664,7 @@ VC_API vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_s
  *
  * rows or cols of 0 give an empty GpuMat. VC_ERROR_ARGUMENT for negative sizes and
  * unknown types, VC_ERROR_MEMORY where the pool can't serve, VC_ERROR_ABI
- * unless VC_COUNTS_AND_FREES. */
+ * unless VC_REFCOUNT_FULL. */
 VC_API vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, int32_t cols,
                                 int32_t type, vc_stream stream, vc_owner *owner, vc_gpumat *mat,
                                 vc_error *error);

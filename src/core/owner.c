@@ -15,7 +15,7 @@ struct vc_counters vc_counters[VC_COUNTER_SETS];
 
 /* Records put off, the last one first. Pushed one at a time and taken all at
  * once, so a record that comes back to the same address does no harm. */
-static _Atomic(vc_record *) put_off_list;
+static _Atomic(vc_record *) pending_list;
 
 static _Atomic(notify_function) notify;
 static _Atomic(here_function) try_here;
@@ -37,11 +37,11 @@ static void end_record(vc_record *record) {
   record->finish(record);
 }
 
-static void put_off(vc_record *record) {
-  VC_COUNT(put_off, 1);
-  vc_record *head = atomic_load_explicit(&put_off_list, memory_order_relaxed);
+static void enqueue(vc_record *record) {
+  VC_COUNT(pending, 1);
+  vc_record *head = atomic_load_explicit(&pending_list, memory_order_relaxed);
   do record->next = head;
-  while (!atomic_compare_exchange_weak_explicit(&put_off_list, &head, record, memory_order_release,
+  while (!atomic_compare_exchange_weak_explicit(&pending_list, &head, record, memory_order_release,
                                                 memory_order_relaxed));
 
   /* From here on the record may be gone. */
@@ -62,7 +62,7 @@ void vc_retire(vc_record *record) {
   else if (release_here(owner))
     record->finish(record);
   else
-    put_off(record);
+    enqueue(record);
 }
 
 static void free_record(vc_record *record) { free(record); }
@@ -116,7 +116,7 @@ vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error 
 
 /* Takes the whole list, the oldest record first. */
 static vc_record *take_list(void) {
-  vc_record *record = atomic_exchange_explicit(&put_off_list, NULL, memory_order_acquire);
+  vc_record *record = atomic_exchange_explicit(&pending_list, NULL, memory_order_acquire);
   vc_record *oldest = NULL;
   while (record != NULL) {
     vc_record *next = record->next;
@@ -135,7 +135,7 @@ static size_t drain(void) {
     while (record != NULL) {
       vc_record *next = record->next; /* end_record frees it */
       end_record(record);
-      VC_DISCOUNT(put_off, 1);
+      VC_DISCOUNT(pending, 1);
       record = next;
       count++;
     }
@@ -165,7 +165,7 @@ size_t vc_collect(bool force) {
 }
 
 bool vc_collect_pending(void) {
-  return atomic_load_explicit(&put_off_list, memory_order_relaxed) != NULL;
+  return atomic_load_explicit(&pending_list, memory_order_relaxed) != NULL;
 }
 
 void vc_collect_notify(void (*function)(void)) {
@@ -193,7 +193,7 @@ void vc_statistics_read(vc_statistics *out) {
     SUM(shares_released);
     SUM(exports);
     SUM(exports_released);
-    SUM(put_off);
+    SUM(pending);
     SUM(pool_blocks);
     SUM(pool_bytes);
     SUM(pool_hits);

@@ -54,7 +54,7 @@ static inline unsigned vc_counter_set(void) { return 0; }
 
 extern struct vc_counters {
   _Alignas(128) _Atomic uint64_t lends;
-  _Atomic uint64_t lends_released, shares, shares_released, exports, exports_released, put_off,
+  _Atomic uint64_t lends_released, shares, shares_released, exports, exports_released, pending,
       pool_blocks, pool_bytes, pool_hits, pool_misses, pool_live;
 } vc_counters[VC_COUNTER_SETS];
 

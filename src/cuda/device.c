@@ -87,7 +87,7 @@ vc_entered vc_cuda_enter_stream(int32_t device, vc_stream stream) {
                  : make_primary_current(driver, entered, device);
 }
 
-vc_entered vc_cuda_enter_unrelaxed(int32_t device, vc_stream stream) {
+vc_entered vc_cuda_push_context_strict(int32_t device, vc_stream stream) {
   const vc_driver *driver = vc_driver_get();
   if (!driver) return (vc_entered){.entry = VC_ENTRY_AS_IT_WAS};
   CUcontext context = own_context(driver, stream);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making a device's context current, and putting back what was. */
-#ifndef VC_CUDA_DEVICE_H
-#define VC_CUDA_DEVICE_H
+#ifndef VIEWCAST_CUDA_DEVICE_H
+#define VIEWCAST_CUDA_DEVICE_H
 
 #include "cuda/driver.h"
 
@@ -43,7 +43,7 @@ vc_entered vc_cuda_enter_stream(int32_t device, vc_stream stream);
 
 /* The same for calls that no capture minds: recording and waiting for events,
  * and asking whether a stream captures. The capture mode stays as it is. */
-vc_entered vc_cuda_enter_unrelaxed(int32_t device, vc_stream stream);
+vc_entered vc_cuda_push_context_strict(int32_t device, vc_stream stream);
 
 /* cuEventCreate in the current context and cuEventDestroy, relaxed. */
 CUresult vc_cuda_create_event(CUevent *out);

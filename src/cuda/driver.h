@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The CUDA driver, opened at run time: nothing here links to CUDA. */
-#ifndef VC_CUDA_DRIVER_H
-#define VC_CUDA_DRIVER_H
+#ifndef VIEWCAST_CUDA_DRIVER_H
+#define VIEWCAST_CUDA_DRIVER_H
 
 #include <stdatomic.h>
 

@@ -230,7 +230,7 @@ vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer
   const vc_driver *driver = vc_driver_get();
   status = vc_device_check(device, error);
   if (status != VC_OK || !driver) return status; /* host mode: there are no streams */
-  vc_entered entered = vc_cuda_enter_unrelaxed(device, VC_STREAM_LEGACY);
+  vc_entered entered = vc_cuda_push_context_strict(device, VC_STREAM_LEGACY);
   if (entered.entry == VC_ENTRY_GONE) return VC_OK;
   status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) {
@@ -266,7 +266,7 @@ vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *erro
   return status;
 }
 
-static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream stream, vc_mark *out,
+static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream stream, vc_event *out,
                           vc_error *error) {
   CUevent event;
   if (is_in_capture(driver, stream)) {
@@ -280,28 +280,28 @@ static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream str
     drop_event(device, event, pooled);
     return vc_driver_fail(error, "cuEventRecord", result);
   }
-  *out = (vc_mark){event, device, pooled};
+  *out = (vc_event){event, device, pooled};
   return VC_OK;
 }
 
-vc_status vc_mark_set(int32_t device, vc_stream stream, vc_mark *out, vc_error *error) {
+vc_status vc_event_record(int32_t device, vc_stream stream, vc_event *out, vc_error *error) {
   VC_NEED(out);
   const vc_driver *driver = vc_driver_get();
   vc_status status = vc_stream_check(stream, error);
   if (status == VC_OK) status = vc_device_check(device, error);
   if (status != VC_OK) return status;
   if (!driver || stream == VC_STREAM_NONE) {
-    *out = (vc_mark){NULL, device, false};
+    *out = (vc_event){NULL, device, false};
     return VC_OK;
   }
-  vc_entered entered = vc_cuda_enter_unrelaxed(device, stream);
+  vc_entered entered = vc_cuda_push_context_strict(device, stream);
   status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) status = set_mark(driver, device, stream, out, error);
   vc_cuda_leave(entered);
   return status;
 }
 
-bool vc_mark_done(vc_mark *mark) {
+bool vc_event_done(vc_event *mark) {
   VC_NEED_OR(mark, return false);
   const vc_driver *driver = vc_driver_get();
   if (!mark->event || !driver) return true;
@@ -316,7 +316,7 @@ bool vc_mark_done(vc_mark *mark) {
   return done;
 }
 
-void vc_mark_drop(vc_mark *mark) {
+void vc_event_release(vc_event *mark) {
   VC_NEED_OR(mark, return);
   if (mark->event) drop_event(mark->device, mark->event, mark->pooled);
   mark->event = NULL;
@@ -330,7 +330,7 @@ static bool may_be_asked(int32_t device, vc_stream stream) {
 bool vc_stream_is_capturing(int32_t device, vc_stream stream) {
   const vc_driver *driver = vc_driver_get();
   if (!driver || !may_be_asked(device, stream)) return false;
-  vc_entered entered = vc_cuda_enter_unrelaxed(device, stream);
+  vc_entered entered = vc_cuda_push_context_strict(device, stream);
   if (entered.entry == VC_ENTRY_GONE) return false;
   bool captures = is_in_capture(driver, stream);
   vc_cuda_leave(entered);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OpenCV's operations on GpuMat::refcount, atomic as its CV_XADD is. */
-#ifndef VC_GPUMAT_COUNTER_H
-#define VC_GPUMAT_COUNTER_H
+#ifndef VIEWCAST_GPUMAT_COUNTER_H
+#define VIEWCAST_GPUMAT_COUNTER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bits of a GpuMat header that are not public. */
-#ifndef VC_GPUMAT_HEADER_H
-#define VC_GPUMAT_HEADER_H
+#ifndef VIEWCAST_GPUMAT_HEADER_H
+#define VIEWCAST_GPUMAT_HEADER_H
 
 #include "viewcast/viewcast.h"
 

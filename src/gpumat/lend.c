@@ -18,11 +18,11 @@ typedef struct vc_lend {
   int32_t count; /* GpuMat::refcount points here: first, so that it finds us */
   vc_device device;
   vc_record record;
-  vc_counting counting;
+  vc_refcounting counting;
   struct vc_lend *next; /* in the list of lends that must be swept */
 } vc_lend;
 
-/* A lend under VC_COUNTS_UP, which keeps the GpuMat object too. */
+/* A lend under VC_REFCOUNT_UP_ONLY, which keeps the GpuMat object too. */
 typedef struct held_lend {
   vc_lend lend;
   vc_holder holder;
@@ -103,7 +103,7 @@ static struct {
 /* No GpuMat looks at the lend any more. */
 static bool is_over(const vc_lend *lend, bool force) {
   bool uncopied = vc_counter_read(&lend->count) == 1;
-  if (lend->counting == VC_COUNTS_ONLY) return uncopied;
+  if (lend->counting == VC_REFCOUNT_NO_FREE) return uncopied;
   const vc_holder *holder = &((const held_lend *)(const void *)lend)->holder;
   return (uncopied || force) && holder->is_last(holder->object);
 }
@@ -178,7 +178,7 @@ static void add_swept(vc_lend *lend) {
 /* --- lending */
 
 static vc_status check_counting(const vc_gpumat_abi *abi, vc_error *error) {
-  if (abi->counting >= VC_COUNTS_AND_FREES && abi->counting <= VC_COUNTS_UP) return VC_OK;
+  if (abi->counting >= VC_REFCOUNT_FULL && abi->counting <= VC_REFCOUNT_UP_ONLY) return VC_OK;
   return vc_fail(error, VC_ERROR_ARGUMENT,
                  "abi has counting %d, needs what vc_gpumat_abi_init fills it with",
                  (int)abi->counting);
@@ -209,7 +209,7 @@ static vc_status new_held(const vc_holder *given, vc_owner *owner, vc_lend **out
   held->owner = *owner;
   held->lend = (vc_lend){
       .count = 1,
-      .counting = VC_COUNTS_UP,
+      .counting = VC_REFCOUNT_UP_ONLY,
       .record = {.owner = {held, release_held, owner->any_thread}, .finish = finish_held},
   };
   *out = &held->lend;
@@ -220,12 +220,12 @@ static vc_status new_lend(const vc_gpumat_abi *abi, vc_owner *owner, const vc_ho
                           vc_lend **out, vc_error *error) {
   vc_status status = check_counting(abi, error);
   if (status != VC_OK) return status;
-  if (abi->counting == VC_COUNTS_UP) return new_held(holder, owner, out, error);
+  if (abi->counting == VC_REFCOUNT_UP_ONLY) return new_held(holder, owner, out, error);
   vc_lend *lend = vc_malloc(sizeof *lend); /* faster than calloc by half */
   if (!lend) return fail_memory(sizeof *lend, error);
-  /* VC_COUNTS_ONLY: the second count is ours, so that it never reaches zero. */
+  /* VC_REFCOUNT_NO_FREE: the second count is ours, so that it never reaches zero. */
   *lend = (vc_lend){
-      .count = abi->counting == VC_COUNTS_ONLY ? 2 : 1,
+      .count = abi->counting == VC_REFCOUNT_NO_FREE ? 2 : 1,
       .counting = abi->counting,
       .record = {.owner = *owner, .finish = finish},
   };
@@ -264,6 +264,6 @@ vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner
   header.allocator = vc_lender();
   *mat = header;
   VC_COUNT(lends, 1);
-  if (lend->counting != VC_COUNTS_AND_FREES) add_swept(lend);
+  if (lend->counting != VC_REFCOUNT_FULL) add_swept(lend);
   return VC_OK;
 }

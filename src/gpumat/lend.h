@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory lent to GpuMat headers, and the allocator object they point at. */
-#ifndef VC_GPUMAT_LEND_H
-#define VC_GPUMAT_LEND_H
+#ifndef VIEWCAST_GPUMAT_LEND_H
+#define VIEWCAST_GPUMAT_LEND_H
 
 #include "viewcast/viewcast.h"
 

@@ -13,9 +13,9 @@
 
 #include "core/allocate.h"
 #include "core/error.h"
+#include "cuda/default_stream.h"
 #include "cuda/device.h"
-#include "cuda/legacy.h"
-#include "gpumat/block.h"
+#include "gpumat/free_list.h"
 #include "gpumat/header.h"
 #include "gpumat/lend.h"
 #include "internal.h"
@@ -44,7 +44,7 @@ static use in_use;
 static use read_use(void) {
   vc_block_lock();
   use now = in_use;
-  vc_stream_set_hold(now.streams);
+  vc_stream_set_retain(now.streams);
   vc_block_unlock();
   return now;
 }
@@ -179,7 +179,7 @@ static vc_block *obtain(vc_pool *pool, int32_t device, size_t bytes, vc_stream_s
     if (!block) return NULL;
     make_ready(block, streams); /* in a capture it can't be, and nobody used it before */
   }
-  block->streams = vc_stream_set_hold(streams);
+  block->streams = vc_stream_set_retain(streams);
   block->count = 1;
   VC_COUNT(pool_live, 1);
   return block;
@@ -281,7 +281,7 @@ vc_status vc_pool_new(const vc_pool_backend *backend, vc_pool **out, vc_error *e
 }
 
 static vc_status check_opencv(const vc_gpumat_abi *abi, vc_error *error) {
-  if (abi->counting == VC_COUNTS_AND_FREES) return VC_OK;
+  if (abi->counting == VC_REFCOUNT_FULL) return VC_OK;
   return vc_fail(error, VC_ERROR_ABI,
                  "the loaded OpenCV is built without CUDA: its GpuMat allocates and frees nothing, "
                  "so it can't use a pool; install an OpenCV built with CUDA");

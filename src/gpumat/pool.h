@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The allocator object of pooled GpuMats, for the rest of the library. */
-#ifndef VC_GPUMAT_POOL_H
-#define VC_GPUMAT_POOL_H
+#ifndef VIEWCAST_GPUMAT_POOL_H
+#define VIEWCAST_GPUMAT_POOL_H
 
 #include "gpumat/lend.h"
 

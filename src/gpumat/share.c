@@ -59,7 +59,7 @@ static vc_status share_standard(const vc_gpumat *mat, int32_t device, vc_owner *
 
 static vc_status share_lent(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,
                             vc_error *error) {
-  if (abi->counting == VC_COUNTS_UP) {
+  if (abi->counting == VC_REFCOUNT_UP_ONLY) {
     return vc_fail(error, VC_ERROR_ABI,
                    "this OpenCV (4.x without CUDA) can't take a reference back; hold the "
                    "GpuMat object instead");
@@ -93,19 +93,19 @@ vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_own
   VC_NEED(owner);
   int32_t device;
   vc_status status;
-  switch (vc_gpumat_hold(abi, mat)) {
-    case VC_HOLD_LENT: return share_lent(abi, mat, owner, error);
-    case VC_HOLD_STANDARD:
+  switch (vc_gpumat_ownership(abi, mat)) {
+    case VC_OWNERSHIP_LENT: return share_lent(abi, mat, owner, error);
+    case VC_OWNERSHIP_STANDARD:
       status = find_device(mat, &device, error);
       return status == VC_OK ? share_standard(mat, device, owner, error) : status;
-    case VC_HOLD_POOLED: return share_pooled(mat, owner, error);
-    case VC_HOLD_FOREIGN:
+    case VC_OWNERSHIP_POOLED: return share_pooled(mat, owner, error);
+    case VC_OWNERSHIP_FOREIGN:
       return vc_fail(error, VC_ERROR_LAYOUT,
                      "the GpuMat's memory belongs to another allocator (a BufferPool or one set "
                      "with setDefaultAllocator) that may take it back; clone() the GpuMat "
                      "first");
-    case VC_HOLD_EMPTY:
-    case VC_HOLD_UNOWNED:
+    case VC_OWNERSHIP_EMPTY:
+    case VC_OWNERSHIP_UNOWNED:
     default: *owner = (vc_owner){0}; return VC_OK;
   }
 }

@@ -5,8 +5,8 @@
 
 #include "core/allocate.h"
 #include "core/error.h"
+#include "cuda/default_stream.h"
 #include "cuda/device.h"
-#include "cuda/legacy.h"
 
 typedef struct {
   vc_stream stream;
@@ -23,7 +23,7 @@ struct vc_stream_set {
 
 static void finish(vc_record *record) { free((char *)record - offsetof(vc_stream_set, record)); }
 
-vc_stream_set *vc_stream_set_hold(vc_stream_set *set) {
+vc_stream_set *vc_stream_set_retain(vc_stream_set *set) {
   if (set) atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
   return set;
 }
@@ -68,10 +68,10 @@ vc_status vc_stream_set_new(const vc_stream *streams, size_t count, vc_stream_se
   add_members(streams, count, set);
   if (!set->count) {
     free(set);
-    *out = vc_stream_set_hold(base);
+    *out = vc_stream_set_retain(base);
     return VC_OK;
   }
-  set->base = vc_stream_set_hold(base);
+  set->base = vc_stream_set_retain(base);
   *out = set;
   return VC_OK;
 }

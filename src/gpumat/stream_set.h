@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Non-blocking streams that take part in a pool's order, for which the legacy
  * stream is no barrier. NULL is the empty set. */
-#ifndef VC_GPUMAT_STREAM_SET_H
-#define VC_GPUMAT_STREAM_SET_H
+#ifndef VIEWCAST_GPUMAT_STREAM_SET_H
+#define VIEWCAST_GPUMAT_STREAM_SET_H
 
 #include "core/owner.h"
 
@@ -19,7 +19,7 @@ vc_status vc_stream_set_new(const vc_stream *streams, size_t count, vc_stream_se
 void vc_stream_set_keep(vc_stream_set *set, const vc_stream_set *base, vc_owner *owner,
                         vc_record *prepared);
 
-vc_stream_set *vc_stream_set_hold(vc_stream_set *set);
+vc_stream_set *vc_stream_set_retain(vc_stream_set *set);
 void vc_stream_set_drop(vc_stream_set *set);
 
 /* The legacy stream of the device waits for what is on the set's streams.

@@ -48,4 +48,4 @@ static const char *const texts[VC_ADVICE_COUNT] = {
     [VC_ADVICE_SPAWN] = " (multiprocessing: the \"spawn\" or \"forkserver\" method)",
 };
 
-void vp_advice_init(void) { vc_advice_use(texts); }
+void ext_advice_init(void) { vc_advice_use(texts); }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the library's messages advise, for callers in Python. */
-#ifndef VP_ADVICE_H
-#define VP_ADVICE_H
+#ifndef VIEWCAST_PYTHON_ADVICE_H
+#define VIEWCAST_PYTHON_ADVICE_H
 
-void vp_advice_init(void);
+void ext_advice_init(void);
 
 #endif

@@ -11,20 +11,20 @@
 
 /* --- sorting */
 
-static int index_of(const vp_signature *signature, PyObject *name) {
+static int index_of(const ext_signature *signature, PyObject *name) {
   for (int i = 0; signature->names[i]; i++) {
     if (PyUnicode_CompareWithASCIIString(name, signature->names[i]) == 0) return i;
   }
   return -1;
 }
 
-static bool has_from_layout(const vp_signature *signature) {
+static bool has_from_layout(const ext_signature *signature) {
   int i = 0;
   while (signature->names[i] && strcmp(signature->names[i], "from_layout") != 0) i++;
   return signature->names[i] != NULL;
 }
 
-static int refuse_keyword(const vp_signature *signature, const vp_more *more, PyObject *name) {
+static int refuse_keyword(const ext_signature *signature, const ext_more *more, PyObject *name) {
   if (more && index_of(more->signature, name) >= 0) {
     PyErr_Format(PyExc_TypeError,
                  "%s() got an unexpected keyword argument '%U': it changes no pixel; use %s, which "
@@ -42,7 +42,7 @@ static int refuse_keyword(const vp_signature *signature, const vp_more *more, Py
   return -1;
 }
 
-static int take_keyword(const vp_signature *signature, const vp_more *more, PyObject *name,
+static int take_keyword(const ext_signature *signature, const ext_more *more, PyObject *name,
                         PyObject *value, PyObject **values) {
   int index = index_of(signature, name);
   if (index < 0) return refuse_keyword(signature, more, name);
@@ -55,8 +55,9 @@ static int take_keyword(const vp_signature *signature, const vp_more *more, PyOb
   return 0;
 }
 
-int vp_arguments_or_more(const vp_signature *signature, const vp_more *more, PyObject *const *args,
-                         Py_ssize_t count, PyObject *kwnames, PyObject **values) {
+int ext_arguments_or_more(const ext_signature *signature, const ext_more *more,
+                          PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
+                          PyObject **values) {
   if (count > signature->positional) {
     PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
                  signature->function, signature->positional, signature->positional == 1 ? "" : "s",
@@ -78,15 +79,15 @@ int vp_arguments_or_more(const vp_signature *signature, const vp_more *more, PyO
   return 0;
 }
 
-int vp_arguments(const vp_signature *signature, PyObject *const *args, Py_ssize_t count,
-                 PyObject *kwnames, PyObject **values) {
-  return vp_arguments_or_more(signature, NULL, args, count, kwnames, values);
+int ext_arguments(const ext_signature *signature, PyObject *const *args, Py_ssize_t count,
+                  PyObject *kwnames, PyObject **values) {
+  return ext_arguments_or_more(signature, NULL, args, count, kwnames, values);
 }
 
 /* --- truth values and integers */
 
 /* NumPy's bool is named "numpy.bool_" before NumPy 2. */
-bool vp_is_bool(PyObject *value) {
+bool ext_is_bool(PyObject *value) {
   if (PyBool_Check(value)) return true;
   const char *type = Py_TYPE(value)->tp_name;
   return strcmp(type, "numpy.bool") == 0 || strcmp(type, "numpy.bool_") == 0;
@@ -97,27 +98,27 @@ static int refuse_type(PyObject *value, const char *name, const char *needed) {
   return -1;
 }
 
-int vp_argument_bool(PyObject *value, const char *name, bool *out) {
+int ext_argument_bool(PyObject *value, const char *name, bool *out) {
   if (!value) return 0;
-  if (!vp_is_bool(value)) return refuse_type(value, name, "True or False");
+  if (!ext_is_bool(value)) return refuse_type(value, name, "True or False");
   int truth = PyObject_IsTrue(value);
   *out = truth > 0;
   return truth < 0 ? -1 : 0;
 }
 
-int vp_argument_copy(PyObject *value, vp_copy *out) {
+int ext_argument_copy(PyObject *value, ext_copy *out) {
   if (!value) return 0;
   bool always = false;
   if (value == Py_None) {
-    *out = VP_COPY_IF_NEEDED;
+    *out = EXT_COPY_IF_NEEDED;
     return 0;
   }
-  if (!vp_is_bool(value)) {
+  if (!ext_is_bool(value)) {
     return refuse_type(value, "copy",
                        "False (never), None (where a view is impossible) or True (always)");
   }
-  if (vp_argument_bool(value, "copy", &always) < 0) return -1;
-  *out = always ? VP_COPY_ALWAYS : VP_COPY_NEVER;
+  if (ext_argument_bool(value, "copy", &always) < 0) return -1;
+  *out = always ? EXT_COPY_ALWAYS : EXT_COPY_NEVER;
   return 0;
 }
 
@@ -133,17 +134,17 @@ static bool holds_bool(PyObject *value) {
   return found;
 }
 
-PyObject *vp_integer_of(PyObject *value) {
+PyObject *ext_integer_of(PyObject *value) {
   if (PyLong_CheckExact(value)) return Py_NewRef(value);
-  if (vp_is_bool(value) || !PyIndex_Check(value) || holds_bool(value)) return NULL;
+  if (ext_is_bool(value) || !PyIndex_Check(value) || holds_bool(value)) return NULL;
   PyObject *number = PyNumber_Index(value);
   if (!number && PyErr_ExceptionMatches(PyExc_TypeError)) PyErr_Clear(); /* an array of many */
   return number;
 }
 
-int vp_argument_int(PyObject *value, const char *name, int32_t least, int32_t *out) {
+int ext_argument_int(PyObject *value, const char *name, int32_t least, int32_t *out) {
   if (!value) return 0;
-  PyObject *integer = vp_integer_of(value);
+  PyObject *integer = ext_integer_of(value);
   if (!integer) return PyErr_Occurred() ? -1 : refuse_type(value, name, "an int");
   int overflow;
   long number = PyLong_AsLongAndOverflow(integer, &overflow);
@@ -171,8 +172,8 @@ static const char *text_of(PyObject *text) {
 }
 
 static int refuse_ordinal(PyObject *number) {
-  return vp_fail(VC_ERROR_DEVICE, "there is no CUDA device %.40S: this process sees %d", number,
-                 (int)vc_cuda_device_count());
+  return ext_fail(VC_ERROR_DEVICE, "there is no CUDA device %.40S: this process sees %d", number,
+                  (int)vc_cuda_device_count());
 }
 
 /* Checked before it is narrowed: 2**32 is not device 0. */
@@ -237,19 +238,19 @@ static int read_device_object(PyObject *value, vc_device *out) {
   return refuse_type(value, "device", "an int, " DEVICES ", or a torch or CuPy device");
 }
 
-int vp_argument_device(PyObject *value, bool *given, vc_device *out) {
+int ext_argument_device(PyObject *value, bool *given, vc_device *out) {
   *given = value && value != Py_None;
   if (!*given) return 0;
-  PyObject *integer = vp_integer_of(value);
+  PyObject *integer = ext_integer_of(value);
   if (!integer) return PyErr_Occurred() ? -1 : read_device_object(value, out);
   int result = set_ordinal(integer, out);
   Py_DECREF(integer);
   return result;
 }
 
-int vp_argument_options_device(PyObject *value, vp_options *options) {
+int ext_argument_options_device(PyObject *value, ext_options *options) {
   vc_device *device = &options->device;
-  if (vp_argument_device(value, &options->has_device, device) < 0) return -1;
+  if (ext_argument_device(value, &options->has_device, device) < 0) return -1;
   if (!options->has_device || device->type == VC_CPU) return 0;
   if (device->id < vc_cuda_device_count()) return 0;
   PyObject *number = PyLong_FromLong(device->id);
@@ -258,9 +259,9 @@ int vp_argument_options_device(PyObject *value, vp_options *options) {
   return -1;
 }
 
-int vp_argument_placement(PyObject *copy, PyObject *device, vp_options *options) {
-  if (vp_argument_copy(copy, &options->copy) < 0) return -1;
-  return vp_argument_options_device(device, options);
+int ext_argument_placement(PyObject *copy, PyObject *device, ext_options *options) {
+  if (ext_argument_copy(copy, &options->copy) < 0) return -1;
+  return ext_argument_options_device(device, options);
 }
 
 /* --- owner= */
@@ -268,17 +269,17 @@ int vp_argument_placement(PyObject *copy, PyObject *device, vp_options *options)
 static bool takes_owner(PyObject *image) {
   bool takes = false;
   if (PyIter_Check(image)) return true; /* what it gives can't be known */
-  if (!PyList_Check(image) && !PyTuple_Check(image)) return vp_opencv_takes_owner(image);
+  if (!PyList_Check(image) && !PyTuple_Check(image)) return ext_opencv_takes_owner(image);
   for (Py_ssize_t i = 0; !takes && i < PySequence_Fast_GET_SIZE(image); i++) {
-    PyObject *item = vp_item(image, i);
+    PyObject *item = ext_item(image, i);
     if (!item) break; /* the list became shorter */
-    takes = vp_opencv_takes_owner(item);
+    takes = ext_opencv_takes_owner(item);
     Py_DECREF(item);
   }
   return takes;
 }
 
-int vp_argument_owner(PyObject *value, PyObject *image, PyObject **out) {
+int ext_argument_owner(PyObject *value, PyObject *image, PyObject **out) {
   if (!value || value == Py_None) return 0;
   *out = value;
   if (takes_owner(image)) return 0;
@@ -320,9 +321,9 @@ static bool find_dtype(const char *name, vc_dtype *out) {
 
 static int read_dtype_name(PyObject *text, const char *name, vc_dtype *out) {
   const char *utf8 = text_of(text);
-  if (!utf8) return vp_fail(VC_ERROR_DTYPE, "%s is %.80R, needs " DTYPES, name, text);
+  if (!utf8) return ext_fail(VC_ERROR_DTYPE, "%s is %.80R, needs " DTYPES, name, text);
   if (find_dtype(utf8, out)) return 0;
-  return vp_fail(VC_ERROR_DTYPE, "%s is \"%.60s\", needs " DTYPES, name, utf8);
+  return ext_fail(VC_ERROR_DTYPE, "%s is \"%.60s\", needs " DTYPES, name, utf8);
 }
 
 /* str(torch.float16) is "torch.float16". */
@@ -334,7 +335,7 @@ static int read_torch_dtype(PyObject *object, const char *name, vc_dtype *out) {
   if (dot && find_dtype(dot + 1, out)) {
     result = 0;
   } else if (text) {
-    vp_fail(VC_ERROR_DTYPE, "%s is \"%.60s\", needs " DTYPES, name, dot ? dot + 1 : "unknown");
+    ext_fail(VC_ERROR_DTYPE, "%s is \"%.60s\", needs " DTYPES, name, dot ? dot + 1 : "unknown");
   }
   Py_XDECREF(text);
   return result;
@@ -342,13 +343,13 @@ static int read_torch_dtype(PyObject *object, const char *name, vc_dtype *out) {
 
 /* What numpy.dtype() makes of it. */
 static int read_numpy_dtype(PyObject *object, const char *name, vc_dtype *out) {
-  PyObject *numpy = vp_import("numpy");
+  PyObject *numpy = ext_import("numpy");
   PyObject *dtype = numpy ? PyObject_CallMethod(numpy, "dtype", "O", object) : NULL;
-  int result = dtype ? vp_dtype_from_numpy(dtype, out) : -1;
+  int result = dtype ? ext_dtype_from_numpy(dtype, out) : -1;
   if (numpy && result < 0 && PyErr_ExceptionMatches(PyExc_TypeError)) { /* DTypeError, too */
     PyErr_Clear();
-    vp_fail(VC_ERROR_DTYPE, "%s is %.80R, needs " DTYPES ", in the machine's byte order", name,
-            object);
+    ext_fail(VC_ERROR_DTYPE, "%s is %.80R, needs " DTYPES ", in the machine's byte order", name,
+             object);
   }
   Py_XDECREF(dtype);
   Py_XDECREF(numpy);
@@ -398,12 +399,12 @@ typedef struct {
   vc_dtype dtype;
 } known_dtype;
 static known_dtype cache[CACHE_SIZE];
-static vp_version versions[CACHE_SIZE];
+static ext_version versions[CACHE_SIZE];
 
-int vp_argument_dtype(PyObject *value, const char *name, vc_dtype *out) {
+int ext_argument_dtype(PyObject *value, const char *name, vc_dtype *out) {
   size_t slot = ((uintptr_t)value >> 4) % CACHE_SIZE;
   known_dtype copied;
-  const known_dtype *seen = vp_entry_read(&versions[slot], &cache[slot], &copied, sizeof copied);
+  const known_dtype *seen = ext_entry_read(&versions[slot], &cache[slot], &copied, sizeof copied);
   if (seen && seen->object == value) {
     *out = seen->dtype;
     return 0;
@@ -411,7 +412,7 @@ int vp_argument_dtype(PyObject *value, const char *name, vc_dtype *out) {
   if (read_dtype(value, name, out) < 0) return -1;
   if (PyUnicode_Check(value)) return 0;
   known_dtype made = {Py_NewRef(value), *out};
-  vp_entry_swap(&versions[slot], &cache[slot], &made, sizeof made);
+  ext_entry_swap(&versions[slot], &cache[slot], &made, sizeof made);
   Py_XDECREF(made.object);
   return 0;
 }

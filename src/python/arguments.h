@@ -4,83 +4,84 @@
  * wherever it occurs. Streams are read by streams.h, scale=, mean=, std=, normalize= and
  * fill= by transform/values.h.
  *
- * A reader takes the value as vp_arguments sorted it: for NULL, an argument that was not
+ * A reader takes the value as ext_arguments sorted it: for NULL, an argument that was not
  * given, it leaves *out as it is. It returns 0, or -1 with an exception: TypeError for a
  * type that the argument can't have, ValueError for a value. */
-#ifndef VP_ARGUMENTS_H
-#define VP_ARGUMENTS_H
+#ifndef VIEWCAST_PYTHON_ARGUMENTS_H
+#define VIEWCAST_PYTHON_ARGUMENTS_H
 
-#include "source.h"
+#include "owner.h"
 
-#define VP_MAX_PARAMETERS 20
+#define EXT_MAX_PARAMETERS 20
 
 /* A row of a method table, for a vectorcall function of the same name. */
-#define VP_METHOD(name, doc) \
+#define EXT_METHOD(name, doc) \
   {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
 
-typedef struct vp_signature {
+typedef struct ext_signature {
   const char *function;
-  int positional;                           /* these may be given by position, and must be given */
-  const char *names[VP_MAX_PARAMETERS + 1]; /* NULL-terminated */
-} vp_signature;
+  int positional;                            /* these may be given by position, and must be given */
+  const char *names[EXT_MAX_PARAMETERS + 1]; /* NULL-terminated */
+} ext_signature;
 
 /* The usual call: one positional argument, and nothing else to look at. */
-static inline bool vp_is_one_argument(Py_ssize_t count, PyObject *kwnames) {
+static inline bool ext_is_one_argument(Py_ssize_t count, PyObject *kwnames) {
   return count == 1 && !kwnames;
 }
 
 /* A function that takes keywords that another refuses, for the message. */
-typedef struct vp_more {
+typedef struct ext_more {
   const char *function; /* "to_cupy()" */
-  const vp_signature *signature;
-} vp_more;
+  const ext_signature *signature;
+} ext_more;
 
 /* Sorts the arguments into values[], one borrowed reference a name, NULL where
  * one was not given. TypeError as a Python function raises it; returns -1. */
-int vp_arguments(const vp_signature *signature, PyObject *const *args, Py_ssize_t count,
-                 PyObject *kwnames, PyObject **values);
+int ext_arguments(const ext_signature *signature, PyObject *const *args, Py_ssize_t count,
+                  PyObject *kwnames, PyObject **values);
 
 /* The same; a keyword that only `more` takes is refused with its name. */
-int vp_arguments_or_more(const vp_signature *signature, const vp_more *more, PyObject *const *args,
-                         Py_ssize_t count, PyObject *kwnames, PyObject **values);
+int ext_arguments_or_more(const ext_signature *signature, const ext_more *more,
+                          PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
+                          PyObject **values);
 
 /* True for Python's bool and NumPy's. */
-bool vp_is_bool(PyObject *value);
+bool ext_is_bool(PyObject *value);
 
 /* The int that a value is, or gives by __index__ (NumPy's); not that of a bool. New
  * reference; NULL for anything else, with an exception where __index__ raised one that
  * is no TypeError. */
-PyObject *vp_integer_of(PyObject *value);
+PyObject *ext_integer_of(PyObject *value);
 
 /* True or False, Python's or NumPy's. */
-int vp_argument_bool(PyObject *value, const char *name, bool *out);
+int ext_argument_bool(PyObject *value, const char *name, bool *out);
 
 /* An int of `least` or more, or what has __index__ (NumPy's); no bool. */
-int vp_argument_int(PyObject *value, const char *name, int32_t least, int32_t *out);
+int ext_argument_int(PyObject *value, const char *name, int32_t least, int32_t *out);
 
 /* copy=: False, None or True. */
-int vp_argument_copy(PyObject *value, vp_copy *out);
+int ext_argument_copy(PyObject *value, ext_copy *out);
 
 /* device=: None, an ordinal, "cpu", "cuda" (device 0), "cuda:1", what View.device returns,
  * or a torch or CuPy device. Pinned host memory is read as the host, managed memory as its
  * device. Sets *given to false for None. DeviceError for an ordinal that no device can
  * have; whether the device exists is not looked at. */
-int vp_argument_device(PyObject *value, bool *given, vc_device *out);
+int ext_argument_device(PyObject *value, bool *given, vc_device *out);
 
 /* device= of a conversion: DeviceError where this process does not see the device. */
-int vp_argument_options_device(PyObject *value, vp_options *options);
+int ext_argument_options_device(PyObject *value, ext_options *options);
 
 /* copy= and device= of a conversion. */
-int vp_argument_placement(PyObject *copy, PyObject *device, vp_options *options);
+int ext_argument_placement(PyObject *copy, PyObject *device, ext_options *options);
 
 /* owner= of an image, or of a list one of whose images it is for at least. *out is
  * borrowed, and NULL for None. ValueError where the memory has its owner. */
-int vp_argument_owner(PyObject *value, PyObject *image, PyObject **out);
+int ext_argument_owner(PyObject *value, PyObject *image, PyObject **out);
 
 /* dtype=: a name ("float16"; "half", "float" and "double" as in torch and C), a torch,
  * NumPy or CuPy dtype, a NumPy scalar type, or Python's bool, int and float (64 bits, as in
  * NumPy and torch). DTypeError for a type that viewcast has no counterpart of. `value` may
  * not be NULL. */
-int vp_argument_dtype(PyObject *value, const char *name, vc_dtype *out);
+int ext_argument_dtype(PyObject *value, const char *name, vc_dtype *out);
 
 #endif

@@ -13,15 +13,15 @@ static bool is_elsewhere(vc_device memory, vc_device wanted) {
 }
 
 /* Read-only memory can't be a view that its library takes for writable. */
-static bool must_be_writable(const vp_options *options, const vp_source *source) {
-  return source->view.readonly && options->target != &vp_numpy_adapter &&
-         options->target != &vp_view_adapter;
+static bool must_be_writable(const ext_options *options, const ext_source *source) {
+  return source->view.readonly && options->target != &ext_numpy_adapter &&
+         options->target != &ext_view_adapter;
 }
 
 /* A GpuMat has adjacent channels and columns; torch has no steps backwards. */
-static bool fits_as_it_is(const vp_options *options, const vc_view *view) {
-  if (options->target == &vp_opencv_adapter) return !vp_opencv_refuses_layout(view);
-  if (options->target != &vp_torch_adapter) return true;
+static bool fits_as_it_is(const ext_options *options, const vc_view *view) {
+  if (options->target == &ext_opencv_adapter) return !ext_opencv_refuses_layout(view);
+  if (options->target != &ext_torch_adapter) return true;
   int64_t itemsize = (int64_t)vc_dtype_size(view->dtype);
   for (int axis = 0; axis < view->ndim; axis++) {
     int64_t stride = view->strides[axis];
@@ -31,19 +31,19 @@ static bool fits_as_it_is(const vp_options *options, const vc_view *view) {
 }
 
 /* A NumPy array lies in host memory, which managed memory is too. */
-static bool must_come_to_host(const vp_options *options, const vp_source *source) {
-  return options->target == &vp_numpy_adapter && source->view.device.type == VC_CUDA;
+static bool must_come_to_host(const ext_options *options, const ext_source *source) {
+  return options->target == &ext_numpy_adapter && source->view.device.type == VC_CUDA;
 }
 
-int vp_copying_needed(const vp_options *options, const vp_source *source) {
-  if (options->copy == VP_COPY_ALWAYS) return 1;
-  if (options->copy == VP_COPY_IF_NEEDED &&
+int ext_copying_needed(const ext_options *options, const ext_source *source) {
+  if (options->copy == EXT_COPY_ALWAYS) return 1;
+  if (options->copy == EXT_COPY_IF_NEEDED &&
       (must_be_writable(options, source) || !fits_as_it_is(options, &source->view) ||
        must_come_to_host(options, source))) {
     return 1;
   }
   if (!options->has_device || !is_elsewhere(source->view.device, options->device)) return 0;
-  if (options->copy == VP_COPY_IF_NEEDED) return 1;
+  if (options->copy == EXT_COPY_IF_NEEDED) return 1;
   char from[32] = "host memory", to[32] = "the host";
   if (vc_device_is_gpu(source->view.device)) {
     PyOS_snprintf(from, sizeof from, "cuda:%d", (int)source->view.device.id);
@@ -51,22 +51,23 @@ int vp_copying_needed(const vp_options *options, const vp_source *source) {
   if (vc_device_is_gpu(options->device)) {
     PyOS_snprintf(to, sizeof to, "cuda:%d", (int)options->device.id);
   }
-  return vp_fail(VC_ERROR_DEVICE,
-                 "the image is in %s and device= asks for %s: a view can't cross devices; allow a "
-                 "copy with copy=None",
-                 from, to);
+  return ext_fail(VC_ERROR_DEVICE,
+                  "the image is in %s and device= asks for %s: a view can't cross devices; allow a "
+                  "copy with copy=None",
+                  from, to);
 }
 
 /* --- how */
 
 /* Where a copy goes that names no device: where the image is, but for NumPy. */
-static vc_device destination(const vp_options *options, const vp_source *source) {
-  if (options->target == &vp_numpy_adapter) return (vc_device){VC_CPU, 0};
+static vc_device destination(const ext_options *options, const ext_source *source) {
+  if (options->target == &ext_numpy_adapter) return (vc_device){VC_CPU, 0};
   if (options->has_device) return options->device;
   return vc_device_is_gpu(source->view.device) ? (vc_device){VC_CUDA, source->view.device.id}
                                                : (vc_device){VC_CPU, 0};
 }
 
-PyObject *vp_copying_make(const vp_adapter *from, const vp_options *options, vp_source *source) {
-  return vp_transform_copy(from, options, source, destination(options, source));
+PyObject *ext_copying_make(const ext_adapter *from, const ext_options *options,
+                           ext_source *source) {
+  return ext_transform_copy(from, options, source, destination(options, source));
 }

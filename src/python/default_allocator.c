@@ -9,28 +9,28 @@
 #include "imports.h"
 
 static int mismatch(const char *what) {
-  PyObject *cv2 = vp_imported("cv2");
+  PyObject *cv2 = ext_imported("cv2");
   PyObject *version = cv2 ? PyObject_GetAttrString(cv2, "__version__") : NULL;
   if (!version) PyErr_Clear();
-  vp_fail(VC_ERROR_ABI,
-          "OpenCV %S: %s, so viewcast can't change its default allocator; use "
-          "viewcast.empty_gpumat() for results (dst=), and report this version",
-          version ? version : Py_None, what);
+  ext_fail(VC_ERROR_ABI,
+           "OpenCV %S: %s, so viewcast can't change its default allocator; use "
+           "viewcast.empty_gpumat() for results (dst=), and report this version",
+           version ? version : Py_None, what);
   Py_XDECREF(version);
   Py_XDECREF(cv2);
   return -1;
 }
 
-int vp_default_allocator_read(const vp_opencv *opencv, void **out) {
+int ext_default_allocator_read(const ext_opencv *opencv, void **out) {
   PyObject *mat = PyObject_CallNoArgs((PyObject *)opencv->gpumat);
-  vc_gpumat *header = mat ? vp_gpumat_header(mat) : NULL;
+  vc_gpumat *header = mat ? ext_gpumat_header(mat) : NULL;
   if (header) *out = header->allocator;
   Py_XDECREF(mat);
   return header ? 0 : -1;
 }
 
 /* cv2's class of allocator objects: a Python head, then a cv::Ptr. */
-static PyTypeObject *find_class(const vp_opencv *opencv) {
+static PyTypeObject *find_class(const ext_opencv *opencv) {
   PyObject *type = PyObject_GetAttrString((PyObject *)opencv->gpumat, "Allocator");
   if (type && PyType_Check(type) && ((PyTypeObject *)type)->tp_new &&
       ((PyTypeObject *)type)->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + 2 * sizeof(void *))) {
@@ -43,7 +43,7 @@ static PyTypeObject *find_class(const vp_opencv *opencv) {
 
 /* An object of that class whose cv::Ptr points at the allocator without owning
  * it: its control block stays null, so that no destructor would ever run. */
-static PyObject *make_object(const vp_opencv *opencv, void *allocator) {
+static PyObject *make_object(const ext_opencv *opencv, void *allocator) {
   vc_error error;
   void *pointers[2] = {NULL, NULL};
   PyTypeObject *type = find_class(opencv);
@@ -64,10 +64,10 @@ static PyObject *make_object(const vp_opencv *opencv, void *allocator) {
 
 /* The object for an allocator. Kept for ever: OpenCV takes the bare pointer out
  * of it, and what its end does is another version's to decide. */
-static PyObject *object_for(const vp_opencv *opencv, void *allocator) {
+static PyObject *object_for(const ext_opencv *opencv, void *allocator) {
   static PyObject *known; /* by address; nothing is ever taken out */
-  PyObject *objects = VP_READ(known);
-  if (!objects) objects = vp_keep_first(&known, PyDict_New());
+  PyObject *objects = EXT_READ(known);
+  if (!objects) objects = ext_keep_first(&known, PyDict_New());
   PyObject *key = objects ? PyLong_FromVoidPtr(allocator) : NULL;
   if (!key) return NULL;
   PyObject *object = PyDict_GetItemWithError(objects, key); /* borrowed */
@@ -79,14 +79,14 @@ static PyObject *object_for(const vp_opencv *opencv, void *allocator) {
   return object;
 }
 
-int vp_default_allocator_set(const vp_opencv *opencv, void *allocator) {
+int ext_default_allocator_set(const ext_opencv *opencv, void *allocator) {
   void *found = NULL;
   PyObject *object = object_for(opencv, allocator); /* borrowed */
   if (!object) return -1;
   PyObject *done =
       PyObject_CallMethod((PyObject *)opencv->gpumat, "setDefaultAllocator", "O", object);
-  if (!done) return vp_raise_from("OpenCV does not take a default allocator");
+  if (!done) return ext_raise_from("OpenCV does not take a default allocator");
   Py_DECREF(done);
-  if (vp_default_allocator_read(opencv, &found) < 0) return -1;
+  if (ext_default_allocator_read(opencv, &found) < 0) return -1;
   return found == allocator ? 0 : mismatch("new GpuMats do not carry the allocator that was set");
 }

@@ -41,8 +41,8 @@ static int make_savant_types(PyObject *module) {
   return types.savant_layout && types.savant_dtype ? 0 : -1;
 }
 
-int vp_errors_init(PyObject *module) {
-  vp_advice_init();
+int ext_errors_init(PyObject *module) {
+  ext_advice_init();
   types.view = make_type(module, "viewcast.ViewError",
                          "An image can't be shown as asked. Base of viewcast's exceptions.", NULL);
   if (!types.view) return -1;
@@ -74,17 +74,17 @@ static PyObject *type_of(vc_status status) {
   }
 }
 
-int vp_raise(const vc_error *error) {
+int ext_raise(const vc_error *error) {
   PyErr_SetString(type_of(error->status), error->message);
   return -1;
 }
 
-int vp_raise_prefixed(const char *prefix, const vc_error *error) {
+int ext_raise_prefixed(const char *prefix, const vc_error *error) {
   PyErr_Format(type_of(error->status), "%s %s", prefix, error->message);
   return -1;
 }
 
-int vp_fail(vc_status status, const char *format, ...) {
+int ext_fail(vc_status status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   PyErr_FormatV(type_of(status), format, arguments);
@@ -123,7 +123,7 @@ static int passes_unchanged(void) {
           PyErr_ExceptionMatches(PyExc_ImportError) || PyErr_ExceptionMatches(types.view));
 }
 
-int vp_raise_from(const char *format, ...) {
+int ext_raise_from(const char *format, ...) {
   if (passes_unchanged()) return -1;
   PyObject *cause = take_exception();
   va_list arguments;
@@ -138,7 +138,7 @@ int vp_raise_from(const char *format, ...) {
   return -1;
 }
 
-int vp_raise_at(Py_ssize_t index, const char *of) {
+int ext_raise_at(Py_ssize_t index, const char *of) {
   bool plain = PyErr_Occurred() == PyExc_ValueError; /* others have more than a message */
   if (!plain && !PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_TypeError)) {
     return -1;
@@ -151,7 +151,7 @@ int vp_raise_at(Py_ssize_t index, const char *of) {
   return -1;
 }
 
-int vp_raise_after(Py_ssize_t index) {
+int ext_raise_after(Py_ssize_t index) {
   if (!PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
   PyObject *cause = take_exception();
   PyErr_Format((PyObject *)Py_TYPE(cause),
@@ -169,7 +169,7 @@ static PyObject *savant_type(void) {
   return PyErr_ExceptionMatches(types.dtype) ? types.savant_dtype : NULL;
 }
 
-int vp_raise_as_savant(const char *layout_text, const char *dtype_text) {
+int ext_raise_as_savant(const char *layout_text, const char *dtype_text) {
   PyObject *type = savant_type();
   if (!type) return -1;
   const char *text = type == types.savant_dtype ? dtype_text : layout_text;
@@ -182,9 +182,9 @@ int vp_raise_as_savant(const char *layout_text, const char *dtype_text) {
   return -1;
 }
 
-bool vp_is_dtype_error(void) { return PyErr_ExceptionMatches(types.dtype); }
+bool ext_is_dtype_error(void) { return PyErr_ExceptionMatches(types.dtype); }
 
-int vp_raise_no_image(PyObject *object, const char *needed) {
+int ext_raise_no_image(PyObject *object, const char *needed) {
   PyErr_Format(PyExc_TypeError, "%.200s is no image: needs %s", Py_TYPE(object)->tp_name, needed);
   return -1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vc_error and producers' exceptions as Python exceptions. */
-#ifndef VP_ERRORS_H
-#define VP_ERRORS_H
+#ifndef VIEWCAST_PYTHON_ERRORS_H
+#define VIEWCAST_PYTHON_ERRORS_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -9,39 +9,39 @@
 #include "viewcast/viewcast.h"
 
 /* Makes the exception types and adds them to the module. */
-int vp_errors_init(PyObject *module);
+int ext_errors_init(PyObject *module);
 
 /* Raises the exception of error->status. Always returns -1. */
-int vp_raise(const vc_error *error);
+int ext_raise(const vc_error *error);
 
 /* The same with text before the message. */
-int vp_raise_prefixed(const char *prefix, const vc_error *error);
+int ext_raise_prefixed(const char *prefix, const vc_error *error);
 
 /* Raises ViewError with the exception that is set, if one is, as its cause.
  * KeyboardInterrupt and its like, MemoryError and ImportError pass unchanged. */
-int vp_raise_from(const char *format, ...);
+int ext_raise_from(const char *format, ...);
 
 /* Raises the exception of a status with a formatted message. */
-int vp_fail(vc_status status, const char *format, ...);
+int ext_fail(vc_status status, const char *format, ...);
 
 /* Puts "image 3: " before the message of the exception that is set, where it is one
  * of ours or a TypeError; `of` stands after the number: "", or " of out". Always
  * returns -1. */
-int vp_raise_at(Py_ssize_t index, const char *of);
+int ext_raise_at(Py_ssize_t index, const char *of);
 
 /* Makes a LayoutError or DTypeError that is set Savant's, which is an AssertionError
  * too, with Savant's text ("" for none) before its message. Leaves any other exception
  * as it is. Always returns -1. */
-int vp_raise_as_savant(const char *layout_text, const char *dtype_text);
+int ext_raise_as_savant(const char *layout_text, const char *dtype_text);
 
 /* Says of the exception that is set, where it is one of ours or a MemoryError, that it came
  * at an image of out= when those before it were written. Always returns -1. */
-int vp_raise_after(Py_ssize_t index);
+int ext_raise_after(Py_ssize_t index);
 
 /* Whether the exception that is set is a DTypeError. */
-bool vp_is_dtype_error(void);
+bool ext_is_dtype_error(void);
 
 /* TypeError: `object` is no image at all. */
-int vp_raise_no_image(PyObject *object, const char *needed);
+int ext_raise_no_image(PyObject *object, const char *needed);
 
 #endif

@@ -4,7 +4,7 @@
 #include <pthread.h>
 
 /* Not PyGILState_Check(), which gives up once there was a subinterpreter. */
-bool vp_is_attached(void) {
+bool ext_is_attached(void) {
 #if PY_VERSION_HEX >= 0x030D0000
   return PyThreadState_GetUnchecked() != NULL;
 #elif PY_VERSION_HEX >= 0x030C0000
@@ -15,7 +15,7 @@ bool vp_is_attached(void) {
 #endif
 }
 
-PyObject *vp_dict_value(PyObject *dict, const char *key) {
+PyObject *ext_dict_value(PyObject *dict, const char *key) {
 #if PY_VERSION_HEX >= 0x030D0000
   PyObject *found;
   PyDict_GetItemStringRef(dict, key, &found);
@@ -54,8 +54,8 @@ static bool give_back_shared(PyObject *object) {
   return true;
 }
 
-bool vp_decref_unless_last(PyObject *object) {
-  if (!vp_is_attached()) return false;
+bool ext_decref_unless_last(PyObject *object) {
+  if (!ext_is_attached()) return false;
   uint32_t local = __atomic_load_n(&object->ob_ref_local, __ATOMIC_RELAXED);
   bool counts = local != _Py_IMMORTAL_REFCNT_LOCAL;
   if (counts && !_Py_IsOwnedByCurrentThread(object)) return give_back_shared(object);
@@ -68,8 +68,8 @@ bool vp_decref_unless_last(PyObject *object) {
 
 typedef uint64_t __attribute__((may_alias)) word;
 
-const void *vp_entry_read(const vp_version *version, const void *entry, void *copy, size_t size) {
-  vp_version before = __atomic_load_n(version, __ATOMIC_ACQUIRE);
+const void *ext_entry_read(const ext_version *version, const void *entry, void *copy, size_t size) {
+  ext_version before = __atomic_load_n(version, __ATOMIC_ACQUIRE);
   const word *from = entry;
   word *to = copy;
   for (size_t i = 0; i < size / sizeof(word); i++) {
@@ -80,8 +80,8 @@ const void *vp_entry_read(const vp_version *version, const void *entry, void *co
   return whole ? copy : NULL;
 }
 
-bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size) {
-  vp_version before = __atomic_load_n(version, __ATOMIC_RELAXED);
+bool ext_entry_swap(ext_version *version, void *entry, void *other, size_t size) {
+  ext_version before = __atomic_load_n(version, __ATOMIC_RELAXED);
   word *here = entry, *there = other;
   if (before % 2 || !__atomic_compare_exchange_n(version, &before, before + 1, false,
                                                  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
@@ -99,8 +99,8 @@ bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size) {
 
 #else
 
-bool vp_decref_unless_last(PyObject *object) {
-  if (!vp_is_attached() || Py_REFCNT(object) < 2) return false;
+bool ext_decref_unless_last(PyObject *object) {
+  if (!ext_is_attached() || Py_REFCNT(object) < 2) return false;
   Py_DECREF(object);
   return true;
 }
@@ -153,12 +153,12 @@ static void end(turn *which) {
   unlock(&which->mutex);
 }
 
-void vp_loading_begin(void) { begin(&loading); }
-void vp_loading_end(void) { end(&loading); }
-void vp_setting_begin(void) { begin(&setting); }
-void vp_setting_end(void) { end(&setting); }
+void ext_loading_begin(void) { begin(&loading); }
+void ext_loading_end(void) { end(&loading); }
+void ext_setting_begin(void) { begin(&setting); }
+void ext_setting_end(void) { end(&setting); }
 
-/* os.fork() comes at places where no vp_lock is held; but a thread that is loading or
+/* os.fork() comes at places where no ext_lock is held; but a thread that is loading or
  * setting may be anywhere, and is not there in the child. */
 static void free_for_child(turn *which) {
   if (which->thread == PyThread_get_thread_ident()) return;
@@ -172,4 +172,4 @@ static void begin_as_child(void) {
   free_for_child(&setting);
 }
 
-void vp_free_threading_init(void) { pthread_atfork(NULL, NULL, begin_as_child); }
+void ext_free_threading_init(void) { pthread_atfork(NULL, NULL, begin_as_child); }

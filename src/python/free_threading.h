@@ -4,15 +4,15 @@
  *
  * State of the process is one of these:
  *  - set while the module is made, and never changed again: needs nothing;
- *  - found out at its first use: by vp_keep_first (one object), or between
- *    vp_loading_begin and _end, with a flag that is VP_WRITE-n last and VP_READ first;
- *  - a cache whose entries are replaced: of one word by VP_READ and vp_swap, of more
- *    by vp_entry_read and _swap;
- *  - guarded by a vp_lock, under which no Python code runs and nothing waits;
- *  - a setting of the process: between vp_setting_begin and _end, which one thread at a
+ *  - found out at its first use: by ext_keep_first (one object), or between
+ *    ext_loading_begin and _end, with a flag that is EXT_WRITE-n last and EXT_READ first;
+ *  - a cache whose entries are replaced: of one word by EXT_READ and ext_swap, of more
+ *    by ext_entry_read and _swap;
+ *  - guarded by a ext_lock, under which no Python code runs and nothing waits;
+ *  - a setting of the process: between ext_setting_begin and _end, which one thread at a
  *    time is in, also while it waits, runs Python code or calls a library without the GIL. */
-#ifndef VP_FREE_THREADING_H
-#define VP_FREE_THREADING_H
+#ifndef VIEWCAST_PYTHON_FREE_THREADING_H
+#define VIEWCAST_PYTHON_FREE_THREADING_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -21,51 +21,51 @@
 #include <string.h>
 
 /* Tells a reader of an entry that it was written to meanwhile. */
-typedef uint32_t vp_version;
+typedef uint32_t ext_version;
 
 #ifdef Py_GIL_DISABLED
 
-typedef PyMutex vp_lock;
+typedef PyMutex ext_lock;
 
-static inline void vp_lock_take(vp_lock *lock) { PyMutex_Lock(lock); }
-static inline void vp_lock_give(vp_lock *lock) { PyMutex_Unlock(lock); }
+static inline void ext_lock_take(ext_lock *lock) { PyMutex_Lock(lock); }
+static inline void ext_lock_give(ext_lock *lock) { PyMutex_Unlock(lock); }
 
-#  define VP_READ(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
-#  define VP_WRITE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
+#  define EXT_READ(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
+#  define EXT_WRITE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
 
-static inline uintptr_t vp_swap(uintptr_t *place, uintptr_t value) {
+static inline uintptr_t ext_swap(uintptr_t *place, uintptr_t value) {
   return __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL);
 }
 
 /* Both take a multiple of 8 bytes. Gives *copy, or NULL while another thread writes. */
-const void *vp_entry_read(const vp_version *version, const void *entry, void *copy, size_t size);
+const void *ext_entry_read(const ext_version *version, const void *entry, void *copy, size_t size);
 
 /* Exchanges the two; false, and both as they were, while another thread writes. */
-bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size);
+bool ext_entry_swap(ext_version *version, void *entry, void *other, size_t size);
 
 #else
 
-typedef char vp_lock;
+typedef char ext_lock;
 
-static inline void vp_lock_take(vp_lock *lock) { (void)lock; }
-static inline void vp_lock_give(vp_lock *lock) { (void)lock; }
+static inline void ext_lock_take(ext_lock *lock) { (void)lock; }
+static inline void ext_lock_give(ext_lock *lock) { (void)lock; }
 
-#  define VP_READ(place) (place)
-#  define VP_WRITE(place, value) ((place) = (value))
+#  define EXT_READ(place) (place)
+#  define EXT_WRITE(place, value) ((place) = (value))
 
-static inline uintptr_t vp_swap(uintptr_t *place, uintptr_t value) {
+static inline uintptr_t ext_swap(uintptr_t *place, uintptr_t value) {
   uintptr_t before = *place;
   *place = value;
   return before;
 }
 
-static inline const void *vp_entry_read(const vp_version *version, const void *entry, void *copy,
-                                        size_t size) {
+static inline const void *ext_entry_read(const ext_version *version, const void *entry, void *copy,
+                                         size_t size) {
   (void)version, (void)copy, (void)size;
   return entry;
 }
 
-static inline bool vp_entry_swap(vp_version *version, void *entry, void *other, size_t size) {
+static inline bool ext_entry_swap(ext_version *version, void *entry, void *other, size_t size) {
   char kept[64];
   (void)version;
   memcpy(kept, entry, size);
@@ -78,17 +78,17 @@ static inline bool vp_entry_swap(vp_version *version, void *entry, void *other, 
 
 /* One thread at a time finds out what a library is like; it may come back here, for
  * what it runs may convert. Import first: imports have locks of their own. */
-void vp_loading_begin(void);
-void vp_loading_end(void);
+void ext_loading_begin(void);
+void ext_loading_end(void);
 
 /* One thread at a time reads or changes a setting of the process (the memory pool); it may
  * come back here too. What it imports it must have imported before, for the same reason. */
-void vp_setting_begin(void);
-void vp_setting_end(void);
+void ext_setting_begin(void);
+void ext_setting_end(void);
 
 /* Keeps an object (taken; NULL with an exception) in a slot for ever, unless another
  * is there by now. Returns the one that is there, borrowed. */
-static inline PyObject *vp_keep_first(PyObject **slot, PyObject *made) {
+static inline PyObject *ext_keep_first(PyObject **slot, PyObject *made) {
   PyObject *kept = NULL;
   if (!made) return NULL;
 #ifdef Py_GIL_DISABLED
@@ -106,7 +106,7 @@ static inline PyObject *vp_keep_first(PyObject **slot, PyObject *made) {
 
 /* An item (new reference), or NULL without an exception: a list may have become shorter
  * while it is read. */
-static inline PyObject *vp_item(PyObject *list_or_tuple, Py_ssize_t index) {
+static inline PyObject *ext_item(PyObject *list_or_tuple, Py_ssize_t index) {
 #ifdef Py_GIL_DISABLED
   if (PyList_Check(list_or_tuple)) {
     PyObject *item = PyList_GetItemRef(list_or_tuple, index);
@@ -119,16 +119,16 @@ static inline PyObject *vp_item(PyObject *list_or_tuple, Py_ssize_t index) {
 }
 
 /* A dict's value (new reference), or NULL, without an exception unless memory ran out. */
-PyObject *vp_dict_value(PyObject *dict, const char *key);
+PyObject *ext_dict_value(PyObject *dict, const char *key);
 
 /* True if this thread may use Python now: it holds the GIL, where there is one. */
-bool vp_is_attached(void);
+bool ext_is_attached(void);
 
 /* Gives a reference back if that runs nothing: not if it is the last, nor on a thread
  * that Python is not on. True if it was given back. */
-bool vp_decref_unless_last(PyObject *object);
+bool ext_decref_unless_last(PyObject *object);
 
 /* Prepares for fork(). */
-void vp_free_threading_init(void);
+void ext_free_threading_init(void);
 
 #endif

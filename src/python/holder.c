@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "holder.h"
 
-#include "way_back.h"
+#include "deferred_release.h"
 
-int vp_holder_traverse(PyObject *self, visitproc visit, void *arg) {
-  const vc_owner *owner = &((vp_holder *)self)->owner;
-  const vc_owner *inner = vp_ordered_owner(owner);
-  if (inner) Py_VISIT(vp_ordered_stream(owner));
-  Py_VISIT(vp_owned_object(inner ? inner : owner));
+int ext_holder_traverse(PyObject *self, visitproc visit, void *arg) {
+  const vc_owner *owner = &((ext_holder *)self)->owner;
+  const vc_owner *inner = ext_ordered_owner(owner);
+  if (inner) Py_VISIT(ext_ordered_stream(owner));
+  Py_VISIT(ext_owned_object(inner ? inner : owner));
   return 0;
 }
 
-void vp_holder_finalize(PyObject *self) {
-  const vc_owner *owner = &((vp_holder *)self)->owner;
+void ext_holder_finalize(PyObject *self) {
+  const vc_owner *owner = &((ext_holder *)self)->owner;
   PyObject *type, *value, *traceback;
-  if (!vp_ordered_owner(owner)) return;
+  if (!ext_ordered_owner(owner)) return;
   PyErr_Fetch(&type, &value, &traceback);
-  vp_keep_until_ordered(owner, self);
+  ext_keep_until_ordered(owner, self);
   PyErr_Restore(type, value, traceback);
 }
 
-static void end_holder(vp_holder *self) {
-  vp_release(&self->owner);
+static void end_holder(ext_holder *self) {
+  ext_release(&self->owner);
   Py_TYPE(self)->tp_free(self);
 }
 
 /* The end of a holder is that of what it holds, and so, in a chain of views, that of the
  * next holder. CPython's own remedy (Py_TRASHCAN_BEGIN) allows as many levels as its own
  * types have stack for; of views and arrays in turn, each level takes several times that. */
-static void end_nested(vp_holder *self) {
+static void end_nested(ext_holder *self) {
   enum { MOST_NESTED = 20 };
   static _Thread_local struct ends {
     int depth;
-    vp_holder *waiting;
+    ext_holder *waiting;
   } ends;
   struct ends *here = &ends;
   if (here->depth == MOST_NESTED) {
@@ -57,12 +57,12 @@ static bool may_end_others(const vc_owner *owner) {
 #ifdef Py_GIL_DISABLED
   return true;
 #else
-  return !vp_owned_object(owner) || Py_REFCNT(vp_owned_object(owner)) == 1;
+  return !ext_owned_object(owner) || Py_REFCNT(ext_owned_object(owner)) == 1;
 #endif
 }
 
-void vp_holder_dealloc(PyObject *object) {
-  vp_holder *self = (vp_holder *)object;
+void ext_holder_dealloc(PyObject *object) {
+  ext_holder *self = (ext_holder *)object;
   if (PyType_IS_GC(Py_TYPE(object))) PyObject_GC_UnTrack(object);
   if (may_end_others(&self->owner)) {
     end_nested(self);
@@ -76,26 +76,26 @@ void vp_holder_dealloc(PyObject *object) {
 #define HOLD_TYPE(flags, traverse, finalize)                                        \
   {                                                                                 \
       PyVarObject_HEAD_INIT(NULL, 0).tp_name = "viewcast._viewcast.Hold",           \
-      .tp_basicsize = sizeof(vp_holder),                                            \
+      .tp_basicsize = sizeof(ext_holder),                                           \
       .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | (flags), \
       .tp_doc = "Keeps the memory behind another library's array alive.",           \
-      .tp_dealloc = vp_holder_dealloc,                                              \
+      .tp_dealloc = ext_holder_dealloc,                                             \
       .tp_traverse = traverse,                                                      \
       .tp_finalize = finalize,                                                      \
   }
 static PyTypeObject hold_type = HOLD_TYPE(0, NULL, NULL);
 static PyTypeObject visible_hold_type =
-    HOLD_TYPE(Py_TPFLAGS_HAVE_GC, vp_holder_traverse, vp_holder_finalize);
+    HOLD_TYPE(Py_TPFLAGS_HAVE_GC, ext_holder_traverse, ext_holder_finalize);
 
-PyObject *vp_hold(vc_owner *owner) {
-  PyObject *object = vp_owned_object(owner);
+PyObject *ext_keepalive(vc_owner *owner) {
+  PyObject *object = ext_owned_object(owner);
   if (object) {
     *owner = (vc_owner){0}; /* its reference is now the caller's */
     return object;
   }
-  bool visible = vp_ordered_owner(owner) != NULL; /* and so to the collector */
-  vp_holder *hold = visible ? PyObject_GC_New(vp_holder, &visible_hold_type)
-                            : PyObject_New(vp_holder, &hold_type);
+  bool visible = ext_ordered_owner(owner) != NULL; /* and so to the collector */
+  ext_holder *hold = visible ? PyObject_GC_New(ext_holder, &visible_hold_type)
+                             : PyObject_New(ext_holder, &hold_type);
   if (!hold) return NULL;
   hold->owner = *owner;
   *owner = (vc_owner){0};
@@ -103,6 +103,6 @@ PyObject *vp_hold(vc_owner *owner) {
   return (PyObject *)hold;
 }
 
-int vp_holder_init(void) {
+int ext_holder_init(void) {
   return PyType_Ready(&hold_type) < 0 || PyType_Ready(&visible_hold_type) < 0 ? -1 : 0;
 }

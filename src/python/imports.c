@@ -5,14 +5,14 @@
 
 #include "free_threading.h"
 
-PyObject *vp_imported(const char *module) {
+PyObject *ext_imported(const char *module) {
   PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
-  PyObject *found = modules ? vp_dict_value(modules, module) : NULL;
+  PyObject *found = modules ? ext_dict_value(modules, module) : NULL;
   if (!found) PyErr_Clear();
   return found;
 }
 
-const char *vp_install(const char *module) {
+const char *ext_install(const char *module) {
   static const char *const known[][2] = {
       {"numpy", "pip install numpy"},
       {"torch", "pip install torch"},
@@ -26,27 +26,27 @@ const char *vp_install(const char *module) {
   return "install it";
 }
 
-PyObject *vp_import(const char *module) {
+PyObject *ext_import(const char *module) {
   PyObject *imported = PyImport_ImportModule(module);
   if (imported || !PyErr_ExceptionMatches(PyExc_ImportError)) return imported;
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   PyErr_NormalizeException(&type, &value, &traceback);
   PyErr_Format(PyExc_ImportError, "viewcast needs %s for this conversion: %s (%S)", module,
-               vp_install(module), value);
+               ext_install(module), value);
   Py_XDECREF(type);
   Py_XDECREF(value);
   Py_XDECREF(traceback);
   return NULL;
 }
 
-int vp_load(const char *module, bool *loaded, int (*find)(PyObject *module)) {
-  PyObject *imported = vp_import(module);
+int ext_load(const char *module, bool *loaded, int (*find)(PyObject *module)) {
+  PyObject *imported = ext_import(module);
   if (!imported) return -1;
-  vp_loading_begin();
+  ext_loading_begin();
   int result = *loaded ? 0 : find(imported);
-  if (result == 0) VP_WRITE(*loaded, true);
-  vp_loading_end();
+  if (result == 0) EXT_WRITE(*loaded, true);
+  ext_loading_end();
   Py_DECREF(imported);
   return result;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Other libraries' modules: looked for only when a conversion needs them. */
-#ifndef VP_IMPORTS_H
-#define VP_IMPORTS_H
+#ifndef VIEWCAST_PYTHON_IMPORTS_H
+#define VIEWCAST_PYTHON_IMPORTS_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -9,16 +9,16 @@
 
 /* A module that is already imported (new reference), or NULL without an exception.
  * An object of a library whose module is not imported cannot exist. */
-PyObject *vp_imported(const char *module);
+PyObject *ext_imported(const char *module);
 
 /* How a library is installed, for who lacks it. Static text. */
-const char *vp_install(const char *module);
+const char *ext_install(const char *module);
 
 /* Imports a module; ImportError says what to install. New reference. */
-PyObject *vp_import(const char *module);
+PyObject *ext_import(const char *module);
 
 /* Imports a module as above, and finds out once what is in it: `find` (0, or -1 with an
- * exception), on one thread at a time. *loaded, to be VP_READ, says that it was. */
-int vp_load(const char *module, bool *loaded, int (*find)(PyObject *module));
+ * exception), on one thread at a time. *loaded, to be EXT_READ, says that it was. */
+int ext_load(const char *module, bool *loaded, int (*find)(PyObject *module));
 
 #endif

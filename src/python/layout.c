@@ -10,7 +10,7 @@
 
 static const struct {
   const char *name;
-  vp_layout layout;
+  ext_layout layout;
 } layouts[] = {
     {"HWC", {.given = true}},
     {"CHW", {.given = true, .planar = true}},
@@ -37,7 +37,7 @@ static int index_of(PyObject *value) {
   return -1;
 }
 
-int vp_layout_read(PyObject *value, const char *name, const char *one_image, vp_layout *out) {
+int ext_layout_read(PyObject *value, const char *name, const char *one_image, ext_layout *out) {
   if (!value || value == Py_None) return 0;
   int index = index_of(value);
   if (index >= 0 && !(one_image && layouts[index].layout.batch)) {
@@ -59,7 +59,7 @@ int vp_layout_read(PyObject *value, const char *name, const char *one_image, vp_
   return -1;
 }
 
-const char *vp_layout_name(const vp_layout *layout) {
+const char *ext_layout_name(const ext_layout *layout) {
   int index = 0;
   while (layouts[index].layout.batch != layout->batch ||
          layouts[index].layout.planar != layout->planar ||
@@ -71,30 +71,31 @@ const char *vp_layout_name(const vp_layout *layout) {
 
 /* --- an image's axes against what was said of them */
 
-static int refuse_planar(const vc_view *view, vp_place place) {
+static int refuse_planar(const vc_view *view, ext_place place) {
   bool batch = view->ndim == 4;
   const long long first = view->shape[batch], second = view->shape[batch + 1],
                   last = view->shape[batch + 2];
   const char *n = batch ? "N" : "";
-  const char *masks =
-      batch || place != VP_OR_BATCH ? "" : ", from_layout=\"NHW\" of a batch of one-channel images";
-  return vp_fail(VC_ERROR_LAYOUT,
-                 "the %s shape (%s%lld, %lld, %lld) looks planar (%sCHW): read as %sHWC, it has "
-                 "%lld channels; say from_layout=\"%sCHW\"%s, or from_layout=\"%sHWC\" if it has "
-                 "%lld channels",
-                 batch ? "batch's" : "image's", batch ? "N, " : "", first, second, last, n, n, last,
-                 n, masks, n, last);
+  const char *masks = batch || place != EXT_OR_BATCH
+                          ? ""
+                          : ", from_layout=\"NHW\" of a batch of one-channel images";
+  return ext_fail(VC_ERROR_LAYOUT,
+                  "the %s shape (%s%lld, %lld, %lld) looks planar (%sCHW): read as %sHWC, it has "
+                  "%lld channels; say from_layout=\"%sCHW\"%s, or from_layout=\"%sHWC\" if it has "
+                  "%lld channels",
+                  batch ? "batch's" : "image's", batch ? "N, " : "", first, second, last, n, n,
+                  last, n, masks, n, last);
 }
 
-static int refuse_batch(const vp_layout *layout) {
-  return vp_fail(VC_ERROR_LAYOUT,
-                 "the image has rank 4, needs 2 (H, W) or 3 (H, W, C)%s; a batch is for "
-                 "vc.as_gpumats(x), or vc.to_gpumat(x) for one fused copy, both with from_layout= "
-                 "where it is not NHWC",
-                 layout->planar ? " or (C, H, W)" : "");
+static int refuse_batch(const ext_layout *layout) {
+  return ext_fail(VC_ERROR_LAYOUT,
+                  "the image has rank 4, needs 2 (H, W) or 3 (H, W, C)%s; a batch is for "
+                  "vc.as_gpumats(x), or vc.to_gpumat(x) for one fused copy, both with from_layout= "
+                  "where it is not NHWC",
+                  layout->planar ? " or (C, H, W)" : "");
 }
 
-static int refuse_rank(const vp_layout *layout, const vc_view *view) {
+static int refuse_rank(const ext_layout *layout, const vc_view *view) {
   static const char *const needs[] = {"2 or 3 (H, W, C)", "2 or 3 (C, H, W)", "4 (N, H, W, C)",
                                       "4 (N, C, H, W)",   "2 (H, W)",         "3 (N, H, W)"};
   static const char *const fits[] = {
@@ -103,48 +104,49 @@ static int refuse_rank(const vp_layout *layout, const vc_view *view) {
       "\"NHWC\" and \"NCHW\" are a batch of rank 4",
   };
   int index = 0;
-  while (strcmp(layouts[index].name, vp_layout_name(layout)) != 0) index++;
-  return vp_fail(VC_ERROR_LAYOUT, "from_layout is \"%s\" and the image has rank %d, needs %s; %s",
-                 layouts[index].name, (int)view->ndim, needs[index], fits[view->ndim - 2]);
+  while (strcmp(layouts[index].name, ext_layout_name(layout)) != 0) index++;
+  return ext_fail(VC_ERROR_LAYOUT, "from_layout is \"%s\" and the image has rank %d, needs %s; %s",
+                  layouts[index].name, (int)view->ndim, needs[index], fits[view->ndim - 2]);
 }
 
 /* Layouts with C take (H, W) for one channel; in a list N may be the list's. */
-static bool fits_rank(const vp_layout *layout, const vc_view *view, vp_place place) {
+static bool fits_rank(const ext_layout *layout, const vc_view *view, ext_place place) {
   int32_t rank = (layout->flat ? 2 : 3) + layout->batch;
-  bool is_list = place == VP_IN_LIST && layout->batch;
+  bool is_list = place == EXT_IN_LIST && layout->batch;
   if (view->ndim == rank || (is_list && view->ndim == rank - 1)) return true;
   return view->ndim == 2 && !layout->flat && (is_list || !layout->batch);
 }
 
 /* One image whose axes are known: (H, W) or (H, W, C). */
-static bool fits_interleaved(const vp_layout *layout, const vc_view *view, vp_place place) {
-  if (layout->batch && place != VP_IN_LIST) return false;
+static bool fits_interleaved(const ext_layout *layout, const vc_view *view, ext_place place) {
+  if (layout->batch && place != EXT_IN_LIST) return false;
   return view->ndim == 2 || !(layout->planar || (layout->flat && view->shape[2] != 1));
 }
 
-int vp_layout_check(const vp_layout *layout, const vp_adapter *from, const vc_view *view,
-                    vp_place place) {
+int ext_layout_check(const ext_layout *layout, const ext_adapter *from, const vc_view *view,
+                     ext_place place) {
   if (view->ndim < 2) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "the image has rank %d, needs 2 (H, W) or 3 (H, W, C) or (C, H, W)%s; reshape "
-                   "it first, or decode it if these are the bytes of a file (cv2.imdecode)",
-                   (int)view->ndim, place == VP_OR_BATCH ? ", or 4 (a batch)" : "");
+    return ext_fail(VC_ERROR_LAYOUT,
+                    "the image has rank %d, needs 2 (H, W) or 3 (H, W, C) or (C, H, W)%s; reshape "
+                    "it first, or decode it if these are the bytes of a file (cv2.imdecode)",
+                    (int)view->ndim, place == EXT_OR_BATCH ? ", or 4 (a batch)" : "");
   }
-  if (place == VP_ALONE && view->ndim == 4) return refuse_batch(layout);
+  if (place == EXT_ALONE && view->ndim == 4) return refuse_batch(layout);
   if (!layout->given) {
     return from->interleaved || !vc_view_looks_planar(view) ? 0 : refuse_planar(view, place);
   }
   if (!from->interleaved) return fits_rank(layout, view, place) ? 0 : refuse_rank(layout, view);
   if (fits_interleaved(layout, view, place)) return 0;
-  return vp_fail(VC_ERROR_LAYOUT,
-                 "from_layout is \"%s\" and the image is a %s, whose pixels are always interleaved "
-                 "(HWC); leave from_layout out",
-                 vp_layout_name(layout), from->name);
+  return ext_fail(
+      VC_ERROR_LAYOUT,
+      "from_layout is \"%s\" and the image is a %s, whose pixels are always interleaved "
+      "(HWC); leave from_layout out",
+      ext_layout_name(layout), from->name);
 }
 
 /* --- their order */
 
-void vp_layout_add_channel(vc_view *view, bool planar) {
+void ext_layout_add_channel(vc_view *view, bool planar) {
   int32_t axis = planar ? view->ndim - 2 : view->ndim;
   size_t behind = (size_t)(view->ndim - axis) * sizeof *view->shape;
   memmove(&view->shape[axis + 1], &view->shape[axis], behind);
@@ -154,9 +156,9 @@ void vp_layout_add_channel(vc_view *view, bool planar) {
   view->ndim++;
 }
 
-void vp_layout_interleave(const vp_layout *layout, vc_view *view) {
+void ext_layout_interleave(const ext_layout *layout, vc_view *view) {
   if (layout->batch && layout->flat && view->ndim == 3) {
-    vp_layout_add_channel(view, false);
+    ext_layout_add_channel(view, false);
   } else if (layout->planar && view->ndim > 2) {
     int64_t *shape = &view->shape[view->ndim - 3], *strides = &view->strides[view->ndim - 3];
     int64_t length = shape[0], stride = strides[0];
@@ -167,15 +169,15 @@ void vp_layout_interleave(const vp_layout *layout, vc_view *view) {
   }
 }
 
-int vp_layout_other_image(const vp_layout *layout, const vp_adapter *from, vc_view *view) {
-  if (vp_layout_check(layout, from, view, VP_ALONE) < 0) return -1;
-  vp_layout_interleave(layout, view);
+int ext_layout_other_image(const ext_layout *layout, const ext_adapter *from, vc_view *view) {
+  if (ext_layout_check(layout, from, view, EXT_ALONE) < 0) return -1;
+  ext_layout_interleave(layout, view);
   return 0;
 }
 
 /* --- batches */
 
-vc_view vp_batch_image(const vc_view *batch, int64_t index) {
+vc_view ext_batch_image(const vc_view *batch, int64_t index) {
   vc_view image = *batch;
   image.ndim = batch->ndim - 1;
   for (int32_t axis = 0; axis < image.ndim; axis++) {

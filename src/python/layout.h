@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an image's axes mean: layout= and from_layout=, the refusal of shapes that look
  * planar, and the images of a batch. */
-#ifndef VP_LAYOUT_H
-#define VP_LAYOUT_H
+#ifndef VIEWCAST_PYTHON_LAYOUT_H
+#define VIEWCAST_PYTHON_LAYOUT_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -10,54 +10,54 @@
 
 #include "viewcast/viewcast.h"
 
-struct vp_adapter;
+struct ext_adapter;
 
 /* "HWC", "CHW", "NHWC", "NCHW", "HW" or "NHW". */
-typedef struct vp_layout {
+typedef struct ext_layout {
   bool given;
   bool batch;  /* N is the first axis */
   bool planar; /* C comes before H and W */
   bool flat;   /* there is no C: one channel */
-} vp_layout;
+} ext_layout;
 
 /* Where an image stands, which decides on the axes that it may have. */
-typedef enum vp_place {
-  VP_ALONE,    /* one image */
-  VP_IN_LIST,  /* one of a list, which is the N of a layout */
-  VP_OR_BATCH, /* one image or one batch */
-} vp_place;
+typedef enum ext_place {
+  EXT_ALONE,    /* one image */
+  EXT_IN_LIST,  /* one of a list, which is the N of a layout */
+  EXT_OR_BATCH, /* one image or one batch */
+} ext_place;
 
 /* Reads the argument `name` (layout or from_layout), a name in either case; None and NULL
  * leave *out as it is. ValueError for everything else; where `one_image` is the function
  * that takes no batch (else NULL), for names with N too. */
-int vp_layout_read(PyObject *value, const char *name, const char *one_image, vp_layout *out);
+int ext_layout_read(PyObject *value, const char *name, const char *one_image, ext_layout *out);
 
 /* "HWC", ... */
-const char *vp_layout_name(const vp_layout *layout);
+const char *ext_layout_name(const ext_layout *layout);
 
 /* Checks the axes of an image against from_layout=; without it, refuses a shape that looks
  * planar unless the adapter's objects are interleaved. LayoutError. */
-int vp_layout_check(const vp_layout *layout, const struct vp_adapter *from, const vc_view *view,
-                    vp_place place);
+int ext_layout_check(const ext_layout *layout, const struct ext_adapter *from, const vc_view *view,
+                     ext_place place);
 
-/* The view, which vp_layout_check took, in the order (H, W), (H, W, C) or (N, H, W, C). */
-void vp_layout_interleave(const vp_layout *layout, vc_view *view);
+/* The view, which ext_layout_check took, in the order (H, W), (H, W, C) or (N, H, W, C). */
+void ext_layout_interleave(const ext_layout *layout, vc_view *view);
 
 /* (H, W) as (H, W, 1), or planar as (1, H, W); a batch of these likewise. */
-void vp_layout_add_channel(vc_view *view, bool planar);
+void ext_layout_add_channel(vc_view *view, bool planar);
 
 /* Both for one image that is none of the usual. */
-int vp_layout_other_image(const vp_layout *layout, const struct vp_adapter *from, vc_view *view);
+int ext_layout_other_image(const ext_layout *layout, const struct ext_adapter *from, vc_view *view);
 
 /* Both for the source of one GpuMat: checks it, and puts its axes in order. A rank below 2
  * is refused where the GpuMat is made. */
-static inline int vp_layout_image(const vp_layout *layout, const struct vp_adapter *from,
-                                  vc_view *view) {
+static inline int ext_layout_image(const ext_layout *layout, const struct ext_adapter *from,
+                                   vc_view *view) {
   bool usual = !layout->given && view->ndim < 4 && !vc_view_looks_planar(view);
-  return usual ? 0 : vp_layout_other_image(layout, from, view);
+  return usual ? 0 : ext_layout_other_image(layout, from, view);
 }
 
 /* An image of a batch: the view without its first axis. */
-vc_view vp_batch_image(const vc_view *batch, int64_t index);
+vc_view ext_batch_image(const vc_view *batch, int64_t index);
 
 #endif

@@ -7,28 +7,28 @@
 #include "adapters/pointer.h"
 #include "arguments.h"
 #include "convert.h"
+#include "deferred_release.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "holder.h"
+#include "owner.h"
 #include "pool.h"
 #include "savant.h"
-#include "source.h"
 #include "streams.h"
 #include "transform/transform.h"
 #include "transform/values.h"
 #include "view_object.h"
-#include "way_back.h"
 
 static PyObject *collect(PyObject *module, PyObject *const *args, Py_ssize_t count,
                          PyObject *kwnames) {
   (void)module;
-  static const vp_signature signature = {"collect", 0, {"force", NULL}};
-  PyObject *values[VP_MAX_PARAMETERS];
-  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  static const ext_signature signature = {"collect", 0, {"force", NULL}};
+  PyObject *values[EXT_MAX_PARAMETERS];
+  if (ext_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   bool force = false;
-  if (vp_argument_bool(values[0], "force", &force) < 0) return NULL;
+  if (ext_argument_bool(values[0], "force", &force) < 0) return NULL;
   size_t released = vc_collect(force);
-  released += vp_way_back_retry(SIZE_MAX);
+  released += ext_releases_retry(SIZE_MAX);
   return PyLong_FromSize_t(released);
 }
 
@@ -37,7 +37,7 @@ static PyObject *host_mode(PyObject *module, PyObject *unused) {
   vc_error error;
   vc_mode mode;
   if (vc_cuda_mode(&mode, &error) != VC_OK) {
-    vp_raise(&error);
+    ext_raise(&error);
     return NULL;
   }
   return PyBool_FromLong(mode == VC_MODE_HOST);
@@ -62,7 +62,7 @@ static PyObject *statistics(PyObject *module, PyObject *unused) {
       {"shares_released", now.shares_released},
       {"exports", now.exports},
       {"exports_released", now.exports_released},
-      {"put_off", now.put_off},
+      {"pending", now.pending},
       {"pool_blocks", now.pool_blocks},
       {"pool_bytes", now.pool_bytes},
       {"pool_hits", now.pool_hits},
@@ -87,7 +87,7 @@ static PyObject *build(PyObject *module, PyObject *unused) {
 
 static PyObject *opencv_layout(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
-  return vp_opencv_describe();
+  return ext_opencv_describe();
 }
 
 static PyMethodDef methods[] = {
@@ -122,21 +122,21 @@ static int check_interpreter(void) {
 }
 
 static int execute(PyObject *module) {
-  if (check_interpreter() < 0 || vp_errors_init(module) < 0) return -1;
-  vp_free_threading_init();
-  if (vp_source_init(module) < 0 || vp_holder_init() < 0 || vp_view_init(module) < 0) return -1;
-  if (PyModule_AddFunctions(module, vp_convert_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, vp_transform_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, vp_values_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, vp_pointer_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, vp_savant_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, vp_stream_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, vp_pool_methods) < 0) return -1;
+  if (check_interpreter() < 0 || ext_errors_init(module) < 0) return -1;
+  ext_free_threading_init();
+  if (ext_owner_init(module) < 0 || ext_holder_init() < 0 || ext_view_init(module) < 0) return -1;
+  if (PyModule_AddFunctions(module, ext_convert_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, ext_transform_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, ext_values_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, ext_pointer_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, ext_savant_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, ext_stream_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, ext_pool_methods) < 0) return -1;
   return PyModule_AddStringConstant(module, "__version__", vc_version());
 }
 
 static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, VP_SLOT(execute)},
+    {Py_mod_exec, EXT_SLOT(execute)},
 #if PY_VERSION_HEX >= 0x030C0000
     {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
 #endif

@@ -3,9 +3,9 @@
 
 #include "slow.h"
 
-PyObject *vp_paths(PyObject *module, PyObject *unused) {
+PyObject *ext_paths(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
-  return Py_BuildValue("{s:O,s:z,s:z,s:z,s:z}", "slow", vp_is_slow() ? Py_True : Py_False,
-                       "GpuMat made", vp_opencv_path(), "torch", vp_torch_path(), "CuPy read",
-                       vp_cupy_read_path(), "CuPy made", vp_cupy_make_path());
+  return Py_BuildValue("{s:O,s:z,s:z,s:z,s:z}", "slow", ext_is_slow() ? Py_True : Py_False,
+                       "GpuMat made", ext_opencv_path(), "torch", ext_torch_path(), "CuPy read",
+                       ext_cupy_read_path(), "CuPy made", ext_cupy_make_path());
 }

@@ -13,19 +13,19 @@ static vc_pool *driver_pool(void) {
   vc_error error;
   vc_pool *pool;
   if (vc_pool_driver(&pool, &error) == VC_OK) return pool;
-  vp_raise(&error);
+  ext_raise(&error);
   return NULL;
 }
 
 /* The pools by name, each made at its first use and kept. What follows is looked at and
- * changed between vp_setting_begin and _end. */
+ * changed between ext_setting_begin and _end. */
 static struct {
   const char *name;
   bool is_library; /* which a pool takes its memory from */
   vc_pool *(*make)(void);
   vc_pool *pool;
-} pools[] = {{"torch", true, vp_torch_pool, NULL},
-             {"cupy", true, vp_cupy_pool, NULL},
+} pools[] = {{"torch", true, ext_torch_pool, NULL},
+             {"cupy", true, ext_cupy_pool, NULL},
              {"cuda", false, driver_pool, NULL}};
 
 enum { POOLS = 3, DRIVER = 2, NONE = -1 };
@@ -46,9 +46,9 @@ static vc_pool *pool_at(int index) {
 static int restore_default(void) {
   void *now = NULL;
   if (!replaced) return 0;
-  const vp_opencv *opencv = vp_opencv_load();
-  if (!opencv || vp_default_allocator_read(opencv, &now) < 0) return -1;
-  if (now == vc_pool_allocator() && vp_default_allocator_set(opencv, replaced) < 0) return -1;
+  const ext_opencv *opencv = ext_opencv_load();
+  if (!opencv || ext_default_allocator_read(opencv, &now) < 0) return -1;
+  if (now == vc_pool_allocator() && ext_default_allocator_set(opencv, replaced) < 0) return -1;
   replaced = NULL;
   return 0;
 }
@@ -71,9 +71,9 @@ static void close_all(void) {
 
 static PyObject *close_pools(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
-  vp_setting_begin();
+  ext_setting_begin();
   close_all();
-  vp_setting_end();
+  ext_setting_end();
   Py_RETURN_NONE;
 }
 
@@ -123,8 +123,8 @@ static int read_streams(PyObject *value, vc_stream **out, PyObject **objects) {
   int result = *out ? 0 : -1;
   if (!*out) PyErr_NoMemory();
   for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
-    vp_stream stream;
-    result = vp_stream_read(PyTuple_GET_ITEM(*objects, i), "streams", &stream);
+    ext_stream stream;
+    result = ext_stream_read(PyTuple_GET_ITEM(*objects, i), "streams", &stream);
     (*out)[i] = stream.given ? stream.handle : VC_STREAM_LEGACY;
   }
   if (result < 0) {
@@ -135,29 +135,29 @@ static int read_streams(PyObject *value, vc_stream **out, PyObject **objects) {
 }
 
 /* OpenCV with CUDA, or an exception. */
-static const vp_opencv *load_opencv(const char *function) {
-  const vp_opencv *opencv = vp_opencv_load();
-  if (!opencv || opencv->abi.counting == VC_COUNTS_AND_FREES) return opencv;
-  vp_fail(VC_ERROR_ABI,
-          "%s() needs an OpenCV built with CUDA: this one allocates no GpuMat at all; install "
-          "one, or lend memory of torch or CuPy with as_gpumat()",
-          function);
+static const ext_opencv *load_opencv(const char *function) {
+  const ext_opencv *opencv = ext_opencv_load();
+  if (!opencv || opencv->abi.counting == VC_REFCOUNT_FULL) return opencv;
+  ext_fail(VC_ERROR_ABI,
+           "%s() needs an OpenCV built with CUDA: this one allocates no GpuMat at all; install "
+           "one, or lend memory of torch or CuPy with as_gpumat()",
+           function);
   return NULL;
 }
 
-static int set_default(const vp_opencv *opencv) {
+static int set_default(const ext_opencv *opencv) {
   void *before = NULL;
-  if (vp_default_allocator_read(opencv, &before) < 0) return -1;
+  if (ext_default_allocator_read(opencv, &before) < 0) return -1;
   if (before == vc_pool_allocator()) return 0;
   /* OpenCV's, or one that the program set: it comes back with use_pool(None). */
-  int result = vp_default_allocator_set(opencv, vc_pool_allocator());
+  int result = ext_default_allocator_set(opencv, vc_pool_allocator());
   if (result == 0) {
     replaced = before;
     return 0;
   }
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  vp_default_allocator_set(opencv, before);
+  ext_default_allocator_set(opencv, before);
   vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL);
   current = NONE;
   PyErr_Restore(type, value, traceback);
@@ -166,14 +166,14 @@ static int set_default(const vp_opencv *opencv) {
 
 static int use(PyObject *module, int index, const vc_stream *streams, PyObject *objects) {
   vc_error error;
-  const vp_opencv *opencv = load_opencv("use_pool"); /* before our allocator is seen anywhere */
+  const ext_opencv *opencv = load_opencv("use_pool"); /* before our allocator is seen anywhere */
   vc_pool *pool = opencv && close_at_exit(module) == 0 ? pool_at(index) : NULL;
   if (!pool) return -1;
-  vc_owner owner = vp_own(objects);
+  vc_owner owner = ext_own(objects);
   vc_status status =
       vc_pool_use(pool, &opencv->abi, streams, (size_t)PyTuple_GET_SIZE(objects), &owner, &error);
   vc_owner_release(&owner);
-  if (status != VC_OK) return vp_raise(&error);
+  if (status != VC_OK) return ext_raise(&error);
   if (set_default(opencv) < 0) return -1;
   current = index;
   return 0;
@@ -182,7 +182,7 @@ static int use(PyObject *module, int index, const vc_stream *streams, PyObject *
 /* Imports what use() needs. Its errors are use()'s to report. */
 static void import_for(int index) {
   PyObject *library = NULL;
-  if (vp_opencv_load() && index != NONE && pools[index].is_library && !vp_is_host_mode()) {
+  if (ext_opencv_load() && index != NONE && pools[index].is_library && !ext_is_host_mode()) {
     library = PyImport_ImportModule(pools[index].name);
   }
   Py_XDECREF(library);
@@ -191,21 +191,21 @@ static void import_for(int index) {
 
 static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t count,
                           PyObject *kwnames) {
-  static const vp_signature signature = {"use_pool", 1, {"name", "streams", NULL}};
-  PyObject *values[VP_MAX_PARAMETERS];
+  static const ext_signature signature = {"use_pool", 1, {"name", "streams", NULL}};
+  PyObject *values[EXT_MAX_PARAMETERS];
   vc_stream *streams;
   PyObject *objects;
   int index, result;
-  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  if (ext_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (find_pool(values[0], &index) < 0) return NULL;
   if (read_streams(values[1], &streams, &objects) < 0) return NULL;
   import_for(index);
-  vp_setting_begin();
+  ext_setting_begin();
   result = index == NONE ? stop_using() : use(module, index, streams, objects);
-  vp_setting_end();
+  ext_setting_end();
   Py_DECREF(objects);
   PyMem_Free(streams);
-  vp_drain(); /* streams that are not named any more */
+  ext_drain(); /* streams that are not named any more */
   if (result < 0) return NULL;
   Py_RETURN_NONE;
 }
@@ -213,9 +213,9 @@ static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t co
 static PyObject *pool(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   int index;
-  vp_setting_begin();
+  ext_setting_begin();
   index = current;
-  vp_setting_end();
+  ext_setting_end();
   if (index == NONE) Py_RETURN_NONE;
   return PyUnicode_FromString(pools[index].name);
 }
@@ -224,52 +224,52 @@ static PyObject *pool(PyObject *module, PyObject *unused) {
 
 static vc_pool *pool_in_use(void) {
   vc_pool *found;
-  vp_setting_begin();
+  ext_setting_begin();
   found = pool_at(current == NONE ? DRIVER : current);
-  vp_setting_end();
+  ext_setting_end();
   return found;
 }
 
 typedef struct {
   int32_t rows, cols, type;
-  vp_stream stream;
+  ext_stream stream;
 } wanted;
 
 static int read_wanted(PyObject *const *values, wanted *out) {
-  if (vp_argument_int(values[0], "rows", 0, &out->rows) < 0) return -1;
-  if (vp_argument_int(values[1], "cols", 0, &out->cols) < 0) return -1;
-  if (vp_argument_int(values[2], "type", 0, &out->type) < 0) return -1;
-  return vp_stream_read(values[3], "stream", &out->stream);
+  if (ext_argument_int(values[0], "rows", 0, &out->rows) < 0) return -1;
+  if (ext_argument_int(values[1], "cols", 0, &out->cols) < 0) return -1;
+  if (ext_argument_int(values[2], "type", 0, &out->type) < 0) return -1;
+  return ext_stream_read(values[3], "stream", &out->stream);
 }
 
-static int fill_empty(const vp_opencv *opencv, const wanted *mat, vc_gpumat *header) {
+static int fill_empty(const ext_opencv *opencv, const wanted *mat, vc_gpumat *header) {
   vc_error error;
-  vp_stream stream = mat->stream;
+  ext_stream stream = mat->stream;
   vc_pool *from = pool_in_use();
   if (!from) return -1;
-  if (!stream.given && vp_stream_in_use()) stream = *vp_stream_in_use();
+  if (!stream.given && ext_stream_in_use()) stream = *ext_stream_in_use();
   vc_stream handle = stream.given ? stream.handle : VC_STREAM_LEGACY;
   vc_owner owner = {0};
-  if (stream.object) owner = vp_own(stream.object);
+  if (stream.object) owner = ext_own(stream.object);
   vc_status status = vc_pool_gpumat(from, &opencv->abi, mat->rows, mat->cols, mat->type, handle,
                                     &owner, header, &error);
   vc_owner_release(&owner);
-  return status == VC_OK ? 0 : vp_raise(&error);
+  return status == VC_OK ? 0 : ext_raise(&error);
 }
 
 static PyObject *empty_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t count,
                               PyObject *kwnames) {
   (void)module;
-  static const vp_signature signature = {
+  static const ext_signature signature = {
       "empty_gpumat", 3, {"rows", "cols", "type", "stream", NULL}};
-  PyObject *values[VP_MAX_PARAMETERS];
+  PyObject *values[EXT_MAX_PARAMETERS];
   wanted read;
-  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  if (ext_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (read_wanted(values, &read) < 0) return NULL;
-  vp_drain();
-  const vp_opencv *opencv = load_opencv("empty_gpumat");
+  ext_drain();
+  const ext_opencv *opencv = load_opencv("empty_gpumat");
   PyObject *mat = opencv ? PyObject_CallNoArgs((PyObject *)opencv->gpumat) : NULL;
-  vc_gpumat *header = mat ? vp_gpumat_header(mat) : NULL;
+  vc_gpumat *header = mat ? ext_gpumat_header(mat) : NULL;
   if (!header || fill_empty(opencv, &read, header) < 0) Py_CLEAR(mat);
   return mat;
 }
@@ -278,38 +278,39 @@ static PyObject *pool_trim(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   size_t bytes;
   Py_BEGIN_ALLOW_THREADS bytes = vc_pool_trim(NULL);
-  Py_END_ALLOW_THREADS vp_drain();
+  Py_END_ALLOW_THREADS ext_drain();
   return PyLong_FromSize_t(bytes);
 }
 
-PyMethodDef vp_pool_methods[] = {
-    VP_METHOD(use_pool,
-              "use_pool($module, /, name, *, streams=())\n--\n\n"
-              "Let OpenCV take the memory of new GpuMats (every cv2.cuda result) out of a pool.\n\n"
-              "name: \"torch\" or \"cupy\", out of that library's caching pool; \"cuda\", out of\n"
-              "viewcast's own over the CUDA driver; None gives OpenCV its own allocator back.\n"
-              "GpuMats that are alive go back to where they came from. In host mode all\n"
-              "three take host memory.\n"
-              "streams: the non-blocking streams on which such GpuMats are used (torch's and\n"
-              "CuPy's side streams, cv2.cuda.Stream(1)). Memory is reused in the order of the\n"
-              "default stream, which blocking streams follow by themselves. Kept alive while\n"
-              "GpuMats made meanwhile are; an int handle is yours to keep as long.\n\n"
-              "Memory that no GpuMat uses stays in the pool: see pool_trim(). Where the pool\n"
-              "has none, OpenCV's own allocator is used. Keep GpuMats that a CUDA graph uses\n"
-              "as long as the graph. ABIError for an OpenCV built without CUDA."),
+PyMethodDef ext_pool_methods[] = {
+    EXT_METHOD(
+        use_pool,
+        "use_pool($module, /, name, *, streams=())\n--\n\n"
+        "Let OpenCV take the memory of new GpuMats (every cv2.cuda result) out of a pool.\n\n"
+        "name: \"torch\" or \"cupy\", out of that library's caching pool; \"cuda\", out of\n"
+        "viewcast's own over the CUDA driver; None gives OpenCV its own allocator back.\n"
+        "GpuMats that are alive go back to where they came from. In host mode all\n"
+        "three take host memory.\n"
+        "streams: the non-blocking streams on which such GpuMats are used (torch's and\n"
+        "CuPy's side streams, cv2.cuda.Stream(1)). Memory is reused in the order of the\n"
+        "default stream, which blocking streams follow by themselves. Kept alive while\n"
+        "GpuMats made meanwhile are; an int handle is yours to keep as long.\n\n"
+        "Memory that no GpuMat uses stays in the pool: see pool_trim(). Where the pool\n"
+        "has none, OpenCV's own allocator is used. Keep GpuMats that a CUDA graph uses\n"
+        "as long as the graph. ABIError for an OpenCV built without CUDA."),
     {"pool", pool, METH_NOARGS,
      "pool($module, /)\n--\n\n"
      "The name of the pool that use_pool() set; None for OpenCV's own allocator."},
-    VP_METHOD(empty_gpumat,
-              "empty_gpumat($module, /, rows, cols, type, *, stream=None)\n--\n\n"
-              "A cv2.cuda.GpuMat whose memory comes from the pool in use (else \"cuda\").\n\n"
-              "Its pixels are not initialised. Rows lie on a pitch of 512 bytes. OpenCV's\n"
-              "default allocator is not changed.\n"
-              "stream: a stream on which it will be used, blocking or not: its memory is taken\n"
-              "and goes back in that stream's order. It is on that stream's device, else on\n"
-              "the current one.\n\n"
-              "MemoryError where the pool has no memory; ValueError for negative sizes and\n"
-              "unknown types; ABIError for an OpenCV built without CUDA."),
+    EXT_METHOD(empty_gpumat,
+               "empty_gpumat($module, /, rows, cols, type, *, stream=None)\n--\n\n"
+               "A cv2.cuda.GpuMat whose memory comes from the pool in use (else \"cuda\").\n\n"
+               "Its pixels are not initialised. Rows lie on a pitch of 512 bytes. OpenCV's\n"
+               "default allocator is not changed.\n"
+               "stream: a stream on which it will be used, blocking or not: its memory is taken\n"
+               "and goes back in that stream's order. It is on that stream's device, else on\n"
+               "the current one.\n\n"
+               "MemoryError where the pool has no memory; ValueError for negative sizes and\n"
+               "unknown types; ABIError for an OpenCV built without CUDA."),
     {"pool_trim", pool_trim, METH_NOARGS,
      "pool_trim($module, /)\n--\n\n"
      "Give memory that no GpuMat uses back to torch, CuPy and the driver; returns bytes.\n\n"

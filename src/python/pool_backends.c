@@ -99,7 +99,7 @@ static void *allocate(void *context, int32_t device, size_t bytes) {
   PyGILState_STATE state = PyGILState_Ensure();
   PyErr_Fetch(&type, &value, &traceback);
   void *memory =
-      vp_is_host_mode() ? aligned_alloc(HOST_ALIGNMENT, bytes) : from->allocate(device, bytes);
+      ext_is_host_mode() ? aligned_alloc(HOST_ALIGNMENT, bytes) : from->allocate(device, bytes);
   PyErr_Restore(type, value, traceback); /* no memory is no error: OpenCV has its own */
   PyGILState_Release(state);
   return memory;
@@ -111,7 +111,7 @@ static void give_back(void *context, int32_t device, void *memory, size_t bytes)
   PyObject *type, *value, *traceback;
   PyGILState_STATE state = PyGILState_Ensure();
   PyErr_Fetch(&type, &value, &traceback);
-  if (vp_is_host_mode()) {
+  if (ext_is_host_mode()) {
     free(memory);
   } else {
     from->free(memory);
@@ -125,7 +125,7 @@ static vc_pool *make_pool(const library *from) {
   vc_pool *pool;
   const vc_pool_backend backend = {sizeof backend, (void *)(uintptr_t)from, allocate, give_back};
   if (vc_pool_new(&backend, &pool, &error) == VC_OK) return pool;
-  vp_raise(&error);
+  ext_raise(&error);
   return NULL;
 }
 
@@ -137,16 +137,16 @@ static int check_cuda(PyObject *answer, const char *name, const char *install) {
   Py_XDECREF(answer);
   if (available > 0) return 0;
   if (available < 0) return -1;
-  return vp_fail(VC_ERROR_DEVICE,
-                 "%s sees no CUDA device, so OpenCV can't have memory of its pool; %s, or use "
-                 "use_pool(\"cuda\")",
-                 name, install);
+  return ext_fail(VC_ERROR_DEVICE,
+                  "%s sees no CUDA device, so OpenCV can't have memory of its pool; %s, or use "
+                  "use_pool(\"cuda\")",
+                  name, install);
 }
 
-static bool keep(PyObject **slot, PyObject *found) { return vp_keep_first(slot, found) != NULL; }
+static bool keep(PyObject **slot, PyObject *found) { return ext_keep_first(slot, found) != NULL; }
 
 static int load_torch(void) {
-  PyObject *module = vp_import("torch");
+  PyObject *module = ext_import("torch");
   PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
   int result = -1;
   if (cuda && check_cuda(PyObject_CallMethod(cuda, "is_available", NULL), "torch",
@@ -161,7 +161,7 @@ static int load_torch(void) {
 }
 
 static int load_cupy(void) {
-  PyObject *module = vp_import("cupy");
+  PyObject *module = ext_import("cupy");
   PyObject *cuda = module ? PyObject_GetAttrString(module, "cuda") : NULL;
   PyObject *stream = cuda ? PyObject_GetAttrString(cuda, "Stream") : NULL;
   int result = -1;
@@ -179,14 +179,14 @@ static int load_cupy(void) {
   return result;
 }
 
-vc_pool *vp_torch_pool(void) {
+vc_pool *ext_torch_pool(void) {
   static const library functions = {torch_allocate, torch_free};
-  if (!vp_is_host_mode() && load_torch() < 0) return NULL;
+  if (!ext_is_host_mode() && load_torch() < 0) return NULL;
   return make_pool(&functions);
 }
 
-vc_pool *vp_cupy_pool(void) {
+vc_pool *ext_cupy_pool(void) {
   static const library functions = {cupy_allocate, cupy_free};
-  if (!vp_is_host_mode() && load_cupy() < 0) return NULL;
+  if (!ext_is_host_mode() && load_cupy() < 0) return NULL;
   return make_pool(&functions);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The caching pools of torch and CuPy, as backends of ours. */
-#ifndef VP_POOL_BACKENDS_H
-#define VP_POOL_BACKENDS_H
+#ifndef VIEWCAST_PYTHON_POOL_BACKENDS_H
+#define VIEWCAST_PYTHON_POOL_BACKENDS_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -11,7 +11,7 @@
 /* Each imports its library and makes the pool over it. In host mode neither is
  * needed: memory then comes from the heap. ImportError, DeviceError where the
  * library has no CUDA. */
-vc_pool *vp_torch_pool(void);
-vc_pool *vp_cupy_pool(void);
+vc_pool *ext_torch_pool(void);
+vc_pool *ext_cupy_pool(void);
 
 #endif

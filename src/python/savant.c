@@ -9,17 +9,17 @@
 #include "convert.h"
 #include "errors.h"
 #include "free_threading.h"
-#include "hand_over.h"
+#include "stream_order.h"
 
-static PyObject *one_argument(const vp_signature *signature, PyObject *const *args,
+static PyObject *one_argument(const ext_signature *signature, PyObject *const *args,
                               Py_ssize_t count, PyObject *kwnames) {
-  PyObject *values[VP_MAX_PARAMETERS];
-  if (vp_is_one_argument(count, kwnames)) return args[0];
-  return vp_arguments(signature, args, count, kwnames, values) < 0 ? NULL : values[0];
+  PyObject *values[EXT_MAX_PARAMETERS];
+  if (ext_is_one_argument(count, kwnames)) return args[0];
+  return ext_arguments(signature, args, count, kwnames, values) < 0 ? NULL : values[0];
 }
 
 static void raise_no_image(PyObject *object, const char *needed) {
-  vp_raise_no_image(object, vp_is_gpumatnd(object) ? VP_INSTEAD_OF_GPUMATND : needed);
+  ext_raise_no_image(object, ext_is_gpumatnd(object) ? EXT_INSTEAD_OF_GPUMATND : needed);
 }
 
 /* --- to a GpuMat */
@@ -33,7 +33,7 @@ static void raise_no_image(PyObject *object, const char *needed) {
 
 /* Savant's functions take a packed array for what its shape says, and no other. */
 static int refuse_planar(const vc_view *view) {
-  return vp_fail(
+  return ext_fail(
       VC_ERROR_LAYOUT,
       ORDER_TEXT
       " Its shape (%lld, %lld, %lld) looks planar "
@@ -47,14 +47,14 @@ static int check_array(const vc_view *view) {
   vc_error error;
   vc_image image;
   if (view->ndim != 2 && view->ndim != 3) {
-    return vp_fail(VC_ERROR_LAYOUT, RANK_TEXT " It has %d; index a batch, or reshape",
-                   (int)view->ndim);
+    return ext_fail(VC_ERROR_LAYOUT, RANK_TEXT " It has %d; index a batch, or reshape",
+                    (int)view->ndim);
   }
   bool packed = vc_view_is_empty(view) || vc_view_is_packed(view);
   if (vc_view_looks_planar(view) && !packed) return refuse_planar(view);
   if (vc_image_from_view(view, &image, &error) == VC_OK) return 0;
-  if (vc_view_is_empty(view)) return vp_raise(&error); /* without channels */
-  return vp_raise_prefixed(ORDER_TEXT, &error);
+  if (vc_view_is_empty(view)) return ext_raise(&error); /* without channels */
+  return ext_raise_prefixed(ORDER_TEXT, &error);
 }
 
 /* The number of axes of an array that could not be imported: of its CUDA Array
@@ -65,7 +65,7 @@ static Py_ssize_t count_axes(PyObject *array) {
   PyErr_Fetch(&type, &value, &traceback);
   PyObject *table = PyObject_GetAttrString(array, "__cuda_array_interface__");
   PyErr_Clear();
-  PyObject *shape = table && PyDict_Check(table) ? vp_dict_value(table, "shape")
+  PyObject *shape = table && PyDict_Check(table) ? ext_dict_value(table, "shape")
                                                  : PyObject_GetAttrString(array, "shape");
   Py_ssize_t count = shape ? PyObject_Size(shape) : -1;
   Py_XDECREF(shape);
@@ -77,33 +77,33 @@ static Py_ssize_t count_axes(PyObject *array) {
 static PyObject *refuse_import(PyObject *array) {
   Py_ssize_t axes = count_axes(array);
   bool has_rank = axes < 0 || axes == 2 || axes == 3;
-  vp_raise_as_savant(has_rank ? ORDER_TEXT : RANK_TEXT, TYPE_TEXT);
+  ext_raise_as_savant(has_rank ? ORDER_TEXT : RANK_TEXT, TYPE_TEXT);
   return NULL;
 }
 
 static PyObject *to_gpumat(PyObject *array) {
-  vp_drain();
-  const vp_adapter *from = vp_adapter_of(array);
-  const vp_options options = {.target = &vp_opencv_adapter};
-  vp_source source = {0};
-  if (from == &vp_opencv_adapter) {
+  ext_drain();
+  const ext_adapter *from = ext_adapter_of(array);
+  const ext_options options = {.target = &ext_opencv_adapter};
+  ext_source source = {0};
+  if (from == &ext_opencv_adapter) {
     raise_no_image(array, "a torch.Tensor, a cupy.ndarray or another CUDA array");
     return NULL;
   }
   if (from->import(array, &options, &source) < 0) return refuse_import(array);
   PyObject *mat = NULL;
-  if (check_array(&source.view) == 0 && vp_hand_over(from, &options, &source) == 0) {
-    mat = vp_opencv_adapter.export(&source, &options);
+  if (check_array(&source.view) == 0 && ext_order_streams(from, &options, &source) == 0) {
+    mat = ext_opencv_adapter.export(&source, &options);
   }
-  if (!mat) vp_raise_as_savant("", TYPE_TEXT);
-  vp_release(&source.owner);
+  if (!mat) ext_raise_as_savant("", TYPE_TEXT);
+  ext_release(&source.owner);
   return mat;
 }
 
 #define TO_GPUMAT(function, argument)                                                  \
   static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, \
                             PyObject *kwnames) {                                       \
-    static const vp_signature signature = {#function, 1, {argument, NULL}};            \
+    static const ext_signature signature = {#function, 1, {argument, NULL}};           \
     (void)module;                                                                      \
     PyObject *array = one_argument(&signature, args, count, kwnames);                  \
     return array ? to_gpumat(array) : NULL;                                            \
@@ -114,49 +114,49 @@ TO_GPUMAT(pytorch_tensor_as_opencv_gpu_mat, "tensor")
 
 /* --- from a GpuMat */
 
-static PyObject *from_gpumat(PyObject *mat, const vp_adapter *target) {
-  const vp_options options = {.target = target};
-  if (!vp_is_gpumat(mat)) {
+static PyObject *from_gpumat(PyObject *mat, const ext_adapter *target) {
+  const ext_options options = {.target = target};
+  if (!ext_is_gpumat(mat)) {
     raise_no_image(mat, "a cv2.cuda.GpuMat");
     return NULL;
   }
-  PyObject *array = vp_convert(mat, &options);
-  if (!array) vp_raise_as_savant("", TYPE_TEXT);
+  PyObject *array = ext_convert(mat, &options);
+  if (!array) ext_raise_as_savant("", TYPE_TEXT);
   return array;
 }
 
 #define FROM_GPUMAT(function, adapter)                                                 \
   static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, \
                             PyObject *kwnames) {                                       \
-    static const vp_signature signature = {#function, 1, {"gpu_mat", NULL}};           \
+    static const ext_signature signature = {#function, 1, {"gpu_mat", NULL}};          \
     (void)module;                                                                      \
     PyObject *mat = one_argument(&signature, args, count, kwnames);                    \
     return mat ? from_gpumat(mat, &adapter) : NULL;                                    \
   }
-FROM_GPUMAT(opencv_gpu_mat_as_cupy_array, vp_cupy_adapter)
-FROM_GPUMAT(opencv_gpu_mat_as_pytorch_tensor, vp_torch_adapter)
+FROM_GPUMAT(opencv_gpu_mat_as_cupy_array, ext_cupy_adapter)
+FROM_GPUMAT(opencv_gpu_mat_as_pytorch_tensor, ext_torch_adapter)
 
 #define TO_DOC                                                                           \
   "2 or 3 axes, HWC, rows packed or pitched; the GpuMat views its memory and keeps it\n" \
   "alive. LayoutError (an AssertionError) where the pixels are not interleaved."
 
-PyMethodDef vp_savant_methods[] = {
-    VP_METHOD(cuda_array_as_opencv_gpu_mat,
-              "cuda_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
-              "A cv2.cuda.GpuMat that views any CUDA array.\n\n" TO_DOC),
-    VP_METHOD(cupy_array_as_opencv_gpu_mat,
-              "cupy_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
-              "A cv2.cuda.GpuMat that views a CuPy array.\n\n" TO_DOC),
-    VP_METHOD(pytorch_tensor_as_opencv_gpu_mat,
-              "pytorch_tensor_as_opencv_gpu_mat($module, /, tensor)\n--\n\n"
-              "A cv2.cuda.GpuMat that views a torch tensor.\n\n" TO_DOC),
-    VP_METHOD(opencv_gpu_mat_as_cupy_array,
-              "opencv_gpu_mat_as_cupy_array($module, /, gpu_mat)\n--\n\n"
-              "A cupy.ndarray (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
-              "keeps its memory alive."),
-    VP_METHOD(opencv_gpu_mat_as_pytorch_tensor,
-              "opencv_gpu_mat_as_pytorch_tensor($module, /, gpu_mat)\n--\n\n"
-              "A torch.Tensor (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
-              "keeps its memory alive."),
+PyMethodDef ext_savant_methods[] = {
+    EXT_METHOD(cuda_array_as_opencv_gpu_mat,
+               "cuda_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
+               "A cv2.cuda.GpuMat that views any CUDA array.\n\n" TO_DOC),
+    EXT_METHOD(cupy_array_as_opencv_gpu_mat,
+               "cupy_array_as_opencv_gpu_mat($module, /, arr)\n--\n\n"
+               "A cv2.cuda.GpuMat that views a CuPy array.\n\n" TO_DOC),
+    EXT_METHOD(pytorch_tensor_as_opencv_gpu_mat,
+               "pytorch_tensor_as_opencv_gpu_mat($module, /, tensor)\n--\n\n"
+               "A cv2.cuda.GpuMat that views a torch tensor.\n\n" TO_DOC),
+    EXT_METHOD(opencv_gpu_mat_as_cupy_array,
+               "opencv_gpu_mat_as_cupy_array($module, /, gpu_mat)\n--\n\n"
+               "A cupy.ndarray (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
+               "keeps its memory alive."),
+    EXT_METHOD(opencv_gpu_mat_as_pytorch_tensor,
+               "opencv_gpu_mat_as_pytorch_tensor($module, /, gpu_mat)\n--\n\n"
+               "A torch.Tensor (H, W, C), or (H, W) for one channel, that views a GpuMat and\n"
+               "keeps its memory alive."),
     {NULL, NULL, 0, NULL},
 };

@@ -6,13 +6,13 @@
 
 #include "free_threading.h"
 
-bool vp_is_slow(void) {
+bool ext_is_slow(void) {
   static int known = -1;
-  int slow = VP_READ(known);
+  int slow = EXT_READ(known);
   if (slow < 0) {
     const char *value = getenv("VIEWCAST_SLOW");
     slow = value && strcmp(value, "1") == 0;
-    VP_WRITE(known, slow);
+    EXT_WRITE(known, slow);
   }
   return slow;
 }

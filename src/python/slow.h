@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* VIEWCAST_SLOW: for tests, and for a library that a fast way does not suit. */
-#ifndef VP_SLOW_H
-#define VP_SLOW_H
+#ifndef VIEWCAST_PYTHON_SLOW_H
+#define VIEWCAST_PYTHON_SLOW_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -9,6 +9,6 @@
 
 /* True with VIEWCAST_SLOW=1 in the environment, which is read once: every library
  * is then read and made the public way. */
-bool vp_is_slow(void);
+bool ext_is_slow(void);
 
 #endif

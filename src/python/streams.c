@@ -11,15 +11,15 @@
 
 /* --- a stream that the caller names */
 
-vc_stream vp_stream_normalised(long long handle) {
+vc_stream ext_stream_normalised(long long handle) {
   return handle == 0 ? VC_STREAM_LEGACY : (vc_stream)handle;
 }
 
-static int read_handle(PyObject *number, const char *argument, vp_stream *out) {
+static int read_handle(PyObject *number, const char *argument, ext_stream *out) {
   int overflow;
   long long handle = PyLong_AsLongLongAndOverflow(number, &overflow);
   if (!overflow && handle >= -1) {
-    out->handle = vp_stream_normalised(handle);
+    out->handle = ext_stream_normalised(handle);
     return 0;
   }
   PyErr_Format(PyExc_ValueError,
@@ -94,12 +94,12 @@ static PyObject *object_handle(PyObject *value, const char *argument) {
 }
 
 /* A stream object, or an int of another type (NumPy's). */
-static int read_object(PyObject *value, const char *argument, vp_stream *out) {
+static int read_object(PyObject *value, const char *argument, ext_stream *out) {
   if (PyType_Check(value)) { /* its attributes are those of streams, without a value */
     refuse_uncalled(value, argument);
     return -1;
   }
-  PyObject *handle = vp_integer_of(value);
+  PyObject *handle = ext_integer_of(value);
   if (!handle) {
     if (PyErr_Occurred()) return -1;
     handle = object_handle(value, argument);
@@ -117,8 +117,8 @@ static int read_object(PyObject *value, const char *argument, vp_stream *out) {
   return result;
 }
 
-int vp_stream_read(PyObject *value, const char *argument, vp_stream *out) {
-  *out = (vp_stream){0};
+int ext_stream_read(PyObject *value, const char *argument, ext_stream *out) {
+  *out = (ext_stream){0};
   if (!value || value == Py_None) return 0;
   out->given = true;
   if (PyLong_CheckExact(value)) return read_handle(value, argument, out);
@@ -127,15 +127,15 @@ int vp_stream_read(PyObject *value, const char *argument, vp_stream *out) {
 
 /* --- use_stream: the default of our own calls, a thread */
 
-static _Thread_local vp_stream in_use; /* its object is strong */
+static _Thread_local ext_stream in_use; /* its object is strong */
 
-const vp_stream *vp_stream_in_use(void) { return in_use.given ? &in_use : NULL; }
+const ext_stream *ext_stream_in_use(void) { return in_use.given ? &in_use : NULL; }
 
 /* set_stream(stream or None) -> what was set before. */
 static PyObject *set_stream(PyObject *module, PyObject *value) {
   (void)module;
-  vp_stream next;
-  if (vp_stream_read(value, "stream", &next) < 0) return NULL;
+  ext_stream next;
+  if (ext_stream_read(value, "stream", &next) < 0) return NULL;
   PyObject *before = in_use.object ? in_use.object : Py_NewRef(Py_None);
   in_use = next;
   in_use.object = next.given ? Py_NewRef(value) : NULL;
@@ -144,8 +144,8 @@ static PyObject *set_stream(PyObject *module, PyObject *value) {
 
 static PyObject *stream_handle(PyObject *module, PyObject *value) {
   (void)module;
-  vp_stream stream;
-  if (vp_stream_read(value, "source", &stream) < 0) return NULL;
+  ext_stream stream;
+  if (ext_stream_read(value, "source", &stream) < 0) return NULL;
   return PyLong_FromSsize_t(stream.given ? stream.handle : VC_STREAM_LEGACY);
 }
 
@@ -153,9 +153,9 @@ static PyObject *stream_handle(PyObject *module, PyObject *value) {
  * with, and streams are not used. */
 static PyObject *stream_device(PyObject *module, PyObject *value) {
   (void)module;
-  vp_options options = {0};
-  int result = vp_is_host_mode() ? vp_argument_device(value, &options.has_device, &options.device)
-                                 : vp_argument_options_device(value, &options);
+  ext_options options = {0};
+  int result = ext_is_host_mode() ? ext_argument_device(value, &options.has_device, &options.device)
+                                  : ext_argument_options_device(value, &options);
   if (result < 0) return NULL;
   if (!options.has_device) Py_RETURN_NONE;
   if (options.device.type == VC_CUDA) return PyLong_FromLong(options.device.id);
@@ -165,7 +165,7 @@ static PyObject *stream_device(PyObject *module, PyObject *value) {
 
 /* --- each library's current stream */
 
-vc_stream vp_opencv_stream(int32_t device) {
+vc_stream ext_opencv_stream(int32_t device) {
   (void)device;
   return in_use.given ? in_use.handle : VC_STREAM_LEGACY;
 }
@@ -177,11 +177,11 @@ static vc_stream handle_of(PyObject *stream, const char *attribute) {
   Py_XDECREF(handle);
   Py_XDECREF(stream);
   PyErr_Clear();
-  return value < 0 ? VC_STREAM_LEGACY : vp_stream_normalised(value);
+  return value < 0 ? VC_STREAM_LEGACY : ext_stream_normalised(value);
 }
 
-vc_stream vp_torch_stream(int32_t device) {
-  PyObject *torch = vp_imported("torch");
+vc_stream ext_torch_stream(int32_t device) {
+  PyObject *torch = ext_imported("torch");
   PyObject *cuda = torch ? PyObject_GetAttrString(torch, "cuda") : NULL;
   PyObject *stream = NULL;
   if (cuda && device < 0) stream = PyObject_CallMethod(cuda, "current_stream", NULL);
@@ -200,7 +200,7 @@ static get_stream_ptr *find_cupy_function(void) {
   PyObject *module = PyImport_ImportModule("cupy_backends.cuda.stream");
   PyObject *table = module ? PyObject_GetAttrString(module, "__pyx_capi__") : NULL;
   PyObject *capsule = NULL;
-  if (table && PyDict_Check(table)) capsule = vp_dict_value(table, "get_stream_ptr");
+  if (table && PyDict_Check(table)) capsule = ext_dict_value(table, "get_stream_ptr");
   if (capsule && PyCapsule_IsValid(capsule, "intptr_t (int)")) {
     void *pointer = PyCapsule_GetPointer(capsule, "intptr_t (int)");
     memcpy(&function, &pointer, sizeof function);
@@ -221,17 +221,17 @@ static PyObject *current_cupy_object(int32_t device) {
   return stream;
 }
 
-vc_stream vp_cupy_stream(int32_t device) {
+vc_stream ext_cupy_stream(int32_t device) {
   static get_stream_ptr *found; /* the same, whoever looks */
   static bool looked;
-  if (!VP_READ(looked)) {
-    VP_WRITE(found, find_cupy_function());
-    VP_WRITE(looked, true);
+  if (!EXT_READ(looked)) {
+    EXT_WRITE(found, find_cupy_function());
+    EXT_WRITE(looked, true);
   }
-  get_stream_ptr *function = VP_READ(found);
+  get_stream_ptr *function = EXT_READ(found);
   if (function) {
     intptr_t handle = function(device);
-    if (!PyErr_Occurred()) return vp_stream_normalised(handle);
+    if (!PyErr_Occurred()) return ext_stream_normalised(handle);
     PyErr_Clear(); /* a device that CuPy does not know */
     return VC_STREAM_LEGACY;
   }
@@ -240,23 +240,23 @@ vc_stream vp_cupy_stream(int32_t device) {
 
 /* The last one is remembered: as long as it is held, no other stream can have
  * its handle. */
-PyObject *vp_cupy_stream_object(int32_t device, vc_stream stream) {
+PyObject *ext_cupy_stream_object(int32_t device, vc_stream stream) {
   static struct {
-    vp_lock lock;
+    ext_lock lock;
     vc_stream stream;
     PyObject *object; /* strong */
   } last;
   if (stream >= 0 && stream <= VC_STREAM_PER_THREAD) return NULL;
-  vp_lock_take(&last.lock);
+  ext_lock_take(&last.lock);
   PyObject *object = stream == last.stream ? Py_XNewRef(last.object) : NULL;
-  vp_lock_give(&last.lock);
+  ext_lock_give(&last.lock);
   if (object) return object;
   object = current_cupy_object(device);
-  vp_lock_take(&last.lock);
+  ext_lock_take(&last.lock);
   PyObject *before = last.object;
   last.object = Py_XNewRef(object);
   last.stream = stream;
-  vp_lock_give(&last.lock);
+  ext_lock_give(&last.lock);
   Py_XDECREF(before);
   return object;
 }
@@ -266,34 +266,35 @@ PyObject *vp_cupy_stream_object(int32_t device, vc_stream stream) {
 static PyObject *warmup(PyObject *module, PyObject *const *args, Py_ssize_t count,
                         PyObject *kwnames) {
   (void)module;
-  static const vp_signature signature = {"warmup", 0, {"device", NULL}};
+  static const ext_signature signature = {"warmup", 0, {"device", NULL}};
   PyObject *value = count == 1 ? args[0] : NULL; /* by position, too */
   bool given;
   vc_device device = {VC_CUDA, 0};
   vc_error error;
-  if (!vp_is_one_argument(count, kwnames) &&
-      vp_arguments(&signature, args, count, kwnames, &value) < 0) {
+  if (!ext_is_one_argument(count, kwnames) &&
+      ext_arguments(&signature, args, count, kwnames, &value) < 0) {
     return NULL;
   }
-  if (vp_argument_device(value, &given, &device) < 0) return NULL;
+  if (ext_argument_device(value, &given, &device) < 0) return NULL;
   if (device.type == VC_CPU) Py_RETURN_NONE;
   if (vc_cuda_warmup(device.id, &error) != VC_OK) {
-    vp_raise(&error);
+    ext_raise(&error);
     return NULL;
   }
-  vp_torch_stream(device.id); /* finds each library's functions */
-  PyObject *cupy = vp_imported("cupy");
-  if (cupy) vp_cupy_stream(device.id);
+  ext_torch_stream(device.id); /* finds each library's functions */
+  PyObject *cupy = ext_imported("cupy");
+  if (cupy) ext_cupy_stream(device.id);
   Py_XDECREF(cupy);
   Py_RETURN_NONE;
 }
 
-PyMethodDef vp_stream_methods[] = {
-    VP_METHOD(warmup,
-              "warmup($module, /, device=None)\n--\n\n"
-              "Create a device's context and pooled events now, so that a later conversion inside\n"
-              "a CUDA graph capture creates nothing. Does nothing in host mode, and for \"cpu\".\n"
-              "device: an ordinal, \"cuda:1\" or a device object; None: device 0."),
+PyMethodDef ext_stream_methods[] = {
+    EXT_METHOD(
+        warmup,
+        "warmup($module, /, device=None)\n--\n\n"
+        "Create a device's context and pooled events now, so that a later conversion inside\n"
+        "a CUDA graph capture creates nothing. Does nothing in host mode, and for \"cpu\".\n"
+        "device: an ordinal, \"cuda:1\" or a device object; None: device 0."),
     {"_set_stream", set_stream, METH_O, "Sets use_stream's stream for this thread."},
     {"_stream_handle", stream_handle, METH_O, "The handle of any stream object."},
     {"_stream_device", stream_device, METH_O,

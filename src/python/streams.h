@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams as Python has them, and each library's current one. */
-#ifndef VP_STREAMS_H
-#define VP_STREAMS_H
+#ifndef VIEWCAST_PYTHON_STREAMS_H
+#define VIEWCAST_PYTHON_STREAMS_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -9,36 +9,36 @@
 #include "viewcast/viewcast.h"
 
 /* A stream that was named by the caller. */
-typedef struct vp_stream {
+typedef struct ext_stream {
   bool given;       /* false: None, the library's current stream */
   vc_stream handle; /* normalised: never 0 */
   PyObject *object; /* borrowed; NULL for an int, whose stream is the caller's to keep */
-} vp_stream;
+} ext_stream;
 
 /* The legacy default stream for 0, which means it almost everywhere. */
-vc_stream vp_stream_normalised(long long handle);
+vc_stream ext_stream_normalised(long long handle);
 
 /* Reads an int handle (-1: no ordering, 0 and 1: legacy, 2: per-thread), a
  * torch, CuPy or cv2 stream, or an object with __cuda_stream__. TypeError or
  * ValueError for anything else. */
-int vp_stream_read(PyObject *value, const char *argument, vp_stream *out);
+int ext_stream_read(PyObject *value, const char *argument, ext_stream *out);
 
 /* The stream of `use_stream` on this thread, if any. */
-const vp_stream *vp_stream_in_use(void);
+const ext_stream *ext_stream_in_use(void);
 
 /* OpenCV has no current stream: that of use_stream, else the legacy one. */
-vc_stream vp_opencv_stream(int32_t device);
+vc_stream ext_opencv_stream(int32_t device);
 /* torch's current stream on a device (-1: the current one), by its Python API;
  * legacy if torch does not say. */
-vc_stream vp_torch_stream(int32_t device);
+vc_stream ext_torch_stream(int32_t device);
 /* CuPy's current stream on a device, on this thread. */
-vc_stream vp_cupy_stream(int32_t device);
+vc_stream ext_cupy_stream(int32_t device);
 
 /* The object of CuPy's current stream, whose handle is `stream`; NULL without an
  * exception for a default stream. New reference. */
-PyObject *vp_cupy_stream_object(int32_t device, vc_stream stream);
+PyObject *ext_cupy_stream_object(int32_t device, vc_stream stream);
 
 /* Methods of the module, NULL-terminated. */
-extern PyMethodDef vp_stream_methods[];
+extern PyMethodDef ext_stream_methods[];
 
 #endif

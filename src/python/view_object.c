@@ -7,14 +7,14 @@
 #include "adapters/cuda_array.h"
 #include "adapters/dlpack_python.h"
 #include "arguments.h"
+#include "deferred_release.h"
 #include "errors.h"
 #include "holder.h"
-#include "way_back.h"
 
 _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "buffers point at a view's axes");
 
 typedef struct {
-  vp_holder holder;
+  ext_holder holder;
   vc_view view;
   vc_stream stream; /* the image is ready on it; VC_STREAM_NONE: at once */
 } View;
@@ -22,7 +22,7 @@ typedef struct {
 #ifdef Py_GIL_DISABLED
 
 /* The allocator has lists of its own, one per thread. */
-static View *allocate(void) { return PyObject_GC_New(View, &vp_view_type); }
+static View *allocate(void) { return PyObject_GC_New(View, &ext_view_type); }
 static void deallocate(void *view) { PyObject_GC_Del(view); }
 
 #else
@@ -30,19 +30,19 @@ static void deallocate(void *view) { PyObject_GC_Del(view); }
 /* --- Views that were used before: they come and go at a steady rate */
 
 enum { MOST_SPARE = 64 };
-static vp_holder *spare;
+static ext_holder *spare;
 static size_t spare_count;
 
 static View *allocate(void) {
-  vp_holder *made = spare;
-  if (!made) return PyObject_GC_New(View, &vp_view_type);
+  ext_holder *made = spare;
+  if (!made) return PyObject_GC_New(View, &ext_view_type);
   spare = made->next;
   spare_count--;
-  return (View *)PyObject_Init((PyObject *)made, &vp_view_type);
+  return (View *)PyObject_Init((PyObject *)made, &ext_view_type);
 }
 
 static void deallocate(void *view) {
-  vp_holder *done = view;
+  ext_holder *done = view;
   /* The collector finalises an object once, also if it is another's by then. */
   if (spare_count == MOST_SPARE || PyObject_GC_IsFinalized(view)) {
     PyObject_GC_Del(view);
@@ -55,7 +55,7 @@ static void deallocate(void *view) {
 
 #endif
 
-PyObject *vp_view_new(vp_source *source) {
+PyObject *ext_view_new(ext_source *source) {
   View *self = allocate();
   if (!self) return NULL;
   self->view = source->view;
@@ -75,12 +75,12 @@ static PyObject *get_ptr(View *self, void *unused) {
 
 static PyObject *get_shape(View *self, void *unused) {
   (void)unused;
-  return vp_axes_tuple(self->view.shape, self->view.ndim);
+  return ext_axes_tuple(self->view.shape, self->view.ndim);
 }
 
 static PyObject *get_strides(View *self, void *unused) {
   (void)unused;
-  return vp_axes_tuple(self->view.strides, self->view.ndim);
+  return ext_axes_tuple(self->view.strides, self->view.ndim);
 }
 
 static PyObject *get_ndim(View *self, void *unused) {
@@ -126,7 +126,7 @@ static PyObject *view_repr(View *self) {
   if (device) {
     text = PyUnicode_FromFormat("<viewcast.View %R %s at %p on %U%s%s>", shape,
                                 vc_dtype_name(self->view.dtype), self->view.data, device,
-                                vp_is_host_mode() ? " (host mode)" : "",
+                                ext_is_host_mode() ? " (host mode)" : "",
                                 self->view.readonly ? ", read-only" : "");
   }
   Py_XDECREF(shape);
@@ -144,7 +144,7 @@ static PyObject *get_cuda_array(View *self, void *unused) {
                     "(numpy.asarray(view)) or __dlpack__");
     return NULL;
   }
-  return vp_export_cuda_array(&self->view, self->stream);
+  return ext_export_cuda_array(&self->view, self->stream);
 }
 
 static PyObject *view_dlpack_device(View *self, PyObject *unused) {
@@ -171,7 +171,7 @@ static bool is_on_gpu(const View *self) { return vc_device_is_gpu(self->view.dev
 static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
   *out = VC_STREAM_LEGACY;
   if (!is_given(stream)) return 0;
-  PyObject *number = vp_integer_of(stream);
+  PyObject *number = ext_integer_of(stream);
   long long handle = number ? PyLong_AsLongLong(number) : -1;
   Py_XDECREF(number);
   if (handle == -1 && PyErr_Occurred()) return -1;
@@ -197,14 +197,14 @@ static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
 
 /* Orders the consumer's stream after what the image is ready on, and the end of
  * the export after the consumer. */
-static int order_consumer(View *self, vc_stream consumer, vp_source *source) {
+static int order_consumer(View *self, vc_stream consumer, ext_source *source) {
   vc_error error;
   int32_t device = self->view.device.id;
   if (!is_on_gpu(self) || vc_cuda_device_count() == 0) return 0;
-  if (vc_stream_order(device, self->stream, consumer, &error) != VC_OK) return vp_raise(&error);
+  if (vc_stream_order(device, self->stream, consumer, &error) != VC_OK) return ext_raise(&error);
   if (consumer == VC_STREAM_NONE) return 0;
   if (self->stream != VC_STREAM_NONE && vc_stream_same(self->stream, consumer)) return 0;
-  return vp_way_back(source, consumer, NULL);
+  return ext_release_after(source, consumer, NULL);
 }
 
 static int check_placement(const View *self, PyObject *device, PyObject *copy) {
@@ -227,11 +227,11 @@ static int check_placement(const View *self, PyObject *device, PyObject *copy) {
 
 static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count,
                              PyObject *kwnames) {
-  static const vp_signature signature = {
+  static const ext_signature signature = {
       "__dlpack__", 0, {"stream", "max_version", "dl_device", "copy", NULL}};
-  PyObject *values[VP_MAX_PARAMETERS];
-  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
-  vp_drain(); /* or a program that only ever exports would let releases pile up */
+  PyObject *values[EXT_MAX_PARAMETERS];
+  if (ext_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  ext_drain(); /* or a program that only ever exports would let releases pile up */
   int versioned = wants_versioned(values[1]);
   vc_stream consumer;
   if (versioned < 0 || read_stream(self, values[0], &consumer) < 0) return NULL;
@@ -242,9 +242,10 @@ static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count
                     "max_version=(1, 0)");
     return NULL;
   }
-  vp_source source = {.view = self->view, .owner = vp_own((PyObject *)self)};
+  ext_source source = {.view = self->view, .owner = ext_own((PyObject *)self)};
   PyObject *capsule = NULL;
-  if (order_consumer(self, consumer, &source) == 0) capsule = vp_export_capsule(&source, versioned);
+  if (order_consumer(self, consumer, &source) == 0)
+    capsule = ext_export_capsule(&source, versioned);
   vc_owner_release(&source.owner);
   return capsule;
 }
@@ -260,7 +261,7 @@ static const char *buffer_refusal(const View *self, int flags) {
   if (self->view.device.type != VC_CPU && self->view.device.type != VC_CUDA_HOST) {
     return "the memory is not on the host; move it first (torch: .cpu(), CuPy: .get())";
   }
-  if (!vp_buffer_format(self->view.dtype)) {
+  if (!ext_buffer_format(self->view.dtype)) {
     return "bfloat16 has no buffer format; use DLPack, or reinterpret it as int16";
   }
   if ((flags & PyBUF_WRITABLE) && self->view.readonly) return "the memory is read-only";
@@ -289,7 +290,7 @@ static int view_getbuffer(View *self, Py_buffer *buffer, int flags) {
   buffer->readonly = self->view.readonly;
   buffer->ndim = self->view.ndim;
   buffer->format =
-      (flags & PyBUF_FORMAT) ? (char *)(uintptr_t)vp_buffer_format(self->view.dtype) : NULL;
+      (flags & PyBUF_FORMAT) ? (char *)(uintptr_t)ext_buffer_format(self->view.dtype) : NULL;
   buffer->shape = (Py_ssize_t *)(void *)self->view.shape;
   buffer->strides = with_strides ? (Py_ssize_t *)(void *)self->view.strides : NULL;
   buffer->suboffsets = NULL;
@@ -328,7 +329,7 @@ static PyBufferProcs view_buffer = {(getbufferproc)view_getbuffer, NULL};
 
 /* A static type: each object of a heap type counts a reference to it, and all threads
  * would count in the same place. */
-PyTypeObject vp_view_type = {
+PyTypeObject ext_view_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "viewcast.View",
     .tp_basicsize = sizeof(View),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
@@ -337,9 +338,9 @@ PyTypeObject vp_view_type = {
         "An image in memory: address, shape, strides, dtype and device, with a strong\n"
         "reference to what owns it. Every consumer of DLPack, of the CUDA Array\n"
         "Interface or (host memory) of buffers takes it. Made by viewcast.view().",
-    .tp_dealloc = vp_holder_dealloc,
-    .tp_traverse = vp_holder_traverse,
-    .tp_finalize = vp_holder_finalize,
+    .tp_dealloc = ext_holder_dealloc,
+    .tp_traverse = ext_holder_traverse,
+    .tp_finalize = ext_holder_finalize,
     .tp_free = deallocate,
     .tp_repr = (reprfunc)view_repr,
     .tp_getset = view_getset,
@@ -347,28 +348,28 @@ PyTypeObject vp_view_type = {
     .tp_as_buffer = &view_buffer,
 };
 
-int vp_view_init(PyObject *module) {
-  if (PyType_Ready(&vp_view_type) < 0) return -1;
-  return PyModule_AddObjectRef(module, "View", (PyObject *)&vp_view_type);
+int ext_view_init(PyObject *module) {
+  if (PyType_Ready(&ext_view_type) < 0) return -1;
+  return PyModule_AddObjectRef(module, "View", (PyObject *)&ext_view_type);
 }
 
 /* --- the adapter */
 
-static int import_view(PyObject *image, const vp_options *options, vp_source *out) {
+static int import_view(PyObject *image, const ext_options *options, ext_source *out) {
   (void)options;
   out->view = ((View *)image)->view;
-  out->owner = vp_own(image);
+  out->owner = ext_own(image);
   out->has_producer = true;
   out->producer = ((View *)image)->stream;
   return 0;
 }
 
-static PyObject *export_view(vp_source *source, const vp_options *options) {
+static PyObject *export_view(ext_source *source, const ext_options *options) {
   (void)options;
-  return vp_view_new(source);
+  return ext_view_new(source);
 }
 
-const vp_adapter vp_view_adapter = {
+const ext_adapter ext_view_adapter = {
     .name = "viewcast.View",
     .import = import_view,
     .export = export_view,

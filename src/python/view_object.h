@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* viewcast.View: an image in memory that every protocol's consumer takes. */
-#ifndef VP_VIEW_OBJECT_H
-#define VP_VIEW_OBJECT_H
+#ifndef VIEWCAST_PYTHON_VIEW_OBJECT_H
+#define VIEWCAST_PYTHON_VIEW_OBJECT_H
 
-#include "source.h"
+#include "owner.h"
 
-extern PyTypeObject vp_view_type;
+extern PyTypeObject ext_view_type;
 
-int vp_view_init(PyObject *module);
+int ext_view_init(PyObject *module);
 
 /* New reference; takes source->owner. */
-PyObject *vp_view_new(vp_source *source);
+PyObject *ext_view_new(ext_source *source);
 
 #endif

@@ -5,10 +5,10 @@
  * others'. */
 #include <stdatomic.h>
 
-#include "transform/float_mode.h"
+#include "transform/fp_environment.h"
 #include "transform/settings.h"
-#include "transform/strip.h"
 #include "transform/threads.h"
+#include "transform/tile.h"
 
 #define MOST_REGIONS 64
 
@@ -18,7 +18,7 @@ typedef struct region {
 } region;
 
 typedef struct pieces {
-  vc_strips strips;
+  vc_tiles tiles;
   int64_t rows;   /* of all images */
   int64_t chunks; /* of one row */
   int64_t chunk;  /* columns of one, but the last of a row */
@@ -32,14 +32,14 @@ typedef struct pieces {
 /* Chunks after a row's first start at a line of the caches, which no two then share:
  * the first is shorter. */
 static void write_unit(const pieces *job, int64_t unit) {
-  const vc_plan *plan = job->strips.plan;
+  const vc_plan *plan = job->tiles.plan;
   int64_t row = unit / job->chunks, image = row / plan->rows;
   row %= plan->rows;
-  int64_t past = job->chunks > 1 ? vc_strips_past_line(&job->strips, image, row) : 0;
+  int64_t past = job->chunks > 1 ? vc_tiles_past_line(&job->tiles, image, row) : 0;
   int64_t col = unit % job->chunks * job->chunk - past, end = col + job->chunk;
   if (col < 0) col = 0;
   if (end > plan->cols) end = plan->cols;
-  if (col < end) vc_strips_write(&job->strips, image, row, col, end - col);
+  if (col < end) vc_tiles_write(&job->tiles, image, row, col, end - col);
 }
 
 static void work_in(pieces *job, region *where) {
@@ -53,18 +53,18 @@ static void work_in(pieces *job, region *where) {
 
 static void work(void *context) {
   pieces *job = context;
-  vc_float_mode mode = vc_float_mode_default();
+  vc_fp_environment mode = vc_fp_environment_default();
   int32_t mine = atomic_fetch_add(&job->arrived, 1);
   for (int32_t i = 0; i < job->regions_used; i++) {
     work_in(job, &job->regions[(mine + i) % job->regions_used]);
   }
-  if (job->strips.streams) job->strips.loops->stream_end();
-  vc_float_mode_restore(mode);
+  if (job->tiles.streams) job->tiles.loops->stream_end();
+  vc_fp_environment_restore(mode);
 }
 
 static void divide(pieces *job, int64_t pixel_bytes) {
-  const vc_plan *plan = job->strips.plan;
-  int64_t wanted = vc_limits.piece_bytes / pixel_bytes, length = job->strips.length;
+  const vc_plan *plan = job->tiles.plan;
+  int64_t wanted = vc_limits.piece_bytes / pixel_bytes, length = job->tiles.length;
   job->chunk = wanted <= length ? length : wanted - wanted % length;
   job->chunks = (plan->cols - 1) / job->chunk + 1;
   if (job->chunks > 1) job->chunks = (plan->cols - 1 + VC_MOST_PAST) / job->chunk + 1;
@@ -101,7 +101,7 @@ vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error) {
   double pixels = (double)plan->images * (double)plan->rows * (double)plan->cols;
   double bytes = pixels * (double)(written + read);
   bool large = bytes > (double)vc_settings_stream_bytes();
-  vc_strips_prepare(plan, vc_loops_best(), large, &job.strips);
+  vc_tiles_prepare(plan, vc_row_kernels_best(), large, &job.tiles);
   divide(&job, written + read);
   int32_t threads = count_threads(plan, bytes);
   divide_for(&job, threads);

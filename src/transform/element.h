@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One element: every dtype to and from the types that are worked in. The rules
  * of vc_transform, which the loops over many elements must agree with bit by bit.
- * Floating point must be in its default mode (float_mode.h). */
+ * Floating point must be in its default mode (fp_environment.h). */
 #ifndef VIEWCAST_TRANSFORM_ELEMENT_H
 #define VIEWCAST_TRANSFORM_ELEMENT_H
 

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "cuda/default_stream.h"
 #include "cuda/device.h"
 #include "cuda/driver.h"
-#include "cuda/legacy.h"
 #include "internal.h"
-#include "transform/binary.h"
-#include "transform/choice.h"
+#include "transform/dispatch.h"
+#include "transform/embedded_kernels.h"
 
 const char *vc_transform_kernels(void) { return vc_kernels_names; }
 
@@ -179,7 +179,7 @@ static vc_status carry_out(const vc_plan *plan, int32_t device, vc_stream stream
   const vc_driver *driver = vc_driver_get();
   if (stream == VC_STREAM_NONE) stream = VC_STREAM_LEGACY; /* a launch needs one */
   vc_status status = check_kernels(driver, error);
-  if (status == VC_OK) status = vc_choose_kernel(plan, &launch, error);
+  if (status == VC_OK) status = vc_dispatch(plan, &launch, error);
   if (status != VC_OK) return status;
   status = run(driver, &launch, device, stream, enqueues, error);
   free(launch.list);

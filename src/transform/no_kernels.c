@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 
-#include "transform/binary.h"
+#include "transform/embedded_kernels.h"
 
 const void *const vc_kernels_binary = NULL;
 const char vc_kernels_names[] = "";

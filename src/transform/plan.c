@@ -31,23 +31,23 @@ static vc_images read_images(const vc_view *view, vc_layout layout) {
   return out;
 }
 
-vc_steps vc_plan_steps(const vc_view *view, vc_layout layout) {
+vc_strides vc_plan_strides(const vc_view *view, vc_layout layout) {
   return read_images(view, layout).steps;
 }
 
 /* --- joining axes */
 
 static void join_channels(vc_plan *plan) {
-  int64_t from = plan->from_steps.channel, to = plan->to_steps.channel;
+  int64_t from = plan->from_strides.channel, to = plan->to_strides.channel;
   if (plan->channels == 1 || !vc_plan_keeps_channels(plan) || plan->stride != 0) return;
-  if (plan->cols > 1 && (plan->from_steps.col != from * plan->channels ||
-                         plan->to_steps.col != to * plan->channels)) {
+  if (plan->cols > 1 && (plan->from_strides.col != from * plan->channels ||
+                         plan->to_strides.col != to * plan->channels)) {
     return;
   }
   plan->cols *= plan->channels;
-  plan->from_steps.col = from;
-  plan->to_steps.col = to;
-  plan->from_steps.channel = plan->to_steps.channel = 0;
+  plan->from_strides.col = from;
+  plan->to_strides.col = to;
+  plan->from_strides.channel = plan->to_strides.channel = 0;
   plan->channels = plan->from_channels = 1;
   plan->map[0] = 0;
   plan->reversed = false;
@@ -56,33 +56,33 @@ static void join_channels(vc_plan *plan) {
 /* Row after row without a gap on both sides: one long row. */
 static void join_rows(vc_plan *plan) {
   if (plan->cols == 1) {
-    plan->from_steps.col = plan->from_steps.row;
-    plan->to_steps.col = plan->to_steps.row;
-  } else if (plan->rows > 1 && (plan->from_steps.row != plan->from_steps.col * plan->cols ||
-                                plan->to_steps.row != plan->to_steps.col * plan->cols)) {
+    plan->from_strides.col = plan->from_strides.row;
+    plan->to_strides.col = plan->to_strides.row;
+  } else if (plan->rows > 1 && (plan->from_strides.row != plan->from_strides.col * plan->cols ||
+                                plan->to_strides.row != plan->to_strides.col * plan->cols)) {
     return;
   }
   plan->cols *= plan->rows;
   plan->rows = 1;
-  plan->from_steps.row = plan->to_steps.row = 0;
+  plan->from_strides.row = plan->to_strides.row = 0;
 }
 
 /* Image after image too, where they are single long rows of one source. */
 static void join_images(vc_plan *plan) {
   if (plan->rows > 1 || plan->sources || plan->images == 1 ||
-      plan->from_steps.image != plan->from_steps.col * plan->cols ||
-      plan->to_steps.image != plan->to_steps.col * plan->cols) {
+      plan->from_strides.image != plan->from_strides.col * plan->cols ||
+      plan->to_strides.image != plan->to_strides.col * plan->cols) {
     return;
   }
   plan->cols *= plan->images;
   plan->images = 1;
-  plan->from_steps.image = plan->to_steps.image = 0;
+  plan->from_strides.image = plan->to_strides.image = 0;
 }
 
-static bool have_the_same_steps(const vc_view *from, size_t count, const vc_steps *steps,
-                                vc_layout layout) {
+static bool have_same_strides(const vc_view *from, size_t count, const vc_strides *steps,
+                              vc_layout layout) {
   for (size_t i = 1; i < count; i++) {
-    vc_steps other = vc_plan_steps(&from[i], layout);
+    vc_strides other = vc_plan_strides(&from[i], layout);
     if (other.row != steps->row || other.col != steps->col || other.channel != steps->channel) {
       return false;
     }
@@ -95,12 +95,12 @@ static void plan_axes(const vc_images *out, const vc_images *in, const vc_view *
   plan->images = out->count;
   plan->rows = out->rows;
   plan->cols = out->cols;
-  plan->to_steps = out->steps;
-  plan->from_steps = in->steps;
+  plan->to_strides = out->steps;
+  plan->from_strides = in->steps;
   plan->from_data = from->data;
   plan->sources = count > 1 ? from : NULL;
   plan->layout = layout;
-  plan->alike = have_the_same_steps(from, count, &in->steps, layout);
+  plan->alike = have_same_strides(from, count, &in->steps, layout);
   if (!plan->alike) return;
   join_channels(plan);
   join_rows(plan);

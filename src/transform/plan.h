@@ -15,9 +15,9 @@ typedef enum vc_work {
 
 /* Bytes from one image, row, column and channel to the next. 0 along an axis
  * of length 1. */
-typedef struct vc_steps {
+typedef struct vc_strides {
   int64_t image, row, col, channel;
-} vc_steps;
+} vc_strides;
 
 /* What a channel of the destination holds instead of a channel of the source. */
 #define VC_CHANNEL_FILL (-1)
@@ -32,14 +32,14 @@ typedef struct vc_plan {
   vc_work work;
 
   char *to_data;
-  vc_steps to_steps;
-  /* One source: from_data with from_steps.image between its images. Several:
-   * from[i].data is the i-th image. Their steps may differ: from_steps is the
+  vc_strides to_strides;
+  /* One source: from_data with from_strides.image between its images. Several:
+   * from[i].data is the i-th image. Their steps may differ: from_strides is the
    * first's, and `alike` says whether it is everyone's. */
   const char *from_data;
-  vc_steps from_steps;
+  vc_strides from_strides;
   const vc_view *sources; /* NULL for one source */
-  vc_layout layout;       /* how to read sources[i] (vc_plan_steps) */
+  vc_layout layout;       /* how to read sources[i] (vc_plan_strides) */
   bool alike;
 
   int32_t map[VC_CHANNELS_MAPPED]; /* channels <= VC_CHANNELS_MAPPED only */
@@ -66,7 +66,7 @@ vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
 
 /* Steps of a source in the plan's terms, for sources that are not alike (those
  * are never joined). */
-vc_steps vc_plan_steps(const vc_view *view, vc_layout layout);
+vc_strides vc_plan_strides(const vc_view *view, vc_layout layout);
 
 /* The two that carry it out. Host memory: done on return. GPU memory: enqueued;
  * the device's context is made current and restored inside. */

@@ -8,7 +8,7 @@
 /* A view, read as images of a layout. */
 typedef struct vc_images {
   int64_t count, rows, cols, channels;
-  vc_steps steps;
+  vc_strides steps;
 } vc_images;
 
 /* --- plan_checks.c */

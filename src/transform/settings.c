@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "transform/loops.h"
+#include "transform/row.h"
 #include "transform/threads.h"
 
 vc_cpu_limits vc_limits = {
@@ -20,7 +20,7 @@ vc_cpu_limits vc_limits = {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_int threads; /* 0: one for each core */
 static int64_t last_cache; /* bytes */
-static const vc_loops *best;
+static const vc_row_kernels *best;
 
 /* --- which loops */
 
@@ -37,13 +37,13 @@ static bool has_avx2(void) {
 }
 #endif
 
-static const vc_loops *fastest(void) {
+static const vc_row_kernels *fastest(void) {
 #if defined(__x86_64__)
-  if (has_avx2()) return &vc_loops_avx2;
+  if (has_avx2()) return &vc_row_kernels_avx2;
 #elif defined(__aarch64__)
-  return &vc_loops_neon;
+  return &vc_row_kernels_neon;
 #endif
-  return &vc_loops_scalar;
+  return &vc_row_kernels_scalar;
 }
 
 /* --- the last cache, which cores share */
@@ -79,17 +79,17 @@ static int64_t read_last_cache(void) { return USUAL_CACHE; }
 static void read_environment(void) {
   const char *simd = getenv("VIEWCAST_SIMD"), *number = getenv("VIEWCAST_THREADS");
   last_cache = read_last_cache();
-  best = simd && strcmp(simd, "scalar") == 0 ? &vc_loops_scalar : fastest();
+  best = simd && strcmp(simd, "scalar") == 0 ? &vc_row_kernels_scalar : fastest();
   long wanted = number ? strtol(number, NULL, 10) : 0;
   atomic_store(&threads, wanted > 0 && wanted < INT32_MAX ? (int)wanted : 0);
 }
 
-const vc_loops *vc_loops_best(void) {
+const vc_row_kernels *vc_row_kernels_best(void) {
   pthread_once(&once, read_environment);
   return vc_limits.loops ? vc_limits.loops : best;
 }
 
-const char *vc_transform_simd(void) { return vc_loops_best()->name; }
+const char *vc_transform_simd(void) { return vc_row_kernels_best()->name; }
 
 /* --- how much is too much for the caches */
 
@@ -111,5 +111,5 @@ int32_t vc_settings_threads(int32_t asked) {
   pthread_once(&once, read_environment);
   if (asked > 0) return asked;
   int32_t set = atomic_load(&threads);
-  return set > 0 ? set : vc_cores();
+  return set > 0 ? set : vc_cpu_count();
 }

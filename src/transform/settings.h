@@ -8,7 +8,7 @@
 /* Threads to use at most for a transform with params.threads `asked`. */
 int32_t vc_settings_threads(int32_t asked);
 
-struct vc_loops;
+struct vc_row_kernels;
 
 /* Constants but for tests, which want every path with small images. */
 typedef struct vc_cpu_limits {
@@ -17,7 +17,7 @@ typedef struct vc_cpu_limits {
   /* From how many read and written on the result would only push other things, and
    * itself, out of the caches; negative: as the last cache is large. */
   int64_t stream_bytes;
-  const struct vc_loops *loops; /* NULL: the best */
+  const struct vc_row_kernels *loops; /* NULL: the best */
 } vc_cpu_limits;
 
 extern vc_cpu_limits vc_limits;

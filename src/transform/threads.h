@@ -14,6 +14,6 @@
 void vc_threads_run(int32_t threads, void (*work)(void *context), void *context);
 
 /* Cores that the calling thread may run on, no more than the cgroup's quota. */
-int32_t vc_cores(void);
+int32_t vc_cpu_count(void);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "cuda/device.h"
-#include "transform/float_mode.h"
+#include "transform/fp_environment.h"
 #include "transform/plan_parts.h"
 
 static vc_status check_layout(vc_layout layout, const char *name, vc_error *error) {
@@ -52,13 +52,13 @@ vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
   VC_NEED(params);
   vc_plan plan;
   bool empty;
-  vc_float_mode mode = vc_float_mode_default();
+  vc_fp_environment mode = vc_fp_environment_default();
   vc_status status = prepare(to, from, count, params, stream, &plan, &empty, error);
   if (status == VC_OK && !empty) {
     status = vc_device_is_gpu(to->device) ? vc_plan_run_gpu(&plan, to->device.id, stream, error)
                                           : vc_plan_run_cpu(&plan, error);
   }
-  vc_float_mode_restore(mode);
+  vc_fp_environment_restore(mode);
   return status;
 }
 
@@ -69,11 +69,11 @@ vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t coun
   VC_NEED(params);
   vc_plan plan;
   bool empty;
-  vc_float_mode mode = vc_float_mode_default();
+  vc_fp_environment mode = vc_fp_environment_default();
   vc_status status = prepare(to, from, count, params, stream, &plan, &empty, error);
   if (status == VC_OK && !empty && vc_device_is_gpu(to->device)) {
     status = vc_plan_check_gpu(&plan, to->device.id, stream, error);
   }
-  vc_float_mode_restore(mode);
+  vc_fp_environment_restore(mode);
   return status;
 }

@@ -166,7 +166,7 @@ void check_counts(const char *name, const char *what) {
   CHECK_INT(now.lends, now.lends_released);
   CHECK_INT(now.shares, now.shares_released);
   CHECK_INT(now.exports, now.exports_released);
-  CHECK_INT(now.put_off, 0);
+  CHECK_INT(now.pending, 0);
   CHECK_INT(now.pool_live, 0);
   CHECK_INT(standard_allocator.live(), 0);
   static int errors_before;

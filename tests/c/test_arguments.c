@@ -116,19 +116,19 @@ static void arguments_of_vc_stream_is_idle(void) {
     CHECK_INT(vc_stream_is_idle(0, wrong_streams[i]), !has_gpu);
 }
 
-static void arguments_of_vc_mark_set(void) {
-  vc_mark out;
-  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_mark_set(0, 1, NULL, into));
-  REFUSES_DEVICES(&out, vc_mark_set(wrong, 1, &out, into));
-  REFUSES_STREAMS(&out, vc_mark_set(0, wrong, &out, into));
+static void arguments_of_vc_event_record(void) {
+  vc_event out;
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_event_record(0, 1, NULL, into));
+  REFUSES_DEVICES(&out, vc_event_record(wrong, 1, &out, into));
+  REFUSES_STREAMS(&out, vc_event_record(0, wrong, &out, into));
 }
 
-static void arguments_of_vc_mark_done(void) { CHECK(!vc_mark_done(NULL)); }
+static void arguments_of_vc_event_done(void) { CHECK(!vc_event_done(NULL)); }
 
-static void arguments_of_vc_mark_drop(void) {
-  vc_mark none = {NULL, 77, true};
-  vc_mark_drop(NULL);
-  vc_mark_drop(&none);
+static void arguments_of_vc_event_release(void) {
+  vc_event none = {NULL, 77, true};
+  vc_event_release(NULL);
+  vc_event_release(&none);
   CHECK(none.event == NULL);
 }
 
@@ -670,8 +670,8 @@ static const tested_function functions[] = {
         vc_dtype_from_typestr) TESTED(vc_cuda_mode) TESTED(vc_cuda_device_count)
         TESTED(vc_cuda_reason) TESTED(vc_cuda_pointer_device) TESTED(vc_cuda_host_kind) TESTED(
             vc_stream_same) TESTED(vc_stream_order) TESTED(vc_stream_synchronize)
-            TESTED(vc_stream_is_capturing) TESTED(vc_stream_is_idle) TESTED(vc_mark_set) TESTED(
-                vc_mark_done) TESTED(vc_mark_drop) TESTED(vc_cuda_warmup) TESTED(vc_view_check)
+            TESTED(vc_stream_is_capturing) TESTED(vc_stream_is_idle) TESTED(vc_event_record) TESTED(
+                vc_event_done) TESTED(vc_event_release) TESTED(vc_cuda_warmup) TESTED(vc_view_check)
                 TESTED(vc_view_packed) TESTED(vc_view_is_empty) TESTED(vc_view_is_packed)
                     TESTED(vc_view_nbytes) TESTED(vc_view_span) TESTED(vc_image_from_view) TESTED(
                         vc_view_from_image) TESTED(vc_view_looks_planar) TESTED(vc_owner_release)

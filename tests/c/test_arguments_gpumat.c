@@ -8,7 +8,7 @@ static int standard;    /* its address stands for OpenCV's own allocator */
 static vc_gpumat_abi abi;
 
 /* As vc_gpumat_abi_init fills it, but for one field. */
-static vc_gpumat_abi abi_counting(vc_counting counting) {
+static vc_gpumat_abi abi_counting(vc_refcounting counting) {
   vc_gpumat_abi changed = abi;
   changed.counting = counting;
   return changed;
@@ -22,17 +22,18 @@ static void arguments_of_vc_gpumat_abi_init(void) {
   vc_gpumat_abi out;
   static const int32_t shifts[] = {0, -1, 4, 12, 77, INT32_MAX, INT32_MIN};
   REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL",
-          vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard, NULL, into));
+          vc_gpumat_abi_init(3, VC_REFCOUNT_FULL, &standard, NULL, into));
   for (size_t i = 0; i < sizeof shifts / sizeof *shifts; i++)
     REFUSES_INTO(&out, VC_ERROR_ABI, "3 (4.x) and 5 (5.x)",
-                 vc_gpumat_abi_init(shifts[i], VC_COUNTS_AND_FREES, &standard, &out, into));
+                 vc_gpumat_abi_init(shifts[i], VC_REFCOUNT_FULL, &standard, &out, into));
   for (int i = 0; i < WRONG_COUNTS; i++)
     REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "counting is",
-                 vc_gpumat_abi_init(3, (vc_counting)wrong_counts[i], &standard, &out, into));
-  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "pass VC_COUNTS_UP (4.x) or VC_COUNTS_ONLY (5.x)",
-               vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, NULL, &out, into));
-  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_UP, NULL, &out, &error));
-  CHECK_OK(vc_gpumat_abi_init(5, VC_COUNTS_ONLY, NULL, &out, &error));
+                 vc_gpumat_abi_init(3, (vc_refcounting)wrong_counts[i], &standard, &out, into));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT,
+               "pass VC_REFCOUNT_UP_ONLY (4.x) or VC_REFCOUNT_NO_FREE (5.x)",
+               vc_gpumat_abi_init(3, VC_REFCOUNT_FULL, NULL, &out, into));
+  CHECK_OK(vc_gpumat_abi_init(3, VC_REFCOUNT_UP_ONLY, NULL, &out, &error));
+  CHECK_OK(vc_gpumat_abi_init(5, VC_REFCOUNT_NO_FREE, NULL, &out, &error));
 }
 
 static void arguments_of_vc_gpumat_type(void) {
@@ -86,7 +87,7 @@ static vc_holder good_holder(void) {
   } while (0)
 
 static void refuses_holders(const vc_view *view) {
-  vc_gpumat_abi up = abi_counting(VC_COUNTS_UP);
+  vc_gpumat_abi up = abi_counting(VC_REFCOUNT_UP_ONLY);
   vc_holder holder = good_holder();
   REFUSES_LEND(VC_ERROR_ARGUMENT, "holder is NULL", &up, view, NULL);
   holder.size = 0;
@@ -110,7 +111,7 @@ static void arguments_of_vc_gpumat_lend(void) {
   REFUSES(VC_ERROR_ARGUMENT, "\"mat\" is NULL",
           vc_gpumat_lend(&abi, &view, &owner, NULL, NULL, into));
   for (int i = 0; i < WRONG_COUNTS; i++) {
-    vc_gpumat_abi changed = abi_counting((vc_counting)wrong_counts[i]);
+    vc_gpumat_abi changed = abi_counting((vc_refcounting)wrong_counts[i]);
     vc_holder holder = good_holder();
     REFUSES_LEND(VC_ERROR_ARGUMENT, "abi has counting", &changed, &view, &holder);
   }
@@ -134,7 +135,7 @@ static void arguments_of_vc_gpumat_new(void) {
     vc_gpumat *mat;
     vc_gpumat_control *control;
   } out;
-  vc_gpumat_abi up = abi_counting(VC_COUNTS_UP);
+  vc_gpumat_abi up = abi_counting(VC_REFCOUNT_UP_ONLY);
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"abi\" is NULL",
                vc_gpumat_new(NULL, &out.mat, &out.control, into));
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"out\" is NULL",
@@ -146,11 +147,11 @@ static void arguments_of_vc_gpumat_new(void) {
 
 static void arguments_of_vc_gpumat_drop(void) { vc_gpumat_drop(NULL); }
 
-static void arguments_of_vc_gpumat_hold(void) {
+static void arguments_of_vc_gpumat_ownership(void) {
   vc_gpumat mat = {.data = pixels};
-  CHECK_INT(vc_gpumat_hold(NULL, &mat), VC_HOLD_EMPTY);
-  CHECK_INT(vc_gpumat_hold(&abi, NULL), VC_HOLD_EMPTY);
-  CHECK_INT(vc_gpumat_hold(&zeroed, &mat), VC_HOLD_UNOWNED);
+  CHECK_INT(vc_gpumat_ownership(NULL, &mat), VC_OWNERSHIP_EMPTY);
+  CHECK_INT(vc_gpumat_ownership(&abi, NULL), VC_OWNERSHIP_EMPTY);
+  CHECK_INT(vc_gpumat_ownership(&zeroed, &mat), VC_OWNERSHIP_UNOWNED);
 }
 
 static vc_gpumat good_mat(void) {
@@ -241,7 +242,7 @@ static void arguments_of_vc_pool_allocator(void) { CHECK(vc_pool_allocator() != 
 static void arguments_of_vc_pool_use(void) {
   vc_owner owner = owner_of(false);
   static const vc_stream streams[] = {1, -5};
-  vc_gpumat_abi stock = abi_counting(VC_COUNTS_ONLY), ours = abi;
+  vc_gpumat_abi stock = abi_counting(VC_REFCOUNT_NO_FREE), ours = abi;
   ours.standard_allocator = vc_pool_allocator();
   REFUSES(VC_ERROR_ARGUMENT, "\"abi\" is NULL", vc_pool_use(pool, NULL, streams, 1, &owner, into));
   REFUSES(VC_ERROR_ARGUMENT, "\"streams\" is NULL", vc_pool_use(pool, &abi, NULL, 1, &owner, into));
@@ -258,7 +259,7 @@ static void arguments_of_vc_pool_use(void) {
 
 static void arguments_of_vc_pool_gpumat(void) {
   vc_owner owner = owner_of(false);
-  vc_gpumat_abi stock = abi_counting(VC_COUNTS_UP);
+  vc_gpumat_abi stock = abi_counting(VC_REFCOUNT_UP_ONLY);
   vc_gpumat mat = {.allocator = &standard}, same = mat, used = good_mat();
   const int32_t u8c3 = 2 << 3;
   REFUSES(VC_ERROR_ARGUMENT, "\"pool\" is NULL",
@@ -342,7 +343,7 @@ static void arguments_of_vc_gpumat_control_probe_ended(void) {
 
 static const tested_function functions[] = {
     TESTED(vc_gpumat_abi_init) TESTED(vc_gpumat_type) TESTED(vc_gpumat_over) TESTED(vc_gpumat_lend)
-        TESTED(vc_gpumat_new) TESTED(vc_gpumat_drop) TESTED(vc_gpumat_hold)
+        TESTED(vc_gpumat_new) TESTED(vc_gpumat_drop) TESTED(vc_gpumat_ownership)
             TESTED(vc_view_from_gpumat) TESTED(vc_gpumat_share) TESTED(vc_pool_new)
                 TESTED(vc_pool_driver) TESTED(vc_pool_allocator) TESTED(vc_pool_use)
                     TESTED(vc_pool_gpumat) TESTED(vc_pool_trim) TESTED(vc_pool_close)
@@ -354,7 +355,7 @@ static const tested_function functions[] = {
 int main(void) {
   vc_pool_backend backend = good_backend();
   place = getenv("SIMULATED_CUDA_DEVICES") ? gpu : cpu;
-  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard, &abi, &error));
+  CHECK_OK(vc_gpumat_abi_init(3, VC_REFCOUNT_FULL, &standard, &abi, &error));
   CHECK_OK(vc_pool_new(&backend, &pool, &error));
   return test_functions(functions, sizeof functions / sizeof *functions);
 }

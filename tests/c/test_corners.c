@@ -115,9 +115,9 @@ static void test_unreadable_memory(void) {
 
 static void test_abi(void) {
   vc_gpumat_abi abi;
-  CHECK_FAILS(vc_gpumat_abi_init(3, (vc_counting)0, NULL, &abi, &error), VC_ERROR_ARGUMENT,
+  CHECK_FAILS(vc_gpumat_abi_init(3, (vc_refcounting)0, NULL, &abi, &error), VC_ERROR_ARGUMENT,
               "counting is 0");
-  CHECK_FAILS(vc_gpumat_abi_init(3, (vc_counting)4, NULL, &abi, &error), VC_ERROR_ARGUMENT,
+  CHECK_FAILS(vc_gpumat_abi_init(3, (vc_refcounting)4, NULL, &abi, &error), VC_ERROR_ARGUMENT,
               "counting is 4");
 }
 
@@ -198,7 +198,7 @@ static void test_pool_arguments(void) {
   CHECK_FAILS(vc_pool_gpumat(pool, &cuda, INT_MAX, INT_MAX, CV_8UC1, 0, NULL, &mat, &error),
               VC_ERROR_MEMORY, "the pool has no");
   vc_gpumat_abi five;
-  CHECK_OK(vc_gpumat_abi_init(5, VC_COUNTS_AND_FREES, &standard, &five, &error));
+  CHECK_OK(vc_gpumat_abi_init(5, VC_REFCOUNT_FULL, &standard, &five, &error));
   CHECK_FAILS(vc_pool_gpumat(pool, &five, 2, 2, 31, 0, NULL, &mat, &error), VC_ERROR_DTYPE,
               "depth number 31");
   CHECK_FAILS(vc_pool_use(pool, &cuda, (vc_stream[]){1}, SIZE_MAX / 2, NULL, &error),
@@ -265,10 +265,10 @@ static void test_copies_on_the_host(void) {
 static void test_copy_without_a_gpu(void) {
   vc_view from = view_of(pixels, gpu, ROWS, COLS), to = view_of(other_pixels, host, ROWS, COLS);
   CHECK_FAILS(vc_copy(&to, &from, 0, &error), VC_ERROR_DEVICE, "no CUDA device");
-  vc_mark mark;
-  CHECK_OK(vc_mark_set(0, VC_STREAM_LEGACY, &mark, &error));
+  vc_event mark;
+  CHECK_OK(vc_event_record(0, VC_STREAM_LEGACY, &mark, &error));
   mark.event = pixels; /* whatever it is: there is no driver to ask */
-  CHECK(vc_mark_done(&mark));
+  CHECK(vc_event_done(&mark));
 }
 
 /* --- with a driver */
@@ -361,8 +361,8 @@ static bool load_simulation(void) {
 
 int main(void) {
   bool simulated = load_simulation();
-  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard, &cuda, &error));
-  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_UP, NULL, &counts_up, &error));
+  CHECK_OK(vc_gpumat_abi_init(3, VC_REFCOUNT_FULL, &standard, &cuda, &error));
+  CHECK_OK(vc_gpumat_abi_init(3, VC_REFCOUNT_UP_ONLY, NULL, &counts_up, &error));
   if (simulated) test_failing_start();
   vc_mode mode;
   CHECK_OK(vc_cuda_mode(&mode, &error));

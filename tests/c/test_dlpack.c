@@ -404,7 +404,7 @@ static void test_export(bool any_thread) {
   tensor->deleter(tensor);
   CHECK_INT(released, any_thread);
   CHECK_INT(statistics().exports_released - before.exports_released, 1);
-  CHECK_INT(statistics().put_off, !any_thread);
+  CHECK_INT(statistics().pending, !any_thread);
   CHECK_INT(vc_collect(false), !any_thread);
   CHECK_INT(released, 1);
 }
@@ -579,7 +579,7 @@ static void test_threads(void) {
   vc_collect(false);
   for (int i = 0; i < THREADS; i++) CHECK_INT(released[i], EACH);
   CHECK_INT(statistics().exports, statistics().exports_released);
-  CHECK_INT(statistics().put_off, 0);
+  CHECK_INT(statistics().pending, 0);
 }
 
 int main(void) {

@@ -102,7 +102,7 @@ vc_status lend_swept(vc_gpumat_abi &abi) {
     CHECK(mat.data == nullptr && mat.refcount == nullptr && mat.allocator == nullptr);
     return give_up(status, owner);
   }
-  if (abi.counting == VC_COUNTS_ONLY) --*mat.refcount; // as OpenCV's release() does
+  if (abi.counting == VC_REFCOUNT_NO_FREE) --*mat.refcount; // as OpenCV's release() does
   return status;
 }
 vc_status lend_counts_only() { return lend_swept(abis[1]); }
@@ -197,22 +197,22 @@ vc_status order_far() { return vc_stream_order(devices - 1, far, farther, &error
 vc_status order_back() { return order(far, VC_STREAM_LEGACY); }
 
 vc_status mark(vc_stream stream) {
-  vc_mark mark = {};
-  vc_status status = vc_mark_set(0, stream, &mark, &error);
+  vc_event mark = {};
+  vc_status status = vc_event_record(0, stream, &mark, &error);
   if (status != VC_OK) {
     CHECK(mark.event == nullptr);
     return status;
   }
-  while (!vc_mark_done(&mark)) {
+  while (!vc_event_done(&mark)) {
   }
   return status;
 }
 vc_status mark_stream() { return mark(side); }
 vc_status mark_legacy() { return mark(VC_STREAM_LEGACY); }
 vc_status mark_other() {
-  vc_mark mark = {};
-  vc_status status = vc_mark_set(devices - 1, far, &mark, &error);
-  while (status == VC_OK && !vc_mark_done(&mark)) {
+  vc_event mark = {};
+  vc_status status = vc_event_record(devices - 1, far, &mark, &error);
+  while (status == VC_OK && !vc_event_done(&mark)) {
   }
   return status;
 }
@@ -288,10 +288,10 @@ const operation operations[] = {
     {"vc_stream_order (two devices)", order_devices, WITH_TWO, 0},
     {"vc_stream_order (the other device)", order_far, WITH_TWO, 0},
     {"vc_stream_order (two devices, back)", order_back, WITH_TWO, 0},
-    {"vc_mark_set, vc_mark_done", mark_stream, WITH_DRIVER, 0},
-    {"vc_mark_set (legacy)", mark_legacy, WITH_DRIVER, 0},
-    {"vc_mark_set (the other device)", mark_other, WITH_TWO, 0},
-    {"vc_mark_set (two devices)", mark_far, WITH_TWO, 0},
+    {"vc_event_record, vc_event_done", mark_stream, WITH_DRIVER, 0},
+    {"vc_event_record (legacy)", mark_legacy, WITH_DRIVER, 0},
+    {"vc_event_record (the other device)", mark_other, WITH_TWO, 0},
+    {"vc_event_record (two devices)", mark_far, WITH_TWO, 0},
     {"vc_stream_synchronize", synchronize, WITH_DRIVER, 0},
     {"vc_stream_is_capturing", ask_capture, WITH_DRIVER, 0},
     {"vc_cuda_warmup", warm_up, WITH_DRIVER, 0},
@@ -339,7 +339,7 @@ bool prepare() {
     sim_register(pixels, BYTES, SIM_DEVICE, 0);
     sim_register(more_pixels, BYTES, SIM_DEVICE, 0);
   }
-  const vc_counting countings[] = {VC_COUNTS_AND_FREES, VC_COUNTS_ONLY, VC_COUNTS_UP};
+  const vc_refcounting countings[] = {VC_REFCOUNT_FULL, VC_REFCOUNT_NO_FREE, VC_REFCOUNT_UP_ONLY};
   for (int i = 0; i < 3; i++)
     CHECK_OK(vc_gpumat_abi_init(3, countings[i], &standard_allocator, &abis[i], &error));
   return true;

@@ -215,7 +215,7 @@ vc_status search_for_overlap() {
 vc_status gpumat_object() {
   static uint8_t pixels[PIXELS * CHANNELS];
   vc_gpumat_abi abi;
-  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard_allocator, &abi, &error));
+  CHECK_OK(vc_gpumat_abi_init(3, VC_REFCOUNT_FULL, &standard_allocator, &abi, &error));
   vc_device device = {simulated ? VC_CUDA : VC_CPU, 0};
   vc_view view = packed(pixels, device, {VC_UINT, 8}, {ROWS, COLS, CHANNELS});
   vc_gpumat *mat = nullptr;

@@ -38,9 +38,9 @@ enum { CV_8U = 0, CV_32F = 5 };
 void load(Build build, int channel_shift) {
   library.build = build;
   library.channel_shift = channel_shift;
-  vc_counting counting = build == Build::cuda     ? VC_COUNTS_AND_FREES
-                         : build == Build::stock5 ? VC_COUNTS_ONLY
-                                                  : VC_COUNTS_UP;
+  vc_refcounting counting = build == Build::cuda     ? VC_REFCOUNT_FULL
+                            : build == Build::stock5 ? VC_REFCOUNT_NO_FREE
+                                                     : VC_REFCOUNT_UP_ONLY;
   CHECK_OK(vc_gpumat_abi_init(channel_shift, counting, GpuMat::defaultAllocator(), &abi, &error));
 }
 
@@ -165,25 +165,25 @@ void test_layout() {
 
 void test_abi() {
   vc_gpumat_abi made;
-  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard_allocator, &made, &error));
+  CHECK_OK(vc_gpumat_abi_init(3, VC_REFCOUNT_FULL, &standard_allocator, &made, &error));
   CHECK_INT(made.channel_shift, 3);
   CHECK_INT(made.channels_max, 512);
-  CHECK_INT(made.counting, VC_COUNTS_AND_FREES);
+  CHECK_INT(made.counting, VC_REFCOUNT_FULL);
   CHECK(made.standard_allocator == &standard_allocator);
   CHECK_INT(made.depths[7].code, VC_FLOAT);
   CHECK_INT(made.depths[7].bits, 16);
   CHECK_INT(made.depths[8].bits, 0);
 
-  CHECK_OK(vc_gpumat_abi_init(5, VC_COUNTS_ONLY, nullptr, &made, &error));
+  CHECK_OK(vc_gpumat_abi_init(5, VC_REFCOUNT_NO_FREE, nullptr, &made, &error));
   CHECK_INT(made.channels_max, 128);
   CHECK_INT(made.depths[8].code, VC_BFLOAT);
   CHECK_INT(made.depths[12].bits, 32);
   CHECK_INT(made.depths[13].bits, 0);
 
   for (int shift : {-1, 0, 4, 6, 32})
-    CHECK_FAILS(vc_gpumat_abi_init(shift, VC_COUNTS_ONLY, nullptr, &made, &error), VC_ERROR_ABI,
-                "viewcast knows 3 (4.x) and 5 (5.x)");
-  CHECK_FAILS(vc_gpumat_abi_init(3, static_cast<vc_counting>(0), nullptr, &made, &error),
+    CHECK_FAILS(vc_gpumat_abi_init(shift, VC_REFCOUNT_NO_FREE, nullptr, &made, &error),
+                VC_ERROR_ABI, "viewcast knows 3 (4.x) and 5 (5.x)");
+  CHECK_FAILS(vc_gpumat_abi_init(3, static_cast<vc_refcounting>(0), nullptr, &made, &error),
               VC_ERROR_ARGUMENT, "counting");
   CHECK_INT(made.channel_shift, 5); // written on success only
 }
@@ -374,13 +374,13 @@ void test_lend(bool any_thread) {
     CHECK(mat.refcount != nullptr);
     CHECK_INT(*mat.refcount, 1);
     CHECK(mat.allocator != nullptr && mat.allocator != &standard_allocator);
-    CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_LENT);
+    CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_LENT);
     CHECK_INT(statistics().lends - before.lends, 1);
     CHECK_INT(source.released, 0);
   }
   check_released(source, any_thread);
   CHECK_INT(statistics().lends_released - before.lends_released, 1);
-  CHECK_INT(statistics().put_off, 0);
+  CHECK_INT(statistics().pending, 0);
 }
 
 // A lent mat, its copy, a region and a region of that, dropped in every order.
@@ -459,7 +459,7 @@ void test_clone() {
     GpuMat mat;
     lend_sample(source, true, mat);
     copy = mat.clone();
-    CHECK_INT(vc_gpumat_hold(&abi, header(copy)), VC_HOLD_STANDARD);
+    CHECK_INT(vc_gpumat_ownership(&abi, header(copy)), VC_OWNERSHIP_STANDARD);
   }
   CHECK_INT(source.released, 1);
   CHECK_INT(copy.data[copy.step], 42);
@@ -488,7 +488,7 @@ void test_create(bool any_thread) {
   CHECK(mat.allocator == &standard_allocator);
   CHECK(mat.allocator != lender);
   CHECK_INT(standard_allocator.allocations - allocations, 1);
-  CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_STANDARD);
+  CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_STANDARD);
   CHECK_INT(source.released, 1);
 }
 
@@ -501,13 +501,13 @@ void test_create_after_release() {
   mat.release();
   CHECK_INT(source.released, 1);
   CHECK(mat.allocator == lender);
-  CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_EMPTY);
+  CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_EMPTY);
   mat.create(4, 4, CV_8U);
   CHECK(mat.allocator == &standard_allocator);
   mat.release();
 
   lend_sample(source, true, mat); // and lent again
-  CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_LENT);
+  CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_LENT);
   mat.release();
   CHECK_INT(source.released, 2);
 
@@ -540,7 +540,7 @@ void test_lend_empty() {
   CHECK_INT(mat.rows, 0);
   CHECK_INT(mat.cols, 7);
   CHECK_INT(mat.type(), standin::make_type(CV_32F, 3));
-  CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_EMPTY);
+  CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_EMPTY);
   CHECK_INT(statistics().lends, before.lends);
   CHECK(!vc_collect_pending());
 }
@@ -554,7 +554,7 @@ void test_lend_nobodys() {
   CHECK(mat.data == source.data);
   CHECK(mat.refcount == nullptr);
   CHECK(mat.allocator == &standard_allocator);
-  CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_UNOWNED);
+  CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_UNOWNED);
 }
 
 void test_lend_refused() {
@@ -725,7 +725,7 @@ void test_share_standard() {
     GpuMat region(mat, Rect{1, 1, 2, 2});
     second = share(region);
     CHECK_INT(*mat.refcount, 4);
-    CHECK_INT(vc_gpumat_hold(&abi, header(region)), VC_HOLD_STANDARD);
+    CHECK_INT(vc_gpumat_ownership(&abi, header(region)), VC_OWNERSHIP_STANDARD);
   }
   CHECK_INT(standard_allocator.live() - live, 1);
   CHECK_INT(data[512], 42);
@@ -830,9 +830,9 @@ void test_share_nothing() {
     CHECK(owner.release == nullptr);
     vc_owner_release(&owner);
   }
-  CHECK_INT(vc_gpumat_hold(&abi, header(empty)), VC_HOLD_EMPTY);
-  CHECK_INT(vc_gpumat_hold(&abi, header(unowned)), VC_HOLD_UNOWNED);
-  CHECK_INT(vc_gpumat_hold(&abi, header(released)), VC_HOLD_EMPTY);
+  CHECK_INT(vc_gpumat_ownership(&abi, header(empty)), VC_OWNERSHIP_EMPTY);
+  CHECK_INT(vc_gpumat_ownership(&abi, header(unowned)), VC_OWNERSHIP_UNOWNED);
+  CHECK_INT(vc_gpumat_ownership(&abi, header(released)), VC_OWNERSHIP_EMPTY);
   CHECK_INT(statistics().shares, before.shares);
 }
 
@@ -842,12 +842,12 @@ void test_share_foreign() {
   vc_owner owner = source.owner(true);
   {
     GpuMat mat(4, 5, CV_8U, &foreign);
-    CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_FOREIGN);
+    CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_FOREIGN);
     CHECK_FAILS(vc_gpumat_share(&abi, header(mat), &owner, &error), VC_ERROR_LAYOUT,
                 "another allocator");
     CHECK_INT(*mat.refcount, 1);
     mat.allocator = nullptr; // not even ours where there is none
-    CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_FOREIGN);
+    CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_FOREIGN);
     CHECK_FAILS(vc_gpumat_share(&abi, header(mat), &owner, &error), VC_ERROR_LAYOUT, "");
     mat.allocator = &foreign;
   }
@@ -876,7 +876,7 @@ void test_default_allocator() {
   GpuMat::setDefaultAllocator(&own);
   {
     GpuMat mat(4, 5, CV_8U);
-    CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_FOREIGN);
+    CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_FOREIGN);
     Source source;
     GpuMat lent;
     lend_sample(source, true, lent);
@@ -1222,14 +1222,15 @@ void test_lends_release_nothing(bool any_thread) {
     vc_view view = image_of(source.data, u8, {6, 10, 3}, 64);
     GpuMat &mat = objects[size_t(i)]->mat;
     CHECK_OK(vc_gpumat_lend(&abi, &view, &owner, &holder, header(mat), &error));
-    if (abi.counting == VC_COUNTS_ONLY) mat.release();
+    if (abi.counting == VC_REFCOUNT_NO_FREE) mat.release();
     objects[size_t(i)]->references--;
   });
   CHECK((elsewhere > 0) == any_thread);
   CHECK_INT(source.released, elsewhere);
   CHECK_INT(vc_collect(false), count - elsewhere);
   CHECK_INT(source.released, count);
-  for (auto &object : objects) CHECK_INT(object->references, abi.counting == VC_COUNTS_UP ? 0 : 1);
+  for (auto &object : objects)
+    CHECK_INT(object->references, abi.counting == VC_REFCOUNT_UP_ONLY ? 0 : 1);
 }
 
 // Put on the list, they are announced.
@@ -1479,7 +1480,7 @@ void check_balance() {
   CHECK_INT(now.lends, now.lends_released);
   CHECK_INT(now.shares, now.shares_released);
   CHECK_INT(now.exports, now.exports_released);
-  CHECK_INT(now.put_off, 0);
+  CHECK_INT(now.pending, 0);
   CHECK_INT(standard_allocator.live(), 0);
   CHECK_INT(library.deaths, 0);
 }

@@ -293,7 +293,7 @@ void test_standard_allocator_takes_over() {
     CHECK(fits.allocator == pooled_allocator());
     GpuMat exceeds(64, 64, CV_8U);
     CHECK(exceeds.allocator == &standard_allocator);
-    CHECK_INT(vc_gpumat_hold(&abi, header(exceeds)), VC_HOLD_STANDARD);
+    CHECK_INT(vc_gpumat_ownership(&abi, header(exceeds)), VC_OWNERSHIP_STANDARD);
     CHECK_INT(exceeds.step, 512);
     CHECK_INT(*exceeds.refcount, 1);
     CHECK_INT(standard_allocator.live(), standard + 1);
@@ -416,7 +416,7 @@ void test_a_share_outlives_its_gpumat() {
   vc_statistics before = statistics();
   GpuMat mat(48, 64, type_of(CV_8U, 3));
   fill(mat, 4);
-  CHECK_INT(vc_gpumat_hold(&abi, header(mat)), VC_HOLD_POOLED);
+  CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_POOLED);
   vc_view view;
   vc_owner owner;
   CHECK_OK(vc_view_from_gpumat(&abi, header(mat), false, &view, &error));
@@ -513,7 +513,7 @@ void test_one_gpumat_refused() {
   CHECK_FAILS(make(4, 4, CV_8U, header(mat)), VC_ERROR_MEMORY, "gives none");
   CHECK_FAILS(make(INT_MAX, INT_MAX, type_of(CV_32F, 4), header(mat)), VC_ERROR_MEMORY, "bytes");
   vc_gpumat_abi stock = abi;
-  stock.counting = VC_COUNTS_ONLY;
+  stock.counting = VC_REFCOUNT_NO_FREE;
   CHECK_FAILS(vc_pool_gpumat(backend.pool, &stock, 4, 4, CV_8U, VC_STREAM_LEGACY, &owner,
                              header(mat), &error),
               VC_ERROR_ABI, "without CUDA");
@@ -657,7 +657,7 @@ void test_threads_and_switches() {
 int main() {
   for (int shift : {3, 5}) {
     library.channel_shift = shift;
-    CHECK_OK(vc_gpumat_abi_init(shift, VC_COUNTS_AND_FREES, &standard_allocator, &abi, &error));
+    CHECK_OK(vc_gpumat_abi_init(shift, VC_REFCOUNT_FULL, &standard_allocator, &abi, &error));
     test_rows_are_pitched();
     test_size_classes();
     test_impossible_sizes();

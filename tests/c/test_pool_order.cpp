@@ -374,7 +374,7 @@ int main() {
   load_simulation();
   sim_set_devices(DEVICES);
   sim_set_current(0);
-  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard_allocator, &abi, &error));
+  CHECK_OK(vc_gpumat_abi_init(3, VC_REFCOUNT_FULL, &standard_allocator, &abi, &error));
   CHECK_INT(vc_cuda_device_count(), DEVICES);
   CHECK_OK(vc_pool_driver(&pool, &error));
   Streams first(0), second(1);

@@ -147,16 +147,16 @@ static void check_mode(vc_mode needed, int devices, const char *reason) {
 /* Nothing is asked of a driver, and everything is in order. */
 static void check_host_mode(void) {
   vc_device device = {9, 9};
-  vc_mark mark = {.event = &mark, .device = 7};
+  vc_event mark = {.event = &mark, .device = 7};
   CHECK_OK(vc_cuda_pointer_device(&device, &device, &error));
   CHECK_INT(device.type, VC_CPU);
   CHECK_TEXT(vc_cuda_host_kind(&device, device), "host");
   CHECK_OK(vc_stream_order(0, 16, 32, &error));
   CHECK_OK(vc_stream_synchronize(0, 16, &error));
   CHECK(!vc_stream_is_capturing(0, 16));
-  CHECK_OK(vc_mark_set(3, 16, &mark, &error));
+  CHECK_OK(vc_event_record(3, 16, &mark, &error));
   CHECK(!mark.event);
-  CHECK(vc_mark_done(&mark));
+  CHECK(vc_event_done(&mark));
   CHECK_OK(vc_cuda_warmup(0, &error));
 }
 
@@ -349,10 +349,10 @@ static void *order_often(void *unused) {
   (void)unused;
   intptr_t a = sim_stream_create(0, 0), b = sim_stream_create(0, 1);
   for (int i = 0; i < ROUNDS; i++) {
-    vc_mark mark;
+    vc_event mark;
     check_ok(vc_stream_order(0, a, b, &own), &own, "order", __FILE__, __LINE__);
-    if (check_ok(vc_mark_set(0, a, &mark, &own), &own, "mark", __FILE__, __LINE__)) {
-      CHECK(vc_mark_done(&mark));
+    if (check_ok(vc_event_record(0, a, &mark, &own), &own, "mark", __FILE__, __LINE__)) {
+      CHECK(vc_event_done(&mark));
     }
   }
   check_undisturbed(-1);
@@ -501,11 +501,11 @@ static void test_idle(void) {
 /* A capture in the strictest mode, and all that another thread does beside it. */
 static void beside_a_capture(void) {
   intptr_t b = lettered[1], c = lettered[2];
-  vc_mark mark;
+  vc_event mark;
   CHECK_OK(vc_cuda_warmup(0, &error));
   CHECK_OK(vc_stream_order(0, b, c, &error));
   CHECK_OK(vc_stream_synchronize(0, b, &error));
-  if (CHECK_OK(vc_mark_set(0, c, &mark, &error))) CHECK(vc_mark_done(&mark));
+  if (CHECK_OK(vc_event_record(0, c, &mark, &error))) CHECK(vc_event_done(&mark));
   check_undisturbed(-1);
 }
 
@@ -522,39 +522,39 @@ static void test_beside_a_capture(void) {
 
 static void test_marks(void) {
   intptr_t a = new_stream(0, false);
-  vc_mark mark;
+  vc_event mark;
   sim_busy(a, 0, 1);
-  CHECK_OK(vc_mark_set(0, a, &mark, &error));
+  CHECK_OK(vc_event_record(0, a, &mark, &error));
   CHECK_WORK("create@0, record A@0");
-  CHECK(!vc_mark_done(&mark) && !vc_mark_done(&mark));
+  CHECK(!vc_event_done(&mark) && !vc_event_done(&mark));
   CHECK_WORK("query@0, query@0");
   sim_busy(a, 0, 0);
-  CHECK(vc_mark_done(&mark));
+  CHECK(vc_event_done(&mark));
   CHECK_WORK("query@0");
   CHECK(!mark.event);
-  CHECK_OK(vc_mark_set(0, -1, &mark, &error));
+  CHECK_OK(vc_event_record(0, -1, &mark, &error));
   CHECK(!mark.event);
-  CHECK(vc_mark_done(&mark));
-  CHECK_OK(vc_mark_set(0, 0, &mark, &error));
+  CHECK(vc_event_done(&mark));
+  CHECK_OK(vc_event_record(0, 0, &mark, &error));
   CHECK_WORK("record 1@0");                         /* the event is the pool's */
   sim_fail("cuEventQuery", 0, SIM_ILLEGAL_ADDRESS); /* lost, and so done */
-  CHECK(vc_mark_done(&mark));
+  CHECK(vc_event_done(&mark));
   CHECK_INT(sim_events(), 1);
-  CHECK_FAILS(vc_mark_set(64, a, &mark, &error), VC_ERROR_DEVICE, "CUDA device 64");
+  CHECK_FAILS(vc_event_record(64, a, &mark, &error), VC_ERROR_DEVICE, "CUDA device 64");
 }
 
 static void test_marks_dropped(void) {
   intptr_t a = new_stream(0, false);
-  vc_mark mark;
+  vc_event mark;
   sim_busy(a, 0, 1);
-  CHECK_OK(vc_mark_set(0, a, &mark, &error));
-  vc_mark_drop(&mark);
+  CHECK_OK(vc_event_record(0, a, &mark, &error));
+  vc_event_release(&mark);
   CHECK(!mark.event);
-  vc_mark_drop(&mark); /* nothing more to give back */
+  vc_event_release(&mark); /* nothing more to give back */
   CHECK_WORK("create@0, record A@0");
-  CHECK_OK(vc_mark_set(0, a, &mark, &error));
+  CHECK_OK(vc_event_record(0, a, &mark, &error));
   CHECK_WORK("record A@0"); /* the same event, which is not asked for */
-  vc_mark_drop(&mark);
+  vc_event_release(&mark);
   CHECK_INT(sim_events(), 1);
 }
 
@@ -562,26 +562,26 @@ static void test_marks_dropped(void) {
 static void test_many_marks(void) {
   enum { MARKS = POOLED + 5 };
   intptr_t a = new_stream(0, false);
-  vc_mark marks[MARKS];
-  for (int i = 0; i < MARKS; i++) CHECK_OK(vc_mark_set(0, a, &marks[i], &error));
+  vc_event marks[MARKS];
+  for (int i = 0; i < MARKS; i++) CHECK_OK(vc_event_record(0, a, &marks[i], &error));
   CHECK_INT(sim_events(), MARKS);
-  for (int i = 0; i < MARKS; i++) CHECK(vc_mark_done(&marks[i]));
+  for (int i = 0; i < MARKS; i++) CHECK(vc_event_done(&marks[i]));
   CHECK_INT(sim_events(), POOLED);
 }
 
 static void test_marks_refused(void) {
   intptr_t a = new_stream(0, false);
-  vc_mark mark = {.event = &mark, .device = 7};
+  vc_event mark = {.event = &mark, .device = 7};
   sim_begin_capture(a, SIM_GLOBAL);
-  CHECK_FAILS(vc_mark_set(0, a, &mark, &error), VC_ERROR_CUDA, "can't be marked");
-  CHECK_FAILS(vc_mark_set(0, 1, &mark, &error), VC_ERROR_CUDA, "can't be marked");
+  CHECK_FAILS(vc_event_record(0, a, &mark, &error), VC_ERROR_CUDA, "can't be marked");
+  CHECK_FAILS(vc_event_record(0, 1, &mark, &error), VC_ERROR_CUDA, "can't be marked");
   CHECK_WORK("");
   CHECK_INT(sim_end_capture(a), 0);
   sim_fail("cuEventCreate", 0, SIM_OUT_OF_MEMORY);
-  CHECK_FAILS(vc_mark_set(0, a, &mark, &error), VC_ERROR_CUDA, "cuEventCreate failed");
+  CHECK_FAILS(vc_event_record(0, a, &mark, &error), VC_ERROR_CUDA, "cuEventCreate failed");
   CHECK_WORK("create@0");
   sim_fail("cuEventRecord", 0, SIM_ILLEGAL_ADDRESS);
-  CHECK_FAILS(vc_mark_set(0, a, &mark, &error), VC_ERROR_CUDA, "cuEventRecord failed");
+  CHECK_FAILS(vc_event_record(0, a, &mark, &error), VC_ERROR_CUDA, "cuEventRecord failed");
   CHECK_WORK("create@0, record A@0");
   CHECK_INT(sim_events(), 1); /* the pool's */
   CHECK(mark.event == &mark);
@@ -697,15 +697,15 @@ static void test_two_devices_capture(void) {
 
 static void test_two_devices_marks(void) {
   intptr_t a = new_stream(1, false), b = new_stream(0, false), c = new_stream(0, false);
-  vc_mark mark;
+  vc_event mark;
   CHECK_OK(vc_stream_order(0, b, c, &error)); /* an event for the first one's pool */
   CHECK_WORK("create@0, record B@0, wait C@0");
   sim_busy(a, 1, 1);
-  CHECK_OK(vc_mark_set(0, a, &mark, &error)); /* memory of the first, work on the second */
+  CHECK_OK(vc_event_record(0, a, &mark, &error)); /* memory of the first, work on the second */
   CHECK_WORK("create@1, record A@1");
-  CHECK(!vc_mark_done(&mark));
+  CHECK(!vc_event_done(&mark));
   sim_busy(a, 1, 0);
-  CHECK(vc_mark_done(&mark));
+  CHECK(vc_event_done(&mark));
   CHECK_WORK("query@0, query@0, destroy@0");
   CHECK_OK(vc_stream_order(0, b, c, &error));
   CHECK_WORK("record B@0, wait C@0");
@@ -822,7 +822,7 @@ static vc_owner share_last(void *memory) {
   vc_owner owner = {0};
   vc_gpumat mat = standard_mat(memory);
   memset(&freed, 0, sizeof freed);
-  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard_allocator, &abi, &error));
+  CHECK_OK(vc_gpumat_abi_init(3, VC_REFCOUNT_FULL, &standard_allocator, &abi, &error));
   CHECK_OK(vc_gpumat_share(&abi, &mat, &owner, &error));
   CHECK_INT(references, 2);
   references = 1;
@@ -868,7 +868,7 @@ static void test_share_fails(void) {
   vc_gpumat_abi abi;
   vc_owner owner = {0};
   vc_gpumat mat = standard_mat(device_memory);
-  CHECK_OK(vc_gpumat_abi_init(3, VC_COUNTS_AND_FREES, &standard_allocator, &abi, &error));
+  CHECK_OK(vc_gpumat_abi_init(3, VC_REFCOUNT_FULL, &standard_allocator, &abi, &error));
   sim_fail("cuPointerGetAttributes", 0, SIM_INVALID_VALUE);
   CHECK_FAILS(vc_gpumat_share(&abi, &mat, &owner, &error), VC_ERROR_CUDA, "cuPointerGetAttributes");
   CHECK_INT(references, 1);
@@ -878,23 +878,23 @@ static void test_share_fails(void) {
 /* The process is ending: the driver is gone, and device memory with it. */
 static void test_driver_gone(void) {
   intptr_t a = new_stream(0, false), b = new_stream(0, false);
-  vc_mark mark;
+  vc_event mark;
   vc_device device;
   sim_register(device_memory, sizeof device_memory, SIM_DEVICE, 0);
   shared = share_last(device_memory);
-  CHECK_OK(vc_mark_set(0, a, &mark, &error));
+  CHECK_OK(vc_event_record(0, a, &mark, &error));
   sim_busy(a, 0, 1);
   sim_shut_down(1);
   sim_log_clear();
   release_shared();
   CHECK_INT(freed.calls, 0);
-  CHECK(vc_mark_done(&mark));
+  CHECK(vc_event_done(&mark));
   CHECK_OK(vc_stream_order(0, a, b, &error));
   CHECK(!vc_stream_is_capturing(0, a));
   CHECK_WORK("");
   CHECK_INT(vc_cuda_pointer_device(device_memory, &device, &error), VC_ERROR_CUDA);
   CHECK_INT(vc_stream_synchronize(0, a, &error), VC_ERROR_CUDA);
-  CHECK_INT(vc_mark_set(0, a, &mark, &error), VC_ERROR_CUDA);
+  CHECK_INT(vc_event_record(0, a, &mark, &error), VC_ERROR_CUDA);
   CHECK_INT(sim_errors(), 0);
 }
 

@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "transform/loops.h"
+#include "transform/row.h"
 #include "transform/settings.h"
 #include "transform_picture.h"
 #include "transform_reference.h"
@@ -49,8 +49,8 @@ static char *expect(const test_case *t) {
 }
 
 /* Loops, threads, and past the caches or not. */
-static void carry_out(test_case *t, const char *expected, const vc_loops *loops, int32_t threads,
-                      bool past) {
+static void carry_out(test_case *t, const char *expected, const vc_row_kernels *loops,
+                      int32_t threads, bool past) {
   vc_view views[MOST_SOURCES];
   for (size_t i = 0; i < t->count; i++) views[i] = t->from[i].view;
   memset(t->to.memory, 0xa5, t->to.bytes);
@@ -70,11 +70,11 @@ static void run_case(test_case *t) {
   for (size_t i = 0; i < t->count; i++) fill_picture(&t->from[i]);
   memset(t->to.memory, 0xa5, t->to.bytes);
   char *expected = expect(t);
-  const vc_loops *best = vc_loops_best();
+  const vc_row_kernels *best = vc_row_kernels_best();
   carry_out(t, expected, best, 1, false);
   carry_out(t, expected, best, 1, true);
   carry_out(t, expected, best, 3, random_bits() & 1);
-  if (best != &vc_loops_scalar) carry_out(t, expected, &vc_loops_scalar, 1, false);
+  if (best != &vc_row_kernels_scalar) carry_out(t, expected, &vc_row_kernels_scalar, 1, false);
   vc_limits.loops = NULL;
   free(expected);
   for (size_t i = 0; i < t->count; i++) free(t->from[i].memory);
@@ -237,7 +237,7 @@ static void fill_block(block *b) {
 }
 
 static bool move_block(const block *from, block *to, const vc_transform_params *params,
-                       const vc_loops *loops) {
+                       const vc_row_kernels *loops) {
   memset(to->memory, 0xa5, to->bytes);
   vc_limits.loops = loops;
   return CHECK_OK(vc_transform(&to->view, &from->view, 1, params, 0, &error));
@@ -263,7 +263,7 @@ static void check_move(size_t which, int64_t rows, int64_t cols, int64_t offset,
     params.mean_count = 3;
   }
   fill_block(&from);
-  bool right = move_block(&from, &wanted, &params, &vc_loops_scalar) &&
+  bool right = move_block(&from, &wanted, &params, &vc_row_kernels_scalar) &&
                move_block(&from, &to, &params, NULL) &&
                CHECK(memcmp(to.memory, wanted.memory, to.bytes) == 0);
   if (!right) {
@@ -348,8 +348,8 @@ static void test_every_value(void) {
       }
       char *expected = expect(&t);
       memset(t.to.memory, 0xa5, t.to.bytes);
-      carry_out(&t, expected, vc_loops_best(), 1, false);
-      carry_out(&t, expected, &vc_loops_scalar, 1, false);
+      carry_out(&t, expected, vc_row_kernels_best(), 1, false);
+      carry_out(&t, expected, &vc_row_kernels_scalar, 1, false);
       vc_limits.loops = NULL;
       free(expected);
       free(t.from[0].memory);

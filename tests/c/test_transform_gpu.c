@@ -11,8 +11,8 @@
 #include "cuda/driver.h"
 #include "kernels_on_host.h"
 #include "simulated_cuda.h"
-#include "transform/binary.h"
-#include "transform/choice.h"
+#include "transform/dispatch.h"
+#include "transform/embedded_kernels.h"
 
 /* In the place of the library's own, so that these tests need no nvcc. */
 const void *const vc_kernels_binary = "a binary";

@@ -47,7 +47,7 @@ static void read_and_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, bool 
   vc_gpumat before = *mat;
   memset(&untouched, 0xA5, sizeof untouched);
   view = untouched;
-  vc_hold hold = vc_gpumat_hold(abi, mat);
+  vc_ownership hold = vc_gpumat_ownership(abi, mat);
   vc_status status = vc_view_from_gpumat(abi, mat, keepdim, &view, &error);
   if (status == VC_OK) {
     must_be_sound(&view);
@@ -60,7 +60,7 @@ static void read_and_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, bool 
   if (status != VC_OK) {
     must_explain(status, &error);
     MUST(!owner.release);
-  } else if (hold == VC_HOLD_STANDARD || hold == VC_HOLD_LENT) {
+  } else if (hold == VC_OWNERSHIP_STANDARD || hold == VC_OWNERSHIP_LENT) {
     MUST(owner.release && *mat->refcount == count + 1);
   } else {
     MUST(!owner.release);
@@ -106,8 +106,8 @@ static void check_lent_header(fuzz_input *input, const vc_gpumat_abi *abi) {
   scribble(input, &mat);
   if (mat.data) read_and_share(abi, &mat, false);
   vc_collect(false);
-  MUST(abi->counting == VC_COUNTS_UP || released == before);
-  if (abi->counting != VC_COUNTS_UP && --*mat.refcount == 0) {
+  MUST(abi->counting == VC_REFCOUNT_UP_ONLY || released == before);
+  if (abi->counting != VC_REFCOUNT_UP_ONLY && --*mat.refcount == 0) {
     /* As OpenCV calls it: slot 3 of the allocator's virtual table. */
     void (*free_mat)(void *, vc_gpumat *);
     const char *const *table = *(const char *const *const *)mat.allocator;
@@ -149,6 +149,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   vc_statistics_read(&after);
   MUST(after.lends - before.lends == after.lends_released - before.lends_released);
   MUST(after.shares - before.shares == after.shares_released - before.shares_released);
-  MUST(after.put_off == 0);
+  MUST(after.pending == 0);
   return 0;
 }

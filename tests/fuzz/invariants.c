@@ -23,7 +23,7 @@ const vc_gpumat_abi *fuzz_abi(unsigned index) {
   static const int standard = 0;
   if (!abis[0].channel_shift) {
     for (int i = 0; i < FUZZ_ABIS; i++) {
-      MUST(vc_gpumat_abi_init(i < 3 ? 3 : 5, (vc_counting)(1 + i % 3),
+      MUST(vc_gpumat_abi_init(i < 3 ? 3 : 5, (vc_refcounting)(1 + i % 3),
                               i % 3 == 0 ? &standard : NULL, &abis[i], NULL) == VC_OK);
     }
   }

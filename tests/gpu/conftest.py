@@ -81,7 +81,7 @@ class Ledger:
         assert delta["lends"] == delta["lends_released"]
         assert delta["shares"] == delta["shares_released"]
         assert delta["exports"] == delta["exports_released"]
-        assert delta["put_off"] == 0
+        assert delta["pending"] == 0
         return delta
 
 

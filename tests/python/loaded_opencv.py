@@ -9,7 +9,7 @@ import pytest
 STANDIN = cv2.__doc__ == "A stand-in."
 standin_lacks = pytest.mark.skipif(STANDIN, reason="not in OpenCV's stand-in")
 
-# What the loaded OpenCV does with its counter: see viewcast.h, vc_counting.
+# What the loaded OpenCV does with its counter: see viewcast.h, vc_refcounting.
 FREES = "counts both ways and frees"
 COUNTS = "counts both ways"
 COUNTS_UP = "counts up only"

@@ -180,7 +180,7 @@ class Holders(RuleBasedStateMachine):
             made = now[f"{counter}s"] - self.before[f"{counter}s"]
             released = now[f"{counter}s_released"] - self.before[f"{counter}s_released"]
             assert made - released == expected, counter
-        assert now["put_off"] == 0
+        assert now["pending"] == 0
         for node, memory in self.memories.items():
             assert (memory() is not None) == (node in held)
 
@@ -223,4 +223,4 @@ def test_threads_that_hand_their_images_to_each_other(ledger):
     assert counted["lends"] == counted["lends_released"]
     assert counted["exports"] == counted["exports_released"]
     assert counted.get("shares") == counted.get("shares_released")
-    assert "put_off" not in counted
+    assert "pending" not in counted

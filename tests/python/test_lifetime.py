@@ -488,7 +488,7 @@ def test_threads_convert_at_the_same_time(source, ledger):
     assert counted["lends"] == counted["lends_released"] == 800
     assert counted["exports"] == counted["exports_released"]
     assert counted.get("shares") == counted.get("shares_released")
-    assert "put_off" not in counted
+    assert "pending" not in counted
 
 
 # --- the end of the interpreter

@@ -98,7 +98,7 @@ def wrong_counts(found):
         made, back = found[key], found[f"{key}_released"]
         if made != back:
             yield f"{key}: {made} made, {back} came back"
-    if left := vc.statistics()["put_off"]:
+    if left := vc.statistics()["pending"]:
         yield f"{left} releases are put off still"
 
 

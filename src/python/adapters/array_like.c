@@ -5,7 +5,7 @@
 #include "errors.h"
 #include "imports.h"
 
-int vp_is_array_like(PyObject *object) {
+int ext_is_array_like(PyObject *object) {
   static const char *const names[] = {"__array_interface__", "__array_struct__", "__array__"};
   for (int i = 0; i < 3; i++) {
     PyObject *found = PyObject_GetAttrString(object, names[i]);
@@ -17,14 +17,15 @@ int vp_is_array_like(PyObject *object) {
   return 0;
 }
 
-int vp_import_array_like(PyObject *object, const vp_options *options, vp_source *out) {
-  PyObject *numpy = vp_import("numpy");
+int ext_import_array_like(PyObject *object, const ext_options *options, ext_source *out) {
+  PyObject *numpy = ext_import("numpy");
   PyObject *array = numpy ? PyObject_CallMethod(numpy, "asarray", "O", object) : NULL;
   Py_XDECREF(numpy);
   if (!array) {
-    return vp_raise_from("numpy.asarray() makes no array of this %.200s", Py_TYPE(object)->tp_name);
+    return ext_raise_from("numpy.asarray() makes no array of this %.200s",
+                          Py_TYPE(object)->tp_name);
   }
-  int result = vp_numpy_adapter.import(array, options, out);
+  int result = ext_numpy_adapter.import(array, options, out);
   Py_DECREF(array);
   return result;
 }

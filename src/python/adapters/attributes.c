@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adapters/attributes.h"
 
-int vp_find_attribute(PyObject *class, const char *name, PyObject **out) {
+int ext_find_attribute(PyObject *class, const char *name, PyObject **out) {
   PyObject *found = PyObject_GetAttrString(class, name);
   if (found && !Py_TYPE(found)->tp_descr_get) {
     PyErr_Format(PyExc_AttributeError, "%R.%s is no attribute of its objects", class, name);
@@ -11,12 +11,12 @@ int vp_find_attribute(PyObject *class, const char *name, PyObject **out) {
   return found ? 0 : -1;
 }
 
-PyObject *vp_ask(PyObject *attribute, PyObject *object) {
+PyObject *ext_ask(PyObject *attribute, PyObject *object) {
   return Py_TYPE(attribute)->tp_descr_get(attribute, object, (PyObject *)Py_TYPE(object));
 }
 
 /* A method of a class (METH_NOARGS), or a function of a module (METH_O). */
-int vp_function_prepare(PyObject *callable, vp_function *out) {
+int ext_function_prepare(PyObject *callable, ext_function *out) {
   if (!callable) return -1;
   Py_XSETREF(out->callable, callable);
   out->direct = NULL;
@@ -32,13 +32,13 @@ int vp_function_prepare(PyObject *callable, vp_function *out) {
   return 0;
 }
 
-int vp_read_size(PyObject *answer, uintptr_t *out) {
+int ext_read_size(PyObject *answer, uintptr_t *out) {
   *out = answer ? (uintptr_t)PyLong_AsUnsignedLongLong(answer) : 0;
   Py_XDECREF(answer);
   return PyErr_Occurred() ? -1 : 0;
 }
 
-bool vp_lies_within(const vc_view *view, uintptr_t start, uintptr_t bytes) {
+bool ext_lies_within(const vc_view *view, uintptr_t start, uintptr_t bytes) {
   int64_t low, high;
   if (vc_view_is_empty(view)) return true;
   vc_view_span(view, &low, &high);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a library's class says of an object, whatever a subclass overrides it with; and
  * whether what a subclass says can be so. */
-#ifndef VP_ATTRIBUTES_H
-#define VP_ATTRIBUTES_H
+#ifndef VIEWCAST_PYTHON_ADAPTERS_ATTRIBUTES_H
+#define VIEWCAST_PYTHON_ADAPTERS_ATTRIBUTES_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -10,34 +10,34 @@
 
 #include "viewcast/viewcast.h"
 
-/* Finds a class's attribute of its objects (a property, a field), to be given to vp_ask.
+/* Finds a class's attribute of its objects (a property, a field), to be given to ext_ask.
  * It goes into *out, which is NULL or strong. -1 with an exception. */
-int vp_find_attribute(PyObject *class, const char *name, PyObject **out);
+int ext_find_attribute(PyObject *class, const char *name, PyObject **out);
 
 /* What such an attribute says of an object of the class or a subclass. New reference. */
-PyObject *vp_ask(PyObject *attribute, PyObject *object);
+PyObject *ext_ask(PyObject *attribute, PyObject *object);
 
 /* A function of one object, ready to be called: where it is one of C's that takes no
  * other argument, without what a call from Python costs. */
-typedef struct vp_function {
+typedef struct ext_function {
   PyObject *callable; /* strong */
   PyCFunction direct; /* or NULL */
   PyObject *module;   /* of a function of a module (borrowed); NULL for a method */
-} vp_function;
+} ext_function;
 
 /* Takes the callable (NULL with an exception). */
-int vp_function_prepare(PyObject *callable, vp_function *out);
+int ext_function_prepare(PyObject *callable, ext_function *out);
 
-static inline PyObject *vp_call(const vp_function *function, PyObject *object) {
+static inline PyObject *ext_call(const ext_function *function, PyObject *object) {
   if (!function->direct) return PyObject_CallOneArg(function->callable, object);
   return function->module ? function->direct(function->module, object)
                           : function->direct(object, NULL);
 }
 
 /* Takes an answer (NULL with an exception) that is an address or a count of bytes. */
-int vp_read_size(PyObject *answer, uintptr_t *out);
+int ext_read_size(PyObject *answer, uintptr_t *out);
 
 /* True for a view that is empty, or lies in these bytes altogether. */
-bool vp_lies_within(const vc_view *view, uintptr_t start, uintptr_t bytes);
+bool ext_lies_within(const vc_view *view, uintptr_t start, uintptr_t bytes);
 
 #endif

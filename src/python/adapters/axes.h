@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shapes and strides as Python tuples. */
-#ifndef VP_AXES_H
-#define VP_AXES_H
+#ifndef VIEWCAST_PYTHON_ADAPTERS_AXES_H
+#define VIEWCAST_PYTHON_ADAPTERS_AXES_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -10,9 +10,9 @@
 
 /* Reads a tuple of up to VC_MAX_NDIM integers. LayoutError for more, TypeError
  * or OverflowError for what is no integer. */
-int vp_axes_read(PyObject *tuple, int64_t *out, int32_t *ndim);
+int ext_axes_read(PyObject *tuple, int64_t *out, int32_t *ndim);
 
 /* New reference. */
-PyObject *vp_axes_tuple(const int64_t *values, int32_t count);
+PyObject *ext_axes_tuple(const int64_t *values, int32_t count);
 
 #endif

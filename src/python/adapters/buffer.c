@@ -10,7 +10,7 @@ static const char *by_width(vc_dtype dtype, const char *of_8, const char *of_16,
   return dtype.bits == 8 ? of_8 : dtype.bits == 16 ? of_16 : dtype.bits == 32 ? of_32 : of_64;
 }
 
-const char *vp_buffer_format(vc_dtype dtype) {
+const char *ext_buffer_format(vc_dtype dtype) {
   switch (dtype.code) {
     case VC_BOOL: return "?";
     case VC_UINT: return by_width(dtype, "B", "H", "I", "L");
@@ -37,23 +37,23 @@ static int parse_format(const Py_buffer *buffer, vc_dtype *out) {
     *out = (vc_dtype){code, (uint8_t)(buffer->itemsize * 8)};
     if (code != 255 && vc_dtype_size(*out) == (size_t)buffer->itemsize) return 0;
   }
-  return vp_fail(VC_ERROR_DTYPE,
-                 "the buffer's element format is \"%.40s\", needs one native bool, integer or "
-                 "float; convert it first (NumPy: .astype())",
-                 format);
+  return ext_fail(VC_ERROR_DTYPE,
+                  "the buffer's element format is \"%.40s\", needs one native bool, integer or "
+                  "float; convert it first (NumPy: .astype())",
+                  format);
 }
 
 static int read_buffer(const Py_buffer *buffer, vc_view *view) {
   vc_error error;
   *view = (vc_view){.data = buffer->buf, .device = {VC_CPU, 0}, .readonly = buffer->readonly != 0};
   if (buffer->ndim > VC_MAX_NDIM) {
-    return vp_fail(VC_ERROR_LAYOUT, "the array has %d axes, needs 1 to %d; index or reshape it",
-                   buffer->ndim, VC_MAX_NDIM);
+    return ext_fail(VC_ERROR_LAYOUT, "the array has %d axes, needs 1 to %d; index or reshape it",
+                    buffer->ndim, VC_MAX_NDIM);
   }
   if (buffer->suboffsets) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "the buffer has suboffsets (rows behind pointers); copy it "
-                   "into one block first");
+    return ext_fail(VC_ERROR_LAYOUT,
+                    "the buffer has suboffsets (rows behind pointers); copy it "
+                    "into one block first");
   }
   view->ndim = buffer->ndim;
   for (int i = 0; i < buffer->ndim; i++) {
@@ -61,14 +61,14 @@ static int read_buffer(const Py_buffer *buffer, vc_view *view) {
     view->strides[i] = buffer->strides[i];
   }
   if (parse_format(buffer, &view->dtype) < 0) return -1;
-  return vc_view_check(view, &error) == VC_OK ? 0 : vp_raise(&error);
+  return vc_view_check(view, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
-int vp_import_buffer(PyObject *object, vp_source *out) {
+int ext_import_buffer(PyObject *object, ext_source *out) {
   PyObject *memory = PyMemoryView_FromObject(object);
-  if (!memory) return vp_raise_from("%.200s does not give its buffer", Py_TYPE(object)->tp_name);
+  if (!memory) return ext_raise_from("%.200s does not give its buffer", Py_TYPE(object)->tp_name);
   int result = read_buffer(PyMemoryView_GET_BUFFER(memory), &out->view);
-  if (result == 0) out->owner = vp_own(memory);
+  if (result == 0) out->owner = ext_own(memory);
   Py_DECREF(memory);
   return result;
 }

@@ -9,12 +9,12 @@
 #include "streams.h"
 
 static int missing(const char *key, const char *needed) {
-  return vp_raise_from("__cuda_array_interface__ needs \"%s\" as %s", key, needed);
+  return ext_raise_from("__cuda_array_interface__ needs \"%s\" as %s", key, needed);
 }
 
 /* Borrowed from the dictionary, which nobody else has; NULL if it has none. */
 static int find(PyObject *dictionary, const char *key, PyObject **out) {
-  *out = vp_dict_value(dictionary, key);
+  *out = ext_dict_value(dictionary, key);
   if (!*out) return PyErr_Occurred() ? -1 : 0;
   Py_DECREF(*out);
   return 0;
@@ -24,7 +24,7 @@ static int find(PyObject *dictionary, const char *key, PyObject **out) {
 static int read_axes(PyObject *axes, const char *key, int64_t *out, int32_t *ndim) {
   bool is_list = axes && PyList_Check(axes);
   PyObject *tuple = is_list ? PyList_AsTuple(axes) : Py_XNewRef(axes);
-  int result = tuple ? vp_axes_read(tuple, out, ndim) : -1;
+  int result = tuple ? ext_axes_read(tuple, out, ndim) : -1;
   Py_XDECREF(tuple);
   if (result == 0) return 0;
   return missing(key, "a tuple of integers"); /* a LayoutError passes unchanged */
@@ -65,10 +65,10 @@ static int read_rest(PyObject *dictionary, vc_cuda_array *out) {
   const char *text = typestr && PyUnicode_Check(typestr) ? PyUnicode_AsUTF8(typestr) : NULL;
   if (!text) return missing("typestr", "a string such as \"|u1\"");
   if (strlen(text) >= sizeof out->typestr) {
-    return vp_fail(VC_ERROR_DTYPE,
-                   "typestr \"%.40s\" is no single bool, integer or float type; pass each field "
-                   "as an array of its own",
-                   text);
+    return ext_fail(VC_ERROR_DTYPE,
+                    "typestr \"%.40s\" is no single bool, integer or float type; pass each field "
+                    "as an array of its own",
+                    text);
   }
   strcpy(out->typestr, text);
   out->has_mask = mask && mask != Py_None;
@@ -83,13 +83,13 @@ static int find_device(const vc_cuda_array *array, vc_device *out) {
     return 0;
   }
   if (vc_cuda_pointer_device((const void *)array->data, out, &error) != VC_OK) {
-    return vp_raise(&error);
+    return ext_raise(&error);
   }
   if (out->type == VC_CPU && vc_cuda_device_count() > 0) {
-    return vp_fail(VC_ERROR_DEVICE,
-                   "__cuda_array_interface__ gives address 0x%llx, which is no CUDA memory; pass "
-                   "host memory by DLPack or as a buffer",
-                   (unsigned long long)array->data);
+    return ext_fail(VC_ERROR_DEVICE,
+                    "__cuda_array_interface__ gives address 0x%llx, which is no CUDA memory; pass "
+                    "host memory by DLPack or as a buffer",
+                    (unsigned long long)array->data);
   }
   return 0;
 }
@@ -97,7 +97,7 @@ static int find_device(const vc_cuda_array *array, vc_device *out) {
 /* Version 3: the stream to wait for; None or absent: nothing to wait for. 0 is forbidden
  * there, as it may mean the legacy or the per-thread default stream, and PyNvVideoCodec
  * says it: the legacy one waits for the other as well. */
-static int read_stream(PyObject *dictionary, vp_source *out) {
+static int read_stream(PyObject *dictionary, ext_source *out) {
   PyObject *stream;
   if (find(dictionary, "stream", &stream) < 0) return -1;
   out->has_producer = true;
@@ -105,11 +105,11 @@ static int read_stream(PyObject *dictionary, vp_source *out) {
   if (!stream || stream == Py_None) return 0;
   long long handle = PyLong_AsLongLong(stream);
   if (PyErr_Occurred() || handle < 0) return missing("stream", "None, 1, 2 or a stream handle");
-  out->producer = vp_stream_normalised(handle);
+  out->producer = ext_stream_normalised(handle);
   return 0;
 }
 
-static int read_dictionary(PyObject *object, PyObject *dictionary, vp_source *out) {
+static int read_dictionary(PyObject *object, PyObject *dictionary, ext_source *out) {
   vc_error error;
   vc_cuda_array array = {0};
   vc_device device;
@@ -117,16 +117,17 @@ static int read_dictionary(PyObject *object, PyObject *dictionary, vp_source *ou
       read_rest(dictionary, &array) < 0 || find_device(&array, &device) < 0) {
     return -1;
   }
-  if (vc_view_from_cuda_array(&array, device, &out->view, &error) != VC_OK) return vp_raise(&error);
+  if (vc_view_from_cuda_array(&array, device, &out->view, &error) != VC_OK)
+    return ext_raise(&error);
   if (read_stream(dictionary, out) < 0) return -1;
-  out->owner = vp_own(object);
+  out->owner = ext_own(object);
   return 0;
 }
 
-int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out) {
+int ext_import_cuda_array(PyObject *object, PyObject *dictionary, ext_source *out) {
   if (!PyDict_Check(dictionary)) {
-    return vp_fail(VC_ERROR_VALUE, "__cuda_array_interface__ is a %.100s, needs a dict",
-                   Py_TYPE(dictionary)->tp_name);
+    return ext_fail(VC_ERROR_VALUE, "__cuda_array_interface__ is a %.100s, needs a dict",
+                    Py_TYPE(dictionary)->tp_name);
   }
   /* Its numbers may run Python code (__index__), which may change the dictionary:
    * what is read is a copy that nobody else has. */
@@ -136,16 +137,16 @@ int vp_import_cuda_array(PyObject *object, PyObject *dictionary, vp_source *out)
   return result;
 }
 
-PyObject *vp_export_cuda_array(const vc_view *view, vc_stream stream) {
+PyObject *ext_export_cuda_array(const vc_view *view, vc_stream stream) {
   vc_error error;
   vc_cuda_array array;
   if (vc_cuda_array_from_view(view, &array, &error) != VC_OK) {
-    vp_raise(&error);
+    ext_raise(&error);
     return NULL;
   }
-  PyObject *shape = vp_axes_tuple(array.shape, array.ndim);
+  PyObject *shape = ext_axes_tuple(array.shape, array.ndim);
   PyObject *strides =
-      array.has_strides ? vp_axes_tuple(array.strides, array.ndim) : Py_NewRef(Py_None);
+      array.has_strides ? ext_axes_tuple(array.strides, array.ndim) : Py_NewRef(Py_None);
   PyObject *result = NULL;
   PyObject *ready = stream == VC_STREAM_NONE ? Py_NewRef(Py_None) : PyLong_FromSsize_t(stream);
   if (shape && strides && ready) {

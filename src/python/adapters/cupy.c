@@ -15,8 +15,8 @@
 
 static struct {
   bool loaded;
-  vp_cupy_classes classes;
-  vp_cupy_layout layout;
+  ext_cupy_classes classes;
+  ext_cupy_layout layout;
   PyObject *shape, *strides, *data, *dtype; /* descriptors of cupy.ndarray */
   PyObject *ptr, *device_id;                /* and of MemoryPointer */
 } cupy;
@@ -29,7 +29,7 @@ static bool find_descriptor(PyObject *type, const char *name, PyObject **out) {
   return false;
 }
 
-static bool find_descriptors(const vp_cupy_classes *classes) {
+static bool find_descriptors(const ext_cupy_classes *classes) {
   return find_descriptor(classes->ndarray, "shape", &cupy.shape) &&
          find_descriptor(classes->ndarray, "strides", &cupy.strides) &&
          find_descriptor(classes->ndarray, "data", &cupy.data) &&
@@ -46,14 +46,14 @@ static int find_all(PyObject *module) {
     cupy.classes.pointer = PyObject_GetAttrString(cuda, "MemoryPointer");
   }
   Py_XDECREF(cuda);
-  const vp_cupy_classes *classes = &cupy.classes;
+  const ext_cupy_classes *classes = &cupy.classes;
   bool found = classes->ndarray && classes->memory && classes->pointer && find_descriptors(classes);
-  if (found && !vp_is_slow()) cupy.layout = vp_cupy_find_layout(classes);
+  if (found && !ext_is_slow()) cupy.layout = ext_cupy_find_layout(classes);
   return found ? 0 : -1;
 }
 
 static bool is_loaded(void) {
-  return VP_READ(cupy.loaded) || vp_load("cupy", &cupy.loaded, find_all) == 0;
+  return EXT_READ(cupy.loaded) || ext_load("cupy", &cupy.loaded, find_all) == 0;
 }
 
 /* --- import */
@@ -73,7 +73,7 @@ static int read_integer(PyObject *object, PyObject *descriptor, unsigned long lo
 
 static int read_axes(PyObject *array, PyObject *descriptor, int64_t *out, int32_t *ndim) {
   PyObject *axes = read_attribute(array, descriptor);
-  int result = axes ? vp_axes_read(axes, out, ndim) : -1;
+  int result = axes ? ext_axes_read(axes, out, ndim) : -1;
   Py_XDECREF(axes);
   return result;
 }
@@ -97,7 +97,7 @@ static int read_publicly(PyObject *array, vc_view *view) {
   if (read_axes(array, cupy.shape, view->shape, &view->ndim) < 0) return -1;
   if (read_axes(array, cupy.strides, view->strides, &strides) < 0) return -1;
   PyObject *dtype = read_attribute(array, cupy.dtype);
-  int result = dtype ? vp_dtype_from_numpy(dtype, &view->dtype) : -1;
+  int result = dtype ? ext_dtype_from_numpy(dtype, &view->dtype) : -1;
   Py_XDECREF(dtype);
   return result < 0 ? -1 : read_memory(array, view);
 }
@@ -107,23 +107,23 @@ static int read_array(PyObject *array, vc_view *view) {
   vc_mode mode;
   PyObject *dtype; /* borrowed */
   *view = (vc_view){0};
-  int result = cupy.layout.reads && vp_cupy_read(array, view, &dtype)
-                   ? vp_dtype_from_numpy(dtype, &view->dtype)
+  int result = cupy.layout.reads && ext_cupy_read(array, view, &dtype)
+                   ? ext_dtype_from_numpy(dtype, &view->dtype)
                    : read_publicly(array, view);
   if (result < 0) return -1;
-  if (vc_cuda_mode(&mode, &error) != VC_OK) return vp_raise(&error);
+  if (vc_cuda_mode(&mode, &error) != VC_OK) return ext_raise(&error);
   /* Without a GPU, a CuPy array can only lie over host memory. */
   if (mode == VC_MODE_HOST) view->device = (vc_device){VC_CPU, 0};
   return 0;
 }
 
-static int import_array(PyObject *array, const vp_options *options, vp_source *out) {
+static int import_array(PyObject *array, const ext_options *options, ext_source *out) {
   (void)options;
   vc_error error;
   if (!is_loaded()) return -1;
-  if (read_array(array, &out->view) < 0) return vp_raise_from("the CuPy array can't be read");
-  if (vc_view_check(&out->view, &error) != VC_OK) return vp_raise(&error);
-  out->owner = vp_own(array);
+  if (read_array(array, &out->view) < 0) return ext_raise_from("the CuPy array can't be read");
+  if (vc_view_check(&out->view, &error) != VC_OK) return ext_raise(&error);
+  out->owner = ext_own(array);
   return 0;
 }
 
@@ -133,17 +133,17 @@ static int check_export(const vc_view *view) {
   vc_error error;
   vc_mode mode;
   if (view->readonly) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the image is read-only and a CuPy array is writable; allow a copy with "
-                   "copy=None, or copy it first (cupy.array(x))");
+    return ext_fail(VC_ERROR_VALUE,
+                    "the image is read-only and a CuPy array is writable; allow a copy with "
+                    "copy=None, or copy it first (cupy.array(x))");
   }
   if (vc_device_is_gpu(view->device)) return 0;
-  if (vc_cuda_mode(&mode, &error) != VC_OK) return vp_raise(&error);
+  if (vc_cuda_mode(&mode, &error) != VC_OK) return ext_raise(&error);
   if (mode == VC_MODE_HOST) return 0;
-  return vp_fail(VC_ERROR_DEVICE,
-                 "the image is in %s memory and a CuPy array needs device memory; move it first "
-                 "(cupy.asarray(x), torch: .cuda())",
-                 vc_cuda_host_kind(view->data, view->device));
+  return ext_fail(VC_ERROR_DEVICE,
+                  "the image is in %s memory and a CuPy array needs device memory; move it first "
+                  "(cupy.asarray(x), torch: .cuda())",
+                  vc_cuda_host_kind(view->data, view->device));
 }
 
 /* A cupy.cuda.MemoryPointer to the first element; `owner` lives as long. */
@@ -161,13 +161,13 @@ static PyObject *make_pointer(const vc_view *view, PyObject *owner) {
 }
 
 static PyObject *make_array(const vc_view *view, PyObject *owner) {
-  PyObject *dtype = vp_dtype_to_numpy(view->dtype); /* borrowed */
-  if (dtype && cupy.layout.makes && vp_cupy_can_make(view)) {
-    return vp_cupy_make(view, dtype, owner);
+  PyObject *dtype = ext_dtype_to_numpy(view->dtype); /* borrowed */
+  if (dtype && cupy.layout.makes && ext_cupy_can_make(view)) {
+    return ext_cupy_make(view, dtype, owner);
   }
   PyObject *pointer = dtype ? make_pointer(view, owner) : NULL;
-  PyObject *shape = pointer ? vp_axes_tuple(view->shape, view->ndim) : NULL;
-  PyObject *strides = shape ? vp_axes_tuple(view->strides, view->ndim) : NULL;
+  PyObject *shape = pointer ? ext_axes_tuple(view->shape, view->ndim) : NULL;
+  PyObject *strides = shape ? ext_axes_tuple(view->strides, view->ndim) : NULL;
   PyObject *array = NULL;
   if (strides) {
     array =
@@ -179,29 +179,29 @@ static PyObject *make_array(const vc_view *view, PyObject *owner) {
   return array;
 }
 
-static PyObject *export_array(vp_source *source, const vp_options *options) {
+static PyObject *export_array(ext_source *source, const ext_options *options) {
   (void)options;
   if (!is_loaded()) return NULL;
   if (check_export(&source->view) < 0) return NULL;
-  PyObject *owner = vp_hold(&source->owner);
+  PyObject *owner = ext_keepalive(&source->owner);
   if (!owner) return NULL;
   PyObject *array = make_array(&source->view, owner);
   Py_DECREF(owner);
-  if (!array) vp_raise_from("CuPy does not take this image");
+  if (!array) ext_raise_from("CuPy does not take this image");
   return array;
 }
 
-const char *vp_cupy_read_path(void) {
-  return !VP_READ(cupy.loaded) ? NULL : cupy.layout.reads ? "in place" : "by its attributes";
+const char *ext_cupy_read_path(void) {
+  return !EXT_READ(cupy.loaded) ? NULL : cupy.layout.reads ? "in place" : "by its attributes";
 }
 
-const char *vp_cupy_make_path(void) {
-  return !VP_READ(cupy.loaded) ? NULL : cupy.layout.makes ? "in place" : "by its class";
+const char *ext_cupy_make_path(void) {
+  return !EXT_READ(cupy.loaded) ? NULL : cupy.layout.makes ? "in place" : "by its class";
 }
 
-const vp_adapter vp_cupy_adapter = {
+const ext_adapter ext_cupy_adapter = {
     .name = "cupy.ndarray",
     .import = import_array,
     .export = export_array,
-    .current = vp_cupy_stream,
+    .current = ext_cupy_stream,
 };

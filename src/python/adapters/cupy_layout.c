@@ -64,7 +64,7 @@ static bool read_vector(PyObject *array, size_t offset, int64_t *out, int32_t *c
   return true;
 }
 
-bool vp_cupy_read(PyObject *array, vc_view *view, PyObject **dtype) {
+bool ext_cupy_read(PyObject *array, vc_view *view, PyObject **dtype) {
   int32_t strides;
   if (Py_TYPE(array) != layout.array.type) return false;
   PyObject *pointer = (PyObject *)word_at(array, layout.data);
@@ -92,8 +92,8 @@ static void put_object(PyObject *object, size_t offset, PyObject *value) {
 
 static PyObject *new_object(PyTypeObject *maker, PyTypeObject *type) {
   static PyObject *empty; /* a tuple */
-  PyObject *nothing = VP_READ(empty);
-  if (!nothing) nothing = vp_keep_first(&empty, PyTuple_New(0));
+  PyObject *nothing = EXT_READ(empty);
+  if (!nothing) nothing = ext_keep_first(&empty, PyTuple_New(0));
   return nothing ? maker->tp_new(type, nothing, NULL) : NULL;
 }
 
@@ -153,7 +153,7 @@ static void put_flags(PyObject *array, const vc_view *view) {
 }
 
 /* Of less than 2³¹ bytes, for CuPy notes whether 32 bits count them. */
-bool vp_cupy_can_make(const vc_view *view) {
+bool ext_cupy_can_make(const vc_view *view) {
   int64_t end = (int64_t)vc_dtype_size(view->dtype);
   for (int32_t axis = 0; axis < view->ndim; axis++) {
     if (view->shape[axis] < 1 || view->strides[axis] < 0) return false;
@@ -162,7 +162,7 @@ bool vp_cupy_can_make(const vc_view *view) {
   return end < INT32_MAX && vc_view_nbytes(view) < INT32_MAX;
 }
 
-PyObject *vp_cupy_make(const vc_view *view, PyObject *dtype, PyObject *owner) {
+PyObject *ext_cupy_make(const vc_view *view, PyObject *dtype, PyObject *owner) {
   int64_t low, high, size = 1; /* multiplied: a division is slower than all of it */
   for (int32_t axis = 0; axis < view->ndim; axis++) size *= view->shape[axis];
   vc_view_span(view, &low, &high);
@@ -191,16 +191,16 @@ static char somewhere[4096];
 enum { KNOWN_DEVICE = 0x5a17 };
 
 /* CuPy's own array of a view, over memory of `owner` (any object). */
-static PyObject *make_known(const vp_cupy_classes *classes, const vc_view *view, PyObject *owner) {
+static PyObject *make_known(const ext_cupy_classes *classes, const vc_view *view, PyObject *owner) {
   int64_t low, high;
   vc_view_span(view, &low, &high);
-  PyObject *dtype = vp_dtype_to_numpy(view->dtype); /* borrowed */
+  PyObject *dtype = ext_dtype_to_numpy(view->dtype); /* borrowed */
   PyObject *memory =
       PyObject_CallFunction(classes->memory, "KLOi", (unsigned long long)(uintptr_t)view->data,
                             (long long)high, owner, (int)view->device.id);
   PyObject *pointer = memory ? PyObject_CallFunction(classes->pointer, "Oi", memory, 0) : NULL;
-  PyObject *shape = vp_axes_tuple(view->shape, view->ndim);
-  PyObject *strides = vp_axes_tuple(view->strides, view->ndim);
+  PyObject *shape = ext_axes_tuple(view->shape, view->ndim);
+  PyObject *strides = ext_axes_tuple(view->strides, view->ndim);
   PyObject *array = NULL;
   if (dtype && pointer && shape && strides) {
     array = PyObject_CallFunctionObjArgs(classes->ndarray, shape, dtype, pointer, strides, NULL);
@@ -283,7 +283,7 @@ static bool find_in_array(PyObject *array, const vc_view *view, PyObject *pointe
   layout.size = find_value(array, of, size, WORD);
   layout.shape = find_vector(array, of, view->shape, view->ndim);
   layout.strides = find_vector(array, of, view->strides, view->ndim);
-  layout.dtype = find_pointer(array, of, vp_dtype_to_numpy(view->dtype));
+  layout.dtype = find_pointer(array, of, ext_dtype_to_numpy(view->dtype));
   layout.data = find_pointer(array, of, pointer);
   return layout.size && layout.shape && layout.strides && layout.dtype && layout.data;
 }
@@ -380,16 +380,16 @@ static bool same_arrays(PyObject *one, PyObject *other) {
 static bool reads_right(PyObject *array, const vc_view *view) {
   vc_view found = {0};
   PyObject *dtype;
-  return vp_cupy_read(array, &found, &dtype) && found.data == view->data &&
+  return ext_cupy_read(array, &found, &dtype) && found.data == view->data &&
          found.ndim == view->ndim && found.device.id == view->device.id &&
          memcmp(found.shape, view->shape, sizeof found.shape) == 0 &&
          memcmp(found.strides, view->strides, sizeof found.strides) == 0 &&
-         dtype == vp_dtype_to_numpy(view->dtype);
+         dtype == ext_dtype_to_numpy(view->dtype);
 }
 
 static bool makes_right(PyObject *array, const vc_view *view, PyObject *owner) {
-  if (!vp_cupy_can_make(view)) return false;
-  PyObject *made = vp_cupy_make(view, vp_dtype_to_numpy(view->dtype), owner);
+  if (!ext_cupy_can_make(view)) return false;
+  PyObject *made = ext_cupy_make(view, ext_dtype_to_numpy(view->dtype), owner);
   bool same = made && same_arrays(made, array);
   Py_XDECREF(made);
   return same;
@@ -427,8 +427,8 @@ static bool find_fields(PyObject *array, const vc_view *view, PyObject *owner) {
          find_in_pointer(pointer, view, memory) && find_in_array(array, view, pointer);
 }
 
-static vp_cupy_layout prove(PyObject *const *arrays, PyObject *owner) {
-  vp_cupy_layout proved = {find_fields(arrays[0], &known_views[0], owner), false};
+static ext_cupy_layout prove(PyObject *const *arrays, PyObject *owner) {
+  ext_cupy_layout proved = {find_fields(arrays[0], &known_views[0], owner), false};
   for (size_t i = 0; proved.reads && i < VIEWS; i++) {
     proved.reads = reads_right(arrays[i], &known_views[i]);
   }
@@ -442,8 +442,8 @@ static vp_cupy_layout prove(PyObject *const *arrays, PyObject *owner) {
   return proved;
 }
 
-vp_cupy_layout vp_cupy_find_layout(const vp_cupy_classes *classes) {
-  vp_cupy_layout proved = {false, false};
+ext_cupy_layout ext_cupy_find_layout(const ext_cupy_classes *classes) {
+  ext_cupy_layout proved = {false, false};
   PyObject *arrays[VIEWS] = {NULL};
   PyObject *owner = PyBytes_FromString("whoever owns the memory of known arrays");
   bool known = owner && sizeof(void *) == WORD && find_class(classes->ndarray, &layout.array) &&

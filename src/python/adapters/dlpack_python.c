@@ -27,8 +27,8 @@ static uintptr_t *bare_slot(PyTypeObject *type) {
   return &bare[((uintptr_t)type >> 4) % BARE_TYPES];
 }
 
-const DLPackExchangeAPI *vp_exchange_api(PyTypeObject *type) {
-  if (vp_is_slow() || VP_READ(*bare_slot(type)) == (uintptr_t)type) return NULL;
+const DLPackExchangeAPI *ext_exchange_api(PyTypeObject *type) {
+  if (ext_is_slow() || EXT_READ(*bare_slot(type)) == (uintptr_t)type) return NULL;
   PyObject *capsule = PyObject_GetAttrString((PyObject *)type, "__dlpack_c_exchange_api__");
   const DLPackExchangeAPI *api = NULL;
   if (capsule && PyCapsule_IsValid(capsule, "dlpack_exchange_api")) {
@@ -36,39 +36,39 @@ const DLPackExchangeAPI *vp_exchange_api(PyTypeObject *type) {
   }
   Py_XDECREF(capsule); /* the table is immortal: DLPack 1.3 */
   PyErr_Clear();
-  if (!api) Py_XDECREF((PyObject *)vp_swap(bare_slot(type), (uintptr_t)Py_NewRef(type)));
+  if (!api) Py_XDECREF((PyObject *)ext_swap(bare_slot(type), (uintptr_t)Py_NewRef(type)));
   return api;
 }
 
 static int refuse_copy(uint64_t flags) {
   if (!(flags & VC_DLPACK_IS_COPIED)) return 0;
-  return vp_fail(VC_ERROR_VALUE,
-                 "the producer's __dlpack__() made a copy, so a view of it would not be a "
-                 "view of the image; pass a packed array on a device that it can share");
+  return ext_fail(VC_ERROR_VALUE,
+                  "the producer's __dlpack__() made a copy, so a view of it would not be a "
+                  "view of the image; pass a packed array on a device that it can share");
 }
 
 /* Not dltensor_from_py_object_no_sync: a DLTensor does not say that it is read-only, and
  * belongs to an object that may exchange its memory for other memory. */
-int vp_import_exchange(const DLPackExchangeAPI *api, PyObject *object, vp_source *out) {
+int ext_import_exchange(const DLPackExchangeAPI *api, PyObject *object, ext_source *out) {
   vc_error error;
   uint64_t flags = 0;
   DLManagedTensorVersioned *tensor = NULL;
   if (api->managed_tensor_from_py_object_no_sync(object, &tensor) != 0 || !tensor) {
-    return vp_raise_from("%.200s can't be described through DLPack", Py_TYPE(object)->tp_name);
+    return ext_raise_from("%.200s can't be described through DLPack", Py_TYPE(object)->tp_name);
   }
   if (vc_view_from_dlpack_versioned(tensor, &out->view, &out->owner, &flags, &error) != VC_OK) {
     if (tensor->deleter) tensor->deleter(tensor);
-    return vp_raise(&error);
+    return ext_raise(&error);
   }
   if (refuse_copy(flags) == 0) return 0;
-  vp_release(&out->owner);
+  ext_release(&out->owner);
   return -1;
 }
 
 /* --- capsules */
 
 /* Reads the tensor of an unused capsule and renames that. False if it is none. */
-static bool take_tensor(PyObject *capsule, vp_source *out, uint64_t *flags, vc_status *status,
+static bool take_tensor(PyObject *capsule, ext_source *out, uint64_t *flags, vc_status *status,
                         vc_error *error) {
   if (PyCapsule_IsValid(capsule, CAPSULE_VERSIONED)) {
     DLManagedTensorVersioned *tensor = PyCapsule_GetPointer(capsule, CAPSULE_VERSIONED);
@@ -86,28 +86,28 @@ static bool take_tensor(PyObject *capsule, vp_source *out, uint64_t *flags, vc_s
 
 /* Takes the tensor of what __dlpack__() gave, or of a capsule that the caller has; one thread
  * at a time, so that a capsule that two of them have is used once. */
-static int take(PyObject *capsule, vp_source *out, uint64_t *flags) {
-  static vp_lock taking;
+static int take(PyObject *capsule, ext_source *out, uint64_t *flags) {
+  static ext_lock taking;
   vc_error error;
   vc_status status;
-  vp_lock_take(&taking);
+  ext_lock_take(&taking);
   bool unused = take_tensor(capsule, out, flags, &status, &error);
-  vp_lock_give(&taking);
-  if (unused) return status == VC_OK ? 0 : vp_raise(&error);
+  ext_lock_give(&taking);
+  if (unused) return status == VC_OK ? 0 : ext_raise(&error);
   const char *name = PyCapsule_CheckExact(capsule) ? PyCapsule_GetName(capsule) : NULL;
   PyErr_Clear();
-  return vp_fail(VC_ERROR_VALUE,
-                 "__dlpack__() gave %s%.100s, needs an unused capsule named \"dltensor\" or "
-                 "\"dltensor_versioned\"",
-                 name ? "a capsule named " : "an object of type ",
-                 name ? name : Py_TYPE(capsule)->tp_name);
+  return ext_fail(VC_ERROR_VALUE,
+                  "__dlpack__() gave %s%.100s, needs an unused capsule named \"dltensor\" or "
+                  "\"dltensor_versioned\"",
+                  name ? "a capsule named " : "an object of type ",
+                  name ? name : Py_TYPE(capsule)->tp_name);
 }
 
-int vp_import_capsule(PyObject *capsule, bool may_copy, vp_source *out) {
+int ext_import_capsule(PyObject *capsule, bool may_copy, ext_source *out) {
   uint64_t flags = 0;
   if (take(capsule, out, &flags) < 0) return -1;
   if (may_copy || refuse_copy(flags) == 0) return 0;
-  vp_release(&out->owner);
+  ext_release(&out->owner);
   return -1;
 }
 
@@ -117,20 +117,20 @@ static bool is_dlpack_name(const char *name) {
   return strcmp(plain, CAPSULE) == 0 || strcmp(plain, CAPSULE_VERSIONED) == 0;
 }
 
-int vp_import_bare_capsule(PyObject *capsule, vp_source *out) {
+int ext_import_bare_capsule(PyObject *capsule, ext_source *out) {
   const char *name = PyCapsule_GetName(capsule);
   if (!name || !is_dlpack_name(name)) return 0;
   if (*name == 'u') {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the DLPack capsule was used already (it is named \"%s\"), and can be taken "
-                   "once; make another (x.__dlpack__()), or pass x itself",
-                   name);
+    return ext_fail(VC_ERROR_VALUE,
+                    "the DLPack capsule was used already (it is named \"%s\"), and can be taken "
+                    "once; make another (x.__dlpack__()), or pass x itself",
+                    name);
   }
-  if (vp_import_capsule(capsule, true, out) < 0) return -1;
+  if (ext_import_capsule(capsule, true, out) < 0) return -1;
   bool on_gpu = vc_device_is_gpu(out->view.device);
   out->has_producer = on_gpu;
   out->producer = VC_STREAM_LEGACY;
-  out->orders_itself = on_gpu; /* nobody knows on which stream its memory is used next */
+  out->producer_synchronises = on_gpu; /* nobody knows on which stream its memory is used next */
   return 1;
 }
 
@@ -148,11 +148,11 @@ static void drop_capsule_versioned(PyObject *capsule) {
   }
 }
 
-static PyObject *export_unversioned(vp_source *source) {
+static PyObject *export_unversioned(ext_source *source) {
   vc_error error;
   DLManagedTensor *tensor;
   if (vc_dlpack_from_view(&source->view, &source->owner, &tensor, &error) != VC_OK) {
-    vp_raise(&error);
+    ext_raise(&error);
     return NULL;
   }
   PyObject *capsule = PyCapsule_New(tensor, CAPSULE, drop_capsule);
@@ -160,11 +160,11 @@ static PyObject *export_unversioned(vp_source *source) {
   return capsule;
 }
 
-static PyObject *export_versioned(vp_source *source) {
+static PyObject *export_versioned(ext_source *source) {
   vc_error error;
   DLManagedTensorVersioned *tensor;
   if (vc_dlpack_versioned_from_view(&source->view, &source->owner, 0, &tensor, &error) != VC_OK) {
-    vp_raise(&error);
+    ext_raise(&error);
     return NULL;
   }
   PyObject *capsule = PyCapsule_New(tensor, CAPSULE_VERSIONED, drop_capsule_versioned);
@@ -172,6 +172,6 @@ static PyObject *export_versioned(vp_source *source) {
   return capsule;
 }
 
-PyObject *vp_export_capsule(vp_source *source, bool versioned) {
+PyObject *ext_export_capsule(ext_source *source, bool versioned) {
   return versioned ? export_versioned(source) : export_unversioned(source);
 }

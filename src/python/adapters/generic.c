@@ -11,7 +11,7 @@
 #include "adapters/no_image.h"
 #include "errors.h"
 #include "free_threading.h"
-#include "hand_over.h"
+#include "stream_order.h"
 
 #define PROTOCOLS                                                                       \
   "a torch.Tensor, cupy.ndarray, numpy.ndarray, cv2.cuda.GpuMat, viewcast.View, or an " \
@@ -39,10 +39,10 @@ static bool make_names(void) {
 }
 
 static int load_names(void) {
-  vp_loading_begin();
+  ext_loading_begin();
   bool loaded = names.loaded || make_names();
-  VP_WRITE(names.loaded, loaded);
-  vp_loading_end();
+  EXT_WRITE(names.loaded, loaded);
+  ext_loading_end();
   return loaded ? 0 : -1;
 }
 
@@ -60,8 +60,8 @@ static int check_exists(PyObject *object, vc_device device) {
   int32_t count = vc_cuda_device_count();
   bool exists = device.id >= 0 && device.id < count;
   if (!vc_device_is_gpu(device) || count == 0 || exists) return 0;
-  return vp_fail(VC_ERROR_DEVICE, "%.200s says that it is on CUDA device %d; this process sees %d",
-                 Py_TYPE(object)->tp_name, (int)device.id, (int)count);
+  return ext_fail(VC_ERROR_DEVICE, "%.200s says that it is on CUDA device %d; this process sees %d",
+                  Py_TYPE(object)->tp_name, (int)device.id, (int)count);
 }
 
 static int read_device(PyObject *object, long *type, long *id) {
@@ -75,8 +75,8 @@ static int read_device(PyObject *object, long *type, long *id) {
   int result = device && in_range && !PyErr_Occurred() ? 0 : -1;
   Py_XDECREF(device);
   if (result == 0) return check_exists(object, (vc_device){(int32_t)*type, (int32_t)*id});
-  return vp_raise_from("%.200s has __dlpack__ and no usable __dlpack_device__",
-                       Py_TYPE(object)->tp_name);
+  return ext_raise_from("%.200s has __dlpack__ and no usable __dlpack_device__",
+                        Py_TYPE(object)->tp_name);
 }
 
 static PyObject *get_capsule(PyObject *method, PyObject *stream, bool may_copy) {
@@ -92,35 +92,35 @@ static PyObject *get_capsule(PyObject *method, PyObject *stream, bool may_copy) 
  * remembered: a process has one. */
 static bool is_immutable(PyTypeObject *type) {
   static uintptr_t known; /* strong */
-  if ((uintptr_t)type == VP_READ(known)) return true;
+  if ((uintptr_t)type == EXT_READ(known)) return true;
   PyObject *module = PyObject_GetAttrString((PyObject *)type, "__module__");
   const char *name = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
   bool is_jax = name && (strncmp(name, "jaxlib.", 7) == 0 || strncmp(name, "jax.", 4) == 0);
   Py_XDECREF(module);
   PyErr_Clear();
-  if (is_jax) Py_XDECREF((PyObject *)vp_swap(&known, (uintptr_t)Py_NewRef(type)));
+  if (is_jax) Py_XDECREF((PyObject *)ext_swap(&known, (uintptr_t)Py_NewRef(type)));
   return is_jax;
 }
 
 /* A producer that viewcast does not know is given the consumer's stream, and
  * sees to the order itself. */
-static int import_dlpack(PyObject *object, PyObject *method, const vp_options *options,
-                         vp_source *out) {
+static int import_dlpack(PyObject *object, PyObject *method, const ext_options *options,
+                         ext_source *out) {
   long device, id = 0;
   if (read_device(object, &device, &id) < 0) return -1;
   bool on_gpu = vc_device_is_gpu((vc_device){(int32_t)device, (int32_t)id});
-  vc_stream consumer = on_gpu ? vp_consumer_stream(options, (int32_t)id) : VC_STREAM_NONE;
+  vc_stream consumer = on_gpu ? ext_consumer_stream(options, (int32_t)id) : VC_STREAM_NONE;
   PyObject *stream = on_gpu ? PyLong_FromSsize_t(consumer) : NULL;
   out->has_producer = true;
   out->producer = consumer;
-  out->orders_itself = on_gpu;
-  PyObject *capsule = get_capsule(method, stream, vp_may_copy(options));
+  out->producer_synchronises = on_gpu;
+  PyObject *capsule = get_capsule(method, stream, ext_may_copy(options));
   Py_XDECREF(stream);
   if (!capsule) {
-    return vp_raise_from("%.200s's __dlpack__() does not give its memory",
-                         Py_TYPE(object)->tp_name);
+    return ext_raise_from("%.200s's __dlpack__() does not give its memory",
+                          Py_TYPE(object)->tp_name);
   }
-  int result = vp_import_capsule(capsule, vp_may_copy(options), out);
+  int result = ext_import_capsule(capsule, ext_may_copy(options), out);
   Py_DECREF(capsule);
   if (result == 0 && is_immutable(Py_TYPE(object))) out->view.readonly = 1;
   return result;
@@ -129,9 +129,9 @@ static int import_dlpack(PyObject *object, PyObject *method, const vp_options *o
 /* --- all of them, in order */
 
 /* 1: imported; 0: the object has not this protocol; -1: an exception. */
-static int try_dlpack(PyObject *object, const vp_options *options, vp_source *out) {
-  const DLPackExchangeAPI *api = vp_exchange_api(Py_TYPE(object));
-  if (api) return vp_import_exchange(api, object, out) < 0 ? -1 : 1;
+static int try_dlpack(PyObject *object, const ext_options *options, ext_source *out) {
+  const DLPackExchangeAPI *api = ext_exchange_api(Py_TYPE(object));
+  if (api) return ext_import_exchange(api, object, out) < 0 ? -1 : 1;
   PyObject *method = find_attribute(object, names.dlpack);
   if (!method) return PyErr_Occurred() ? -1 : 0;
   int result = import_dlpack(object, method, options, out) < 0 ? -1 : 1;
@@ -139,54 +139,54 @@ static int try_dlpack(PyObject *object, const vp_options *options, vp_source *ou
   return result;
 }
 
-static int try_cuda_array(PyObject *object, vp_source *out) {
+static int try_cuda_array(PyObject *object, ext_source *out) {
   PyObject *dictionary = find_attribute(object, names.cuda_array);
   if (!dictionary) return PyErr_Occurred() ? -1 : 0;
-  int result = vp_import_cuda_array(object, dictionary, out) < 0 ? -1 : 1;
+  int result = ext_import_cuda_array(object, dictionary, out) < 0 ? -1 : 1;
   Py_DECREF(dictionary);
   return result;
 }
 
 static int refuse(PyObject *object) {
-  const char *advice = vp_no_image_advice(object);
+  const char *advice = ext_no_image_advice(object);
   PyErr_Format(PyExc_TypeError, "%.200s is no image: needs " PROTOCOLS "%s%s",
                Py_TYPE(object)->tp_name, advice ? "; " : "", advice ? advice : "");
   return -1;
 }
 
-static int import_capsule(PyObject *capsule, vp_source *out) {
-  int taken = vp_import_bare_capsule(capsule, out);
+static int import_capsule(PyObject *capsule, ext_source *out) {
+  int taken = ext_import_bare_capsule(capsule, out);
   if (taken == 0) return refuse(capsule);
   if (taken < 0) return -1;
   int result = check_exists(capsule, out->view.device);
-  if (result < 0) vp_release(&out->owner);
+  if (result < 0) ext_release(&out->owner);
   return result;
 }
 
 /* A buffer of a type that no view can have may be one that NumPy can copy. */
-static int import_buffer(PyObject *object, const vp_options *options, vp_source *out) {
-  if (vp_import_buffer(object, out) == 0) return 0;
-  if (!vp_may_copy(options) || !vp_is_dtype_error()) return -1;
+static int import_buffer(PyObject *object, const ext_options *options, ext_source *out) {
+  if (ext_import_buffer(object, out) == 0) return 0;
+  if (!ext_may_copy(options) || !ext_is_dtype_error()) return -1;
   PyErr_Clear();
-  return vp_import_array_like(object, options, out);
+  return ext_import_array_like(object, options, out);
 }
 
-static int import_any(PyObject *object, const vp_options *options, vp_source *out) {
-  if (!VP_READ(names.loaded) && load_names() < 0) return -1;
+static int import_any(PyObject *object, const ext_options *options, ext_source *out) {
+  if (!EXT_READ(names.loaded) && load_names() < 0) return -1;
   if (PyType_Check(object) || object == Py_None) return refuse(object);
   int done = try_dlpack(object, options, out);
   if (done == 0) done = try_cuda_array(object, out);
-  if (done < 0) return vp_raise_from("%.200s can't be read as an image", Py_TYPE(object)->tp_name);
+  if (done < 0) return ext_raise_from("%.200s can't be read as an image", Py_TYPE(object)->tp_name);
   if (done > 0) return 0;
   if (PyObject_CheckBuffer(object)) return import_buffer(object, options, out);
   if (PyCapsule_CheckExact(object)) return import_capsule(object, out);
-  int is_array = vp_may_copy(options) ? vp_is_array_like(object) : 0;
+  int is_array = ext_may_copy(options) ? ext_is_array_like(object) : 0;
   if (is_array == 0) return refuse(object);
-  if (is_array > 0) return vp_import_array_like(object, options, out);
-  return vp_raise_from("%.200s can't be read as an image", Py_TYPE(object)->tp_name);
+  if (is_array > 0) return ext_import_array_like(object, options, out);
+  return ext_raise_from("%.200s can't be read as an image", Py_TYPE(object)->tp_name);
 }
 
-const vp_adapter vp_generic_adapter = {
+const ext_adapter ext_generic_adapter = {
     .name = "any producer",
     .import = import_any,
 };

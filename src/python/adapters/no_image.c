@@ -38,7 +38,7 @@ static bool is_file(PyObject *object) {
   return PyObject_HasAttrString(object, "read") && PyObject_HasAttrString(object, "seek");
 }
 
-static bool is_array_like(PyObject *object) { return vp_is_array_like(object) > 0; }
+static bool is_array_like(PyObject *object) { return ext_is_array_like(object) > 0; }
 static bool has_asnumpy(PyObject *object) { return PyObject_HasAttrString(object, "asnumpy"); }
 static bool has_numpy(PyObject *object) { return PyObject_HasAttrString(object, "numpy"); }
 
@@ -81,7 +81,7 @@ static const struct {
     {has_data, "pass what it holds: x.data"},
 };
 
-const char *vp_no_image_advice(PyObject *object) {
+const char *ext_no_image_advice(PyObject *object) {
   const char *advice = NULL;
   for (size_t i = 0; !advice && i < sizeof kinds / sizeof *kinds; i++) {
     if (kinds[i].fits(object)) advice = kinds[i].advice;

@@ -16,10 +16,10 @@ static bool is_plain_array(PyObject *array) {
 
 /* bfloat16 has no buffer format: its arrays travel as 16-bit integers. A subclass may have a
  * view() of its own, so what came of it is looked at. */
-static int import_reinterpreted(PyObject *array, vc_dtype dtype, vp_source *out) {
+static int import_reinterpreted(PyObject *array, vc_dtype dtype, ext_source *out) {
   PyObject *integers = PyObject_CallMethod(array, "view", "s", "uint16");
-  if (!integers) return vp_raise_from("the NumPy array can't be seen as uint16");
-  int result = vp_import_buffer(integers, out);
+  if (!integers) return ext_raise_from("the NumPy array can't be seen as uint16");
+  int result = ext_import_buffer(integers, out);
   Py_DECREF(integers);
   if (result < 0) return -1;
   vc_dtype found = out->view.dtype;
@@ -27,11 +27,11 @@ static int import_reinterpreted(PyObject *array, vc_dtype dtype, vp_source *out)
     out->view.dtype = dtype;
     return 0;
   }
-  vp_release(&out->owner);
-  return vp_fail(VC_ERROR_DTYPE,
-                 "view('uint16') of a %.200s of bfloat16 gives %s, needs uint16; pass a plain "
-                 "array (numpy.asarray(x))",
-                 Py_TYPE(array)->tp_name, vc_dtype_name(found));
+  ext_release(&out->owner);
+  return ext_fail(VC_ERROR_DTYPE,
+                  "view('uint16') of a %.200s of bfloat16 gives %s, needs uint16; pass a plain "
+                  "array (numpy.asarray(x))",
+                  Py_TYPE(array)->tp_name, vc_dtype_name(found));
 }
 
 /* numpy.ma.nomask, the False of a masked array without a mask, or None. */
@@ -46,16 +46,16 @@ static bool is_no_mask(PyObject *mask) {
 static int refuse_mask(PyObject *array) {
   PyObject *mask = PyObject_GetAttrString(array, "mask");
   if (!mask && !PyErr_ExceptionMatches(PyExc_AttributeError)) {
-    return vp_raise_from("%.200s does not tell its mask", Py_TYPE(array)->tp_name);
+    return ext_raise_from("%.200s does not tell its mask", Py_TYPE(array)->tp_name);
   }
   bool has_mask = mask && !is_no_mask(mask);
   Py_XDECREF(mask);
   PyErr_Clear();
   if (!has_mask) return 0;
-  return vp_fail(VC_ERROR_VALUE,
-                 "%.200s has a mask, which a view would not see; fill it first (.filled(value)), "
-                 "or take .data",
-                 Py_TYPE(array)->tp_name);
+  return ext_fail(VC_ERROR_VALUE,
+                  "%.200s has a mask, which a view would not see; fill it first (.filled(value)), "
+                  "or take .data",
+                  Py_TYPE(array)->tp_name);
 }
 
 /* Whether a dtype is big-endian, and of which type it would be in the machine's order.
@@ -71,89 +71,89 @@ static bool is_swapped(PyObject *dtype, vc_dtype *native) {
   return is;
 }
 
-static int import_array(PyObject *array, const vp_options *options, vp_source *out);
+static int import_array(PyObject *array, const ext_options *options, ext_source *out);
 
 /* A big-endian array by a copy in the machine's order. */
-static int import_swapped(PyObject *array, vc_dtype native, const vp_options *options,
-                          vp_source *out) {
+static int import_swapped(PyObject *array, vc_dtype native, const ext_options *options,
+                          ext_source *out) {
   PyErr_Clear();
-  if (!vp_may_copy(options)) {
-    return vp_fail(VC_ERROR_DTYPE,
-                   "the array is big-endian, and a view needs the machine's byte order; allow a "
-                   "copy (copy=None, or to_numpy(x), to_tensor(x) and their like), or swap the "
-                   "bytes first (.astype('%s'))",
-                   vc_dtype_typestr(native));
+  if (!ext_may_copy(options)) {
+    return ext_fail(VC_ERROR_DTYPE,
+                    "the array is big-endian, and a view needs the machine's byte order; allow a "
+                    "copy (copy=None, or to_numpy(x), to_tensor(x) and their like), or swap the "
+                    "bytes first (.astype('%s'))",
+                    vc_dtype_typestr(native));
   }
-  PyObject *dtype = vp_dtype_to_numpy(native); /* borrowed */
+  PyObject *dtype = ext_dtype_to_numpy(native); /* borrowed */
   PyObject *copy = dtype ? PyObject_CallMethod(array, "astype", "O", dtype) : NULL;
-  if (!copy) return vp_raise_from("the NumPy array can't be copied in the machine's byte order");
-  vp_options once = *options; /* a subclass may give what is still big-endian */
-  once.copy = VP_COPY_NEVER;
+  if (!copy) return ext_raise_from("the NumPy array can't be copied in the machine's byte order");
+  ext_options once = *options; /* a subclass may give what is still big-endian */
+  once.copy = EXT_COPY_NEVER;
   int result = import_array(copy, &once, out);
   Py_DECREF(copy);
   return result;
 }
 
 /* An array whose dtype (taken; NULL with an exception) is none of ours as it is. */
-static int import_unknown(PyObject *array, PyObject *dtype, const vp_options *options,
-                          vp_source *out) {
+static int import_unknown(PyObject *array, PyObject *dtype, const ext_options *options,
+                          ext_source *out) {
   vc_dtype native;
   bool swapped = dtype && is_swapped(dtype, &native);
   Py_XDECREF(dtype);
   if (swapped) return import_swapped(array, native, options, out);
-  return vp_raise_from("the NumPy array can't be read");
+  return ext_raise_from("the NumPy array can't be read");
 }
 
-static int import_array(PyObject *array, const vp_options *options, vp_source *out) {
+static int import_array(PyObject *array, const ext_options *options, ext_source *out) {
   vc_dtype dtype;
   if (!is_plain_array(array) && refuse_mask(array) < 0) return -1;
   PyObject *object = PyObject_GetAttrString(array, "dtype");
-  if (!object || vp_dtype_from_numpy(object, &dtype) < 0) {
+  if (!object || ext_dtype_from_numpy(object, &dtype) < 0) {
     return import_unknown(array, object, options, out);
   }
   Py_DECREF(object);
   if (dtype.code == VC_BFLOAT) return import_reinterpreted(array, dtype, out);
-  return vp_import_buffer(array, out);
+  return ext_import_buffer(array, out);
 }
 
 static int check_export(const vc_view *view) {
   if (view->device.type != VC_CUDA) return 0; /* host, pinned or managed */
-  return vp_fail(VC_ERROR_DEVICE,
-                 "the image is in the memory of CUDA device %d and NumPy needs host memory; allow "
-                 "a copy with copy=None, or move it first (torch: .cpu(), CuPy: .get(), OpenCV: "
-                 ".download())",
-                 (int)view->device.id);
+  return ext_fail(VC_ERROR_DEVICE,
+                  "the image is in the memory of CUDA device %d and NumPy needs host memory; allow "
+                  "a copy with copy=None, or move it first (torch: .cpu(), CuPy: .get(), OpenCV: "
+                  ".download())",
+                  (int)view->device.id);
 }
 
 /* numpy.asarray() of a View; a bfloat16 view goes as integers and back. */
-static PyObject *make_array(PyObject *numpy, vp_source *source) {
+static PyObject *make_array(PyObject *numpy, ext_source *source) {
   vc_dtype dtype = source->view.dtype;
-  PyObject *target = dtype.code == VC_BFLOAT ? vp_dtype_to_numpy(dtype) : NULL; /* borrowed */
+  PyObject *target = dtype.code == VC_BFLOAT ? ext_dtype_to_numpy(dtype) : NULL; /* borrowed */
   if (dtype.code == VC_BFLOAT) {
     if (!target) return NULL;
     source->view.dtype = (vc_dtype){VC_UINT, 16};
   }
-  PyObject *view = vp_view_new(source);
+  PyObject *view = ext_view_new(source);
   PyObject *array = view ? PyObject_CallMethod(numpy, "asarray", "O", view) : NULL;
   Py_XDECREF(view);
   if (array && target) Py_SETREF(array, PyObject_CallMethod(array, "view", "O", target));
   return array;
 }
 
-static PyObject *export_array(vp_source *source, const vp_options *options) {
+static PyObject *export_array(ext_source *source, const ext_options *options) {
   (void)options;
   if (check_export(&source->view) < 0) return NULL;
-  PyObject *numpy = vp_import("numpy");
+  PyObject *numpy = ext_import("numpy");
   if (!numpy) return NULL;
   /* The producer was waited for: managed memory is the host's like any other. */
   if (source->view.device.type == VC_CUDA_MANAGED) source->view.device = (vc_device){VC_CPU, 0};
   PyObject *array = make_array(numpy, source);
   Py_DECREF(numpy);
-  if (!array) vp_raise_from("NumPy does not take this image");
+  if (!array) ext_raise_from("NumPy does not take this image");
   return array;
 }
 
-const vp_adapter vp_numpy_adapter = {
+const ext_adapter ext_numpy_adapter = {
     .name = "numpy.ndarray",
     .import = import_array,
     .export = export_array,

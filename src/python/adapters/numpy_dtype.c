@@ -16,16 +16,16 @@ static struct {
   vc_dtype dtype;
 } cache[CACHE_SIZE];
 static int cached;
-static vp_lock adding;
+static ext_lock adding;
 
 static void remember(PyObject *object, vc_dtype dtype) {
-  vp_lock_take(&adding);
+  ext_lock_take(&adding);
   if (cached < CACHE_SIZE) {
     cache[cached].object = Py_NewRef(object);
     cache[cached].dtype = dtype;
-    VP_WRITE(cached, cached + 1);
+    EXT_WRITE(cached, cached + 1);
   }
-  vp_lock_give(&adding);
+  ext_lock_give(&adding);
 }
 
 /* Types that other packages give NumPy (ml_dtypes.float8_e4m3fn) have the typestr of a void
@@ -36,12 +36,13 @@ static int refuse_by_name(PyObject *dtype, const vc_error *error) {
   const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
   bool is_named = text && fields == Py_None && strncmp(text, "void", 4) != 0;
   PyErr_Clear();
-  int result = is_named ? vp_fail(VC_ERROR_DTYPE,
-                                  "dtype is %s, which viewcast does not convert; see its bytes as "
-                                  "integers first (.view('uint8') where it has 8 bits), or convert "
-                                  "it (.astype('float32'))",
-                                  text)
-                        : vp_raise(error);
+  int result = is_named
+                   ? ext_fail(VC_ERROR_DTYPE,
+                              "dtype is %s, which viewcast does not convert; see its bytes as "
+                              "integers first (.view('uint8') where it has 8 bits), or convert "
+                              "it (.astype('float32'))",
+                              text)
+                   : ext_raise(error);
   Py_XDECREF(fields);
   Py_XDECREF(name);
   return result;
@@ -53,13 +54,13 @@ static int parse_typestr(PyObject *dtype, vc_dtype *out) {
   const char *text = typestr ? PyUnicode_AsUTF8(typestr) : NULL;
   int result = -1;
   if (!text) {
-    vp_raise_from("the array's dtype has no typestr");
+    ext_raise_from("the array's dtype has no typestr");
   } else if (vc_dtype_from_typestr(text, out, &error) == VC_OK) {
     result = 0;
   } else if (text[0] && (text[1] == 'V' || strcmp(text + 1, "f1") == 0)) {
     refuse_by_name(dtype, &error);
   } else {
-    vp_raise(&error);
+    ext_raise(&error);
   }
   Py_XDECREF(typestr);
   return result;
@@ -75,8 +76,8 @@ static bool is_bfloat16(PyObject *dtype) {
   return same;
 }
 
-int vp_dtype_from_numpy(PyObject *dtype, vc_dtype *out) {
-  int count = VP_READ(cached);
+int ext_dtype_from_numpy(PyObject *dtype, vc_dtype *out) {
+  int count = EXT_READ(cached);
   for (int i = 0; i < count; i++) {
     if (cache[i].object == dtype) {
       *out = cache[i].dtype;
@@ -96,9 +97,9 @@ static PyObject *make_bfloat16(PyObject *numpy) {
   PyObject *ml_dtypes = PyImport_ImportModule("ml_dtypes");
   if (!ml_dtypes) {
     PyErr_Clear();
-    vp_fail(VC_ERROR_DTYPE,
-            "NumPy has no bfloat16 of its own; install one (pip install ml_dtypes), or "
-            "reinterpret the image as int16 first (torch: .view(torch.int16))");
+    ext_fail(VC_ERROR_DTYPE,
+             "NumPy has no bfloat16 of its own; install one (pip install ml_dtypes), or "
+             "reinterpret the image as int16 first (torch: .view(torch.int16))");
     return NULL;
   }
   PyObject *type = PyObject_GetAttrString(ml_dtypes, "bfloat16");
@@ -108,18 +109,18 @@ static PyObject *make_bfloat16(PyObject *numpy) {
   return dtype;
 }
 
-PyObject *vp_dtype_to_numpy(vc_dtype dtype) {
+PyObject *ext_dtype_to_numpy(vc_dtype dtype) {
   static PyObject *objects[8][4]; /* by code, by log2 of the bytes */
   size_t size = vc_dtype_size(dtype);
   int width = size == 8 ? 3 : (int)size / 2;
   PyObject **slot = &objects[dtype.code & 7][width];
-  PyObject *known = VP_READ(*slot);
+  PyObject *known = EXT_READ(*slot);
   if (known) return known;
-  PyObject *numpy = vp_import("numpy");
+  PyObject *numpy = ext_import("numpy");
   if (!numpy) return NULL;
   const char *typestr = vc_dtype_typestr(dtype);
   PyObject *made =
       typestr ? PyObject_CallMethod(numpy, "dtype", "s", typestr) : make_bfloat16(numpy);
   Py_DECREF(numpy);
-  return vp_keep_first(slot, made);
+  return ext_keep_first(slot, made);
 }

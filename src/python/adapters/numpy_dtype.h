@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* numpy.dtype objects, which CuPy uses too, and vc_dtype. */
-#ifndef VP_NUMPY_DTYPE_H
-#define VP_NUMPY_DTYPE_H
+#ifndef VIEWCAST_PYTHON_ADAPTERS_NUMPY_DTYPE_H
+#define VIEWCAST_PYTHON_ADAPTERS_NUMPY_DTYPE_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -9,10 +9,10 @@
 #include "viewcast/viewcast.h"
 
 /* Reads a dtype object; DTypeError for what viewcast does not convert. */
-int vp_dtype_from_numpy(PyObject *dtype, vc_dtype *out);
+int ext_dtype_from_numpy(PyObject *dtype, vc_dtype *out);
 
 /* The dtype object for `numpy`. bfloat16 is ml_dtypes' (DTypeError without
  * it). Borrowed from a cache. */
-PyObject *vp_dtype_to_numpy(vc_dtype dtype);
+PyObject *ext_dtype_to_numpy(vc_dtype dtype);
 
 #endif

@@ -1,62 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cv2 as this process has it: its GpuMat type, and its layout once verified. */
-#ifndef VP_OPENCV_H
-#define VP_OPENCV_H
+#ifndef VIEWCAST_PYTHON_ADAPTERS_OPENCV_H
+#define VIEWCAST_PYTHON_ADAPTERS_OPENCV_H
 
-#include "source.h"
+#include "owner.h"
 
-typedef struct vp_opencv {
+typedef struct ext_opencv {
   PyTypeObject *gpumat; /* cv2.cuda.GpuMat, strong */
   vc_gpumat_abi abi;
   bool makes_objects; /* a Python GpuMat can be made around a vc_gpumat_new */
-} vp_opencv;
+} ext_opencv;
 
 /* True for cv2's image classes; false without asking where cv2 is not loaded. */
-bool vp_opencv_is_image_type(PyTypeObject *type);
+bool ext_opencv_is_image_type(PyTypeObject *type);
 
 /* cv2, imported and verified at the first call. NULL with ImportError or
  * ABIError (the same again at later calls). */
-const vp_opencv *vp_opencv_load(void);
+const ext_opencv *ext_opencv_load(void);
 
 /* True if the object is a cv2.cuda.GpuMat, whatever its state. */
-bool vp_is_gpumat(PyObject *object);
+bool ext_is_gpumat(PyObject *object);
 
 /* True for a GpuMat that does not own its memory, which owner= is for, and for one that
  * can't be looked at. */
-bool vp_opencv_takes_owner(PyObject *image);
+bool ext_opencv_takes_owner(PyObject *image);
 
 /* True if the object is a cv2.cuda.GpuMatND, OpenCV's array of any rank, which no
  * conversion takes: nothing in cv2 computes on one. */
-bool vp_is_gpumatnd(PyObject *object);
+bool ext_is_gpumatnd(PyObject *object);
 
 /* What an error about a GpuMatND says is needed instead. */
-#define VP_INSTEAD_OF_GPUMATND                                                            \
+#define EXT_INSTEAD_OF_GPUMATND                                                           \
   "a cv2.cuda.GpuMat: make one of each plane by createGpuMatHeader() in C++, or convert " \
   "the array that the GpuMatND was made of"
 
 /* The C++ object inside a GpuMat, or NULL with an exception for one that was
  * made by __new__ alone. */
-vc_gpumat *vp_gpumat_header(PyObject *mat);
+vc_gpumat *ext_gpumat_header(PyObject *mat);
 
 /* True if a GpuMat over this image is a LayoutError that a copy would cure; false
  * without an exception too where OpenCV is not there, which an export will say. */
-bool vp_opencv_refuses_layout(const vc_view *view);
+bool ext_opencv_refuses_layout(const vc_view *view);
 
 /* A dict about the loaded OpenCV, for people. New reference. */
-PyObject *vp_opencv_describe(void);
+PyObject *ext_opencv_describe(void);
 
 /* --- opencv_layout.c: what is known before anything is trusted */
 
 /* Fills `out` from the module, by probing headers with known values. ABIError
  * names the OpenCV version. Nothing foreign is written before it was read and
  * compared. */
-int vp_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out);
+int ext_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out);
 
 /* Whether a Python GpuMat may be put together without calling its class, by
- * vp_gpumat_around. Leaves no exception. */
-bool vp_opencv_verify_objects(const vp_opencv *opencv);
+ * ext_gpumat_around. Leaves no exception. */
+bool ext_opencv_verify_objects(const ext_opencv *opencv);
 
 /* A Python GpuMat around an object and its control block, which it then owns. */
-PyObject *vp_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control);
+PyObject *ext_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control);
 
 #endif

@@ -15,23 +15,23 @@ typedef struct {
   PyTypeObject *gpumat;
   const char *version; /* of cv2, for messages */
   int32_t shift;       /* CV_CN_SHIFT */
-  vc_counting counting;
+  vc_refcounting counting;
   void *allocator; /* of an ordinary header; NULL in stock builds */
 } probe_state;
 
 static uint8_t pixels[256]; /* what probed headers point at */
 
 static int mismatch(const probe_state *state, const char *what) {
-  return vp_fail(VC_ERROR_ABI,
-                 "OpenCV %s: %s, so viewcast can't write its GpuMat; use a build of OpenCV 4.8 "
-                 "to 5.x, and report this version",
-                 state->version, what);
+  return ext_fail(VC_ERROR_ABI,
+                  "OpenCV %s: %s, so viewcast can't write its GpuMat; use a build of OpenCV 4.8 "
+                  "to 5.x, and report this version",
+                  state->version, what);
 }
 
 static int mismatch_error(const probe_state *state, const vc_error *error) {
-  return vp_fail(VC_ERROR_ABI,
-                 "OpenCV %s: %s; use a build of OpenCV 4.8 to 5.x, and report this version",
-                 state->version, error->message);
+  return ext_fail(VC_ERROR_ABI,
+                  "OpenCV %s: %s; use a build of OpenCV 4.8 to 5.x, and report this version",
+                  state->version, error->message);
 }
 
 /* The C++ header inside a Python GpuMat, read without trusting the object. */
@@ -214,9 +214,9 @@ static int check_counting(probe_state *state) {
     return mismatch(state, "a copy of a header does not count up as expected");
   }
   if (without == START) {
-    state->counting = state->allocator ? VC_COUNTS_AND_FREES : VC_COUNTS_ONLY;
+    state->counting = state->allocator ? VC_REFCOUNT_FULL : VC_REFCOUNT_NO_FREE;
   } else {
-    state->counting = VC_COUNTS_UP;
+    state->counting = VC_REFCOUNT_UP_ONLY;
   }
   return 0;
 }
@@ -256,14 +256,14 @@ static int run_steps(PyObject *cv2, probe_state *state, vc_gpumat_abi *out) {
   vc_error error;
   if (read_packing(cv2, state) < 0 || check_headers(state) < 0) return -1;
   if (check_written(state) < 0 || check_counting(state) < 0) return -1;
-  if (state->counting == VC_COUNTS_AND_FREES && check_table(state) < 0) return -1;
+  if (state->counting == VC_REFCOUNT_FULL && check_table(state) < 0) return -1;
   if (vc_gpumat_abi_init(state->shift, state->counting, state->allocator, out, &error) != VC_OK) {
-    return vp_raise(&error);
+    return ext_raise(&error);
   }
   return check_depths(cv2, state, out);
 }
 
-int vp_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out) {
+int ext_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out) {
   PyObject *version = PyObject_GetAttrString(cv2, "__version__");
   const char *text = version ? PyUnicode_AsUTF8(version) : NULL;
   if (!text) PyErr_Clear();
@@ -278,7 +278,7 @@ int vp_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out) {
 
 /* --- objects put together by us */
 
-PyObject *vp_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control) {
+PyObject *ext_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control) {
   PyObject *made = type->tp_alloc(type, 0);
   if (!made) return NULL;
   void *const words[] = {mat, control};
@@ -300,7 +300,7 @@ static bool has_known_control(PyObject *mat) {
 
 /* An object of ours answers OpenCV's methods, whose use of it is counted up and
  * down again, and its end comes in the two slots that we know. */
-static bool ends_as_known(const vp_opencv *opencv) {
+static bool ends_as_known(const ext_opencv *opencv) {
   static vc_gpumat_control_probe probe; /* outlives what may still point at it */
   static vc_gpumat header;
   vc_gpumat_control_probe_begin(&probe);
@@ -312,7 +312,7 @@ static bool ends_as_known(const vp_opencv *opencv) {
                        .datastart = pixels,
                        .dataend = pixels + 135,
                        .allocator = (void *)(uintptr_t)opencv->abi.standard_allocator};
-  PyObject *mat = vp_gpumat_around(opencv->gpumat, &header, &probe.control);
+  PyObject *mat = ext_gpumat_around(opencv->gpumat, &header, &probe.control);
   if (!mat) return false;
   bool same = answers(mat, "cudaPtr", (unsigned long long)(uintptr_t)(pixels + 1)) &&
               answers(mat, "step1", 32) && probe.control.uses == 1 && probe.last == -1;
@@ -320,8 +320,8 @@ static bool ends_as_known(const vp_opencv *opencv) {
   return same && vc_gpumat_control_probe_ended(&probe);
 }
 
-bool vp_opencv_verify_objects(const vp_opencv *opencv) {
-  if (opencv->abi.counting == VC_COUNTS_UP) return false;
+bool ext_opencv_verify_objects(const ext_opencv *opencv) {
+  if (opencv->abi.counting == VC_REFCOUNT_UP_ONLY) return false;
   PyObject *mat = PyObject_CallNoArgs((PyObject *)opencv->gpumat);
   bool known = mat && has_known_control(mat) && ends_as_known(opencv);
   Py_XDECREF(mat);

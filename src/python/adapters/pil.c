@@ -16,24 +16,25 @@ static int refuse_view(PyObject *image) {
 /* Pixels of a palette are indices, which look like a grey image. */
 static int check_mode(PyObject *image) {
   PyObject *mode = PyObject_GetAttrString(image, "mode");
-  if (!mode) return vp_raise_from("the PIL image has no mode");
+  if (!mode) return ext_raise_from("the PIL image has no mode");
   bool is_palette = PyUnicode_Check(mode) && (PyUnicode_CompareWithASCIIString(mode, "P") == 0 ||
                                               PyUnicode_CompareWithASCIIString(mode, "PA") == 0);
   if (is_palette) {
-    vp_fail(VC_ERROR_VALUE,
-            "the PIL image has mode \"%S\", whose pixels are indices into a palette, needs values; "
-            "use img.convert(\"RGB\") for its colours, or numpy.array(img) for the indices",
-            mode);
+    ext_fail(
+        VC_ERROR_VALUE,
+        "the PIL image has mode \"%S\", whose pixels are indices into a palette, needs values; "
+        "use img.convert(\"RGB\") for its colours, or numpy.array(img) for the indices",
+        mode);
   }
   Py_DECREF(mode);
   return is_palette ? -1 : 0;
 }
 
-static int import_image(PyObject *image, const vp_options *options, vp_source *out) {
-  if (!vp_may_copy(options)) return refuse_view(image);
+static int import_image(PyObject *image, const ext_options *options, ext_source *out) {
+  if (!ext_may_copy(options)) return refuse_view(image);
   if (check_mode(image) < 0) return -1;
-  return vp_import_array_like(image, options, out);
+  return ext_import_array_like(image, options, out);
 }
 
-const vp_adapter vp_pil_adapter = {
+const ext_adapter ext_pil_adapter = {
     .name = "PIL.Image.Image", .import = import_image, .interleaved = true};

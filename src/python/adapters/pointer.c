@@ -20,12 +20,12 @@ static int read_capsule(PyObject *capsule, vc_view *view) {
     return -1;
   }
   view->data = PyCapsule_GetPointer(capsule, name);
-  return view->data ? 0 : vp_raise_from("the capsule does not give its pointer");
+  return view->data ? 0 : ext_raise_from("the capsule does not give its pointer");
 }
 
 static int read_address(PyObject *pointer, vc_view *view) {
   if (PyCapsule_CheckExact(pointer)) return read_capsule(pointer, view);
-  PyObject *number = vp_integer_of(pointer);
+  PyObject *number = ext_integer_of(pointer);
   if (!number) {
     if (PyErr_Occurred()) return -1;
     PyErr_Format(PyExc_TypeError,
@@ -47,7 +47,7 @@ static int read_address(PyObject *pointer, vc_view *view) {
 
 static int read_axes(PyObject *axes, const char *name, int64_t *out, int32_t *ndim) {
   PyObject *tuple = PyUnicode_Check(axes) ? NULL : PySequence_Tuple(axes);
-  int result = tuple ? vp_axes_read(tuple, out, ndim) : -1;
+  int result = tuple ? ext_axes_read(tuple, out, ndim) : -1;
   Py_XDECREF(tuple);
   if (result < 0 && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError))) {
     PyErr_Format(PyExc_TypeError, "%s is %R, needs a tuple of integers", name, axes);
@@ -61,10 +61,10 @@ static int read_strides(PyObject *strides, vc_view *view) {
   int32_t count;
   if (read_axes(strides, "strides", view->strides, &count) < 0) return -1;
   if (count != view->ndim) {
-    return vp_fail(VC_ERROR_LAYOUT, "strides have %d values and shape has %d, needs one an axis",
-                   (int)count, (int)view->ndim);
+    return ext_fail(VC_ERROR_LAYOUT, "strides have %d values and shape has %d, needs one an axis",
+                    (int)count, (int)view->ndim);
   }
-  return vc_view_check(view, &error) == VC_OK ? 0 : vp_raise(&error);
+  return vc_view_check(view, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
 static int set_packed(vc_view *view) {
@@ -73,7 +73,7 @@ static int set_packed(vc_view *view) {
   uint8_t readonly = view->readonly;
   if (vc_view_packed(view->data, view->device, view->dtype, view->ndim, view->shape, &packed,
                      &error) != VC_OK) {
-    return vp_raise(&error);
+    return ext_raise(&error);
   }
   *view = packed;
   view->readonly = readonly;
@@ -81,7 +81,7 @@ static int set_packed(vc_view *view) {
 }
 
 static int read_bytes(PyObject *pitch, int64_t *out) {
-  PyObject *number = vp_integer_of(pitch);
+  PyObject *number = ext_integer_of(pitch);
   *out = number ? PyLong_AsLongLong(number) : -1;
   Py_XDECREF(number);
   if (!PyErr_Occurred()) {
@@ -102,25 +102,27 @@ static int apply_pitch(PyObject *value, vc_view *view) {
   vc_error error;
   if (read_bytes(value, &pitch) < 0 || set_packed(view) < 0) return -1;
   if (view->ndim < 2) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "pitch= needs rows: a shape of (H, W), (H, W, C) or (N, H, W, C), and shape has "
-                   "1 axis; leave pitch out");
+    return ext_fail(
+        VC_ERROR_LAYOUT,
+        "pitch= needs rows: a shape of (H, W), (H, W, C) or (N, H, W, C), and shape has "
+        "1 axis; leave pitch out");
   }
   int rows = view->ndim == 4;
   int64_t row = view->strides[rows];
   if (pitch < row || pitch % size != 0) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "pitch is %lld bytes and a row of axis %d has %lld, needs as many or more and a "
-                   "multiple of the itemsize %lld; say strides= of memory that is not (H, W), "
-                   "(H, W, C) or (N, H, W, C)",
-                   (long long)pitch, rows, (long long)row, (long long)size);
+    return ext_fail(
+        VC_ERROR_LAYOUT,
+        "pitch is %lld bytes and a row of axis %d has %lld, needs as many or more and a "
+        "multiple of the itemsize %lld; say strides= of memory that is not (H, W), "
+        "(H, W, C) or (N, H, W, C)",
+        (long long)pitch, rows, (long long)row, (long long)size);
   }
   view->strides[rows] = pitch;
   if (rows && __builtin_mul_overflow(view->shape[1], pitch, &view->strides[0])) {
-    return vp_fail(VC_ERROR_LAYOUT, "%lld rows of %lld bytes are more than 64 bits can count",
-                   (long long)view->shape[1], (long long)pitch);
+    return ext_fail(VC_ERROR_LAYOUT, "%lld rows of %lld bytes are more than 64 bits can count",
+                    (long long)view->shape[1], (long long)pitch);
   }
-  return vc_view_check(view, &error) == VC_OK ? 0 : vp_raise(&error);
+  return vc_view_check(view, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
 static int read_layout(PyObject *shape, PyObject *strides, PyObject *pitch, vc_view *view) {
@@ -140,14 +142,14 @@ static int read_layout(PyObject *shape, PyObject *strides, PyObject *pitch, vc_v
  * pointer (an empty image) is where the caller says. */
 static int find_device(PyObject *device, vc_view *view) {
   vc_error error;
-  vp_options asked = {0};
+  ext_options asked = {0};
   vc_device found = {VC_CPU, 0};
-  if (vp_argument_options_device(device, &asked) < 0) return -1;
+  if (ext_argument_options_device(device, &asked) < 0) return -1;
   if (!view->data) {
     view->device = asked.has_device ? asked.device : found;
     return 0;
   }
-  if (vc_cuda_pointer_device(view->data, &found, &error) != VC_OK) return vp_raise(&error);
+  if (vc_cuda_pointer_device(view->data, &found, &error) != VC_OK) return ext_raise(&error);
   view->device = found;
   if (!asked.has_device) return 0;
   bool on_host = found.type == VC_CPU || found.type == VC_CUDA_HOST;
@@ -155,31 +157,31 @@ static int find_device(PyObject *device, vc_view *view) {
                      ? on_host || found.type == VC_CUDA_MANAGED
                      : vc_device_is_gpu(found) && found.id == asked.device.id;
   if (as_said) return 0;
-  return on_host ? vp_fail(VC_ERROR_DEVICE,
-                           "address %p is %s memory, not memory of CUDA device %d; say "
-                           "device=\"cpu\", or move it there first",
-                           view->data, vc_cuda_host_kind(view->data, found), (int)asked.device.id)
-                 : vp_fail(VC_ERROR_DEVICE,
-                           "address %p is memory of CUDA device %d; leave device= out, or say "
-                           "\"cuda:%d\"",
-                           view->data, (int)found.id, (int)found.id);
+  return on_host ? ext_fail(VC_ERROR_DEVICE,
+                            "address %p is %s memory, not memory of CUDA device %d; say "
+                            "device=\"cpu\", or move it there first",
+                            view->data, vc_cuda_host_kind(view->data, found), (int)asked.device.id)
+                 : ext_fail(VC_ERROR_DEVICE,
+                            "address %p is memory of CUDA device %d; leave device= out, or say "
+                            "\"cuda:%d\"",
+                            view->data, (int)found.id, (int)found.id);
 }
 
 /* The owner; a capsule, whose end may be that of the memory; and the stream object, which
  * must live as long as its handle. */
-static int own(PyObject *owner, PyObject *pointer, const vp_stream *stream, vp_source *out) {
+static int own(PyObject *owner, PyObject *pointer, const ext_stream *stream, ext_source *out) {
   PyObject *kept =
       PyTuple_Pack(3, owner ? owner : Py_None, PyCapsule_CheckExact(pointer) ? pointer : Py_None,
                    stream->object ? stream->object : Py_None);
   if (!kept) return -1;
-  out->owner = vp_own(kept);
+  out->owner = ext_own(kept);
   Py_DECREF(kept);
   return 0;
 }
 
 static int read_readonly(PyObject *value, vc_view *view) {
   bool readonly = false;
-  if (vp_argument_bool(value, "readonly", &readonly) < 0) return -1;
+  if (ext_argument_bool(value, "readonly", &readonly) < 0) return -1;
   view->readonly = readonly;
   return 0;
 }
@@ -188,32 +190,32 @@ static PyObject *from_pointer(PyObject *module, PyObject *const *args, Py_ssize_
                               PyObject *kwnames) {
   (void)module;
   enum { PTR, SHAPE, DTYPE, STRIDES, PITCH, DEVICE, OWNER, READONLY, PRODUCER_STREAM };
-  static const vp_signature signature = {"from_pointer",
-                                         3,
-                                         {"ptr", "shape", "dtype", "strides", "pitch", "device",
-                                          "owner", "readonly", "producer_stream", NULL}};
-  PyObject *values[VP_MAX_PARAMETERS];
-  vp_stream stream;
-  vp_source source = {0};
+  static const ext_signature signature = {"from_pointer",
+                                          3,
+                                          {"ptr", "shape", "dtype", "strides", "pitch", "device",
+                                           "owner", "readonly", "producer_stream", NULL}};
+  PyObject *values[EXT_MAX_PARAMETERS];
+  ext_stream stream;
+  ext_source source = {0};
   vc_view *view = &source.view;
-  if (vp_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
+  if (ext_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (read_address(values[PTR], view) < 0) return NULL;
-  if (vp_argument_dtype(values[DTYPE], "dtype", &view->dtype) < 0) return NULL;
+  if (ext_argument_dtype(values[DTYPE], "dtype", &view->dtype) < 0) return NULL;
   if (read_readonly(values[READONLY], view) < 0 || find_device(values[DEVICE], view) < 0)
     return NULL;
   if (read_layout(values[SHAPE], values[STRIDES], values[PITCH], view) < 0) return NULL;
-  if (vp_stream_read(values[PRODUCER_STREAM], "producer_stream", &stream) < 0) return NULL;
+  if (ext_stream_read(values[PRODUCER_STREAM], "producer_stream", &stream) < 0) return NULL;
   source.has_producer = true;
   source.producer = stream.given ? stream.handle : VC_STREAM_LEGACY;
   if (!vc_device_is_gpu(view->device)) source.producer = VC_STREAM_NONE;
   if (own(values[OWNER], values[PTR], &stream, &source) < 0) return NULL;
-  PyObject *made = vp_view_new(&source);
-  vp_release(&source.owner);
+  PyObject *made = ext_view_new(&source);
+  ext_release(&source.owner);
   return made;
 }
 
-PyMethodDef vp_pointer_methods[] = {
-    VP_METHOD(
+PyMethodDef ext_pointer_methods[] = {
+    EXT_METHOD(
         from_pointer,
         "from_pointer($module, /, ptr, shape, dtype, *, strides=None, pitch=None, device=None, "
         "owner=None, readonly=False, producer_stream=None)\n--\n\n"

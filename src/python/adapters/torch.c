@@ -27,21 +27,21 @@ static int load_from_dlpack(void) {
 static int find_all(PyObject *module) {
   PyObject *tensor = PyObject_GetAttrString(module, "Tensor");
   int result = tensor ? load_from_dlpack() : -1;
-  if (result == 0) torch.api = vp_exchange_api((PyTypeObject *)tensor);
-  if (result == 0) result = vp_torch_import_load(module, torch.api);
+  if (result == 0) torch.api = ext_exchange_api((PyTypeObject *)tensor);
+  if (result == 0) result = ext_torch_import_load(module, torch.api);
   Py_XDECREF(tensor);
   return result;
 }
 
 static bool is_loaded(void) {
-  return VP_READ(torch.loaded) || vp_load("torch", &torch.loaded, find_all) == 0;
+  return EXT_READ(torch.loaded) || ext_load("torch", &torch.loaded, find_all) == 0;
 }
 
 /* --- import */
 
-static int import_tensor(PyObject *tensor, const vp_options *options, vp_source *out) {
+static int import_tensor(PyObject *tensor, const ext_options *options, ext_source *out) {
   (void)options;
-  return is_loaded() ? vp_torch_import(tensor, out) : -1;
+  return is_loaded() ? ext_torch_import(tensor, out) : -1;
 }
 
 /* --- export */
@@ -49,18 +49,18 @@ static int import_tensor(PyObject *tensor, const vp_options *options, vp_source 
 static int check_export(const vc_view *view) {
   int64_t itemsize = (int64_t)vc_dtype_size(view->dtype);
   if (view->readonly) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the image is read-only and a torch tensor is writable; allow a copy with "
-                   "copy=None, or copy it first (NumPy: .copy())");
+    return ext_fail(VC_ERROR_VALUE,
+                    "the image is read-only and a torch tensor is writable; allow a copy with "
+                    "copy=None, or copy it first (NumPy: .copy())");
   }
   for (int axis = 0; axis < view->ndim; axis++) {
     int64_t stride = view->strides[axis];
     if (view->shape[axis] > 1 && (stride < 0 || stride & (itemsize - 1))) {
-      return vp_fail(VC_ERROR_LAYOUT,
-                     "image axis %d has stride %lld bytes, and torch needs a multiple of %lld "
-                     "that is not negative; make a packed copy first "
-                     "(cupy.ascontiguousarray(), numpy.ascontiguousarray())",
-                     axis, (long long)stride, (long long)itemsize);
+      return ext_fail(VC_ERROR_LAYOUT,
+                      "image axis %d has stride %lld bytes, and torch needs a multiple of %lld "
+                      "that is not negative; make a packed copy first "
+                      "(cupy.ascontiguousarray(), numpy.ascontiguousarray())",
+                      axis, (long long)stride, (long long)itemsize);
     }
   }
   return 0;
@@ -73,43 +73,43 @@ static void (*delete_export)(DLManagedTensorVersioned *);
 
 static void delete_watched(DLManagedTensorVersioned *tensor) {
   deleted = tensor;
-  VP_READ(delete_export)(tensor);
+  EXT_READ(delete_export)(tensor);
 }
 
 /* torch ends a tensor without the GIL. Where that can be had without waiting, a Python
  * object that others hold too is counted down: a pending call costs more than the GIL. */
 static void delete_object(DLManagedTensorVersioned *tensor) {
-  vp_gil gil = vp_gil_take_if_free();
+  ext_gil gil = ext_gil_take_if_free();
   delete_watched(tensor);
-  vp_gil_leave(gil);
+  ext_gil_leave(gil);
 }
 
-static PyObject *export_fast(vp_source *source) {
+static PyObject *export_fast(ext_source *source) {
   vc_error error;
   DLManagedTensorVersioned *tensor;
-  bool is_object = vp_owned_object(&source->owner) != NULL;
+  bool is_object = ext_owned_object(&source->owner) != NULL;
   if (vc_dlpack_versioned_from_view(&source->view, &source->owner, 0, &tensor, &error) != VC_OK) {
-    vp_raise(&error);
+    ext_raise(&error);
     return NULL;
   }
-  VP_WRITE(delete_export, tensor->deleter); /* the same function each time */
+  EXT_WRITE(delete_export, tensor->deleter); /* the same function each time */
   tensor->deleter = is_object ? delete_object : delete_watched;
   deleted = NULL;
   void *result = NULL;
   if (torch.api->managed_tensor_to_py_object_no_sync(tensor, &result) == 0) return result;
-  if (deleted != tensor) VP_READ(delete_export)(tensor);
+  if (deleted != tensor) EXT_READ(delete_export)(tensor);
   return NULL;
 }
 
-static PyObject *export_slow(vp_source *source) {
-  PyObject *capsule = vp_export_capsule(source, false);
+static PyObject *export_slow(ext_source *source) {
+  PyObject *capsule = ext_export_capsule(source, false);
   if (!capsule) return NULL;
   PyObject *tensor = PyObject_CallOneArg(torch.from_dlpack, capsule);
   Py_DECREF(capsule);
   return tensor;
 }
 
-static PyObject *export_tensor(vp_source *source, const vp_options *options) {
+static PyObject *export_tensor(ext_source *source, const ext_options *options) {
   (void)options;
   if (!is_loaded()) return NULL;
   if (check_export(&source->view) < 0) return NULL;
@@ -118,7 +118,7 @@ static PyObject *export_tensor(vp_source *source, const vp_options *options) {
   PyObject *tensor = torch.api && torch.api->managed_tensor_to_py_object_no_sync
                          ? export_fast(source)
                          : export_slow(source);
-  if (!tensor) vp_raise_from("torch does not take this image");
+  if (!tensor) ext_raise_from("torch does not take this image");
   return tensor;
 }
 
@@ -130,7 +130,7 @@ static vc_stream current_stream(int32_t device) {
     PyErr_Clear(); /* the export will say it */
     return VC_STREAM_LEGACY;
   }
-  if (device < 0 || !torch.api || !torch.api->current_work_stream) return vp_torch_stream(device);
+  if (device < 0 || !torch.api || !torch.api->current_work_stream) return ext_torch_stream(device);
   if (torch.api->current_work_stream(kDLCUDA, device, &stream) != 0) {
     PyErr_Clear(); /* a torch without CUDA: the export will say it */
     return VC_STREAM_LEGACY;
@@ -138,15 +138,15 @@ static vc_stream current_stream(int32_t device) {
   return stream ? (vc_stream)stream : VC_STREAM_LEGACY;
 }
 
-const char *vp_torch_path(void) {
-  return !VP_READ(torch.loaded) ? NULL : torch.api ? "exchange table" : "torch.utils.dlpack";
+const char *ext_torch_path(void) {
+  return !EXT_READ(torch.loaded) ? NULL : torch.api ? "exchange table" : "torch.utils.dlpack";
 }
 
-const vp_adapter vp_torch_adapter = {
+const ext_adapter ext_torch_adapter = {
     .name = "torch.Tensor",
     .import = import_tensor,
     .export = export_tensor,
     .current = current_stream,
-    .check_out = vp_torch_check_out,
-    .wrote = vp_torch_wrote,
+    .check_out = ext_torch_check_out,
+    .wrote = ext_torch_wrote,
 };

@@ -12,12 +12,12 @@ static struct {
   const DLPackExchangeAPI *api;
   PyObject *tensor, *parameter; /* classes, whose attributes are torch's own */
   PyObject *to_dlpack;
-  vp_function is_overridden;        /* whether other code answers for a tensor */
+  ext_function is_overridden;       /* whether other code answers for a tensor */
   PyObject *disable, *enter, *exit; /* a context manager: within it, only torch does */
   /* Of torch's own classes, whatever a subclass or an object overrides. */
-  PyObject *requires_grad; /* for vp_ask */
-  vp_function untyped_storage, is_neg, is_conj, is_floating_point, is_complex;
-  vp_function data_ptr, nbytes; /* of a storage */
+  PyObject *requires_grad; /* for ext_ask */
+  ext_function untyped_storage, is_neg, is_conj, is_floating_point, is_complex;
+  ext_function data_ptr, nbytes; /* of a storage */
 } torch;
 
 static PyObject *find(PyObject *module, const char *holder, const char *name) {
@@ -30,7 +30,7 @@ static PyObject *find(PyObject *module, const char *holder, const char *name) {
 static int find_functions(PyObject *module) {
   const struct {
     const char *holder, *name;
-    vp_function *out;
+    ext_function *out;
   } functions[] = {
       {"_C", "_has_torch_function_unary", &torch.is_overridden},
       {"Tensor", "untyped_storage", &torch.untyped_storage},
@@ -43,7 +43,7 @@ static int find_functions(PyObject *module) {
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     PyObject *found = find(module, functions[i].holder, functions[i].name);
-    if (vp_function_prepare(found, functions[i].out) < 0) return -1;
+    if (ext_function_prepare(found, functions[i].out) < 0) return -1;
   }
   return 0;
 }
@@ -61,9 +61,9 @@ static int find_objects(PyObject *module) {
   return torch.enter && torch.exit && torch.to_dlpack ? 0 : -1;
 }
 
-int vp_torch_import_load(PyObject *module, const DLPackExchangeAPI *api) {
+int ext_torch_import_load(PyObject *module, const DLPackExchangeAPI *api) {
   if (find_objects(module) < 0 || find_functions(module) < 0) return -1;
-  if (vp_find_attribute(torch.tensor, "requires_grad", &torch.requires_grad) < 0) return -1;
+  if (ext_find_attribute(torch.tensor, "requires_grad", &torch.requires_grad) < 0) return -1;
   bool is_fast = api && api->dltensor_from_py_object_no_sync;
   torch.api = is_fast ? api : NULL;
   return 0;
@@ -78,33 +78,33 @@ static int is_true(PyObject *answer) {
   return truth;
 }
 
-static int says(const vp_function *function, PyObject *tensor) {
-  return is_true(vp_call(function, tensor));
+static int says(const ext_function *function, PyObject *tensor) {
+  return is_true(ext_call(function, tensor));
 }
 
 /* --- what DLPack can't say, and torch does not check: what is done through the memory
  * would pass autograd by, or show bits that are not the values */
 
 static int check_meaning(PyObject *tensor, bool is_complex) {
-  int grad = is_true(vp_ask(torch.requires_grad, tensor));
+  int grad = is_true(ext_ask(torch.requires_grad, tensor));
   if (grad > 0) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the tensor requires grad, and autograd does not see what is read or written "
-                   "through its memory; use tensor.detach()");
+    return ext_fail(VC_ERROR_VALUE,
+                    "the tensor requires grad, and autograd does not see what is read or written "
+                    "through its memory; use tensor.detach()");
   }
   int negative = grad < 0 ? -1 : says(&torch.is_neg, tensor);
   if (negative > 0) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the tensor has its negative bit set: its memory holds the negated values; "
-                   "use tensor.resolve_neg()");
+    return ext_fail(VC_ERROR_VALUE,
+                    "the tensor has its negative bit set: its memory holds the negated values; "
+                    "use tensor.resolve_neg()");
   }
   int conjugate = negative < 0 || !is_complex ? negative : says(&torch.is_conj, tensor);
   if (conjugate > 0) {
-    return vp_fail(VC_ERROR_VALUE,
-                   "the tensor has its conjugate bit set: its memory holds the conjugate "
-                   "values; use tensor.resolve_conj()");
+    return ext_fail(VC_ERROR_VALUE,
+                    "the tensor has its conjugate bit set: its memory holds the conjugate "
+                    "values; use tensor.resolve_conj()");
   }
-  return conjugate < 0 ? vp_raise_from("the tensor does not say whether it requires grad") : 0;
+  return conjugate < 0 ? ext_raise_from("the tensor does not say whether it requires grad") : 0;
 }
 
 /* --- descriptions. What they read is copied at once. */
@@ -117,26 +117,26 @@ static int describe_by_table(PyObject *tensor, vc_view *view) {
   vc_error error;
   DLTensor described;
   if (torch.api->dltensor_from_py_object_no_sync(tensor, &described) != 0) {
-    return vp_torch_refuse(tensor);
+    return ext_torch_refuse(tensor);
   }
   vc_status status = vc_view_from_dltensor(&described, view, &error);
   DLDataType dtype = described.dtype;
   if (needs_meaning(dtype) && check_meaning(tensor, dtype.code == kDLComplex) < 0) return -1;
-  return status == VC_OK ? 0 : vp_raise(&error);
+  return status == VC_OK ? 0 : ext_raise(&error);
 }
 
 /* The capsule's own reference is one to the tensor, and given back. */
 static int describe_by_capsule(PyObject *tensor, vc_view *view) {
-  vp_source described = {0};
+  ext_source described = {0};
   int complex = says(&torch.is_complex, tensor);
   int floating = complex ? complex : says(&torch.is_floating_point, tensor);
-  if (floating < 0) return vp_raise_from("the tensor does not tell its dtype");
+  if (floating < 0) return ext_raise_from("the tensor does not tell its dtype");
   if (floating > 0 && check_meaning(tensor, complex) < 0) return -1;
   PyObject *capsule = PyObject_CallOneArg(torch.to_dlpack, tensor);
-  if (!capsule) return vp_torch_refuse(tensor);
-  int result = vp_import_capsule(capsule, false, &described);
+  if (!capsule) return ext_torch_refuse(tensor);
+  int result = ext_import_capsule(capsule, false, &described);
   Py_DECREF(capsule);
-  vp_release(&described.owner);
+  ext_release(&described.owner);
   *view = described.view;
   return result;
 }
@@ -147,16 +147,16 @@ static int describe_by_capsule(PyObject *tensor, vc_view *view) {
  * the tensor meanwhile. */
 static int check_within(PyObject *storage, const vc_view *view) {
   uintptr_t start, bytes;
-  if (vp_read_size(vp_call(&torch.data_ptr, storage), &start) < 0 ||
-      vp_read_size(vp_call(&torch.nbytes, storage), &bytes) < 0) {
-    return vp_raise_from("the tensor's storage does not tell its memory");
+  if (ext_read_size(ext_call(&torch.data_ptr, storage), &start) < 0 ||
+      ext_read_size(ext_call(&torch.nbytes, storage), &bytes) < 0) {
+    return ext_raise_from("the tensor's storage does not tell its memory");
   }
-  if (vp_lies_within(view, start, bytes)) return 0;
-  return vp_fail(VC_ERROR_VALUE,
-                 "the tensor's data, shape and strides reach beyond its storage of %zu bytes: its "
-                 "class changed it while it was read, or says what is not so; convert the tensor "
-                 "that holds the memory",
-                 (size_t)bytes);
+  if (ext_lies_within(view, start, bytes)) return 0;
+  return ext_fail(VC_ERROR_VALUE,
+                  "the tensor's data, shape and strides reach beyond its storage of %zu bytes: its "
+                  "class changed it while it was read, or says what is not so; convert the tensor "
+                  "that holds the memory",
+                  (size_t)bytes);
 }
 
 /* torch's own classes say of themselves what is so. */
@@ -166,13 +166,13 @@ static bool is_trusted(PyObject *tensor) {
 }
 
 /* The storage comes first: what is described after it can only be of it, or is refused. */
-static int read_tensor(PyObject *tensor, vp_source *out) {
-  PyObject *storage = vp_call(&torch.untyped_storage, tensor);
-  if (!storage) return vp_torch_refuse(tensor);
+static int read_tensor(PyObject *tensor, ext_source *out) {
+  PyObject *storage = ext_call(&torch.untyped_storage, tensor);
+  if (!storage) return ext_torch_refuse(tensor);
   int result =
       torch.api ? describe_by_table(tensor, &out->view) : describe_by_capsule(tensor, &out->view);
   if (result == 0 && !is_trusted(tensor)) result = check_within(storage, &out->view);
-  if (result == 0) out->owner = vp_own(storage);
+  if (result == 0) out->owner = ext_own(storage);
   Py_DECREF(storage);
   return result;
 }
@@ -188,7 +188,7 @@ static void leave(PyObject *guard) {
 
 /* With the code disabled that would answer for torch: __torch_function__ of a subclass,
  * and modes, such as that of torch.set_default_device(). */
-static int read_undisturbed(PyObject *tensor, vp_source *out) {
+static int read_undisturbed(PyObject *tensor, ext_source *out) {
   PyObject *guard = PyObject_CallNoArgs(torch.disable);
   PyObject *entered = guard ? PyObject_CallOneArg(torch.enter, guard) : NULL;
   int result = entered ? read_tensor(tensor, out) : -1;
@@ -198,7 +198,7 @@ static int read_undisturbed(PyObject *tensor, vp_source *out) {
   return result;
 }
 
-int vp_torch_import(PyObject *tensor, vp_source *out) {
+int ext_torch_import(PyObject *tensor, ext_source *out) {
   int overridden = says(&torch.is_overridden, tensor);
   if (overridden < 0) return -1;
   return overridden ? read_undisturbed(tensor, out) : read_tensor(tensor, out);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a torch.Tensor: what its memory looks like, and the storage behind it. */
-#ifndef VP_TORCH_IMPORT_H
-#define VP_TORCH_IMPORT_H
+#ifndef VIEWCAST_PYTHON_ADAPTERS_TORCH_IMPORT_H
+#define VIEWCAST_PYTHON_ADAPTERS_TORCH_IMPORT_H
 
 #include <dlpack/dlpack.h>
 
-#include "source.h"
+#include "owner.h"
 
 /* Finds what reading needs of the module. `api` is torch's exchange table, or NULL
  * where torch.utils.dlpack is used instead. */
-int vp_torch_import_load(PyObject *module, const DLPackExchangeAPI *api);
+int ext_torch_import_load(PyObject *module, const DLPackExchangeAPI *api);
 
 /* Describes a tensor. The owner is its untyped_storage(): the memory itself, which the
  * tensor may exchange for another (tensor.data = x, set_(), torch.utils.swap_tensors(),
  * module.half()), and goes on being able to. */
-int vp_torch_import(PyObject *tensor, vp_source *out);
+int ext_torch_import(PyObject *tensor, ext_source *out);
 
 #endif

@@ -29,7 +29,7 @@ static int find_all(PyObject *module) {
 }
 
 static bool is_loaded(void) {
-  return VP_READ(torch.loaded) || vp_load("torch", &torch.loaded, find_all) == 0;
+  return EXT_READ(torch.loaded) || ext_load("torch", &torch.loaded, find_all) == 0;
 }
 
 /* Takes the answer. */
@@ -39,23 +39,23 @@ static int is_true(PyObject *answer) {
   return truth;
 }
 
-int vp_torch_check_out(PyObject *tensor) {
+int ext_torch_check_out(PyObject *tensor) {
   if (!is_loaded()) return -1;
   int inference = is_true(PyObject_CallOneArg(torch.is_inference, tensor));
   if (inference == 0) return 0;
   int allowed = inference < 0 ? -1 : is_true(PyObject_CallNoArgs(torch.in_inference_mode));
-  if (allowed < 0) return vp_raise_from("the tensor does not say whether it may be written");
+  if (allowed < 0) return ext_raise_from("the tensor does not say whether it may be written");
   if (allowed) return 0;
-  return vp_fail(
+  return ext_fail(
       VC_ERROR_VALUE,
       "the tensor was made in torch.inference_mode(): Inplace update to inference tensor "
       "outside InferenceMode is not allowed; write into tensor.clone(), or call within "
       "torch.inference_mode()");
 }
 
-int vp_torch_wrote(PyObject *tensor) {
+int ext_torch_wrote(PyObject *tensor) {
   if (!is_loaded()) return -1;
   PyObject *done = PyObject_CallOneArg(torch.increment_version, tensor);
   Py_XDECREF(done);
-  return done ? 0 : vp_raise_from("out was written, and torch does not count it");
+  return done ? 0 : ext_raise_from("out was written, and torch does not count it");
 }

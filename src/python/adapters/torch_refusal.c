@@ -57,7 +57,7 @@ static const char *kind_of(PyObject *tensor) {
   return NULL;
 }
 
-int vp_torch_refuse(PyObject *tensor) {
+int ext_torch_refuse(PyObject *tensor) {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   const char *kind = kind_of(tensor);
@@ -66,14 +66,14 @@ int vp_torch_refuse(PyObject *tensor) {
   const char *name = Py_TYPE(tensor)->tp_name;
   int result;
   if (kind) {
-    result = vp_raise_from("%.200s can't be seen as memory: %s", name, kind);
+    result = ext_raise_from("%.200s can't be seen as memory: %s", name, kind);
   } else if (layout) {
-    result = vp_raise_from(
+    result = ext_raise_from(
         "%.200s can't be seen as memory: its layout is %U, and a dense tensor "
         "is needed; use tensor.to_dense()",
         name, layout);
   } else {
-    result = vp_raise_from(
+    result = ext_raise_from(
         "%.200s can't be seen as memory: a dense tensor is needed, and fake, "
         "wrapper and zero tensors have no memory of their own; pass the tensor "
         "that holds it",

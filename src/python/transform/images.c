@@ -10,15 +10,15 @@
 
 /* --- import */
 
-static int import_one(PyObject *image, const vp_options *options, vp_image *out) {
-  out->source = (vp_source){0};
+static int import_one(PyObject *image, const ext_options *options, ext_image *out) {
+  out->source = (ext_source){0};
   out->is_unfilled = false;
-  out->from = vp_adapter_of(image);
+  out->from = ext_adapter_of(image);
   return PyErr_Occurred() ? -1 : out->from->import(image, options, &out->source);
 }
 
 /* Importing may run Python code, which may change the list. */
-static int import_list(PyObject *list, const vp_options *options, vp_images *out) {
+static int import_list(PyObject *list, const ext_options *options, ext_images *out) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
   if (count == 0) {
     PyErr_SetString(PyExc_ValueError, "the list is empty, needs at least one image");
@@ -31,7 +31,7 @@ static int import_list(PyObject *list, const vp_options *options, vp_images *out
   }
   out->views = (vc_view *)(out->items + count);
   for (Py_ssize_t i = 0; i < count; i++) {
-    PyObject *image = vp_item(list, i);
+    PyObject *image = ext_item(list, i);
     if (!image) {
       PyErr_SetString(PyExc_RuntimeError, "the list of images became shorter while it was read");
       return -1;
@@ -40,14 +40,15 @@ static int import_list(PyObject *list, const vp_options *options, vp_images *out
     out->count++;
     Py_DECREF(image);
     if (result < 0) {
-      return vp_raise_at(i, out->of);
+      return ext_raise_at(i, out->of);
     }
     out->views[i] = out->items[i].source.view;
   }
   return 0;
 }
 
-int vp_images_import(PyObject *image, const vp_options *options, const char *of, vp_images *out) {
+int ext_images_import(PyObject *image, const ext_options *options, const char *of,
+                      ext_images *out) {
   out->of = of;
   out->count = 0;
   out->items = NULL;
@@ -61,7 +62,7 @@ int vp_images_import(PyObject *image, const vp_options *options, const char *of,
   return result;
 }
 
-void vp_images_take(const vp_adapter *from, vp_source *source, vp_images *out) {
+void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out) {
   out->count = 1;
   out->is_list = false;
   out->of = "";
@@ -74,8 +75,8 @@ void vp_images_take(const vp_adapter *from, vp_source *source, vp_images *out) {
   source->owner = (vc_owner){0};
 }
 
-void vp_images_release(vp_images *images) {
-  for (size_t i = 0; i < images->count; i++) vp_release(&images->items[i].source.owner);
+void ext_images_release(ext_images *images) {
+  for (size_t i = 0; i < images->count; i++) ext_release(&images->items[i].source.owner);
   if (images->items != &images->one) free(images->items);
   images->items = NULL;
   images->count = 0;
@@ -83,42 +84,42 @@ void vp_images_release(vp_images *images) {
 
 /* --- where */
 
-vc_device vp_device_of(const vc_view *view) {
+vc_device ext_device_of(const vc_view *view) {
   if (!vc_device_is_gpu(view->device)) return (vc_device){VC_CPU, 0};
   return (vc_device){VC_CUDA, view->device.id};
 }
 
-bool vp_device_same(vc_device a, vc_device b) { return a.type == b.type && a.id == b.id; }
+bool ext_device_same(vc_device a, vc_device b) { return a.type == b.type && a.id == b.id; }
 
-vp_device_text vp_device_name(vc_device device) {
-  vp_device_text out = {"host memory"};
+ext_device_text ext_device_name(vc_device device) {
+  ext_device_text out = {"host memory"};
   if (vc_device_is_gpu(device)) PyOS_snprintf(out.text, sizeof out.text, "cuda:%d", device.id);
   return out;
 }
 
 /* A description may name a device that is not there; found before a library is asked for
  * memory on it, with an exception of its own. */
-static int check_exists(const vp_images *images, vc_device device) {
+static int check_exists(const ext_images *images, vc_device device) {
   int32_t count = vc_cuda_device_count();
   if (!vc_device_is_gpu(device) || (device.id >= 0 && device.id < count)) return 0;
-  return vp_fail(
+  return ext_fail(
       VC_ERROR_DEVICE,
       "%s%s says that it is on cuda:%d and this process sees %d CUDA devices; pass memory "
       "of the host or of a device that is there",
       images->is_list ? "image 0" : "the image", images->of, (int)device.id, (int)count);
 }
 
-int vp_images_device(const vp_images *images, vc_device *out) {
-  *out = vp_device_of(&images->views[0]);
+int ext_images_device(const ext_images *images, vc_device *out) {
+  *out = ext_device_of(&images->views[0]);
   if (check_exists(images, *out) < 0) return -1;
   for (size_t i = 1; i < images->count; i++) {
-    vc_device other = vp_device_of(&images->views[i]);
-    if (vp_device_same(*out, other)) continue;
-    return vp_fail(VC_ERROR_DEVICE,
-                   "image %zu%s is in %s and image 0%s in %s, needs images of one device; bring "
-                   "them together first (vc.as_tensor(x, device=, copy=None))",
-                   i, images->of, vp_device_name(other).text, images->of,
-                   vp_device_name(*out).text);
+    vc_device other = ext_device_of(&images->views[i]);
+    if (ext_device_same(*out, other)) continue;
+    return ext_fail(VC_ERROR_DEVICE,
+                    "image %zu%s is in %s and image 0%s in %s, needs images of one device; bring "
+                    "them together first (vc.as_tensor(x, device=, copy=None))",
+                    i, images->of, ext_device_name(other).text, images->of,
+                    ext_device_name(*out).text);
   }
   return 0;
 }
@@ -126,38 +127,38 @@ int vp_images_device(const vp_images *images, vc_device *out) {
 /* --- how */
 
 /* Images (H, W) in a list that holds one with an axis of one channel get that axis. */
-static void level_ranks(const vp_images *images, bool planar) {
+static void level_ranks(const ext_images *images, bool planar) {
   size_t i = 0;
   while (i < images->count && images->views[i].ndim != 3) i++;
   if (i == images->count || images->views[i].shape[planar ? 0 : 2] != 1) return;
   for (i = 0; i < images->count; i++) {
-    if (images->views[i].ndim == 2) vp_layout_add_channel(&images->views[i], planar);
+    if (images->views[i].ndim == 2) ext_layout_add_channel(&images->views[i], planar);
   }
 }
 
 /* Checks each image's axes. (N, H, W) gets an axis of channels, which a transform needs. */
-static int read_axes(const vp_images *images, const vp_layout *layout) {
-  vp_place place = images->is_list ? VP_IN_LIST : VP_OR_BATCH;
+static int read_axes(const ext_images *images, const ext_layout *layout) {
+  ext_place place = images->is_list ? EXT_IN_LIST : EXT_OR_BATCH;
   for (size_t i = 0; i < images->count; i++) {
-    const vp_adapter *from = images->items[i].from;
+    const ext_adapter *from = images->items[i].from;
     vc_view *view = &images->views[i];
-    if (vp_layout_check(layout, from, view, place) < 0) {
-      return images->is_list ? vp_raise_at((Py_ssize_t)i, images->of) : -1;
+    if (ext_layout_check(layout, from, view, place) < 0) {
+      return images->is_list ? ext_raise_at((Py_ssize_t)i, images->of) : -1;
     }
     bool stack = layout->batch && layout->flat && view->ndim == 3 && !from->interleaved;
-    if (stack) vp_layout_add_channel(view, false);
+    if (stack) ext_layout_add_channel(view, false);
   }
   if (images->is_list) level_ranks(images, layout->planar);
   return 0;
 }
 
-int vp_images_read(const vp_images *images, const vp_layout *layout, vp_geometry *out) {
+int ext_images_read(const ext_images *images, const ext_layout *layout, ext_geometry *out) {
   if (read_axes(images, layout) < 0) return -1;
   const vc_view *view = &images->views[0];
   bool four = view->ndim == 4, planar = layout->planar;
   const int64_t *shape = view->shape + four;
   bool axis = view->ndim > 2;
-  *out = (vp_geometry){
+  *out = (ext_geometry){
       .images = images->is_list ? (int64_t)images->count * (four ? view->shape[0] : 1)
                 : four          ? view->shape[0]
                                 : 1,
@@ -171,14 +172,14 @@ int vp_images_read(const vp_images *images, const vp_layout *layout, vp_geometry
   return 0;
 }
 
-int64_t vp_channels_of(const vc_view *view, bool planar) {
+int64_t ext_channels_of(const vc_view *view, bool planar) {
   return view->ndim == 2 ? 1 : view->shape[(view->ndim == 4) + (planar ? 0 : 2)];
 }
 
-vc_view vp_images_at(const vp_images *images, size_t index) {
+vc_view ext_images_at(const ext_images *images, size_t index) {
   if (images->is_list && images->count > 1) return images->views[index];
   const vc_view *view = &images->views[0];
-  return view->ndim == 4 ? vp_batch_image(view, (int64_t)index) : *view;
+  return view->ndim == 4 ? ext_batch_image(view, (int64_t)index) : *view;
 }
 
 /* --- whether they make one batch */
@@ -191,7 +192,7 @@ static bool is_of_dtype(const vc_view *a, const vc_view *b) {
   return a->dtype.code == b->dtype.code && a->dtype.bits == b->dtype.bits;
 }
 
-bool vp_images_are_alike(const vp_images *images) {
+bool ext_images_are_alike(const ext_images *images) {
   const vc_view *first = &images->views[0];
   for (size_t i = 1; i < images->count; i++) {
     const vc_view *view = &images->views[i];
@@ -202,7 +203,7 @@ bool vp_images_are_alike(const vp_images *images) {
 
 /* How images of other shapes can be converted: of two sizes, each into its part of one
  * batch. */
-static const char *advice(const vc_view *a, const vc_view *b, const vp_request *request) {
+static const char *advice(const vc_view *a, const vc_view *b, const ext_request *request) {
   int channel = a->ndim - (request->options.from.planar ? 3 : 1);
   bool sizes = a->ndim == b->ndim && (a->ndim == 2 || a->shape[channel] == b->shape[channel]);
   if (!sizes) return "convert each by itself first (channels=)";
@@ -214,30 +215,30 @@ static const char *advice(const vc_view *a, const vc_view *b, const vp_request *
                "batch";
 }
 
-static int refuse_shape(const vp_images *images, size_t index, const vp_request *request) {
+static int refuse_shape(const ext_images *images, size_t index, const ext_request *request) {
   const vc_view *first = &images->views[0], *other = &images->views[index];
-  PyObject *shapes[2] = {vp_axes_tuple(first->shape, first->ndim),
-                         vp_axes_tuple(other->shape, other->ndim)};
+  PyObject *shapes[2] = {ext_axes_tuple(first->shape, first->ndim),
+                         ext_axes_tuple(other->shape, other->ndim)};
   if (shapes[0] && shapes[1]) {
-    vp_fail(VC_ERROR_LAYOUT,
-            "image %zu has the shape %S and image 0 %S, needs one shape for a batch; %s", index,
-            shapes[1], shapes[0], advice(first, other, request));
+    ext_fail(VC_ERROR_LAYOUT,
+             "image %zu has the shape %S and image 0 %S, needs one shape for a batch; %s", index,
+             shapes[1], shapes[0], advice(first, other, request));
   }
   Py_XDECREF(shapes[0]);
   Py_XDECREF(shapes[1]);
   return -1;
 }
 
-int vp_images_check_alike(const vp_images *images, const vp_request *request) {
+int ext_images_check_alike(const ext_images *images, const ext_request *request) {
   const vc_view *first = &images->views[0];
   for (size_t i = 1; i < images->count; i++) {
     const vc_view *view = &images->views[i];
     if (!is_of_shape(first, view)) return refuse_shape(images, i, request);
     if (is_of_dtype(first, view)) continue;
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "image %zu is %s and image 0 %s, needs one dtype for a batch; convert each by "
-                   "itself first (dtype=)",
-                   i, vc_dtype_name(view->dtype), vc_dtype_name(first->dtype));
+    return ext_fail(VC_ERROR_LAYOUT,
+                    "image %zu is %s and image 0 %s, needs one dtype for a batch; convert each by "
+                    "itself first (dtype=)",
+                    i, vc_dtype_name(view->dtype), vc_dtype_name(first->dtype));
   }
   return 0;
 }

@@ -1,72 +1,72 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sources of a transform, or the images of out=: one, or a list. */
-#ifndef VP_TRANSFORM_IMAGES_H
-#define VP_TRANSFORM_IMAGES_H
+#ifndef VIEWCAST_PYTHON_TRANSFORM_IMAGES_H
+#define VIEWCAST_PYTHON_TRANSFORM_IMAGES_H
 
 #include "adapters/adapter.h"
 #include "transform/request.h"
 
-typedef struct vp_image {
-  const vp_adapter *from;
-  vp_source source;
+typedef struct ext_image {
+  const ext_adapter *from;
+  ext_source source;
   bool is_unfilled; /* of out=: an object without memory, which the call creates */
-} vp_image;
+} ext_image;
 
-typedef struct vp_images {
+typedef struct ext_images {
   size_t count;
   bool is_list;   /* as the caller gave them */
   const char *of; /* in messages, after an image's number: "" or " of out" */
-  vp_image *items;
+  ext_image *items;
   vc_view *views; /* of the items, side by side; staged ones are elsewhere */
-  vp_image one;   /* room for the usual case */
+  ext_image one;  /* room for the usual case */
   vc_view one_view;
-} vp_images;
+} ext_images;
 
 /* Imports an image, or each of a list or tuple of them. The options are those of
  * an import; `of` is the field. To be released in any case. */
-int vp_images_import(PyObject *image, const vp_options *options, const char *of, vp_images *out);
+int ext_images_import(PyObject *image, const ext_options *options, const char *of, ext_images *out);
 
 /* One image that was imported already (taken). */
-void vp_images_take(const vp_adapter *from, vp_source *source, vp_images *out);
+void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out);
 
-void vp_images_release(vp_images *images);
+void ext_images_release(ext_images *images);
 
 /* The device that all of them are on: {VC_CUDA, id} or {VC_CPU, 0}. DeviceError
  * names two that differ. */
-int vp_images_device(const vp_images *images, vc_device *out);
+int ext_images_device(const ext_images *images, vc_device *out);
 
 /* What kind of memory a transform takes it for. */
-vc_device vp_device_of(const vc_view *view);
-bool vp_device_same(vc_device a, vc_device b);
+vc_device ext_device_of(const vc_view *view);
+bool ext_device_same(vc_device a, vc_device b);
 
 /* "cuda:1" or "host memory". */
-typedef struct vp_device_text {
+typedef struct ext_device_text {
   char text[24];
-} vp_device_text;
-vp_device_text vp_device_name(vc_device device);
+} ext_device_text;
+ext_device_text ext_device_name(vc_device device);
 
 /* How their axes are read. */
-typedef struct vp_geometry {
+typedef struct ext_geometry {
   int64_t images, rows, cols, channels;
   bool batch; /* a list, or four axes */
   bool planar;
   bool channel_axis; /* the source has one */
-} vp_geometry;
+} ext_geometry;
 
 /* Reads the first image's axes, as from_layout= says or as they look; sees that
  * all can be read so, and adds an axis of channels to views (N, H, W). LayoutError. */
-int vp_images_read(const vp_images *images, const vp_layout *layout, vp_geometry *out);
+int ext_images_read(const ext_images *images, const ext_layout *layout, ext_geometry *out);
 
 /* The channels of a view, read as planar or not. */
-int64_t vp_channels_of(const vc_view *view, bool planar);
+int64_t ext_channels_of(const vc_view *view, bool planar);
 
 /* The i-th image of the sources: of a list, or of a batch. */
-vc_view vp_images_at(const vp_images *images, size_t index);
+vc_view ext_images_at(const ext_images *images, size_t index);
 
 /* True if all have one shape and dtype. */
-bool vp_images_are_alike(const vp_images *images);
+bool ext_images_are_alike(const ext_images *images);
 
 /* LayoutError for a list of images of different shapes or dtypes, which are no batch. */
-int vp_images_check_alike(const vp_images *images, const vp_request *request);
+int ext_images_check_alike(const ext_images *images, const ext_request *request);
 
 #endif

@@ -25,15 +25,15 @@ static PyObject *call_allocation(const char *function, PyObject *arguments) {
 static int ordinal(vc_device device) { return device.type == VC_CPU ? -1 : (int)device.id; }
 
 /* "torch" of "torch.Tensor": what is not installed is told before it is asked for. */
-static int require(const vp_adapter *library) {
+static int require(const ext_adapter *library) {
   char module[16];
   PyOS_snprintf(module, sizeof module, "%.*s", (int)strcspn(library->name, "."), library->name);
-  PyObject *imported = vp_import(module);
+  PyObject *imported = ext_import(module);
   Py_XDECREF(imported);
   return imported ? 0 : -1;
 }
 
-static PyObject *allocate_slowly(const vp_adapter *library, PyObject *shape, vc_dtype dtype,
+static PyObject *allocate_slowly(const ext_adapter *library, PyObject *shape, vc_dtype dtype,
                                  vc_device device, vc_stream stream) {
   if (require(library) < 0) return NULL;
   return call_allocation(
@@ -48,9 +48,9 @@ static PyObject *call_empty(PyObject *function, PyObject *shape, PyObject *dtype
                             PyObject *device) {
   static PyObject *names[2];
   PyObject *arguments[] = {shape, dtype, device};
-  PyObject **slot = &names[device != NULL], *keywords = VP_READ(*slot);
+  PyObject **slot = &names[device != NULL], *keywords = EXT_READ(*slot);
   if (!keywords) {
-    keywords = vp_keep_first(
+    keywords = ext_keep_first(
         slot, device ? Py_BuildValue("(ss)", "dtype", "device") : Py_BuildValue("(s)", "dtype"));
   }
   return keywords ? PyObject_Vectorcall(function, arguments, 1, keywords) : NULL;
@@ -58,12 +58,12 @@ static PyObject *call_empty(PyObject *function, PyObject *shape, PyObject *dtype
 
 /* Borrowed: kept for ever. */
 static PyObject *attribute_of(const char *module, const char *name, PyObject **cache) {
-  PyObject *known = VP_READ(*cache);
+  PyObject *known = EXT_READ(*cache);
   if (known) return known;
-  PyObject *imported = vp_import(module);
+  PyObject *imported = ext_import(module);
   PyObject *found = imported ? PyObject_GetAttrString(imported, name) : NULL;
   Py_XDECREF(imported);
-  return vp_keep_first(cache, found);
+  return ext_keep_first(cache, found);
 }
 
 #define DTYPE_SLOTS 32
@@ -80,13 +80,13 @@ static PyObject *torch_device(vc_device device) {
   static PyObject *devices[DEVICE_SLOTS], *class;
   int slot = 1 + ordinal(device);
   if (slot >= DEVICE_SLOTS) return NULL;
-  PyObject *known = VP_READ(devices[slot]);
+  PyObject *known = EXT_READ(devices[slot]);
   if (known) return known;
   PyObject *type = attribute_of("torch", "device", &class);
   if (!type) return NULL;
-  return vp_keep_first(&devices[slot],
-                       slot ? PyObject_CallFunction(type, "si", "cuda", (int)device.id)
-                            : PyObject_CallFunction(type, "s", "cpu"));
+  return ext_keep_first(&devices[slot],
+                        slot ? PyObject_CallFunction(type, "si", "cuda", (int)device.id)
+                             : PyObject_CallFunction(type, "s", "cpu"));
 }
 
 static PyObject *allocate_torch(PyObject *shape, vc_dtype dtype, vc_device device) {
@@ -99,7 +99,7 @@ static PyObject *allocate_torch(PyObject *shape, vc_dtype dtype, vc_device devic
 
 static PyObject *allocate_numpy(PyObject *shape, vc_dtype dtype) {
   static PyObject *function;
-  PyObject *type = vp_dtype_to_numpy(dtype); /* borrowed */
+  PyObject *type = ext_dtype_to_numpy(dtype); /* borrowed */
   PyObject *empty = type ? attribute_of("numpy", "empty", &function) : NULL;
   return empty ? call_empty(empty, shape, type, NULL) : NULL;
 }
@@ -107,30 +107,30 @@ static PyObject *allocate_numpy(PyObject *shape, vc_dtype dtype) {
 /* CuPy allocates on the current device. */
 static PyObject *allocate_cupy(PyObject *shape, vc_dtype dtype) {
   static PyObject *class;
-  PyObject *type = vp_dtype_to_numpy(dtype); /* borrowed */
+  PyObject *type = ext_dtype_to_numpy(dtype); /* borrowed */
   PyObject *array = type ? attribute_of("cupy", "ndarray", &class) : NULL;
   PyObject *arguments[] = {shape, type};
   return array ? PyObject_Vectorcall(array, arguments, 2, NULL) : NULL;
 }
 
-static PyObject *allocate(const vp_adapter *library, PyObject *shape, vc_dtype dtype,
+static PyObject *allocate(const ext_adapter *library, PyObject *shape, vc_dtype dtype,
                           vc_device device, vc_stream stream) {
   bool gpu = vc_device_is_gpu(device);
   bool current = !gpu || (library->current && library->current(device.id) == stream);
-  if (library == &vp_numpy_adapter && !gpu) return allocate_numpy(shape, dtype);
-  if (library == &vp_torch_adapter && current && device.id < DEVICE_SLOTS - 1) {
+  if (library == &ext_numpy_adapter && !gpu) return allocate_numpy(shape, dtype);
+  if (library == &ext_torch_adapter && current && device.id < DEVICE_SLOTS - 1) {
     return allocate_torch(shape, dtype, device);
   }
-  if (library == &vp_cupy_adapter && current && gpu && vc_cuda_device_count() == 1) {
+  if (library == &ext_cupy_adapter && current && gpu && vc_cuda_device_count() == 1) {
     return allocate_cupy(shape, dtype);
   }
   return allocate_slowly(library, shape, dtype, device, stream);
 }
 
-PyObject *vp_memory_array(const vp_adapter *library, const vc_view *wanted, vc_device device,
-                          vc_stream stream, vp_source *out) {
-  const vp_options plain = {.target = library};
-  PyObject *shape = vp_axes_tuple(wanted->shape, wanted->ndim);
+PyObject *ext_memory_array(const ext_adapter *library, const vc_view *wanted, vc_device device,
+                           vc_stream stream, ext_source *out) {
+  const ext_options plain = {.target = library};
+  PyObject *shape = ext_axes_tuple(wanted->shape, wanted->ndim);
   PyObject *made = shape ? allocate(library, shape, wanted->dtype, device, stream) : NULL;
   Py_XDECREF(shape);
   if (made && library->import(made, &plain, out) < 0) Py_CLEAR(made);
@@ -141,7 +141,7 @@ PyObject *vp_memory_array(const vp_adapter *library, const vc_view *wanted, vc_d
 
 #define ALIGNMENT 64
 
-static int block_on_host(size_t bytes, vp_source *out) {
+static int block_on_host(size_t bytes, ext_source *out) {
   size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   void *memory = rounded >= bytes ? aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT) : NULL;
   if (!memory) {
@@ -153,19 +153,19 @@ static int block_on_host(size_t bytes, vp_source *out) {
   return 0;
 }
 
-static int block_on_gpu(size_t bytes, vc_device device, vc_stream stream, vp_source *out) {
+static int block_on_gpu(size_t bytes, vc_device device, vc_stream stream, ext_source *out) {
   PyObject *made = call_allocation(
       "block", Py_BuildValue("(niL)", (Py_ssize_t)bytes, (int)device.id, (long long)stream));
   if (!made) return -1;
-  const vp_adapter *library = vp_adapter_of(made);
-  const vp_options plain = {.target = library};
+  const ext_adapter *library = ext_adapter_of(made);
+  const ext_options plain = {.target = library};
   int result = library->import(made, &plain, out);
   Py_DECREF(made);
   return result;
 }
 
-int vp_memory_block(size_t bytes, vc_device device, vc_stream stream, vp_source *out) {
-  *out = (vp_source){0};
+int ext_memory_block(size_t bytes, vc_device device, vc_stream stream, ext_source *out) {
+  *out = (ext_source){0};
   int result = vc_device_is_gpu(device) ? block_on_gpu(bytes, device, stream, out)
                                         : block_on_host(bytes, out);
   if (result < 0) return -1;

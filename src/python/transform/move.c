@@ -68,10 +68,10 @@ static size_t bytes_of_all(const vc_view *views, size_t count) {
   return bytes;
 }
 
-int vp_move_reserve(vc_view *views, size_t count, vc_device device, vc_stream stream,
-                    vp_source *block) {
+int ext_move_reserve(vc_view *views, size_t count, vc_device device, vc_stream stream,
+                     ext_source *block) {
   size_t bytes = bytes_of_all(views, count);
-  if (bytes > 0 && vp_memory_block(bytes, device, stream, block) < 0) return -1;
+  if (bytes > 0 && ext_memory_block(bytes, device, stream, block) < 0) return -1;
   char *place = block->view.data;
   for (size_t i = 0; i < count; i++) {
     if (views[i].ndim == 0) continue;
@@ -89,20 +89,20 @@ static int close_up(const vc_view *to, const vc_view *from) {
   vc_transform_params params;
   vc_transform_params_init(&params);
   return vc_transform(to, from, 1, &params, VC_STREAM_LEGACY, &error) == VC_OK ? 0
-                                                                               : vp_raise(&error);
+                                                                               : ext_raise(&error);
 }
 
 static int move_closed_up(const vc_view *to, const vc_view *from, vc_stream stream) {
   vc_error error;
-  vp_source block = {0};
+  ext_source block = {0};
   vc_view closed = *to;
-  int result = vp_move_reserve(&closed, 1, vp_device_of(from), stream, &block);
+  int result = ext_move_reserve(&closed, 1, ext_device_of(from), stream, &block);
   if (result == 0) result = close_up(&closed, from);
   if (result == 0 && copy_sorted(to, &closed, order_of(to), stream, &error) != VC_OK) {
-    result = vp_raise(&error);
+    result = ext_raise(&error);
   }
   /* A copy from pageable memory has read it when it returns. */
-  vp_release(&block.owner);
+  ext_release(&block.owner);
   return result;
 }
 
@@ -110,14 +110,14 @@ static int move_one(const vc_view *to, const vc_view *from, vc_stream stream) {
   vc_error error;
   vc_status status = copy_sorted(to, from, order_of(from), stream, &error);
   if (status == VC_OK) return 0;
-  if (status != VC_ERROR_LAYOUT) return vp_raise(&error);
+  if (status != VC_ERROR_LAYOUT) return ext_raise(&error);
   if (!vc_device_is_gpu(from->device)) return move_closed_up(to, from, stream);
-  return vp_raise_prefixed("the image can't be copied to another GPU as it is:", &error);
+  return ext_raise_prefixed("the image can't be copied to another GPU as it is:", &error);
 }
 
-int vp_move_up(vp_images *images, vc_device device, vc_stream stream, vp_source *block) {
+int ext_move_up(ext_images *images, vc_device device, vc_stream stream, ext_source *block) {
   size_t bytes = bytes_of_all(images->views, images->count);
-  if (vp_memory_block(bytes, device, stream, block) < 0) return -1;
+  if (ext_memory_block(bytes, device, stream, block) < 0) return -1;
   char *place = block->view.data;
   for (size_t i = 0; i < images->count; i++) {
     vc_view there = packed_like(&images->views[i], place, device);
@@ -135,7 +135,7 @@ static int copy_and_wait(const vc_view *to, const vc_view *from, vc_stream strea
   vc_status status;
   Py_BEGIN_ALLOW_THREADS status = copy_sorted(to, from, order_of(to), stream, &error);
   if (status == VC_OK) status = vc_stream_synchronize(from->device.id, stream, &error);
-  Py_END_ALLOW_THREADS return status == VC_OK ? 0 : vp_raise(&error);
+  Py_END_ALLOW_THREADS return status == VC_OK ? 0 : ext_raise(&error);
 }
 
 static bool is_rows(const vc_view *view, axis_order order) {
@@ -144,27 +144,27 @@ static bool is_rows(const vc_view *view, axis_order order) {
   return vc_view_is_packed(&ordered) || vc_image_from_view(&ordered, &image, NULL) == VC_OK;
 }
 
-bool vp_move_fits(const vc_view *to, const vc_view *from) {
+bool ext_move_fits(const vc_view *to, const vc_view *from) {
   axis_order order = order_of(to);
   return is_rows(to, order) && is_rows(from, order);
 }
 
-int vp_move(const vc_view *to, const vc_view *from, vc_stream stream) {
+int ext_move(const vc_view *to, const vc_view *from, vc_stream stream) {
   vc_error error;
   if (!vc_device_is_gpu(to->device)) return copy_and_wait(to, from, stream);
   vc_status status = copy_sorted(to, from, order_of(to), stream, &error);
-  return status == VC_OK ? 0 : vp_raise(&error);
+  return status == VC_OK ? 0 : ext_raise(&error);
 }
 
 /* --- to the host */
 
-int vp_move_down(const vc_view *to, const vc_view *from, vc_stream stream) {
-  vp_source block = {0};
+int ext_move_down(const vc_view *to, const vc_view *from, vc_stream stream) {
+  ext_source block = {0};
   vc_view closed = *to;
   if (is_rows(to, order_of(to))) return copy_and_wait(to, from, stream);
-  int result = vp_move_reserve(&closed, 1, vp_device_of(to), stream, &block);
+  int result = ext_move_reserve(&closed, 1, ext_device_of(to), stream, &block);
   if (result == 0) result = copy_and_wait(&closed, from, stream);
   if (result == 0) result = close_up(to, &closed);
-  vp_release(&block.owner);
+  ext_release(&block.owner);
   return result;
 }

@@ -12,23 +12,23 @@
 static int check_writable(PyObject *objects, bool is_list) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(objects); i++) {
     PyObject *object = PyTuple_GET_ITEM(objects, i);
-    const vp_adapter *library = vp_adapter_of(object);
+    const ext_adapter *library = ext_adapter_of(object);
     if (!PyErr_Occurred() && (!library->check_out || library->check_out(object) == 0)) continue;
-    return is_list ? vp_raise_at(i, " of out") : -1;
+    return is_list ? ext_raise_at(i, " of out") : -1;
   }
   return 0;
 }
 
 /* A list is read once: what is imported is what is told that it was written. */
-int vp_outs_import(vp_request *request, vp_result *result) {
-  const vp_options plain = {.target = request->options.target,
-                            .consumer = request->options.consumer};
+int ext_outs_import(ext_request *request, ext_result *result) {
+  const ext_options plain = {.target = request->options.target,
+                             .consumer = request->options.consumer};
   bool is_list = PyList_Check(request->out) || PyTuple_Check(request->out);
-  vp_images *outs = &result->outs;
+  ext_images *outs = &result->outs;
   result->written = is_list ? PySequence_Tuple(request->out) : PyTuple_Pack(1, request->out);
   if (!result->written || check_writable(result->written, is_list) < 0) return -1;
   PyObject *images = is_list ? result->written : request->out;
-  if (vp_images_import(images, &plain, " of out", outs) < 0) return -1;
+  if (ext_images_import(images, &plain, " of out", outs) < 0) return -1;
   for (size_t i = 0; i < outs->count; i++) {
     bool (*is_unfilled)(PyObject *) = outs->items[i].from->is_unfilled;
     outs->items[i].is_unfilled =
@@ -40,64 +40,64 @@ int vp_outs_import(vp_request *request, vp_result *result) {
 
 /* --- images against what was asked */
 
-static int check_out_layout(const vp_request *request, const vp_image *out, const vc_view *view,
+static int check_out_layout(const ext_request *request, const ext_image *out, const vc_view *view,
                             bool is_list) {
-  const vp_layout *to = &request->to;
+  const ext_layout *to = &request->to;
   if (view->ndim < 2 || (is_list && view->ndim > 3)) {
-    return vp_fail(VC_ERROR_LAYOUT, "out has rank %d, needs %s", (int)view->ndim,
-                   is_list ? "2 or 3 in a list of images" : "2, 3, or 4 for a batch");
+    return ext_fail(VC_ERROR_LAYOUT, "out has rank %d, needs %s", (int)view->ndim,
+                    is_list ? "2 or 3 in a list of images" : "2, 3, or 4 for a batch");
   }
   if (!to->given) return 0;
   if (to->planar && out->from->interleaved && view->ndim > 2) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "layout is \"%s\" and out is a %s, whose pixels are always interleaved (HWC); "
-                   "leave layout out",
-                   vp_layout_name(to), out->from->name);
+    return ext_fail(VC_ERROR_LAYOUT,
+                    "layout is \"%s\" and out is a %s, whose pixels are always interleaved (HWC); "
+                    "leave layout out",
+                    ext_layout_name(to), out->from->name);
   }
   int32_t rank = (to->flat ? 2 : 3) + (to->batch && !is_list);
   if (view->ndim == rank || (view->ndim == 2 && rank == 3 && !to->batch)) return 0;
   if (is_list && !to->flat) return 0;
-  return vp_fail(VC_ERROR_LAYOUT, "layout is \"%s\" and out has rank %d, needs %s%d%s",
-                 vp_layout_name(to), (int)view->ndim, rank == 3 && !to->flat ? "2 or " : "",
-                 (int)rank, view->ndim == rank - 1 ? "; add an axis (out[None])" : "");
+  return ext_fail(VC_ERROR_LAYOUT, "layout is \"%s\" and out has rank %d, needs %s%d%s",
+                  ext_layout_name(to), (int)view->ndim, rank == 3 && !to->flat ? "2 or " : "",
+                  (int)rank, view->ndim == rank - 1 ? "; add an axis (out[None])" : "");
 }
 
 /* An out= of axes (N, H, W): because layout= says so, or as the source has. */
-static bool is_stack(const vp_request *request, const vp_images *outs) {
-  const vp_layout *to = request->to.given ? &request->to : &request->options.from;
+static bool is_stack(const ext_request *request, const ext_images *outs) {
+  const ext_layout *to = request->to.given ? &request->to : &request->options.from;
   return to->batch && to->flat && !outs->is_list && outs->views[0].ndim == 3 &&
          !outs->items[0].from->interleaved;
 }
 
-static int check_out_values(const vp_request *request, const vc_view *view) {
+static int check_out_values(const ext_request *request, const vc_view *view) {
   if (view->readonly) {
-    return vp_fail(VC_ERROR_VALUE, "out is read-only, needs memory that may be written");
+    return ext_fail(VC_ERROR_VALUE, "out is read-only, needs memory that may be written");
   }
   if (request->has_dtype &&
       (request->dtype.code != view->dtype.code || request->dtype.bits != view->dtype.bits)) {
-    return vp_fail(VC_ERROR_DTYPE,
-                   "dtype= asks for %s and out is %s, needs the same; leave dtype out",
-                   vc_dtype_name(request->dtype), vc_dtype_name(view->dtype));
+    return ext_fail(VC_ERROR_DTYPE,
+                    "dtype= asks for %s and out is %s, needs the same; leave dtype out",
+                    vc_dtype_name(request->dtype), vc_dtype_name(view->dtype));
   }
-  int64_t channels = vp_channels_of(view, request->params.to == VC_PLANAR);
+  int64_t channels = ext_channels_of(view, request->params.to == VC_PLANAR);
   if (request->channels && request->channels != channels) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "channels= asks for %d and out has %lld, needs as many; leave channels out",
-                   (int)request->channels, (long long)channels);
+    return ext_fail(VC_ERROR_LAYOUT,
+                    "channels= asks for %d and out has %lld, needs as many; leave channels out",
+                    (int)request->channels, (long long)channels);
   }
-  vc_device device = vp_device_of(view);
-  if (!request->options.has_device || vp_device_same(device, request->options.device)) return 0;
-  return vp_fail(VC_ERROR_DEVICE, "device= asks for %s and out is in %s; leave device out",
-                 vp_device_name(request->options.device).text, vp_device_name(device).text);
+  vc_device device = ext_device_of(view);
+  if (!request->options.has_device || ext_device_same(device, request->options.device)) return 0;
+  return ext_fail(VC_ERROR_DEVICE, "device= asks for %s and out is in %s; leave device out",
+                  ext_device_name(request->options.device).text, ext_device_name(device).text);
 }
 
 /* The image that goes into a GpuMat with memory has its size. */
-static int check_size(const vp_geometry *read, const vp_images *from, size_t index,
-                      const vp_image *out, const vc_view *view) {
-  vc_view image = vp_images_at(from, index);
+static int check_size(const ext_geometry *read, const ext_images *from, size_t index,
+                      const ext_image *out, const vc_view *view) {
+  vc_view image = ext_images_at(from, index);
   const int64_t *size = image.shape + (image.ndim == 4) + (image.ndim > 2 && read->planar);
   if (!out->from->fill || (view->shape[0] == size[0] && view->shape[1] == size[1])) return 0;
-  return vp_fail(
+  return ext_fail(
       VC_ERROR_LAYOUT,
       "out is a %s of %lld x %lld and the image has %lld rows and %lld columns, needs the "
       "same size; an empty one (%s()) is created in any",
@@ -105,65 +105,65 @@ static int check_size(const vp_geometry *read, const vp_images *from, size_t ind
       (long long)size[1], out->from->name);
 }
 
-static int check_one_out(const vp_request *request, const vp_geometry *read, const vp_images *from,
-                         const vp_images *outs, size_t index) {
+static int check_one_out(const ext_request *request, const ext_geometry *read,
+                         const ext_images *from, const ext_images *outs, size_t index) {
   vc_view *view = &outs->views[index];
-  const vp_image *out = &outs->items[index];
+  const ext_image *out = &outs->items[index];
   if (check_out_layout(request, out, view, outs->is_list) < 0) return -1;
-  if (is_stack(request, outs)) vp_layout_add_channel(view, false);
+  if (is_stack(request, outs)) ext_layout_add_channel(view, false);
   if (check_out_values(request, view) < 0) return -1;
   return check_size(read, from, index, out, view);
 }
 
-static int check_outs(const vp_request *request, const vp_geometry *read, const vp_images *from,
-                      const vp_images *outs) {
+static int check_outs(const ext_request *request, const ext_geometry *read, const ext_images *from,
+                      const ext_images *outs) {
   for (size_t i = 0; i < outs->count; i++) {
     if (check_one_out(request, read, from, outs, i) == 0) continue;
-    return outs->is_list ? vp_raise_at((Py_ssize_t)i, outs->of) : -1;
+    return outs->is_list ? ext_raise_at((Py_ssize_t)i, outs->of) : -1;
   }
   return 0;
 }
 
 /* As many as there are images. One GpuMat that is to be created holds one. */
-static int check_count(const vp_geometry *read, const vp_images *outs) {
+static int check_count(const ext_geometry *read, const ext_images *outs) {
   bool is_one = outs->is_list || outs->items[0].is_unfilled;
   if (!is_one || (int64_t)outs->count == read->images) return 0;
   if (!outs->is_list) {
-    return vp_fail(VC_ERROR_LAYOUT,
-                   "out is one %s and there are %lld images, needs a list of as many",
-                   outs->items[0].from->name, (long long)read->images);
+    return ext_fail(VC_ERROR_LAYOUT,
+                    "out is one %s and there are %lld images, needs a list of as many",
+                    outs->items[0].from->name, (long long)read->images);
   }
-  return vp_fail(VC_ERROR_LAYOUT, "out is a list of %zu and there %s %lld image%s, needs as many",
-                 outs->count, read->images == 1 ? "is" : "are", (long long)read->images,
-                 read->images == 1 ? "" : "s");
+  return ext_fail(VC_ERROR_LAYOUT, "out is a list of %zu and there %s %lld image%s, needs as many",
+                  outs->count, read->images == 1 ? "is" : "are", (long long)read->images,
+                  read->images == 1 ? "" : "s");
 }
 
 /* --- GpuMats that are created */
 
 /* Where they are to be: where the other images are, else where a new result would be. */
-static int device_of_unfilled(const vp_request *request, const vp_images *from,
-                              const vp_images *outs, vc_device *out) {
+static int device_of_unfilled(const ext_request *request, const ext_images *from,
+                              const ext_images *outs, vc_device *out) {
   vc_device source;
   for (size_t i = 0; i < outs->count; i++) {
     if (outs->items[i].is_unfilled) continue;
-    *out = vp_device_of(&outs->views[i]);
+    *out = ext_device_of(&outs->views[i]);
     return 0;
   }
-  if (vp_images_device(from, &source) < 0) return -1;
-  return vp_result_device(request, source, out);
+  if (ext_images_device(from, &source) < 0) return -1;
+  return ext_result_device(request, source, out);
 }
 
 /* Rows, columns, channels and dtype of a new result of the image. */
-static int plan_unfilled(const vp_request *request, bool planar, const vc_view *image,
+static int plan_unfilled(const ext_request *request, bool planar, const vc_view *image,
                          vc_device device, vc_view *out) {
   const int64_t *shape = image->shape + (image->ndim == 4) + (image->ndim > 2 && planar);
-  int64_t channels = request->channels ? request->channels : vp_channels_of(image, planar);
+  int64_t channels = request->channels ? request->channels : ext_channels_of(image, planar);
   *out = (vc_view){.device = device, .ndim = 3, .shape = {shape[0], shape[1], channels}};
-  return vp_result_dtype(request, image->dtype, &out->dtype);
+  return ext_result_dtype(request, image->dtype, &out->dtype);
 }
 
 /* One object can't become two images. */
-static int check_once(PyObject *objects, const vp_images *outs) {
+static int check_once(PyObject *objects, const ext_images *outs) {
   PyObject *seen = PySet_New(NULL);
   int result = seen ? 0 : -1;
   for (size_t i = 0; result == 0 && i < outs->count; i++) {
@@ -173,24 +173,24 @@ static int check_once(PyObject *objects, const vp_images *outs) {
     result = known != 0 ? -1 : PySet_Add(seen, address);
     Py_XDECREF(address);
     if (known > 0) {
-      vp_fail(VC_ERROR_VALUE, "image %zu of out is in the list before, needs an object of its own",
-              i);
+      ext_fail(VC_ERROR_VALUE, "image %zu of out is in the list before, needs an object of its own",
+               i);
     }
   }
   Py_XDECREF(seen);
   return result;
 }
 
-static int plan_all_unfilled(const vp_request *request, const vp_geometry *read,
-                             const vp_images *from, vp_result *result) {
-  const vp_images *outs = &result->outs;
+static int plan_all_unfilled(const ext_request *request, const ext_geometry *read,
+                             const ext_images *from, ext_result *result) {
+  const ext_images *outs = &result->outs;
   vc_device device;
   size_t count = 0;
   for (size_t i = 0; i < outs->count; i++) count += outs->items[i].is_unfilled;
   if (count == 0) return 0;
   if (device_of_unfilled(request, from, outs, &device) < 0) return -1;
   for (size_t i = 0; i < outs->count; i++) {
-    vc_view image = vp_images_at(from, i);
+    vc_view image = ext_images_at(from, i);
     if (!outs->items[i].is_unfilled) continue;
     if (plan_unfilled(request, read->planar, &image, device, &outs->views[i]) < 0) return -1;
   }
@@ -201,14 +201,14 @@ static int plan_all_unfilled(const vp_request *request, const vp_geometry *read,
 #define IMAGE_ALIGNMENT 64
 
 /* Strides, and offsets in `data` until there is a block; its bytes. */
-static int lay_out_unfilled(const vp_images *outs, size_t *bytes) {
+static int lay_out_unfilled(const ext_images *outs, size_t *bytes) {
   int64_t all = 0;
   for (size_t i = 0; i < outs->count; i++) {
     int64_t one;
     vc_view *view = &outs->views[i];
     if (!outs->items[i].is_unfilled) continue;
     view->data = (void *)(uintptr_t)all;
-    if (!vp_result_lay_out(view, (int64_t)outs->count, &one) ||
+    if (!ext_result_lay_out(view, (int64_t)outs->count, &one) ||
         __builtin_add_overflow(all, one, &all) ||
         __builtin_add_overflow(all, IMAGE_ALIGNMENT - 1, &all)) {
       PyErr_NoMemory();
@@ -221,38 +221,38 @@ static int lay_out_unfilled(const vp_images *outs, size_t *bytes) {
 }
 
 /* One block for all of them, which the objects hold later. */
-static int allocate_unfilled(vc_stream stream, vp_result *result) {
-  const vp_images *outs = &result->outs;
+static int allocate_unfilled(vc_stream stream, ext_result *result) {
+  const ext_images *outs = &result->outs;
   size_t bytes, first = 0;
   while (first < outs->count && !outs->items[first].is_unfilled) first++;
   if (first == outs->count) return 0;
   if (lay_out_unfilled(outs, &bytes) < 0) return -1;
-  if (vp_memory_block(bytes, outs->views[first].device, stream, &result->fresh) < 0) return -1;
-  PyObject *memory = vp_hold(&result->fresh.owner);
+  if (ext_memory_block(bytes, outs->views[first].device, stream, &result->fresh) < 0) return -1;
+  PyObject *memory = ext_keepalive(&result->fresh.owner);
   if (!memory) return -1;
-  result->fresh.owner = vp_own(memory);
+  result->fresh.owner = ext_own(memory);
   Py_DECREF(memory);
   for (size_t i = first; i < outs->count; i++) {
     vc_view *view = &outs->views[i];
     if (!outs->items[i].is_unfilled) continue;
     view->data = (char *)result->fresh.view.data + (uintptr_t)view->data;
     if (outs->items[i].from->check_fill(view) == 0) continue;
-    return outs->is_list ? vp_raise_at((Py_ssize_t)i, outs->of) : -1;
+    return outs->is_list ? ext_raise_at((Py_ssize_t)i, outs->of) : -1;
   }
   return 0;
 }
 
 /* --- all of them */
 
-int vp_outs_plan(vp_request *request, const vp_geometry *read, const vp_images *from,
-                 vp_result *result) {
-  const vp_images *outs = &result->outs;
+int ext_outs_plan(ext_request *request, const ext_geometry *read, const ext_images *from,
+                  ext_result *result) {
+  const ext_images *outs = &result->outs;
   bool interleaved = request->is_mat || outs->items[0].from->interleaved;
   bool planar = request->to.given ? request->to.planar : read->planar && !interleaved;
   vc_device device;
   request->params.to = planar ? VC_PLANAR : VC_INTERLEAVED;
   if (check_count(read, outs) < 0 || plan_all_unfilled(request, read, from, result) < 0) return -1;
-  if (check_outs(request, read, from, outs) < 0 || vp_images_device(outs, &device) < 0) return -1;
+  if (check_outs(request, read, from, outs) < 0 || ext_images_device(outs, &device) < 0) return -1;
   result->object = Py_NewRef(request->out);
   result->wanted = outs->views[0];
   result->wanted.device = device;
@@ -294,26 +294,26 @@ static bool join_outs(const vc_view *views, size_t count, bool planar, vc_view *
 }
 
 /* Images that are written one after another: none may be another's, or a source. */
-static int check_apart(const vp_images *outs, const vp_images *from) {
+static int check_apart(const ext_images *outs, const ext_images *from) {
   vc_error error;
   vc_overlap found;
   if (vc_views_find_overlap(outs->views, outs->count, from->views, from->count, &found, &error) !=
       VC_OK) {
-    return vp_raise(&error);
+    return ext_raise(&error);
   }
   switch (found.kind) {
     case VC_OVERLAPS_NOTHING: return 0;
     case VC_OVERLAPS_ITSELF:
-      return vp_fail(VC_ERROR_LAYOUT,
-                     "image %zu of out: its elements overlap (an expanded or sliding view), needs "
-                     "memory of its own for each",
-                     found.to);
+      return ext_fail(VC_ERROR_LAYOUT,
+                      "image %zu of out: its elements overlap (an expanded or sliding view), needs "
+                      "memory of its own for each",
+                      found.to);
     case VC_OVERLAPS_DESTINATION:
-      return vp_fail(VC_ERROR_VALUE,
-                     "images %zu and %zu of out share memory, need memory of their own", found.to,
-                     found.other);
+      return ext_fail(VC_ERROR_VALUE,
+                      "images %zu and %zu of out share memory, need memory of their own", found.to,
+                      found.other);
     default:
-      return vp_fail(
+      return ext_fail(
           VC_ERROR_VALUE,
           "image %zu of out shares memory with source %zu: it would be read after it was "
           "written; write into other memory (no out=)",
@@ -321,13 +321,13 @@ static int check_apart(const vp_images *outs, const vp_images *from) {
   }
 }
 
-int vp_outs_make(const vp_request *request, const vp_images *from, vc_stream stream,
-                 vp_result *result) {
-  const vp_images *outs = &result->outs;
+int ext_outs_make(const ext_request *request, const ext_images *from, vc_stream stream,
+                  ext_result *result) {
+  const ext_images *outs = &result->outs;
   bool planar = request->params.to == VC_PLANAR;
   if (allocate_unfilled(stream, result) < 0) return -1;
   if (outs->count < 2) return 0;
-  if (!vp_images_are_alike(from) || !join_outs(outs->views, outs->count, planar, &result->one)) {
+  if (!ext_images_are_alike(from) || !join_outs(outs->views, outs->count, planar, &result->one)) {
     return check_apart(outs, from);
   }
   result->views = &result->one;
@@ -337,16 +337,16 @@ int vp_outs_make(const vp_request *request, const vp_images *from, vc_stream str
 
 /* --- afterwards */
 
-static int fill(const vp_result *result, size_t index) {
-  const vp_image *out = &result->outs.items[index];
-  PyObject *memory = vp_owned_object(&result->fresh.owner);
-  vp_source image = {.view = result->outs.views[index], .owner = vp_own(memory)};
+static int fill(const ext_result *result, size_t index) {
+  const ext_image *out = &result->outs.items[index];
+  PyObject *memory = ext_owned_object(&result->fresh.owner);
+  ext_source image = {.view = result->outs.views[index], .owner = ext_own(memory)};
   int filled = out->from->fill(PyTuple_GET_ITEM(result->written, (Py_ssize_t)index), &image);
-  vp_release(&image.owner);
+  ext_release(&image.owner);
   return filled;
 }
 
-static int tell(const vp_result *result) {
+static int tell(const ext_result *result) {
   for (size_t i = 0; i < result->outs.count; i++) {
     int (*wrote)(PyObject *) = result->outs.items[i].from->wrote;
     if (wrote && wrote(PyTuple_GET_ITEM(result->written, (Py_ssize_t)i)) < 0) return -1;
@@ -354,7 +354,7 @@ static int tell(const vp_result *result) {
   return 0;
 }
 
-int vp_outs_finish(vp_result *result, int done) {
+int ext_outs_finish(ext_result *result, int done) {
   PyObject *type, *value, *traceback;
   if (done < 0) { /* that is the error to tell, whatever fails now */
     PyErr_Fetch(&type, &value, &traceback);

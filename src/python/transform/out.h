@@ -2,27 +2,27 @@
 /* out=: an object or a list of them that a transform writes into. Whatever is wrong with
  * one of them is found before any is written. An empty GpuMat is created by the call, as
  * OpenCV creates a dst. */
-#ifndef VP_TRANSFORM_OUT_H
-#define VP_TRANSFORM_OUT_H
+#ifndef VIEWCAST_PYTHON_TRANSFORM_OUT_H
+#define VIEWCAST_PYTHON_TRANSFORM_OUT_H
 
 #include "transform/result.h"
 
 /* Imports request->out: its library is then the target. */
-int vp_outs_import(vp_request *request, vp_result *result);
+int ext_outs_import(ext_request *request, ext_result *result);
 
 /* Checks each image against what was asked, and plans the empty GpuMats. Before
- * vp_result_plan. */
-int vp_outs_plan(vp_request *request, const vp_geometry *read, const vp_images *from,
-                 vp_result *result);
+ * ext_result_plan. */
+int ext_outs_plan(ext_request *request, const ext_geometry *read, const ext_images *from,
+                  ext_result *result);
 
 /* Allocates for the empty GpuMats, for work on `stream`, decides whether all are written as
  * one batch, and sees that no two share memory, nor with a source. */
-int vp_outs_make(const vp_request *request, const vp_images *from, vc_stream stream,
-                 vp_result *result);
+int ext_outs_make(const ext_request *request, const ext_images *from, vc_stream stream,
+                  ext_result *result);
 
 /* After the work: gives the empty GpuMats their memory (not if `done` is negative: the
  * call failed, with an exception), and tells the libraries what was written. Returns
  * `done`, or -1. */
-int vp_outs_finish(vp_result *result, int done);
+int ext_outs_finish(ext_result *result, int done);
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a transform writes: images of out=, or new ones of the target library. */
-#ifndef VP_TRANSFORM_RESULT_H
-#define VP_TRANSFORM_RESULT_H
+#ifndef VIEWCAST_PYTHON_TRANSFORM_RESULT_H
+#define VIEWCAST_PYTHON_TRANSFORM_RESULT_H
 
 #include "transform/images.h"
 
-typedef struct vp_result {
+typedef struct ext_result {
   /* What is to be made: shape, dtype and device. Of a list of GpuMats, all of
    * them as one batch. */
   vc_view wanted;
-  vp_images outs;  /* out=; none: count 0 */
-  vp_source fresh; /* owner of new memory */
+  ext_images outs;  /* out=; none: count 0 */
+  ext_source fresh; /* owner of new memory */
   /* Where the pixels go: one view, or one for each image of out= where these are
    * not evenly spaced. */
   vc_view one;
@@ -19,30 +19,30 @@ typedef struct vp_result {
   bool stack;        /* (N, H, W): what is written has an axis of channels, what is returned not */
   PyObject *object;  /* strong: what the call returns */
   PyObject *written; /* strong: a tuple of the objects of out=; NULL: none */
-} vp_result;
+} ext_result;
 
 /* Nothing yet: to be released in any case. */
-void vp_result_begin(vp_result *result);
+void ext_result_begin(ext_result *result);
 
 /* Decides on shape, dtype, layout and device of what is new, where there is no out=, and
  * checks the numbers of the call. Fills the layouts of request->params. */
-int vp_result_plan(vp_request *request, const vp_geometry *read, const vp_images *from,
-                   vp_result *result);
+int ext_result_plan(ext_request *request, const ext_geometry *read, const ext_images *from,
+                    ext_result *result);
 
 /* Makes what is new, for work on `stream`. */
-int vp_result_make(const vp_request *request, vc_stream stream, vp_result *result);
+int ext_result_make(const ext_request *request, vc_stream stream, ext_result *result);
 
 /* The dtype of a result of a source's, and where it is to be. */
-int vp_result_dtype(const vp_request *request, vc_dtype source, vc_dtype *out);
-int vp_result_device(const vp_request *request, vc_device source, vc_device *out);
+int ext_result_dtype(const ext_request *request, vc_dtype source, vc_dtype *out);
+int ext_result_device(const ext_request *request, vc_device source, vc_device *out);
 
 /* Strides of `count` new GpuMats with the axes (H, W, C), or of one batch (N, H, W, C), and
  * the bytes of it all. False if that is more than there can be. */
-bool vp_result_lay_out(vc_view *view, int64_t count, int64_t *bytes);
+bool ext_result_lay_out(vc_view *view, int64_t count, int64_t *bytes);
 
 /* (N) as (1, N). */
-void vp_result_lift_line(vc_view *view);
+void ext_result_lift_line(vc_view *view);
 
-void vp_result_release(vp_result *result);
+void ext_result_release(ext_result *result);
 
 #endif

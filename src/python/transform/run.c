@@ -2,7 +2,7 @@
 #include "transform/run.h"
 
 #include "errors.h"
-#include "hand_over.h"
+#include "stream_order.h"
 #include "transform/keep.h"
 #include "transform/move.h"
 
@@ -12,35 +12,35 @@ static bool on_gpu(vc_device device) { return device.type == VC_CUDA; }
 
 /* stream=, else the current stream of the result's library; of work that ends on
  * the host, the first producer's. */
-static vc_stream choose_stream(const vp_run *run) {
-  const vp_options *options = &run->request->options;
-  const vp_image *first = &run->from->items[0];
-  if (on_gpu(run->target)) return vp_consumer_stream(options, run->target.id);
+static vc_stream choose_stream(const ext_run *run) {
+  const ext_options *options = &run->request->options;
+  const ext_image *first = &run->from->items[0];
+  if (on_gpu(run->target)) return ext_consumer_stream(options, run->target.id);
   if (!on_gpu(run->source)) return VC_STREAM_LEGACY;
   if (options->consumer.given) return options->consumer.handle;
-  return vp_producer_stream(first->from, options, &first->source);
+  return ext_producer_stream(first->from, options, &first->source);
 }
 
-int vp_run_begin(const vp_request *request, vp_images *from, vp_result *result, vp_run *out) {
-  *out = (vp_run){.request = request, .from = from, .result = result};
-  out->target = vp_device_of(&result->wanted);
-  if (vp_images_device(from, &out->source) < 0) return -1;
+int ext_run_begin(const ext_request *request, ext_images *from, ext_result *result, ext_run *out) {
+  *out = (ext_run){.request = request, .from = from, .result = result};
+  out->target = ext_device_of(&result->wanted);
+  if (ext_images_device(from, &out->source) < 0) return -1;
   out->stream = choose_stream(out);
   out->ordered = out->stream != VC_STREAM_NONE;
   if (out->ordered) return 0;
-  const vp_adapter *target = request->options.target; /* it must run somewhere */
+  const ext_adapter *target = request->options.target; /* it must run somewhere */
   int32_t device = on_gpu(out->target) ? out->target.id : out->source.id;
   out->stream = target->current && on_gpu(out->target) ? target->current(device) : VC_STREAM_LEGACY;
   return 0;
 }
 
-static int order(const vp_run *run, int32_t device, vc_stream before) {
+static int order(const ext_run *run, int32_t device, vc_stream before) {
   vc_error error;
-  return vc_stream_order(device, before, run->stream, &error) == VC_OK ? 0 : vp_raise(&error);
+  return vc_stream_order(device, before, run->stream, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
 /* Host memory that a GPU may be at work on: pinned or managed. */
-static bool may_be_in_flight(const vp_run *run, const vp_image *image) {
+static bool may_be_in_flight(const ext_run *run, const ext_image *image) {
   vc_device device = image->source.view.device;
   bool known =
       run->request->options.producer.given || image->source.has_producer || image->from->current;
@@ -52,11 +52,11 @@ static bool may_be_in_flight(const vp_run *run, const vp_image *image) {
 #define REMEMBERED 8
 
 /* Each producer's stream once. */
-static int order_sources(const vp_run *run) {
+static int order_sources(const ext_run *run) {
   vc_stream seen[REMEMBERED];
   int count = 0;
   for (size_t i = 0; i < run->from->count; i++) {
-    const vp_image *image = &run->from->items[i];
+    const ext_image *image = &run->from->items[i];
     if (!on_gpu(run->source) && !may_be_in_flight(run, image)) continue;
     int32_t device = on_gpu(run->source) ? run->source.id : run->target.id;
     vc_stream producer = run->request->options.producer.given
@@ -73,34 +73,34 @@ static int order_sources(const vp_run *run) {
   return 0;
 }
 
-static vc_stream stream_of_out(const vp_image *out, int32_t device) {
+static vc_stream stream_of_out(const ext_image *out, int32_t device) {
   if (out->source.has_producer) return out->source.producer;
   return out->from->current ? out->from->current(device) : VC_STREAM_LEGACY;
 }
 
 /* What is at work on the memory of out= comes first. */
-static int order_outs(const vp_run *run) {
+static int order_outs(const ext_run *run) {
   for (size_t i = 0; i < run->result->outs.count; i++) {
-    const vp_image *out = &run->result->outs.items[i];
+    const ext_image *out = &run->result->outs.items[i];
     if (out->is_unfilled) continue;
     if (order(run, run->target.id, stream_of_out(out, run->target.id)) < 0) return -1;
   }
   return 0;
 }
 
-static int wait_for(vp_images *images, const vp_options *options) {
-  vp_options on_host = *options;
-  on_host.target = &vp_numpy_adapter;
+static int wait_for(ext_images *images, const ext_options *options) {
+  ext_options on_host = *options;
+  on_host.target = &ext_numpy_adapter;
   for (size_t i = 0; i < images->count; i++) {
-    if (vp_hand_over(images->items[i].from, &on_host, &images->items[i].source) < 0) return -1;
+    if (ext_order_streams(images->items[i].from, &on_host, &images->items[i].source) < 0) return -1;
   }
   return 0;
 }
 
-static int prepare(vp_run *run) {
+static int prepare(ext_run *run) {
   if (vc_cuda_device_count() == 0) return 0;
-  const vp_options *options = &run->request->options;
-  const vp_options unnamed = {.target = options->target};
+  const ext_options *options = &run->request->options;
+  const ext_options unnamed = {.target = options->target};
   if (!on_gpu(run->target) && wait_for(&run->result->outs, &unnamed) < 0) return -1;
   if (!on_gpu(run->target) && !on_gpu(run->source)) {
     return run->ordered ? wait_for(run->from, options) : 0;
@@ -115,100 +115,100 @@ static int prepare(vp_run *run) {
 /* Below this a thread switch costs more than it gives others. */
 #define WORTH_THE_GIL 65536
 
-static int work(const vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
+static int work(const ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
   vc_error error;
   vc_status status;
-  if (on_gpu(vp_device_of(to)) || vc_view_nbytes(to) < WORTH_THE_GIL) {
+  if (on_gpu(ext_device_of(to)) || vc_view_nbytes(to) < WORTH_THE_GIL) {
     status = vc_transform(to, from, count, &run->request->params, run->stream, &error);
   } else {
     Py_BEGIN_ALLOW_THREADS status =
         vc_transform(to, from, count, &run->request->params, run->stream, &error);
     Py_END_ALLOW_THREADS
   }
-  return status == VC_OK ? 0 : vp_raise(&error);
+  return status == VC_OK ? 0 : ext_raise(&error);
 }
 
 /* Pixels that stay as they are: the driver copies them, to wherever, and needs no
  * kernels of ours. */
-static bool is_a_copy(const vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
+static bool is_a_copy(const ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
   const vc_transform_params *params = &run->request->params;
   bool same = count == 1 && to->ndim == from->ndim && params->from == params->to &&
               to->dtype.code == from->dtype.code && to->dtype.bits == from->dtype.bits;
   for (int axis = 0; same && axis < to->ndim; axis++) same = to->shape[axis] == from->shape[axis];
   return same && (on_gpu(run->target) || on_gpu(run->source)) && !to->readonly &&
-         vp_request_is_plain(run->request) && vp_move_fits(to, from);
+         ext_request_is_plain(run->request) && ext_move_fits(to, from);
 }
 
-static bool goes_down(const vp_run *run) { return on_gpu(run->source) && !on_gpu(run->target); }
+static bool goes_down(const ext_run *run) { return on_gpu(run->source) && !on_gpu(run->target); }
 
 /* On the GPU into a block, and down. */
-static int work_and_download(vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
-  vp_source block = {0};
+static int work_and_download(ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
+  ext_source block = {0};
   vc_view there = *to;
-  int result = vp_move_reserve(&there, 1, run->source, run->stream, &block);
+  int result = ext_move_reserve(&there, 1, run->source, run->stream, &block);
   if (result == 0) result = work(run, &there, from, count);
   run->has_written = result == 0; /* some of it, if the copy fails */
-  if (result == 0) result = vp_move_down(to, &there, run->stream);
-  vp_release(&block.owner);
+  if (result == 0) result = ext_move_down(to, &there, run->stream);
+  ext_release(&block.owner);
   return result;
 }
 
-static int work_on_one(vp_run *run, const vc_view *to, const vc_view *from, size_t count) {
-  if (is_a_copy(run, to, from, count)) return vp_move(to, from, run->stream);
+static int work_on_one(ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
+  if (is_a_copy(run, to, from, count)) return ext_move(to, from, run->stream);
   return goes_down(run) ? work_and_download(run, to, from, count) : work(run, to, from, count);
 }
 
 /* --- images that are written one after another */
 
 /* Memory on the sources' GPU for images of a list that are worked on there and go down. */
-static int find_places(const vp_run *run, vc_view *places, vp_source *block) {
-  const vp_result *result = run->result;
+static int find_places(const ext_run *run, vc_view *places, ext_source *block) {
+  const ext_result *result = run->result;
   for (size_t i = 0; i < result->count; i++) {
-    vc_view from = vp_images_at(run->from, i);
+    vc_view from = ext_images_at(run->from, i);
     places[i] = result->views[i];
     if (is_a_copy(run, &places[i], &from, 1)) places[i].ndim = 0; /* needs none */
   }
-  return goes_down(run) ? vp_move_reserve(places, result->count, run->source, run->stream, block)
+  return goes_down(run) ? ext_move_reserve(places, result->count, run->source, run->stream, block)
                         : 0;
 }
 
 /* What would stop any of them is found before the first is written. */
-static int check_list(const vp_run *run, const vc_view *places) {
+static int check_list(const ext_run *run, const vc_view *places) {
   vc_error error;
   for (size_t i = 0; i < run->result->count; i++) {
-    vc_view from = vp_images_at(run->from, i);
+    vc_view from = ext_images_at(run->from, i);
     if (places[i].ndim == 0) continue;
     if (vc_transform_check(&places[i], &from, 1, &run->request->params, run->stream, &error) ==
         VC_OK) {
       continue;
     }
-    vp_raise(&error);
-    return vp_raise_at((Py_ssize_t)i, "");
+    ext_raise(&error);
+    return ext_raise_at((Py_ssize_t)i, "");
   }
   return 0;
 }
 
-static int write_image(const vp_run *run, const vc_view *place, size_t index) {
+static int write_image(const ext_run *run, const vc_view *place, size_t index) {
   const vc_view *to = &run->result->views[index];
-  vc_view from = vp_images_at(run->from, index);
-  if (place->ndim == 0) return vp_move(to, &from, run->stream);
+  vc_view from = ext_images_at(run->from, index);
+  if (place->ndim == 0) return ext_move(to, &from, run->stream);
   if (work(run, place, &from, 1) < 0) return -1;
-  return goes_down(run) ? vp_move_down(to, place, run->stream) : 0;
+  return goes_down(run) ? ext_move_down(to, place, run->stream) : 0;
 }
 
-static int write_list(vp_run *run, const vc_view *places) {
+static int write_list(ext_run *run, const vc_view *places) {
   for (size_t i = 0; i < run->result->count; i++) {
     if (write_image(run, &places[i], i) == 0) {
       run->has_written = true;
       continue;
     }
-    return i == 0 ? -1 : vp_raise_after((Py_ssize_t)i);
+    return i == 0 ? -1 : ext_raise_after((Py_ssize_t)i);
   }
   return 0;
 }
 
-static int work_on_list(vp_run *run) {
-  vp_source block = {0};
+static int work_on_list(ext_run *run) {
+  ext_source block = {0};
   vc_view *places = PyMem_Malloc(run->result->count * sizeof *places);
   if (!places) {
     PyErr_NoMemory();
@@ -217,13 +217,13 @@ static int work_on_list(vp_run *run) {
   int result = find_places(run, places, &block);
   if (result == 0) result = check_list(run, places);
   if (result == 0) result = write_list(run, places);
-  vp_release(&block.owner);
+  ext_release(&block.owner);
   PyMem_Free(places);
   return result;
 }
 
-static int work_on_all(vp_run *run) {
-  const vp_result *result = run->result;
+static int work_on_all(ext_run *run) {
+  const ext_result *result = run->result;
   if (result->count > 1) return work_on_list(run);
   int done = work_on_one(run, result->views, run->from->views, run->from->count);
   if (done == 0) run->has_written = true;
@@ -232,61 +232,61 @@ static int work_on_all(vp_run *run) {
 
 /* --- what must live until it is done */
 
-static bool is_done_before(const vp_run *run, const vp_source *source, vc_stream producer) {
-  if (source->freed_in_order) return true; /* cudaFree waits */
-  return !source->orders_itself && producer == run->stream;
+static bool is_done_before(const ext_run *run, const ext_source *source, vc_stream producer) {
+  if (source->freed_by_cuda_free) return true; /* cudaFree waits */
+  return !source->producer_synchronises && producer == run->stream;
 }
 
-static int keep_sources(const vp_run *run, vp_keep *keep) {
-  const vp_options *options = &run->request->options;
-  bool moved = !vp_device_same(run->source, run->target);
+static int keep_sources(const ext_run *run, ext_keep *keep) {
+  const ext_options *options = &run->request->options;
+  bool moved = !ext_device_same(run->source, run->target);
   for (size_t i = 0; i < run->from->count; i++) {
-    vp_image *image = &run->from->items[i];
+    ext_image *image = &run->from->items[i];
     if (!moved && is_done_before(run, &image->source,
-                                 vp_producer_stream(image->from, options, &image->source))) {
+                                 ext_producer_stream(image->from, options, &image->source))) {
       continue;
     }
-    if (vp_keep_add(keep, &image->source.owner) < 0) return -1;
+    if (ext_keep_add(keep, &image->source.owner) < 0) return -1;
   }
   return 0;
 }
 
-static int keep_outs(const vp_run *run, vp_keep *keep) {
+static int keep_outs(const ext_run *run, ext_keep *keep) {
   for (size_t i = 0; i < run->result->outs.count; i++) {
-    vp_image *out = &run->result->outs.items[i];
+    ext_image *out = &run->result->outs.items[i];
     if (out->is_unfilled) continue;
     if (is_done_before(run, &out->source, stream_of_out(out, run->target.id))) continue;
-    if (vp_keep_add(keep, &out->source.owner) < 0) return -1;
+    if (ext_keep_add(keep, &out->source.owner) < 0) return -1;
   }
   return 0;
 }
 
 /* Memory goes back to its pool in the order of its own stream: where that is
  * another, it is held until this one is done. */
-static int keep_until_done(const vp_run *run) {
-  vp_keep keep = {0};
+static int keep_until_done(const ext_run *run) {
+  ext_keep keep = {0};
   int result = keep_sources(run, &keep);
   if (result == 0) result = keep_outs(run, &keep);
   if (result == 0)
-    result = vp_keep_until(&keep, &run->request->options, run->target.id, run->stream);
+    result = ext_keep_until(&keep, &run->request->options, run->target.id, run->stream);
   if (result < 0) vc_stream_synchronize(run->target.id, run->stream, NULL);
-  vp_keep_release(&keep);
+  ext_keep_release(&keep);
   return result;
 }
 
 /* What is copied as it is goes straight to where it is to be. */
-static bool must_move_up(const vp_run *run) {
-  const vp_result *result = run->result;
-  if (!on_gpu(run->target) || vp_device_same(run->source, run->target)) return false;
+static bool must_move_up(const ext_run *run) {
+  const ext_result *result = run->result;
+  if (!on_gpu(run->target) || ext_device_same(run->source, run->target)) return false;
   return result->count != 1 || !is_a_copy(run, result->views, run->from->views, run->from->count);
 }
 
-int vp_run_all(vp_run *run) {
-  vp_source block = {0};
+int ext_run_all(ext_run *run) {
+  ext_source block = {0};
   if (run->result->count == 1 && vc_view_is_empty(run->result->views)) return work_on_all(run);
   int result = prepare(run);
   if (result == 0 && must_move_up(run)) {
-    result = vp_move_up(run->from, run->target, run->stream, &block);
+    result = ext_move_up(run->from, run->target, run->stream, &block);
   }
   if (result == 0) result = work_on_all(run);
   if (result == 0 && on_gpu(run->target)) {
@@ -294,6 +294,6 @@ int vp_run_all(vp_run *run) {
   } else if (on_gpu(run->target)) { /* some of it may be on its way */
     vc_stream_synchronize(run->target.id, run->stream, NULL);
   }
-  vp_release(&block.owner);
+  ext_release(&block.owner);
   return result;
 }

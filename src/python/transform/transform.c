@@ -7,70 +7,70 @@
 #include "transform/run.h"
 
 /* The result, with the images imported and read. */
-static PyObject *carry_out(vp_request *request, const vp_geometry *read, vp_images *from,
-                           vp_result *result) {
-  vp_run run;
-  if (request->out && vp_outs_plan(request, read, from, result) < 0) return NULL;
-  if (vp_result_plan(request, read, from, result) < 0) return NULL;
-  if (vp_run_begin(request, from, result, &run) < 0) return NULL;
-  int done = request->out ? vp_outs_make(request, from, run.stream, result)
-                          : vp_result_make(request, run.stream, result);
-  if (done == 0) done = vp_run_all(&run);
-  if (request->out && run.has_written) done = vp_outs_finish(result, done);
+static PyObject *carry_out(ext_request *request, const ext_geometry *read, ext_images *from,
+                           ext_result *result) {
+  ext_run run;
+  if (request->out && ext_outs_plan(request, read, from, result) < 0) return NULL;
+  if (ext_result_plan(request, read, from, result) < 0) return NULL;
+  if (ext_run_begin(request, from, result, &run) < 0) return NULL;
+  int done = request->out ? ext_outs_make(request, from, run.stream, result)
+                          : ext_result_make(request, run.stream, result);
+  if (done == 0) done = ext_run_all(&run);
+  if (request->out && run.has_written) done = ext_outs_finish(result, done);
   return done == 0 ? Py_NewRef(result->object) : NULL;
 }
 
-static PyObject *transform(PyObject *image, vp_request *request) {
-  vp_images from = {.items = NULL};
-  vp_result result;
-  vp_geometry read;
+static PyObject *transform(PyObject *image, ext_request *request) {
+  ext_images from = {.items = NULL};
+  ext_result result;
+  ext_geometry read;
   PyObject *made = NULL;
-  vp_drain();
-  vp_result_begin(&result);
-  if ((!request->out || vp_outs_import(request, &result) == 0) &&
-      vp_images_import(image, &request->options, "", &from) == 0 &&
-      vp_images_read(&from, &request->options.from, &read) == 0) {
+  ext_drain();
+  ext_result_begin(&result);
+  if ((!request->out || ext_outs_import(request, &result) == 0) &&
+      ext_images_import(image, &request->options, "", &from) == 0 &&
+      ext_images_read(&from, &request->options.from, &read) == 0) {
     made = carry_out(request, &read, &from, &result);
   }
-  vp_images_release(&from);
-  vp_result_release(&result);
+  ext_images_release(&from);
+  ext_result_release(&result);
   return made;
 }
 
-PyObject *vp_transform_copy(const vp_adapter *from, const vp_options *options, vp_source *source,
-                            vc_device device) {
-  vp_request request;
-  vp_images images;
-  vp_result result;
-  vp_geometry read;
+PyObject *ext_transform_copy(const ext_adapter *from, const ext_options *options,
+                             ext_source *source, vc_device device) {
+  ext_request request;
+  ext_images images;
+  ext_result result;
+  ext_geometry read;
   PyObject *made = NULL;
-  vp_request_init(&request, options->target);
+  ext_request_init(&request, options->target);
   request.options = *options;
   request.options.device = device;
   request.options.has_device = true;
   request.options.orders = NULL; /* they are for the target's stream, of views */
-  request.is_line = source->view.ndim == 1 && options->target != &vp_opencv_adapter;
-  if (request.is_line) vp_result_lift_line(&source->view);
-  request.options.from = (vp_layout){.given = true, .batch = source->view.ndim == 4};
-  vp_images_take(from, source, &images);
-  vp_result_begin(&result);
-  if (vp_images_read(&images, &request.options.from, &read) == 0) {
+  request.is_line = source->view.ndim == 1 && options->target != &ext_opencv_adapter;
+  if (request.is_line) ext_result_lift_line(&source->view);
+  request.options.from = (ext_layout){.given = true, .batch = source->view.ndim == 4};
+  ext_images_take(from, source, &images);
+  ext_result_begin(&result);
+  if (ext_images_read(&images, &request.options.from, &read) == 0) {
     made = carry_out(&request, &read, &images, &result);
   }
-  vp_images_release(&images);
-  vp_result_release(&result);
+  ext_images_release(&images);
+  ext_result_release(&result);
   return made;
 }
 
 /* --- the module's functions */
 
-static PyObject *to_target(const char *function, const vp_adapter *target, PyObject *const *args,
+static PyObject *to_target(const char *function, const ext_adapter *target, PyObject *const *args,
                            Py_ssize_t count, PyObject *kwnames) {
-  vp_request request;
+  ext_request request;
   PyObject *image;
-  vp_request_init(&request, target);
-  if (vp_request_read(function, target == &vp_opencv_adapter, args, count, kwnames, &request,
-                      &image) < 0) {
+  ext_request_init(&request, target);
+  if (ext_request_read(function, target == &ext_opencv_adapter, args, count, kwnames, &request,
+                       &image) < 0) {
     return NULL;
   }
   return transform(image, &request);
@@ -82,10 +82,10 @@ static PyObject *to_target(const char *function, const vp_adapter *target, PyObj
     (void)module;                                                                      \
     return to_target(#function, &adapter, args, count, kwnames);                       \
   }
-TO_TARGET(to_tensor, vp_torch_adapter)
-TO_TARGET(to_cupy, vp_cupy_adapter)
-TO_TARGET(to_numpy, vp_numpy_adapter)
-TO_TARGET(to_gpumat, vp_opencv_adapter)
+TO_TARGET(to_tensor, ext_torch_adapter)
+TO_TARGET(to_cupy, ext_cupy_adapter)
+TO_TARGET(to_numpy, ext_numpy_adapter)
+TO_TARGET(to_gpumat, ext_opencv_adapter)
 
 static PyObject *kernels(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
@@ -132,8 +132,8 @@ static PyObject *simd(PyObject *module, PyObject *unused) {
   "Raises LayoutError, DTypeError, DeviceError, CUDAError (all ViewError), or ValueError\n"   \
   "and TypeError for arguments that make no sense."
 
-PyMethodDef vp_transform_methods[] = {
-    VP_METHOD(
+PyMethodDef ext_transform_methods[] = {
+    EXT_METHOD(
         to_tensor,
         "to_tensor" ARRAY_SIGNATURE
         "A torch.Tensor of its own with the image's pixels, laid out, converted and scaled\n"
@@ -141,7 +141,7 @@ PyMethodDef vp_transform_methods[] = {
         "device: where the result is to be (None: where the image is); from the host the\n"
         "image is uploaded as it is.\n"
         "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
-    VP_METHOD(
+    EXT_METHOD(
         to_cupy,
         "to_cupy" ARRAY_SIGNATURE
         "A cupy.ndarray of its own with the image's pixels, laid out, converted and scaled\n"
@@ -149,23 +149,23 @@ PyMethodDef vp_transform_methods[] = {
         "device: where the result is to be (None: where the image is); an image in host\n"
         "memory needs it, and is uploaded as it is.\n"
         "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
-    VP_METHOD(
+    EXT_METHOD(
         to_numpy,
         "to_numpy" ARRAY_SIGNATURE
         "A numpy.ndarray of its own with the image's pixels, laid out, converted and\n"
         "scaled in one pass. An image on a GPU is worked on there, and waited "
         "for.\n\n" ARRAY_DOC VALUE_DOC "device: None or \"cpu\".\n"
         "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
-    VP_METHOD(to_gpumat,
-              "to_gpumat($module, /, image, *, from_layout=None, dtype=None, scale=1, mean=None, "
-              "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, "
-              "out=None, device=None, owner=None, stream=None, producer_stream=None)\n--\n\n"
-              "A cv2.cuda.GpuMat of its own with the image's pixels, interleaved, converted and\n"
-              "scaled in one pass. A batch or a list gives a list of GpuMats over one block.\n\n"
-              "image: an image of any library, a batch (four axes), or a list of images of one\n"
-              "size and type.\n" FROM_DOC VALUE_DOC
-              "device: where the result is to be (None: where the image is); an image in host\n"
-              "memory needs it, and is uploaded as it is.\n" PLACE_DOC),
+    EXT_METHOD(to_gpumat,
+               "to_gpumat($module, /, image, *, from_layout=None, dtype=None, scale=1, mean=None, "
+               "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, "
+               "out=None, device=None, owner=None, stream=None, producer_stream=None)\n--\n\n"
+               "A cv2.cuda.GpuMat of its own with the image's pixels, interleaved, converted and\n"
+               "scaled in one pass. A batch or a list gives a list of GpuMats over one block.\n\n"
+               "image: an image of any library, a batch (four axes), or a list of images of one\n"
+               "size and type.\n" FROM_DOC VALUE_DOC
+               "device: where the result is to be (None: where the image is); an image in host\n"
+               "memory needs it, and is uploaded as it is.\n" PLACE_DOC),
     {"_transform_kernels", kernels, METH_NOARGS,
      "GPU architectures that transforms have kernels for; \"\" if built without."},
     {"_transform_simd", simd, METH_NOARGS, "Which code transforms of host memory run."},

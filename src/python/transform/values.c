@@ -29,8 +29,8 @@ static int refuse_number(double value, const numbers *out) {
 
 static int add_number(PyObject *value, numbers *out) {
   double number = -1;
-  if (!vp_is_bool(value)) number = PyFloat_AsDouble(value);
-  if (vp_is_bool(value) || (number == -1 && PyErr_Occurred())) {
+  if (!ext_is_bool(value)) number = PyFloat_AsDouble(value);
+  if (ext_is_bool(value) || (number == -1 && PyErr_Occurred())) {
     if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError)) {
       PyErr_Format(PyExc_ValueError, "%s is or holds an int beyond float64, needs finite numbers",
                    out->name);
@@ -63,7 +63,7 @@ static int add_item(PyObject *item, int depth, numbers *out) {
 static int add_numbers(PyObject *list_or_tuple, int depth, numbers *out) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(list_or_tuple);
   for (Py_ssize_t i = 0; i < count; i++) {
-    PyObject *item = vp_item(list_or_tuple, i);
+    PyObject *item = ext_item(list_or_tuple, i);
     if (!item) break;
     int result = add_item(item, depth, out);
     Py_DECREF(item);
@@ -139,7 +139,7 @@ static int read_each(PyObject *value, const char *name, double *storage, const d
 
 /* --- the arguments */
 
-static int read_scale_mean_std(PyObject *scale, PyObject *mean, PyObject *std, vp_request *out) {
+static int read_scale_mean_std(PyObject *scale, PyObject *mean, PyObject *std, ext_request *out) {
   vc_transform_params *params = &out->params;
   if (read_one(scale, "scale", true, &params->scale) < 0) return -1;
   if (read_each(mean, "mean", out->mean, &params->mean, &params->mean_count) < 0) return -1;
@@ -148,12 +148,12 @@ static int read_scale_mean_std(PyObject *scale, PyObject *mean, PyObject *std, v
 
 /* viewcast.normalization's. Borrowed: kept for ever. */
 static PyObject *find(const char *name, PyObject **cache) {
-  PyObject *known = VP_READ(*cache);
+  PyObject *known = EXT_READ(*cache);
   if (known) return known;
   PyObject *module = PyImport_ImportModule("viewcast.normalization");
   PyObject *found = module ? PyObject_GetAttrString(module, name) : NULL;
   Py_XDECREF(module);
-  return vp_keep_first(cache, found);
+  return ext_keep_first(cache, found);
 }
 
 /* A Normalization, or that of a name. New reference. */
@@ -173,12 +173,12 @@ static PyObject *normalization_of(PyObject *value) {
   return NULL;
 }
 
-static int read_source(PyObject *source, vp_request *out) {
+static int read_source(PyObject *source, ext_request *out) {
   out->has_source = source != Py_None;
-  return out->has_source ? vp_argument_dtype(source, "source", &out->source) : 0;
+  return out->has_source ? ext_argument_dtype(source, "source", &out->source) : 0;
 }
 
-static int read_normalization(PyObject *value, vp_request *out) {
+static int read_normalization(PyObject *value, ext_request *out) {
   static const char *const names[] = {"scale", "mean", "std", "source"};
   PyObject *set = normalization_of(value), *fields[4] = {NULL};
   int result = set ? 0 : -1;
@@ -194,8 +194,8 @@ static int read_normalization(PyObject *value, vp_request *out) {
   return result;
 }
 
-int vp_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *normalize,
-                   vp_request *out) {
+int ext_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *normalize,
+                    ext_request *out) {
   if (!normalize || normalize == Py_None) return read_scale_mean_std(scale, mean, std, out);
   PyObject *others[] = {scale, mean, std};
   static const char *const names[] = {"scale", "mean", "std"};
@@ -212,7 +212,7 @@ int vp_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *nor
 }
 
 /* NaN is what the library knows "opaque" by. */
-int vp_values_read_fill(PyObject *fill, vp_request *out) {
+int ext_values_read_fill(PyObject *fill, ext_request *out) {
   double value = 0;
   if (!fill || fill == Py_None) return 0;
   if (read_one(fill, "fill", false, &value) < 0) return -1;
@@ -239,7 +239,7 @@ static const char *range_of(vc_dtype dtype, char *text, size_t size) {
   return text;
 }
 
-int vp_values_check_source(const vp_request *request, vc_dtype source) {
+int ext_values_check_source(const ext_request *request, vc_dtype source) {
   char divisor[24];
   vc_dtype made_for = request->source;
   if (!request->has_source) return 0;
@@ -254,7 +254,7 @@ int vp_values_check_source(const vp_request *request, vc_dtype source) {
   return -1;
 }
 
-int vp_values_check_fill(const vp_request *request, int64_t channels, int64_t wanted) {
+int ext_values_check_fill(const ext_request *request, int64_t channels, int64_t wanted) {
   if (isnan(request->params.fill) || vc_transform_adds_alpha(channels, wanted)) return 0;
   char text[32];
   PyOS_snprintf(text, sizeof text, "%g", request->params.fill);
@@ -271,7 +271,7 @@ static double value_at(const double *values, int32_t count, int32_t channel, dou
   return values[channel < count ? channel : count - 1]; /* of one value, that one */
 }
 
-int vp_values_check_whole(const vp_request *request, vc_dtype source) {
+int ext_values_check_whole(const ext_request *request, vc_dtype source) {
   const vc_transform_params *params = &request->params;
   if (request->has_dtype || !is_integer(source)) return 0;
   int32_t means = params->mean ? params->mean_count : 1, stds = params->std ? params->std_count : 1;
@@ -321,11 +321,11 @@ static PyObject *read_field(PyObject *module, PyObject *args) {
 static PyObject *read_source_name(PyObject *module, PyObject *value) {
   (void)module;
   vc_dtype dtype;
-  if (vp_argument_dtype(value, "source", &dtype) < 0) return NULL;
+  if (ext_argument_dtype(value, "source", &dtype) < 0) return NULL;
   return PyUnicode_FromString(vc_dtype_name(dtype));
 }
 
-PyMethodDef vp_values_methods[] = {
+PyMethodDef ext_values_methods[] = {
     {"_numbers", read_field, METH_VARARGS,
      "_numbers(name, value, /)\n--\n\n"
      "scale, mean or std as a float, or as a tuple of floats where it holds several."},

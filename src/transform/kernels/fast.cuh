@@ -5,7 +5,7 @@
 #ifndef VIEWCAST_KERNELS_FAST_CUH
 #define VIEWCAST_KERNELS_FAST_CUH
 
-#include "kernels/words.cuh"
+#include "kernels/vector_io.cuh"
 
 /* --- element types: what lies in memory, and its way through float */
 
@@ -175,7 +175,7 @@ struct lines {
 /* --- which unit a thread has */
 
 /* Images of one source, or of a list. */
-struct at_steps {
+struct at_strides {
   VC_DEVICE_MEMBER const char *find(const vc_fast &p, const vc_table *, uint32_t image) {
     return p.from + (int64_t)image * p.from_image;
   }

@@ -3,7 +3,7 @@
 #ifndef VIEWCAST_KERNELS_GENERIC_CUH
 #define VIEWCAST_KERNELS_GENERIC_CUH
 
-#include "kernels/number.cuh"
+#include "kernels/scalar.cuh"
 
 struct place {
   int64_t image, row, col;
@@ -80,14 +80,14 @@ VC_DEVICE int32_t source_of(const vc_generic &p, int32_t channel) {
 VC_DEVICE vc_listed find_image(const vc_generic &p, const vc_listed *table, int64_t image) {
   if (p.source == VC_SOURCE_TABLE) return table[image];
   if (p.source == VC_SOURCE_MEMORY) return p.listed[image];
-  const vc_steps &steps = p.from_steps;
+  const vc_strides &steps = p.from_strides;
   return vc_listed{p.from + image * steps.image, steps.row, steps.col, steps.channel};
 }
 
 template <int Work>
 VC_DEVICE void write_chunk(const vc_generic &p, const place &at, const vc_listed &image,
                            const double *a, const double *b) {
-  const vc_steps &steps = p.to_steps;
+  const vc_strides &steps = p.to_strides;
   const char *from = image.data + at.row * image.row + at.col * image.col;
   char *to = p.to + at.image * steps.image + at.row * steps.row + at.col * steps.col;
   int32_t end = min(p.channels, 4 * at.chunk + 4);

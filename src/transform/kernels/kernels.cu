@@ -23,7 +23,7 @@ static_assert(sizeof(vc_fast) + sizeof(vc_table) < 4096, "more than every GPU's 
                  VC_UNIT_##family((int)sizeof(from::bits), (int)sizeof(to::bits))>             \
       family##_##from##_##to##_##channels;                                                     \
   KERNEL vc_##family##_##from##_##to##_##channels(const __grid_constant__ vc_fast p) {         \
-    run_fast<family##_##from##_##to##_##channels, at_steps>(p, nullptr);                       \
+    run_fast<family##_##from##_##to##_##channels, at_strides>(p, nullptr);                     \
   }                                                                                            \
   KERNEL vc_##family##_##from##_##to##_##channels##_list(const __grid_constant__ vc_fast p,    \
                                                          const __grid_constant__ vc_table t) { \

@@ -19,7 +19,7 @@ static const vc_dtype later_depths[] = {
     {VC_BFLOAT, 16}, {VC_BOOL, 8}, {VC_UINT, 64}, {VC_INT, 64}, {VC_UINT, 32},
 };
 
-vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
+vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_refcounting counting,
                              const void *standard_allocator, vc_gpumat_abi *out, vc_error *error) {
   VC_NEED(out);
 #if !(defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__)))
@@ -33,16 +33,16 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_counting counting,
                    "5 (5.x)",
                    (int)channel_shift);
   }
-  if (counting < VC_COUNTS_AND_FREES || counting > VC_COUNTS_UP) {
-    return vc_fail(error, VC_ERROR_ARGUMENT, "counting is %d, needs a value of vc_counting",
+  if (counting < VC_REFCOUNT_FULL || counting > VC_REFCOUNT_UP_ONLY) {
+    return vc_fail(error, VC_ERROR_ARGUMENT, "counting is %d, needs a value of vc_refcounting",
                    (int)counting);
   }
-  if (counting == VC_COUNTS_AND_FREES && !standard_allocator) {
+  if (counting == VC_REFCOUNT_FULL && !standard_allocator) {
     return vc_fail(
         error, VC_ERROR_ARGUMENT,
         "standard_allocator is NULL, as GpuMat::defaultAllocator() is in an OpenCV built "
-        "without CUDA: such an OpenCV never frees a GpuMat; pass VC_COUNTS_UP (4.x) or "
-        "VC_COUNTS_ONLY (5.x) as counting instead");
+        "without CUDA: such an OpenCV never frees a GpuMat; pass VC_REFCOUNT_UP_ONLY (4.x) or "
+        "VC_REFCOUNT_NO_FREE (5.x) as counting instead");
   }
   *out = (vc_gpumat_abi){
       .channel_shift = channel_shift,

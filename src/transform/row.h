@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loops over short rows that lie in the first cache: one step of a transform
  * each. A table for each kind of processor holds the same loops. */
-#ifndef VIEWCAST_TRANSFORM_LOOPS_H
-#define VIEWCAST_TRANSFORM_LOOPS_H
+#ifndef VIEWCAST_TRANSFORM_ROW_H
+#define VIEWCAST_TRANSFORM_ROW_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ typedef struct vc_shuffle {
 
 /* Rows are packed unless a step (in bytes) is given, need no alignment and don't
  * overlap. NULL where a type has no such loop. */
-typedef struct vc_loops {
+typedef struct vc_row_kernels {
   const char *name;
   /* fma(x, a, b), every NaN canonical: to a row of the working type. */
   void (*float_from[VC_TYPES])(const void *from, float *to, size_t n, float a, float b);
@@ -68,17 +68,17 @@ typedef struct vc_loops {
   bool (*shuffle_stream)(const vc_shuffle *shuffle, const void *from, void *to, size_t n);
   /* After the last of them. */
   void (*stream_end)(void);
-} vc_loops;
+} vc_row_kernels;
 
-extern const vc_loops vc_loops_scalar;
+extern const vc_row_kernels vc_row_kernels_scalar;
 #if defined(__x86_64__)
-extern const vc_loops vc_loops_avx2;
+extern const vc_row_kernels vc_row_kernels_avx2;
 #elif defined(__aarch64__)
-extern const vc_loops vc_loops_neon;
+extern const vc_row_kernels vc_row_kernels_neon;
 #endif
 
 /* The fastest that this processor runs; VIEWCAST_SIMD=scalar asks for the plain
  * ones. Decided once. */
-const vc_loops *vc_loops_best(void);
+const vc_row_kernels *vc_row_kernels_best(void);
 
 #endif

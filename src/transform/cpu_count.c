@@ -94,7 +94,7 @@ static int32_t count_many(void) {
   return count;
 }
 
-int32_t vc_cores(void) {
+int32_t vc_cpu_count(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, read_quota);
   cpu_set_t cores;

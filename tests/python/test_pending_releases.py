@@ -34,8 +34,8 @@ def delete_on_a_foreign_thread(capsule):
     assert libc.pthread_join(thread, None) == 0
 
 
-def put_off():
-    return vc.statistics()["put_off"]
+def pending():
+    return vc.statistics()["pending"]
 
 
 def export(image):
@@ -69,7 +69,7 @@ def while_the_main_thread_is_away(work):
 def release_and_see(image):
     """True if the release is still put off: the main thread is away by now."""
     delete_on_a_foreign_thread(export(image))
-    return put_off() > 0
+    return pending() > 0
 
 
 def test_a_pending_call_of_the_main_thread_drains(ledger):
@@ -77,7 +77,7 @@ def test_a_pending_call_of_the_main_thread_drains(ledger):
     delete_on_a_foreign_thread(export(image))
     for _ in range(1000):  # bytecode, in which pending calls are run
         pass
-    assert put_off() == 0
+    assert pending() == 0
     assert ledger() == {"exports": 1, "exports_released": 1}
 
 
@@ -91,7 +91,7 @@ def test_the_next_call_drains(way):
             return False
         calls = {"collect": vc.collect, "__dlpack__": view.__dlpack__}
         made = calls[way]() if way in calls else CONVERT[way](other.array)
-        assert put_off() == 0
+        assert pending() == 0
         del made
         return True
 
@@ -109,17 +109,17 @@ def test_a_program_that_only_exports_lets_nothing_pile_up(ledger):
             return False
         for _ in range(500):
             delete_on_a_foreign_thread(view.__dlpack__())
-            most.append(put_off())
+            most.append(pending())
         kept = [view.__dlpack__() for _ in range(50)]
         for capsule in kept:
             delete_on_a_foreign_thread(capsule)
-        most.append(put_off() - 50)
+        most.append(pending() - 50)
         return True
 
     while_the_main_thread_is_away(work)
     assert max(most) <= 1
     ledger()
-    assert put_off() == 0
+    assert pending() == 0
 
 
 def test_many_foreign_threads_at_once(ledger):
@@ -223,7 +223,7 @@ if {threads}:
     threading.Thread(target=waits.wait).start()
 _, statistics = map(operator.call, [drop, vc.statistics])
 waits.set()
-print(statistics["put_off"])
+print(statistics["pending"])
 """
 
 

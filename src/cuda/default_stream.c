@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cuda/legacy.h"
+#include "cuda/default_stream.h"
 
 #include <stdatomic.h>
 

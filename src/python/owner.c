@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "source.h"
+#include "owner.h"
 
+#include "deferred_release.h"
 #include "free_threading.h"
-#include "way_back.h"
 
 #include <stdatomic.h>
 
-bool vp_is_host_mode(void) {
+bool ext_is_host_mode(void) {
   vc_mode mode;
   return vc_cuda_mode(&mode, NULL) == VC_OK && mode == VC_MODE_HOST;
 }
@@ -15,13 +15,13 @@ bool vp_is_host_mode(void) {
 
 static void release_object(void *context) { Py_DECREF((PyObject *)context); }
 
-vc_owner vp_own(PyObject *object) { return (vc_owner){Py_NewRef(object), release_object, false}; }
+vc_owner ext_own(PyObject *object) { return (vc_owner){Py_NewRef(object), release_object, false}; }
 
-PyObject *vp_owned_object(const vc_owner *owner) {
+PyObject *ext_owned_object(const vc_owner *owner) {
   return owner->release == release_object ? owner->context : NULL;
 }
 
-void vp_release(vc_owner *owner) {
+void ext_release(vc_owner *owner) {
   PyObject *type, *value, *traceback;
   if (!owner->release) return;
   PyErr_Fetch(&type, &value, &traceback);
@@ -42,13 +42,13 @@ static bool is_finalizing(void) {
 /* Where somebody else still holds the object, the end of a view only counts down:
  * no reason to put that off. */
 static bool count_down(const vc_owner *owner) {
-  return owner->release == release_object && vp_decref_unless_last(owner->context);
+  return owner->release == release_object && ext_decref_unless_last(owner->context);
 }
 
 #if defined(Py_GIL_DISABLED)
 
-vp_gil vp_gil_take_if_free(void) { return VP_GIL_NOT_TAKEN; }
-void vp_gil_leave(vp_gil taken) { (void)taken; }
+ext_gil ext_gil_take_if_free(void) { return EXT_GIL_NOT_TAKEN; }
+void ext_gil_leave(ext_gil taken) { (void)taken; }
 
 #else
 
@@ -58,16 +58,16 @@ static bool is_only_thread(PyThreadState *here) {
   return PyInterpreterState_ThreadHead(interpreter) == here && !PyThreadState_Next(here);
 }
 
-vp_gil vp_gil_take_if_free(void) {
-  if (!Py_IsInitialized() || is_finalizing() || vp_is_attached()) return VP_GIL_NOT_TAKEN;
+ext_gil ext_gil_take_if_free(void) {
+  if (!Py_IsInitialized() || is_finalizing() || ext_is_attached()) return EXT_GIL_NOT_TAKEN;
   PyThreadState *here = PyGILState_GetThisThreadState();
-  if (!here || !is_only_thread(here)) return VP_GIL_NOT_TAKEN;
+  if (!here || !is_only_thread(here)) return EXT_GIL_NOT_TAKEN;
   PyEval_RestoreThread(here);
-  return VP_GIL_TAKEN;
+  return EXT_GIL_TAKEN;
 }
 
-void vp_gil_leave(vp_gil taken) {
-  if (taken == VP_GIL_TAKEN) PyEval_SaveThread();
+void ext_gil_leave(ext_gil taken) {
+  if (taken == EXT_GIL_TAKEN) PyEval_SaveThread();
 }
 
 #endif
@@ -77,7 +77,7 @@ static _Atomic bool asked; /* a pending call is on its way */
 static int run_pending(void *unused) {
   (void)unused;
   atomic_store(&asked, false);
-  vp_drain();
+  ext_drain();
   return 0;
 }
 
@@ -89,14 +89,14 @@ static void ask_for_drain(void) {
   if (Py_AddPendingCall(run_pending, NULL) < 0) atomic_store(&asked, false);
 }
 
-void vp_drain(void) {
+void ext_drain(void) {
   bool pending = vc_collect_pending();
-  if ((!pending && !vp_way_back_waits()) || is_finalizing()) return;
+  if ((!pending && !ext_releases_pending()) || is_finalizing()) return;
   if (pending) vc_collect(false);
-  vp_way_back_retry(2);
+  ext_releases_retry(2);
 }
 
-int vp_source_init(PyObject *module) {
+int ext_owner_init(PyObject *module) {
   (void)module;
   vc_collect_notify(ask_for_drain);
   vc_collect_here(count_down);

@@ -6,9 +6,9 @@
 
 #define F32_FROM_F16(x) vc_f32_from_f16(x)
 #define F16_FROM_F32(x) vc_f16_from_f32(x)
-#include "transform/loops_common.h"
+#include "transform/row_common.h"
 
-const vc_loops vc_loops_scalar = {
+const vc_row_kernels vc_row_kernels_scalar = {
     .name = "scalar",
     COMMON_LOOPS,
     .shuffle = shuffle_bytes,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gpumat/block.h"
+#include "gpumat/free_list.h"
 
 #include <pthread.h>
 #include <stdlib.h>

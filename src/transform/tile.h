@@ -1,38 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plan, carried out strip by strip: some pixels of one row of one image, few
+/* A plan, carried out tile by tile: some pixels of one row of one image, few
  * enough that all steps of their way stay in the first cache. */
-#ifndef VIEWCAST_TRANSFORM_STRIP_H
-#define VIEWCAST_TRANSFORM_STRIP_H
+#ifndef VIEWCAST_TRANSFORM_TILE_H
+#define VIEWCAST_TRANSFORM_TILE_H
 
-#include "transform/loops.h"
 #include "transform/plan.h"
+#include "transform/row.h"
 
 /* What a plan's pixels pass through. Prepared once, shared by all threads. */
-typedef struct vc_strips {
+typedef struct vc_tiles {
   const vc_plan *plan;
-  const vc_loops *loops;
+  const vc_row_kernels *loops;
   vc_type from, to;
   size_t from_size, to_size;
   int from_log, to_log; /* sizes as the loops count them */
-  int64_t length;       /* pixels of a strip at most */
+  int64_t length;       /* pixels of a tile at most */
   bool merges;          /* the destination's pixels are interleaved */
   bool shuffles;        /* both sides are, and values stay: one step */
   bool streams;         /* the destination is written past the caches */
   vc_shuffle shuffle;
   bool at_once; /* a[c] and b[c] may be given to loops->split_to and merge_from */
   float a[3], b[3];
-} vc_strips;
+} vc_tiles;
 
 /* `streams`: wanted, if there is such a loop. */
-void vc_strips_prepare(const vc_plan *plan, const vc_loops *loops, bool streams, vc_strips *out);
+void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *loops, bool streams,
+                      vc_tiles *out);
 
 /* How many pixels too late for a line of the caches a row of the destination starts:
  * VC_MOST_PAST at most; 0 too if no pixel starts at one. */
 #define VC_MOST_PAST 63
-int64_t vc_strips_past_line(const vc_strips *strips, int64_t image, int64_t row);
+int64_t vc_tiles_past_line(const vc_tiles *tiles, int64_t image, int64_t row);
 
 /* Writes `n` pixels from `col` on, of one row. Floating point must be in its
  * default mode. */
-void vc_strips_write(const vc_strips *strips, int64_t image, int64_t row, int64_t col, int64_t n);
+void vc_tiles_write(const vc_tiles *tiles, int64_t image, int64_t row, int64_t col, int64_t n);
 
 #endif

@@ -52,7 +52,7 @@ vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out, vc_gpumat_con
   VC_NEED(abi);
   VC_NEED(out);
   VC_NEED(control);
-  if (abi->counting == VC_COUNTS_UP) {
+  if (abi->counting == VC_REFCOUNT_UP_ONLY) {
     return vc_fail(error, VC_ERROR_ABI,
                    "this OpenCV (4.x without CUDA) never ends a GpuMat: one in memory of our own "
                    "would not give back what it refers to; let OpenCV make it (cv::makePtr)");

@@ -15,9 +15,9 @@
 
 #  define F32_FROM_F16(x) _cvtsh_ss(x)
 #  define F16_FROM_F32(x) _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT)
-#  include "transform/loops_common.h"
+#  include "transform/row_common.h"
 
-#  include "transform/thirds_avx2.h"
+#  include "transform/rgb_avx2.h"
 
 /* --- interleaved pixels to interleaved ones */
 
@@ -201,7 +201,7 @@ static void stream_end(void) { _mm_sfence(); }
 #  define float_from_f16 float_from_f16_wide
 #  define f16_from_float f16_from_float_wide
 
-const vc_loops vc_loops_avx2 = {
+const vc_row_kernels vc_row_kernels_avx2 = {
     .name = "avx2",
     COMMON_LOOPS,
     .shuffle = shuffle_bytes_wide,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform/choice.h"
+#include "transform/dispatch.h"
 
 /* Each kernel, and right after it the one for lists (or for more). */
 #define FAST_NAMES(family, from, to, channels)   \
@@ -27,10 +27,10 @@ static vc_status list_images(const vc_plan *plan, vc_launch *out, vc_error *erro
   return VC_OK;
 }
 
-vc_status vc_choose_kernel(const vc_plan *plan, vc_launch *out, vc_error *error) {
+vc_status vc_dispatch(const vc_plan *plan, vc_launch *out, vc_error *error) {
   out->list = NULL;
   out->has_more = false;
-  if (!vc_choose_fast(plan, out)) return vc_choose_generic(plan, out, error);
+  if (!vc_dispatch_fast(plan, out)) return vc_dispatch_generic(plan, out, error);
   out->kernel = 2 * (GENERIC + out->kernel);
   return plan->sources ? list_images(plan, out, error) : VC_OK;
 }

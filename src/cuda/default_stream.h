@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of the legacy default stream, in which pooled memory comes and
  * goes: a barrier in it, and which streams it reaches. */
-#ifndef VC_CUDA_LEGACY_H
-#define VC_CUDA_LEGACY_H
+#ifndef VIEWCAST_CUDA_DEFAULT_STREAM_H
+#define VIEWCAST_CUDA_DEFAULT_STREAM_H
 
 #include "viewcast/viewcast.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which kernel carries out a plan, and what it is given. */
-#ifndef VIEWCAST_TRANSFORM_CHOICE_H
-#define VIEWCAST_TRANSFORM_CHOICE_H
+#ifndef VIEWCAST_TRANSFORM_DISPATCH_H
+#define VIEWCAST_TRANSFORM_DISPATCH_H
 
 #include "transform/launch.h"
 
@@ -27,16 +27,16 @@ extern const int32_t vc_kernel_count;
 
 /* VC_ERROR_MEMORY for lack of host memory, VC_ERROR_LAYOUT beyond what a launch
  * can count. */
-vc_status vc_choose_kernel(const vc_plan *plan, vc_launch *out, vc_error *error);
+vc_status vc_dispatch(const vc_plan *plan, vc_launch *out, vc_error *error);
 
 /* A kernel of its own for what is common; false if there is none for the plan.
  * All but the list. */
-bool vc_choose_fast(const vc_plan *plan, vc_launch *out);
+bool vc_dispatch_fast(const vc_plan *plan, vc_launch *out);
 
 /* A kernel for any plan, and its list. */
-vc_status vc_choose_generic(const vc_plan *plan, vc_launch *out, vc_error *error);
+vc_status vc_dispatch_generic(const vc_plan *plan, vc_launch *out, vc_error *error);
 
-/* --- what both need: choice_parts.c */
+/* --- what both need: dispatch_parts.c */
 
 vc_divider vc_divide_by(int64_t divisor);
 

@@ -6,29 +6,29 @@
 #include "gpumat/lend.h"
 #include "gpumat/pool.h"
 
-vc_hold vc_gpumat_hold(const vc_gpumat_abi *abi, const vc_gpumat *mat) {
-  VC_NEED_OR(abi, return VC_HOLD_EMPTY);
-  VC_NEED_OR(mat, return VC_HOLD_EMPTY);
-  if (!mat->data) return VC_HOLD_EMPTY;
-  if (!mat->refcount) return VC_HOLD_UNOWNED;
-  if (mat->allocator == vc_lender()) return VC_HOLD_LENT;
-  if (mat->allocator == &vc_pool_allocator_object) return VC_HOLD_POOLED;
-  if (mat->allocator && mat->allocator == abi->standard_allocator) return VC_HOLD_STANDARD;
-  return VC_HOLD_FOREIGN;
+vc_ownership vc_gpumat_ownership(const vc_gpumat_abi *abi, const vc_gpumat *mat) {
+  VC_NEED_OR(abi, return VC_OWNERSHIP_EMPTY);
+  VC_NEED_OR(mat, return VC_OWNERSHIP_EMPTY);
+  if (!mat->data) return VC_OWNERSHIP_EMPTY;
+  if (!mat->refcount) return VC_OWNERSHIP_UNOWNED;
+  if (mat->allocator == vc_lender()) return VC_OWNERSHIP_LENT;
+  if (mat->allocator == &vc_pool_allocator_object) return VC_OWNERSHIP_POOLED;
+  if (mat->allocator && mat->allocator == abi->standard_allocator) return VC_OWNERSHIP_STANDARD;
+  return VC_OWNERSHIP_FOREIGN;
 }
 
 static vc_status find_device(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_device *out,
                              vc_error *error) {
-  vc_hold hold = vc_gpumat_hold(abi, mat);
-  if (hold == VC_HOLD_LENT) {
+  vc_ownership hold = vc_gpumat_ownership(abi, mat);
+  if (hold == VC_OWNERSHIP_LENT) {
     *out = vc_lend_device(mat);
     return VC_OK;
   }
-  if (hold == VC_HOLD_POOLED) {
+  if (hold == VC_OWNERSHIP_POOLED) {
     *out = vc_pool_device(mat);
     return VC_OK;
   }
-  if (hold == VC_HOLD_STANDARD && vc_cuda_device_count() == 1) {
+  if (hold == VC_OWNERSHIP_STANDARD && vc_cuda_device_count() == 1) {
     *out = (vc_device){VC_CUDA, 0};
     return VC_OK;
   }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/dtype.h"
-#include "transform/choice.h"
+#include "transform/dispatch.h"
 
 /* --- what the fast kernels are for: the lists of launch.h, as a table */
 
@@ -92,11 +92,11 @@ static bool is_step(int64_t length, int64_t step, int64_t needed) {
 }
 
 /* The elements of pixels lie side by side, and the pixels of a row too. */
-static bool is_interleaved(const vc_steps *steps, int64_t cols, int32_t channels, int64_t size) {
+static bool is_interleaved(const vc_strides *steps, int64_t cols, int32_t channels, int64_t size) {
   return channels > 1 && steps->channel == size && is_step(cols, steps->col, size * channels);
 }
 
-static bool is_planar(const vc_steps *steps, int64_t cols, int64_t size) {
+static bool is_planar(const vc_strides *steps, int64_t cols, int64_t size) {
   return is_step(cols, steps->col, size);
 }
 
@@ -106,10 +106,10 @@ static uint32_t key_of(const vc_plan *plan) {
   int to = moves ? moved_type(plan->to) : computed_type(plan->to);
   int64_t from_size = (int64_t)vc_dtype_size(plan->from),
           to_size = (int64_t)vc_dtype_size(plan->to);
-  bool in_pixels = is_interleaved(&plan->from_steps, plan->cols, plan->from_channels, from_size);
-  bool in_planes = is_planar(&plan->from_steps, plan->cols, from_size);
-  bool out_pixels = is_interleaved(&plan->to_steps, plan->cols, plan->channels, to_size);
-  bool out_planes = is_planar(&plan->to_steps, plan->cols, to_size);
+  bool in_pixels = is_interleaved(&plan->from_strides, plan->cols, plan->from_channels, from_size);
+  bool in_planes = is_planar(&plan->from_strides, plan->cols, from_size);
+  bool out_pixels = is_interleaved(&plan->to_strides, plan->cols, plan->channels, to_size);
+  bool out_planes = is_planar(&plan->to_strides, plan->cols, to_size);
   bool spread = plan->from_channels == 1 && plan->channels > 1;
   if (out_pixels && (in_pixels || (spread && in_planes && from == TYPE_raw1))) {
     int code = plan->from_channels * 100 + plan->channels * 10 + (plan->map[0] == 2);
@@ -138,8 +138,8 @@ static void set_channels(const vc_plan *plan, uint32_t family, vc_fast *out) {
     int32_t slot = slot_of(plan, family, c), source = plan->map[c];
     bool is_filled = source == VC_CHANNEL_FILL;
     if (is_filled) out->filled = c; /* the last one */
-    int64_t from = is_filled ? 0 : source * plan->from_steps.channel;
-    int64_t to = c * plan->to_steps.channel;
+    int64_t from = is_filled ? 0 : source * plan->from_strides.channel;
+    int64_t to = c * plan->to_strides.channel;
     out->plane[slot] = family == FAMILY_pixels ? from : to;
     out->from_plane[slot] = from;
     bool computes = plan->work == VC_WORK_FLOAT;
@@ -155,22 +155,22 @@ static uint64_t plane_bits(const vc_plan *plan, int64_t channel) {
 }
 
 static uint64_t source_bits(const vc_plan *plan, uint32_t family) {
-  uint64_t bits = (uint64_t)plan->from_steps.row;
+  uint64_t bits = (uint64_t)plan->from_strides.row;
   if (family == FAMILY_pixels || family == FAMILY_lines) {
-    bits |= plane_bits(plan, plan->from_steps.channel);
+    bits |= plane_bits(plan, plan->from_strides.channel);
   }
   if (!plan->sources) {
-    return bits | (uint64_t)(uintptr_t)plan->from_data | (uint64_t)plan->from_steps.image;
+    return bits | (uint64_t)(uintptr_t)plan->from_data | (uint64_t)plan->from_strides.image;
   }
   for (int64_t i = 0; i < plan->images; i++) bits |= (uint64_t)(uintptr_t)plan->sources[i].data;
   return bits;
 }
 
 static uint64_t destination_bits(const vc_plan *plan, uint32_t family) {
-  uint64_t bits = (uint64_t)(uintptr_t)plan->to_data | (uint64_t)plan->to_steps.row |
-                  (uint64_t)plan->to_steps.image;
+  uint64_t bits = (uint64_t)(uintptr_t)plan->to_data | (uint64_t)plan->to_strides.row |
+                  (uint64_t)plan->to_strides.image;
   if (family == FAMILY_planes || family == FAMILY_lines) {
-    bits |= plane_bits(plan, plan->to_steps.channel);
+    bits |= plane_bits(plan, plan->to_strides.channel);
   }
   return bits;
 }
@@ -217,7 +217,7 @@ static bool keeps_order(const vc_plan *plan) {
 /* Planes that lie apart by the same step, from image to image too. The result
  * is `plan` but for what `out` holds of it. */
 static bool fold_channels(const vc_plan *plan, vc_plan *out) {
-  const vc_steps *from = &plan->from_steps, *to = &plan->to_steps;
+  const vc_strides *from = &plan->from_strides, *to = &plan->to_strides;
   if (plan->channels <= VC_CHANNELS_MAPPED || plan->sources || !keeps_order(plan)) return false;
   if (plan->images > 1 && (from->image != from->channel * plan->channels ||
                            to->image != to->channel * plan->channels)) {
@@ -225,9 +225,9 @@ static bool fold_channels(const vc_plan *plan, vc_plan *out) {
   }
   *out = *plan;
   out->images *= plan->channels;
-  out->from_steps.image = from->channel;
-  out->to_steps.image = to->channel;
-  out->from_steps.channel = out->to_steps.channel = 0;
+  out->from_strides.image = from->channel;
+  out->to_strides.image = to->channel;
+  out->from_strides.channel = out->to_strides.channel = 0;
   out->channels = out->from_channels = 1;
   out->map[0] = 0;
   return true;
@@ -246,10 +246,10 @@ static bool choose(const vc_plan *plan, vc_launch *out) {
   fast->to = plan->to_data;
   fast->from = plan->from_data;
   fast->images = NULL;
-  fast->to_image = plan->to_steps.image;
-  fast->from_image = plan->from_steps.image;
-  fast->to_row = plan->to_steps.row;
-  fast->from_row = plan->from_steps.row;
+  fast->to_image = plan->to_strides.image;
+  fast->from_image = plan->from_strides.image;
+  fast->to_row = plan->to_strides.row;
+  fast->from_row = plan->from_strides.row;
   fast->fill = plan->fill;
   set_channels(plan, family, fast);
   out->is_generic = false;
@@ -260,7 +260,7 @@ static bool choose(const vc_plan *plan, vc_launch *out) {
   return true;
 }
 
-bool vc_choose_fast(const vc_plan *plan, vc_launch *out) {
+bool vc_dispatch_fast(const vc_plan *plan, vc_launch *out) {
   vc_plan folded;
   if (plan->work != VC_WORK_MOVE && plan->work != VC_WORK_FLOAT) return false;
   return choose(fold_channels(plan, &folded) ? &folded : plan, out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform/choice.h"
+#include "transform/dispatch.h"
 
 #include "core/allocate.h"
 #include "core/error.h"

@@ -25,7 +25,7 @@ static inline uint16_t f16_from_f32(float value) {
 
 #  define F32_FROM_F16(x) f32_from_f16(x)
 #  define F16_FROM_F32(x) f16_from_f32(x)
-#  include "transform/loops_common.h"
+#  include "transform/row_common.h"
 
 /* --- pixels of three channels, 16 at a time */
 
@@ -71,7 +71,7 @@ static void shuffle_bytes_wide(const vc_shuffle *shuffle, const void *restrict f
 #  define split_8_3 split_8_3_wide
 #  define merge_8_3 merge_8_3_wide
 
-const vc_loops vc_loops_neon = {
+const vc_row_kernels vc_row_kernels_neon = {
     .name = "neon",
     COMMON_LOOPS,
     .shuffle = shuffle_bytes_wide,

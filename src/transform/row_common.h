@@ -2,7 +2,7 @@
 /* The loops in plain C, for a compiler to vectorise. Included once by each file
  * that makes a table, after it has chosen the processor, with these defined:
  *   F32_FROM_F16(x), F16_FROM_F32(x)   one element, as element.h does it */
-#include "transform/loops.h"
+#include "transform/row.h"
 
 /* Elements where they happen to lie. */
 typedef int16_t any_i16 __attribute__((aligned(1), may_alias));

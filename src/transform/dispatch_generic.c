@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform/choice.h"
+#include "transform/dispatch.h"
 
 #include <stdlib.h>
 
@@ -20,16 +20,16 @@ static vc_element element_of(vc_dtype dtype) {
   }
 }
 
-static uint64_t step_bits(const vc_steps *steps) {
+static uint64_t stride_bits(const vc_strides *steps) {
   return (uint64_t)(steps->image | steps->row | steps->col | steps->channel);
 }
 
 static bool are_sources_aligned(const vc_plan *plan) {
-  uint64_t bits = (uint64_t)(uintptr_t)plan->from_data | step_bits(&plan->from_steps);
+  uint64_t bits = (uint64_t)(uintptr_t)plan->from_data | stride_bits(&plan->from_strides);
   for (int64_t i = 0; plan->sources && i < plan->images; i++) {
-    vc_steps steps = vc_plan_steps(&plan->sources[i], plan->layout);
+    vc_strides steps = vc_plan_strides(&plan->sources[i], plan->layout);
     bits |= (uint64_t)(uintptr_t)plan->sources[i].data;
-    if (!plan->alike) bits |= step_bits(&steps);
+    if (!plan->alike) bits |= stride_bits(&steps);
   }
   return bits % vc_dtype_size(plan->from) == 0;
 }
@@ -53,14 +53,14 @@ static void set_types(const vc_plan *plan, vc_generic *out) {
   out->from_size = (int32_t)vc_dtype_size(plan->from);
   out->to_size = (int32_t)vc_dtype_size(plan->to);
   out->from_aligned = are_sources_aligned(plan);
-  uint64_t bits = (uint64_t)(uintptr_t)plan->to_data | step_bits(&plan->to_steps);
+  uint64_t bits = (uint64_t)(uintptr_t)plan->to_data | stride_bits(&plan->to_strides);
   out->to_aligned = bits % (uint64_t)out->to_size == 0;
 }
 
 static void set_axes(const vc_plan *plan, vc_generic *out) {
-  const vc_steps *to = &plan->to_steps;
-  out->to_steps = *to;
-  out->from_steps = plan->from_steps;
+  const vc_strides *to = &plan->to_strides;
+  out->to_strides = *to;
+  out->from_strides = plan->from_strides;
   out->images = plan->images;
   out->rows = plan->rows;
   out->cols = plan->cols;
@@ -109,7 +109,7 @@ static vc_status choose(const vc_plan *plan, vc_launch *out, vc_error *error) {
   generic->to = plan->to_data;
   generic->from = plan->from_data;
   generic->listed = NULL;
-  generic->source = VC_SOURCE_STEPS;
+  generic->source = VC_SOURCE_STRIDES;
   generic->fill = plan->fill;
   set_types(plan, generic);
   set_axes(plan, generic);
@@ -120,12 +120,12 @@ static vc_status choose(const vc_plan *plan, vc_launch *out, vc_error *error) {
 /* --- a list of images */
 
 static vc_listed listed(const vc_plan *plan, int64_t i) {
-  vc_steps steps = plan->from_steps;
-  if (!plan->alike) steps = vc_plan_steps(&plan->sources[i], plan->layout);
+  vc_strides steps = plan->from_strides;
+  if (!plan->alike) steps = vc_plan_strides(&plan->sources[i], plan->layout);
   return (vc_listed){plan->sources[i].data, steps.row, steps.col, steps.channel};
 }
 
-static vc_status list_steps(const vc_plan *plan, vc_launch *out, vc_error *error) {
+static vc_status list_strides(const vc_plan *plan, vc_launch *out, vc_error *error) {
   bool fits = plan->images <= VC_TABLE_LISTED;
   out->generic.source = fits ? VC_SOURCE_TABLE : VC_SOURCE_MEMORY;
   if (!fits) {
@@ -137,7 +137,7 @@ static vc_status list_steps(const vc_plan *plan, vc_launch *out, vc_error *error
   return VC_OK;
 }
 
-vc_status vc_choose_generic(const vc_plan *plan, vc_launch *out, vc_error *error) {
+vc_status vc_dispatch_generic(const vc_plan *plan, vc_launch *out, vc_error *error) {
   vc_status status = choose(plan, out, error);
-  return status == VC_OK && plan->sources ? list_steps(plan, out, error) : status;
+  return status == VC_OK && plan->sources ? list_strides(plan, out, error) : status;
 }

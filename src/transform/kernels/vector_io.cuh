@@ -3,7 +3,7 @@
 #ifndef VIEWCAST_KERNELS_WORDS_CUH
 #define VIEWCAST_KERNELS_WORDS_CUH
 
-#include "kernels/number.cuh"
+#include "kernels/scalar.cuh"
 
 #define VC_DEVICE_MEMBER static __device__ __forceinline__
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What every adapter imports to and exports from: a view with its owner. */
-#ifndef VP_SOURCE_H
-#define VP_SOURCE_H
+#ifndef VIEWCAST_PYTHON_OWNER_H
+#define VIEWCAST_PYTHON_OWNER_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -12,29 +12,29 @@
 
 /* A function as CPython's slot tables want it: ISO C converts function pointers
  * to integers, not to void *. */
-#define VP_SLOT(function) ((void *)(uintptr_t)(function))
+#define EXT_SLOT(function) ((void *)(uintptr_t)(function))
 
-struct vp_adapter;
-struct vp_orders;
+struct ext_adapter;
+struct ext_orders;
 
 /* The Array API's three values of copy=. */
-typedef enum vp_copy { VP_COPY_NEVER = 0, VP_COPY_IF_NEEDED, VP_COPY_ALWAYS } vp_copy;
+typedef enum ext_copy { EXT_COPY_NEVER = 0, EXT_COPY_IF_NEEDED, EXT_COPY_ALWAYS } ext_copy;
 
 /* What the caller of a conversion asked for. */
-typedef struct vp_options {
-  const struct vp_adapter *target;
-  vp_stream consumer; /* stream= */
-  vp_stream producer; /* producer_stream= */
-  vp_copy copy;
-  bool has_device;          /* device= was given */
-  vc_device device;         /* VC_CPU or VC_CUDA */
-  PyObject *owner;          /* borrowed: what really owns an unowned GpuMat; or NULL */
-  bool keepdim;             /* one channel as (H, W, 1) */
-  vp_layout from;           /* from_layout= */
-  struct vp_orders *orders; /* of a batch (hand_over.h); or NULL */
-} vp_options;
+typedef struct ext_options {
+  const struct ext_adapter *target;
+  ext_stream consumer; /* stream= */
+  ext_stream producer; /* producer_stream= */
+  ext_copy copy;
+  bool has_device;           /* device= was given */
+  vc_device device;          /* VC_CPU or VC_CUDA */
+  PyObject *owner;           /* borrowed: what really owns an unowned GpuMat; or NULL */
+  bool keepdim;              /* one channel as (H, W, 1) */
+  ext_layout from;           /* from_layout= */
+  struct ext_orders *orders; /* of a batch (stream_order.h); or NULL */
+} ext_options;
 
-typedef struct vp_source {
+typedef struct ext_source {
   vc_view view;
   vc_owner owner;
   /* The stream on which the pixels were written, where the image itself tells
@@ -43,36 +43,36 @@ typedef struct vp_source {
   vc_stream producer;
   /* The producer ordered itself for the consumer's stream; on which one its memory
    * will be used next, nobody knows. */
-  bool orders_itself;
+  bool producer_synchronises;
   /* The memory is freed by cudaFree, which waits for all its users. */
-  bool freed_in_order;
-} vp_source;
+  bool freed_by_cuda_free;
+} ext_source;
 
 /* True where the process decided for host mode; no exception where it can't. */
-bool vp_is_host_mode(void);
+bool ext_is_host_mode(void);
 
 /* An owner that holds a strong reference to a Python object. It is released in
  * vc_collect, on a thread that Python is on. */
-vc_owner vp_own(PyObject *object);
+vc_owner ext_own(PyObject *object);
 
-/* The object behind an owner of vp_own (borrowed); NULL for another owner. */
-PyObject *vp_owned_object(const vc_owner *owner);
+/* The object behind an owner of ext_own (borrowed); NULL for another owner. */
+PyObject *ext_owned_object(const vc_owner *owner);
 
 /* vc_owner_release for any place where an exception may be on its way, as in a
  * dealloc: a producer's deleter may run Python code, which must not see it. */
-void vp_release(vc_owner *owner);
+void ext_release(vc_owner *owner);
 
 /* Asks for releases that were put off to be run soon by the main thread. */
-int vp_source_init(PyObject *module);
+int ext_owner_init(PyObject *module);
 
 /* Takes the GIL where that cannot wait: on a Python thread that let go of it, and that
- * is the only one. Else does nothing. What it returns is for vp_gil_leave. */
-typedef enum vp_gil { VP_GIL_NOT_TAKEN, VP_GIL_TAKEN } vp_gil;
-vp_gil vp_gil_take_if_free(void);
-void vp_gil_leave(vp_gil taken);
+ * is the only one. Else does nothing. What it returns is for ext_gil_leave. */
+typedef enum ext_gil { EXT_GIL_NOT_TAKEN, EXT_GIL_TAKEN } ext_gil;
+ext_gil ext_gil_take_if_free(void);
+void ext_gil_leave(ext_gil taken);
 
 /* Runs releases that were put off, if there are any. Needs the GIL, or without one a
  * thread that Python is on. */
-void vp_drain(void);
+void ext_drain(void);
 
 #endif

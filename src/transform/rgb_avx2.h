@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* u8 pixels of three channels, 32 at a time: taken apart and put together in
  * registers, with the conversion from and to floating planes in between. Included
- * by loops_avx2.c, after the common loops.
+ * by row_avx2.c, after the common loops.
  *
  * `past` the caches: addresses that are written to are multiples of 32. */
 
@@ -31,7 +31,7 @@ INLINED __m256i in_both_lanes(const int8_t *bytes) {
   return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes));
 }
 
-INLINED thirds thirds_by(const int8_t (*orders)[16]) {
+INLINED thirds rgb_by(const int8_t (*orders)[16]) {
   thirds how;
   for (int c = 0; c < 3; c++) {
     how.third[c] = in_both_lanes(every_third[c]);
@@ -93,8 +93,8 @@ static inline size_t head_of_pixels(const void *to) { return -(uintptr_t)to * 11
 
 /* --- bytes to planes of bytes, and back */
 
-INLINED void split_thirds(const uint8_t *in, void *const *to, size_t n, bool past) {
-  const thirds how = thirds_by(taken_from);
+INLINED void split_rgb(const uint8_t *in, void *const *to, size_t n, bool past) {
+  const thirds how = rgb_by(taken_from);
   uint8_t *out[3] = {to[0], to[1], to[2]};
   size_t i = 0;
   for (; i + 64 <= n; i += 64, in += 192) { /* whole lines of the caches */
@@ -116,7 +116,7 @@ INLINED void split_thirds(const uint8_t *in, void *const *to, size_t n, bool pas
 }
 
 static void split_8_3_wide(const void *restrict from, void *const *to, size_t n) {
-  split_thirds(from, to, n, false);
+  split_rgb(from, to, n, false);
 }
 
 static bool split_stream(const void *restrict from, void *const *to, size_t n) {
@@ -125,12 +125,12 @@ static bool split_stream(const void *restrict from, void *const *to, size_t n) {
   size_t head = (size_t)found < n ? (size_t)found : n;
   split_8_3(from, to, head);
   void *const rest[3] = {(uint8_t *)to[0] + head, (uint8_t *)to[1] + head, (uint8_t *)to[2] + head};
-  split_thirds((const uint8_t *)from + 3 * head, rest, n - head, true);
+  split_rgb((const uint8_t *)from + 3 * head, rest, n - head, true);
   return true;
 }
 
-INLINED void merge_thirds(const void *const *from, uint8_t *out, size_t n, bool past) {
-  const thirds how = thirds_by(put_by);
+INLINED void merge_rgb(const void *const *from, uint8_t *out, size_t n, bool past) {
+  const thirds how = rgb_by(put_by);
   const uint8_t *in[3] = {from[0], from[1], from[2]};
   size_t i = 0;
   for (; i + 32 <= n; i += 32, out += 96) {
@@ -143,7 +143,7 @@ INLINED void merge_thirds(const void *const *from, uint8_t *out, size_t n, bool 
 }
 
 static void merge_8_3_wide(const void *const *from, void *restrict to, size_t n) {
-  merge_thirds(from, to, n, false);
+  merge_rgb(from, to, n, false);
 }
 
 static void merge_stream(const void *const *from, void *restrict to, size_t n) {
@@ -152,7 +152,7 @@ static void merge_stream(const void *const *from, void *restrict to, size_t n) {
   merge_8_3(from, to, head);
   const void *rest[3];
   for (int c = 0; c < 3; c++) rest[c] = (const uint8_t *)from[c] + head;
-  merge_thirds(rest, (uint8_t *)to + 3 * head, n - head, true);
+  merge_rgb(rest, (uint8_t *)to + 3 * head, n - head, true);
 }
 
 /* --- bytes to planes of f32 and f16: eight pixels at a time, of which a shuffle
@@ -280,7 +280,7 @@ INLINED void merge_one_by_one(const any_f32 *const *in, uint8_t *out, size_t n, 
 
 INLINED void merge_floats(const any_f32 *const *in, uint8_t *out, size_t n, const float *a,
                           const float *b, bool past) {
-  const thirds how = thirds_by(put_by);
+  const thirds how = rgb_by(put_by);
   __m256 va[3], vb[3];
   for (int c = 0; c < 3; c++) va[c] = _mm256_set1_ps(a[c]), vb[c] = _mm256_set1_ps(b[c]);
   size_t i = 0;

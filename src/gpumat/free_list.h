@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of pooled memory, by size class, and the lists of free ones. */
-#ifndef VC_GPUMAT_BLOCK_H
-#define VC_GPUMAT_BLOCK_H
+#ifndef VIEWCAST_GPUMAT_FREE_LIST_H
+#define VIEWCAST_GPUMAT_FREE_LIST_H
 
 #include "cuda/driver.h"
 #include "gpumat/stream_set.h"
