@@ -44,12 +44,20 @@ static void finish(vc_record *record) {
   free(lend_of_record(record));
 }
 
-/* A header that OpenCV copied may still count in the record: the forced end of such a lend
- * leaves its few bytes where they are. */
+/* Records of lends whose end was forced, for as long as the process runs: a header that
+ * OpenCV copied may still count in one. The list keeps them findable for leak checkers. */
+static _Atomic(vc_lend *) abandoned;
+
 static void finish_held(vc_record *record) {
   vc_lend *lend = lend_of_record(record);
   VC_COUNT(lends_released, 1);
-  if (vc_counter_read(&lend->count) == 1) free(lend);
+  if (vc_counter_read(&lend->count) == 1) {
+    free(lend);
+    return;
+  }
+  lend->next = atomic_load(&abandoned);
+  while (!atomic_compare_exchange_weak(&abandoned, &lend->next, lend)) {
+  }
 }
 
 static void release_held(void *context) {
