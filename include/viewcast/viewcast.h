@@ -353,10 +353,10 @@ VC_API bool vc_collect_pending(void);
  * called soon. May be NULL: none. */
 VC_API void vc_collect_notify(void (*notify)(void));
 
-/* A function that releases an owner that is not any_thread on this thread right now
- * all the same, if that does not wait and runs nothing else, and says whether it did.
- * Asked from any thread and without any lock, before the owner is put on the list.
- * May be NULL: none. */
+/* Optional hook that tries to release an owner immediately even though `any_thread` is
+ * false. It must not block or run other code. Returns true if it released the owner. Called
+ * from any thread and without any lock, before the owner is put on the list. May be NULL:
+ * none. */
 VC_API void vc_collect_here(bool (*try_release)(const vc_owner *owner));
 
 /* Counters since the library was loaded; each is exact when no call is in
@@ -737,7 +737,7 @@ VC_API bool vc_transform_adds_alpha(int64_t from, int64_t to);
  * rounded once to the working type, which is double if either dtype has 64 bits
  * or is a 32-bit integer, else float; y = fma(x, a, b), rounded once to the
  * destination's dtype. To integers: to nearest even, saturated, NaN is 0 (as
- * OpenCV's saturate_cast, but for what lies outside of the type). To bool: y is
+ * OpenCV's saturate_cast, except for values outside of the type). To bool: y is
  * not 0. A NaN that is computed is the positive quiet one. Without scale, mean
  * and std the same dtype is moved bit by bit, and integers are saturated
  * without a detour through floating point. A coefficient that is not finite in

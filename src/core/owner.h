@@ -16,10 +16,10 @@ typedef struct vc_record {
   void (*finish)(struct vc_record *record);
 } vc_record;
 
-/* The end of a record: if the owner may be released on any thread, or was here
- * (vc_collect_here), or owns nothing, calls finish(record) after that, which frees the
- * record and counts; else puts the record on the list, for vc_collect to do the same, and calls
- * the notify function if the list was empty. Never waits, never allocates. */
+/* Ends a record. Releases the owner now if that is allowed on this thread, or if the hook of
+ * vc_collect_here did so, then calls finish(record), which frees the record and counts.
+ * Otherwise queues the record for vc_collect, and calls the notify function if the queue was
+ * empty. Never blocks or allocates. */
 void vc_retire(vc_record *record);
 
 /* The same for an owner that has no record yet, in two parts, so that the first can fail

@@ -10,8 +10,8 @@
 enum { STREAM_NON_BLOCKING = 1 };
 enum { NO_CONTEXT = 201 };
 
-/* One event a device is enough: a thread that waits for what another has just
- * recorded waits for more, never for less. */
+/* One event per device suffices. If two threads race, one of them may wait for the other's
+ * later record; that is more ordering than needed, never less. */
 static bool find_event(const vc_driver *driver, int32_t device, CUevent *out) {
   static _Atomic(CUevent) events[VC_MAX_DEVICES];
   if (device < 0 || device >= VC_MAX_DEVICES) return false;

@@ -57,7 +57,8 @@ static vc_entered make_primary_current(const vc_driver *driver, vc_entered enter
   return make_current(driver, entered, context);
 }
 
-/* Before anything else: what makes a context would end another's capture. */
+/* Switches to relaxed capture mode first: creating a context would invalidate a capture
+ * running on another thread. */
 static vc_entered relax(const vc_driver *driver) {
   vc_entered entered = {.mode = CAPTURE_MODE_RELAXED};
   entered.relaxed = driver->cuThreadExchangeStreamCaptureMode(&entered.mode) == VC_CUDA_SUCCESS;

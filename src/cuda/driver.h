@@ -56,7 +56,7 @@ static inline CUstream vc_driver_stream(vc_stream stream) {
   return (CUstream)(stream == 0 ? VC_STREAM_LEGACY : stream);
 }
 
-/* The functions that viewcast calls. All set once the driver is loaded, but for
+/* The functions that viewcast calls. All set once the driver is loaded, except for
  * those that are said to be NULL in older drivers. */
 typedef struct vc_driver {
   CUresult (*cuInit)(unsigned flags);

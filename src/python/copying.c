@@ -59,7 +59,7 @@ int ext_copying_needed(const ext_options *options, const ext_source *source) {
 
 /* --- how */
 
-/* Where a copy goes that names no device: where the image is, but for NumPy. */
+/* The device of a copy for which none was named: the image's, or the host for NumPy. */
 static vc_device destination(const ext_options *options, const ext_source *source) {
   if (options->target == &ext_numpy_adapter) return (vc_device){VC_CPU, 0};
   if (options->has_device) return options->device;

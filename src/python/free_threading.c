@@ -34,10 +34,10 @@ PyObject *ext_dict_value(PyObject *dict, const char *key) {
  * only that thread changes, and all others', changed by atomic operations. What is
  * said of the fields here is CPython's rule (PEP 703). */
 
-/* The last two bits of the second part are flags. Once both are merged into it, it
- * counts all references. Until then the end of one of them can't be the object's, which
- * comes where the first part goes to 0; but where the second is 0 the object is handed to
- * its thread, and if that has ended, to this one. */
+/* `ob_ref_shared` keeps two flag bits. In the MERGED state it holds the full reference
+ * count. Before that, a decrement of the shared count cannot destroy the object, unless the
+ * count is 0: CPython then queues the object on its owning thread, or, if that thread has
+ * exited, merges it on this one. */
 static bool may_be_last(Py_ssize_t shared) {
   bool merged = (shared & _Py_REF_SHARED_FLAG_MASK) == _Py_REF_MERGED;
   if (merged) return shared >> _Py_REF_SHARED_SHIFT < 2;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the GIL sees to on ordinary builds of CPython, and nobody on free-threaded
- * ones. On ordinary builds the locks here are nothing, and reads and writes plain.
+/* Synchronisation that the GIL provides on default builds and that free-threaded builds need
+ * explicitly. On default builds these locks and atomics compile to nothing.
  *
  * State of the process is one of these:
  *  - set while the module is made, and never changed again: needs nothing;

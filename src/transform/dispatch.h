@@ -29,8 +29,8 @@ extern const int32_t vc_kernel_count;
  * can count. */
 vc_status vc_dispatch(const vc_plan *plan, vc_launch *out, vc_error *error);
 
-/* A kernel of its own for what is common; false if there is none for the plan.
- * All but the list. */
+/* Selects a specialised kernel and fills `out`, except for the image list. Returns false if
+ * the plan needs a generic kernel. */
 bool vc_dispatch_fast(const vc_plan *plan, vc_launch *out);
 
 /* A kernel for any plan, and its list. */

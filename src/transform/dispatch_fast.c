@@ -41,7 +41,7 @@ enum {
 #define OUT_lines(channels) 1
 
 typedef struct fast_kernel {
-  uint8_t unit;               /* pixels a thread */
+  uint8_t unit;               /* pixels per thread */
   uint8_t from_word, to_word; /* bytes that loads and stores have at once */
   uint8_t from_size, to_size;
   bool shifts; /* also reads words from any byte */
@@ -215,7 +215,7 @@ static bool keeps_order(const vc_plan *plan) {
 }
 
 /* Planes that lie apart by the same step, from image to image too. The result
- * is `plan` but for what `out` holds of it. */
+ * is `plan`, except for what `out` holds of it. */
 static bool fold_channels(const vc_plan *plan, vc_plan *out) {
   const vc_strides *from = &plan->from_strides, *to = &plan->to_strides;
   if (plan->channels <= VC_CHANNELS_MAPPED || plan->sources || !keeps_order(plan)) return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The processor's floating point mode: to nearest even, subnormals honoured.
- * Programs change it for a thread (torch.set_flush_denormal, -ffast-math). */
+ * Programs change it per thread (torch.set_flush_denormal, -ffast-math). */
 #ifndef VIEWCAST_TRANSFORM_FP_ENVIRONMENT_H
 #define VIEWCAST_TRANSFORM_FP_ENVIRONMENT_H
 

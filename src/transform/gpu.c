@@ -14,7 +14,7 @@
 
 const char *vc_transform_kernels(void) { return vc_kernels_names; }
 
-/* --- kernels, loaded once a process: they belong to no context */
+/* --- kernels, loaded once per process: they belong to no context */
 
 enum { MOST_KERNELS = 256 };
 static _Atomic(CUfunction) kernels[MOST_KERNELS];

@@ -91,10 +91,10 @@ const vc_row_kernels *vc_row_kernels_best(void) {
 
 const char *vc_transform_simd(void) { return vc_row_kernels_best()->name; }
 
-/* --- how much is too much for the caches */
+/* --- from which size on stores are non-temporal */
 
-/* What is left in the last cache costs no way to memory, and the next reader none
- * back; but it has to hold what is read meanwhile, too. */
+/* Results that stay in the last-level cache save a round trip to memory. The threshold
+ * counts bytes read as well, because they share the cache. */
 int64_t vc_settings_stream_bytes(void) {
   pthread_once(&once, read_environment);
   return vc_limits.stream_bytes < 0 ? last_cache : vc_limits.stream_bytes;

@@ -10,12 +10,12 @@ int32_t vc_settings_threads(int32_t asked);
 
 struct vc_row_kernels;
 
-/* Constants but for tests, which want every path with small images. */
+/* Constants, which only tests change: they want every path with small images. */
 typedef struct vc_cpu_limits {
-  int64_t piece_bytes;  /* read and written, of what a thread takes at once */
-  int64_t thread_bytes; /* from how many on a further thread is worth waking */
-  /* From how many read and written on the result would only push other things, and
-   * itself, out of the caches; negative: as the last cache is large. */
+  int64_t piece_bytes;  /* bytes read and written of the piece that a thread takes at once */
+  int64_t thread_bytes; /* bytes read and written that make another thread worth waking */
+  /* Transforms that read and write more bytes than this use non-temporal stores. Negative:
+   * use the size of the last-level cache. */
   int64_t stream_bytes;
   const struct vc_row_kernels *loops; /* NULL: the best */
 } vc_cpu_limits;

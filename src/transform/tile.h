@@ -27,9 +27,10 @@ typedef struct vc_tiles {
 void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *loops, bool streams,
                       vc_tiles *out);
 
-/* How many pixels too late for a line of the caches a row of the destination starts:
- * VC_MOST_PAST at most; 0 too if no pixel starts at one. */
 #define VC_MOST_PAST 63
+
+/* Number of pixels between the preceding cache-line boundary and the first pixel of a
+ * destination row (0 to VC_MOST_PAST). 0 if no pixel of the row starts on a boundary. */
 int64_t vc_tiles_past_line(const vc_tiles *tiles, int64_t image, int64_t row);
 
 /* Writes `n` pixels from `col` on, of one row. Floating point must be in its

@@ -116,7 +116,7 @@ EACH = [
     (np.array([True, False, True]), TypeError, NUMBERS.replace("{type}", "bool")),
     ([1, 2, "3"], TypeError, NUMBERS.replace("{type}", "str")),
     ((1, float("nan"), 2), ValueError, "is or holds nan, needs finite numbers"),
-    ((), ValueError, "is empty, needs a number or one a channel"),
+    ((), ValueError, "is empty, needs a number or one per channel"),
     ("", TypeError, NUMBERS),
     (bytearray(b"123"), TypeError, NUMBERS),
     ({0.5: 1}, TypeError, NUMBERS),

@@ -101,7 +101,7 @@ def test_one_number_is_everyones(value):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"mean": ()}, ValueError, "mean is empty, needs a number or one a channel"),
+        ({"mean": ()}, ValueError, "mean is empty, needs a number or one per channel"),
         ({"mean": (1, 2)}, ValueError, "mean has 2 values, needs 1 or one for each"),
         ({"std": "abc"}, TypeError, "std is or holds a str, needs numbers"),
         ({"std": (1, None, 2)}, TypeError, "std is or holds a NoneType"),

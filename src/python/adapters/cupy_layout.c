@@ -353,7 +353,7 @@ static bool same_vectors(PyObject *one, PyObject *other, size_t offset) {
          memcmp(values[0], values[1], (size_t)counts[0] * sizeof(int64_t)) == 0;
 }
 
-/* All words from the type on are the same, but for those at `except`. */
+/* All words from the type on are the same, except those at `except`. */
 static bool same_words(PyObject *one, PyObject *other, class of, const size_t *except,
                        size_t count) {
   for (size_t offset = (HEAD - 1) * WORD; offset < of.words * WORD; offset += WORD) {

@@ -22,7 +22,7 @@ typedef struct ext_cupy_layout {
 /* Finds the fields. Leaves no exception: what can't be proved is not used. */
 ext_cupy_layout ext_cupy_find_layout(const ext_cupy_classes *classes);
 
-/* Fills `view` but for the dtype, which is *dtype (borrowed). False: this array is
+/* Fills `view` except for the dtype, which is *dtype (borrowed). False: this array is
  * for the public way. Only after `reads`. */
 bool ext_cupy_read(PyObject *array, vc_view *view, PyObject **dtype);
 

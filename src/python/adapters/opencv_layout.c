@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verifies, once a process, that cv2's GpuMat is what we take it for: the
+/* Verifies, once per process, that cv2's GpuMat is what we take it for: the
  * Python object, the C++ header, the counter and the virtual table. Reads go
  * through vc_memory_read, so that a wrong guess is an error and not a fault,
  * and nothing is written before the header that is written to was verified. */

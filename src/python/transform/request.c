@@ -60,8 +60,9 @@ const ext_signature ext_to_mat = {
     {"image", "from_layout", "dtype", "scale", "mean", "std", "normalize", "reverse_channels",
      "channels", "fill", "out", "device", "owner", "stream", "producer_stream", NULL}};
 
-/* Where the keywords of a call site go. The tuple of their names is one constant
- * of the caller's code: it is held, so that its address stays its own. */
+/* Cache from a call site's kwnames tuple to argument positions. The tuple is a constant of
+ * the calling code object, so its address identifies the call site; a reference is held so
+ * that the address is not reused. */
 #define CACHE_SIZE 64
 typedef struct {
   PyObject *kwnames;

@@ -34,7 +34,7 @@ void ext_request_init(ext_request *out, const struct ext_adapter *target);
 int ext_request_read(const char *function, bool is_mat, PyObject *const *args, Py_ssize_t count,
                      PyObject *kwnames, ext_request *out, PyObject **image);
 
-/* True if values stay as they are but for the dtype. */
+/* True if the values stay as they are, the dtype aside. */
 bool ext_request_is_plain(const ext_request *request);
 
 #endif

@@ -54,7 +54,7 @@ static int add_item(PyObject *item, int depth, numbers *out) {
     return add_numbers(item, depth - 1, out);
   }
   if (out->count < VC_TRANSFORM_CHANNELS) return add_number(item, out);
-  PyErr_Format(PyExc_ValueError, "%s has more than %d values, needs one or one a channel",
+  PyErr_Format(PyExc_ValueError, "%s has more than %d values, needs one or one per channel",
                out->name, VC_TRANSFORM_CHANNELS);
   return -1;
 }
@@ -122,7 +122,7 @@ static int read_several(PyObject *value, const char *name, double *storage, numb
       .name = name, .finite = true, .not_zero = strcmp(name, "std") == 0, .values = storage};
   if (add_any(value, out) < 0) return -1;
   if (out->count > 0) return 0;
-  PyErr_Format(PyExc_ValueError, "%s is empty, needs a number or one a channel", name);
+  PyErr_Format(PyExc_ValueError, "%s is empty, needs a number or one per channel", name);
   return -1;
 }
 
