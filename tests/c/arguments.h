@@ -128,7 +128,7 @@ typedef struct tested_function {
   void (*test)(void);
 } tested_function;
 
-#define TESTED(name) {#name, arguments_of_##name},
+#define TESTED(name) {#name, arguments_of_##name}
 
 static inline int test_functions(const tested_function *functions, size_t count) {
   for (size_t i = 0; i < count; i++) {

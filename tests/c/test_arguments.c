@@ -666,28 +666,57 @@ static void arguments_of_vc_transform_simd(void) { CHECK(vc_transform_simd() != 
 static void arguments_of_vc_transform_kernels(void) { CHECK(vc_transform_kernels() != NULL); }
 
 static const tested_function functions[] = {
-    TESTED(vc_version) TESTED(vc_dtype_size) TESTED(vc_dtype_name) TESTED(vc_dtype_typestr) TESTED(
-        vc_dtype_from_typestr) TESTED(vc_cuda_mode) TESTED(vc_cuda_device_count)
-        TESTED(vc_cuda_reason) TESTED(vc_cuda_pointer_device) TESTED(vc_cuda_host_kind) TESTED(
-            vc_stream_same) TESTED(vc_stream_order) TESTED(vc_stream_synchronize)
-            TESTED(vc_stream_is_capturing) TESTED(vc_stream_is_idle) TESTED(vc_event_record) TESTED(
-                vc_event_done) TESTED(vc_event_release) TESTED(vc_cuda_warmup) TESTED(vc_view_check)
-                TESTED(vc_view_packed) TESTED(vc_view_is_empty) TESTED(vc_view_is_packed)
-                    TESTED(vc_view_nbytes) TESTED(vc_view_span) TESTED(vc_image_from_view) TESTED(
-                        vc_view_from_image) TESTED(vc_view_looks_planar) TESTED(vc_owner_release)
-                        TESTED(vc_owner_split) TESTED(vc_collect) TESTED(vc_collect_pending) TESTED(
-                            vc_collect_notify) TESTED(vc_collect_here) TESTED(vc_statistics_read)
-                            TESTED(vc_view_from_dltensor) TESTED(vc_view_from_dlpack)
-                                TESTED(vc_view_from_dlpack_versioned) TESTED(vc_dlpack_from_view)
-                                    TESTED(vc_dlpack_versioned_from_view)
-                                        TESTED(vc_view_from_cuda_array)
-                                            TESTED(vc_cuda_array_from_view) TESTED(vc_copy)
-                                                TESTED(vc_transform) TESTED(vc_transform_check)
-                                                    TESTED(vc_views_find_overlap)
-                                                        TESTED(vc_transform_set_threads)
-                                                            TESTED(vc_transform_adds_alpha)
-                                                                TESTED(vc_transform_simd)
-                                                                    TESTED(vc_transform_kernels)};
+    TESTED(vc_version),
+    TESTED(vc_dtype_size),
+    TESTED(vc_dtype_name),
+    TESTED(vc_dtype_typestr),
+    TESTED(vc_dtype_from_typestr),
+    TESTED(vc_cuda_mode),
+    TESTED(vc_cuda_device_count),
+    TESTED(vc_cuda_reason),
+    TESTED(vc_cuda_pointer_device),
+    TESTED(vc_cuda_host_kind),
+    TESTED(vc_stream_same),
+    TESTED(vc_stream_order),
+    TESTED(vc_stream_synchronize),
+    TESTED(vc_stream_is_capturing),
+    TESTED(vc_stream_is_idle),
+    TESTED(vc_event_record),
+    TESTED(vc_event_done),
+    TESTED(vc_event_release),
+    TESTED(vc_cuda_warmup),
+    TESTED(vc_view_check),
+    TESTED(vc_view_packed),
+    TESTED(vc_view_is_empty),
+    TESTED(vc_view_is_packed),
+    TESTED(vc_view_nbytes),
+    TESTED(vc_view_span),
+    TESTED(vc_image_from_view),
+    TESTED(vc_view_from_image),
+    TESTED(vc_view_looks_planar),
+    TESTED(vc_owner_release),
+    TESTED(vc_owner_split),
+    TESTED(vc_collect),
+    TESTED(vc_collect_pending),
+    TESTED(vc_collect_notify),
+    TESTED(vc_collect_here),
+    TESTED(vc_statistics_read),
+    TESTED(vc_view_from_dltensor),
+    TESTED(vc_view_from_dlpack),
+    TESTED(vc_view_from_dlpack_versioned),
+    TESTED(vc_dlpack_from_view),
+    TESTED(vc_dlpack_versioned_from_view),
+    TESTED(vc_view_from_cuda_array),
+    TESTED(vc_cuda_array_from_view),
+    TESTED(vc_copy),
+    TESTED(vc_transform),
+    TESTED(vc_transform_check),
+    TESTED(vc_views_find_overlap),
+    TESTED(vc_transform_set_threads),
+    TESTED(vc_transform_adds_alpha),
+    TESTED(vc_transform_simd),
+    TESTED(vc_transform_kernels),
+};
 
 int main(void) {
   has_gpu = getenv("SIMULATED_CUDA_DEVICES") != NULL;

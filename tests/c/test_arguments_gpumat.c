@@ -342,15 +342,29 @@ static void arguments_of_vc_gpumat_control_probe_ended(void) {
 }
 
 static const tested_function functions[] = {
-    TESTED(vc_gpumat_abi_init) TESTED(vc_gpumat_type) TESTED(vc_gpumat_over) TESTED(vc_gpumat_lend)
-        TESTED(vc_gpumat_new) TESTED(vc_gpumat_drop) TESTED(vc_gpumat_ownership)
-            TESTED(vc_view_from_gpumat) TESTED(vc_gpumat_share) TESTED(vc_pool_new)
-                TESTED(vc_pool_driver) TESTED(vc_pool_allocator) TESTED(vc_pool_use)
-                    TESTED(vc_pool_gpumat) TESTED(vc_pool_trim) TESTED(vc_pool_close)
-                        TESTED(vc_memory_read) TESTED(vc_gpumat_verify)
-                            TESTED(vc_gpumat_probe_begin) TESTED(vc_gpumat_probe_end)
-                                TESTED(vc_gpumat_control_probe_begin)
-                                    TESTED(vc_gpumat_control_probe_ended)};
+    TESTED(vc_gpumat_abi_init),
+    TESTED(vc_gpumat_type),
+    TESTED(vc_gpumat_over),
+    TESTED(vc_gpumat_lend),
+    TESTED(vc_gpumat_new),
+    TESTED(vc_gpumat_drop),
+    TESTED(vc_gpumat_ownership),
+    TESTED(vc_view_from_gpumat),
+    TESTED(vc_gpumat_share),
+    TESTED(vc_pool_new),
+    TESTED(vc_pool_driver),
+    TESTED(vc_pool_allocator),
+    TESTED(vc_pool_use),
+    TESTED(vc_pool_gpumat),
+    TESTED(vc_pool_trim),
+    TESTED(vc_pool_close),
+    TESTED(vc_memory_read),
+    TESTED(vc_gpumat_verify),
+    TESTED(vc_gpumat_probe_begin),
+    TESTED(vc_gpumat_probe_end),
+    TESTED(vc_gpumat_control_probe_begin),
+    TESTED(vc_gpumat_control_probe_ended),
+};
 
 int main(void) {
   vc_pool_backend backend = good_backend();

@@ -10,7 +10,7 @@ import sys
 
 header, *tests = (pathlib.Path(path).read_text(encoding="utf-8") for path in sys.argv[1:])
 declared = re.findall(r"^VC_API [^;]*?\b(vc_\w+)\(", header, re.MULTILINE)
-tested = [name for test in tests for name in re.findall(r"^ +TESTED\((\w+)\)", test, re.MULTILINE)]
+tested = [name for test in tests for name in re.findall(r"\bTESTED\((\w+)\)", test)]
 missing = sorted(set(declared) - set(tested))
 unknown = sorted(set(tested) - set(declared))
 if missing or unknown or len(tested) != len(set(tested)):
