@@ -4,6 +4,7 @@
 #ifndef VIEWCAST_KERNELS_NUMBER_CUH
 #define VIEWCAST_KERNELS_NUMBER_CUH
 
+#include "kernels/intrinsics.cuh"
 #include "transform/launch.h"
 
 VC_DEVICE uint32_t divide(uint32_t value, const vc_divider &by) {
