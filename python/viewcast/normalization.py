@@ -19,8 +19,9 @@ class Normalization:
     """What `normalize=` takes: ``y = (x * scale - mean[c]) / std[c]``.
 
     mean, std: one value, or one for each channel of the result.
-    source: the dtype of the images that it is made for, of any library; an image of
-        another is an error. None: any.
+
+    source: the dtype of the images that it is made for, of any library; an image of another
+    dtype is an error. None: any.
 
     ``dataclasses.replace(IMAGENET, scale=1 / 65535, source="uint16")`` makes one for
     another dtype.
