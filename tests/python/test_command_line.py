@@ -157,6 +157,12 @@ def writes_a_line(process):
     process.stdout.readline()
 
 
+def obey_interrupts():
+    """In a child: the tests themselves may run in a shell's background job, which ignores
+    them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("long", marked([["bench", "--rounds", "1000000"], ["demo"], ["doctor"]]))
 @pytest.mark.parametrize("until", [program_runs, writes_a_line], ids=lambda each: each.__name__)
 def test_ctrl_c_ends_it_without_a_word(long, until, tmp_path):
@@ -167,6 +173,7 @@ def test_ctrl_c_ends_it_without_a_word(long, until, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=obey_interrupts,
     ) as process:
         until(process)
         process.send_signal(signal.SIGINT)
