@@ -61,7 +61,12 @@ DESELECT = [
 # Attacks are several times as slow here.
 ATTACKED = ["tests/python", "tests/attack", "--attack-count=150"]
 # What an OpenCV built with CUDA adds: it calls our allocator object.
-WITH_CUDA_CV2 = ["test_pool.py", "test_gpumat_headers.py", "test_lifetime.py", "test_pending_releases.py"]
+WITH_CUDA_CV2 = [
+    "test_pool.py",
+    "test_gpumat_headers.py",
+    "test_lifetime.py",
+    "test_pending_releases.py",
+]
 
 
 def run(*command, env=None):
