@@ -364,7 +364,7 @@ def from_pointer(
     """
 
 def collect(*, force: bool = False) -> int:
-    """Runs the releases that were put off; returns how many.
+    """Runs the pending releases; returns how many.
 
     `force`: also of memory lent to copies of GpuMats that a stock OpenCV 4 has
     forgotten; the caller promises that no GpuMat looks at it any more.

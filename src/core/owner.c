@@ -13,7 +13,7 @@ typedef bool (*here_function)(const vc_owner *owner);
 
 struct vc_counters vc_counters[VC_COUNTER_SETS];
 
-/* Records put off, the last one first. Pushed one at a time and taken all at
+/* Pending records, the last one first. Pushed one at a time and taken all at
  * once, so a record that comes back to the same address does no harm. */
 static _Atomic(vc_record *) pending_list;
 
@@ -127,7 +127,7 @@ static vc_record *take_list(void) {
   return oldest;
 }
 
-/* Drains the list until it stays empty: a release may put off others. */
+/* Drains the list until it stays empty: a release may queue others. */
 static size_t drain(void) {
   size_t count = 0;
   while (vc_collect_pending()) {

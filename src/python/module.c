@@ -93,7 +93,7 @@ static PyObject *opencv_layout(PyObject *module, PyObject *unused) {
 static PyMethodDef methods[] = {
     {"collect", (PyCFunction)(void (*)(void))collect, METH_FASTCALL | METH_KEYWORDS,
      "collect($module, /, *, force=False)\n--\n\n"
-     "Release what was put off, now; returns how many owners were released.\n\n"
+     "Run the pending releases now; returns how many owners were released.\n\n"
      "OpenCV and DLPack consumers give memory back from any thread; such memory is\n"
      "released soon after by the main thread, at the next conversion, or here.\n"
      "force: on an OpenCV that never counts down (4.x without CUDA), also release\n"

@@ -29,7 +29,7 @@ void ext_release(vc_owner *owner) {
   PyErr_Restore(type, value, traceback);
 }
 
-/* --- releases that were put off */
+/* --- pending releases */
 
 static bool is_finalizing(void) {
 #if PY_VERSION_HEX >= 0x030D0000

@@ -62,7 +62,7 @@ PyObject *ext_owned_object(const vc_owner *owner);
  * dealloc: a producer's deleter may run Python code, which must not see it. */
 void ext_release(vc_owner *owner);
 
-/* Asks for releases that were put off to be run soon by the main thread. */
+/* Makes the main thread run pending releases soon after they were queued. */
 int ext_owner_init(PyObject *module);
 
 /* Takes the GIL where that cannot wait: on a Python thread that let go of it, and that
@@ -71,8 +71,8 @@ typedef enum ext_gil { EXT_GIL_NOT_TAKEN, EXT_GIL_TAKEN } ext_gil;
 ext_gil ext_gil_take_if_free(void);
 void ext_gil_leave(ext_gil taken);
 
-/* Runs releases that were put off, if there are any. Needs the GIL, or without one a
- * thread that Python is on. */
+/* Runs pending releases, if there are any. The calling thread must be attached to Python
+ * (hold the GIL, where there is one). */
 void ext_drain(void);
 
 #endif

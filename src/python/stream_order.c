@@ -35,8 +35,8 @@ static int give_order(ext_orders *orders, struct ext_order order) {
   if (vc_stream_order(order.device, order.producer, order.consumer, &error) != VC_OK) {
     return ext_raise(&error);
   }
-  bool room = orders && orders->count < sizeof orders->given / sizeof *orders->given;
-  if (room) orders->given[orders->count++] = order;
+  bool fits = orders && orders->count < sizeof orders->given / sizeof *orders->given;
+  if (fits) orders->given[orders->count++] = order;
   return 0;
 }
 

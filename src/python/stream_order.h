@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the producer's stream to the consumer's, and the way back. */
+/* Orders the consumer's stream after the producer's, and the release of the memory after
+ * both. */
 #ifndef VIEWCAST_PYTHON_STREAM_ORDER_H
 #define VIEWCAST_PYTHON_STREAM_ORDER_H
 
@@ -32,7 +33,8 @@ vc_stream ext_producer_stream(const ext_adapter *from, const ext_options *option
  * reference, or NULL without an exception. */
 PyObject *ext_consumer_object(const ext_options *options, int32_t device, vc_stream consumer);
 
-/* Orders the consumer's stream after the producer's and sees to the way back.
+/* Orders the consumer's stream after the producer's, and the later release of the memory
+ * after the consumer's (deferred_release.h).
  * Called between import and export; sets source->producer to the stream on
  * which the image is ready. */
 int ext_order_streams(const ext_adapter *from, const ext_options *options, ext_source *source);
