@@ -114,42 +114,46 @@ typedef struct vc_fast {
 /* X(family, from, to, channels): kernels vc_<family>_<from>_<to>_<channels> and
  * the same with _list. raw1 to raw8 are elements that are moved as they are. */
 
+/* Several to a line. */
+/* clang-format off */
+
 /* Pixels of `channels` elements to planes. */
-#define VC_PLANES_KERNELS(X)                                                                    \
-  X(planes, u8, f32, 1)                                                                         \
-  X(planes, u8, f32, 3)                                                                         \
-  X(planes, u8, f32, 4) X(planes, u8, f16, 1) X(planes, u8, f16, 3) X(planes, u8, f16, 4)       \
-      X(planes, u8, bf16, 1) X(planes, u8, bf16, 3) X(planes, u8, bf16, 4) X(planes, u8, u8, 1) \
-          X(planes, u8, u8, 3) X(planes, u8, u8, 4) X(planes, raw1, raw1, 1)                    \
-              X(planes, raw1, raw1, 3) X(planes, raw1, raw1, 4) X(planes, raw2, raw2, 3)        \
-                  X(planes, raw2, raw2, 4) X(planes, raw4, raw4, 3) X(planes, raw4, raw4, 4)    \
-                      X(planes, raw8, raw8, 3) X(planes, raw8, raw8, 4)
+#define VC_PLANES_KERNELS(X)                                                           \
+  X(planes, u8, f32, 1) X(planes, u8, f32, 3) X(planes, u8, f32, 4)                    \
+  X(planes, u8, f16, 1) X(planes, u8, f16, 3) X(planes, u8, f16, 4)                    \
+  X(planes, u8, bf16, 1) X(planes, u8, bf16, 3) X(planes, u8, bf16, 4)                 \
+  X(planes, u8, u8, 1) X(planes, u8, u8, 3) X(planes, u8, u8, 4)                       \
+  X(planes, raw1, raw1, 1) X(planes, raw1, raw1, 3) X(planes, raw1, raw1, 4)           \
+  X(planes, raw2, raw2, 3) X(planes, raw2, raw2, 4)                                    \
+  X(planes, raw4, raw4, 3) X(planes, raw4, raw4, 4)                                    \
+  X(planes, raw8, raw8, 3) X(planes, raw8, raw8, 4)
 
 /* Planes to pixels of `channels` elements. */
-#define VC_PIXELS_KERNELS(X)                                                                      \
-  X(pixels, f32, u8, 3)                                                                           \
-  X(pixels, f32, u8, 4)                                                                           \
-  X(pixels, f16, u8, 3) X(pixels, f16, u8, 4) X(pixels, bf16, u8, 3) X(pixels, bf16, u8, 4)       \
-      X(pixels, u8, u8, 3) X(pixels, u8, u8, 4) X(pixels, raw1, raw1, 3) X(pixels, raw1, raw1, 4) \
-          X(pixels, raw2, raw2, 3) X(pixels, raw2, raw2, 4) X(pixels, raw4, raw4, 3)              \
-              X(pixels, raw4, raw4, 4) X(pixels, raw8, raw8, 3) X(pixels, raw8, raw8, 4)
+#define VC_PIXELS_KERNELS(X)                                                           \
+  X(pixels, f32, u8, 3) X(pixels, f32, u8, 4) X(pixels, f16, u8, 3)                    \
+  X(pixels, f16, u8, 4) X(pixels, bf16, u8, 3) X(pixels, bf16, u8, 4)                  \
+  X(pixels, u8, u8, 3) X(pixels, u8, u8, 4)                                            \
+  X(pixels, raw1, raw1, 3) X(pixels, raw1, raw1, 4) X(pixels, raw2, raw2, 3)           \
+  X(pixels, raw2, raw2, 4) X(pixels, raw4, raw4, 3) X(pixels, raw4, raw4, 4)           \
+  X(pixels, raw8, raw8, 3) X(pixels, raw8, raw8, 4)
 
 /* Pixels to other pixels: channels of the source, of the destination, and 1 if
  * the first three change ends. */
-#define VC_COLOURS_KERNELS(X)                                                         \
-  X(colours, raw1, raw1, 130)                                                         \
-  X(colours, raw1, raw1, 140)                                                         \
-  X(colours, raw1, raw1, 331) X(colours, raw1, raw1, 340) X(colours, raw1, raw1, 341) \
-      X(colours, raw1, raw1, 430) X(colours, raw1, raw1, 431) X(colours, raw1, raw1, 441)
+#define VC_COLOURS_KERNELS(X)                                                          \
+  X(colours, raw1, raw1, 130) X(colours, raw1, raw1, 140) X(colours, raw1, raw1, 331)  \
+  X(colours, raw1, raw1, 340) X(colours, raw1, raw1, 341) X(colours, raw1, raw1, 430)  \
+  X(colours, raw1, raw1, 431) X(colours, raw1, raw1, 441)
 
 /* Plane by plane. */
-#define VC_LINES_KERNELS(X)                                                                    \
-  X(lines, u8, f32, 1)                                                                         \
-  X(lines, u8, f16, 1)                                                                         \
-  X(lines, u8, bf16, 1) X(lines, u8, u8, 1) X(lines, f32, u8, 1) X(lines, f16, u8, 1)          \
-      X(lines, bf16, u8, 1) X(lines, f32, f16, 1) X(lines, f32, bf16, 1) X(lines, f16, f32, 1) \
-          X(lines, bf16, f32, 1) X(lines, f32, f32, 1) X(lines, raw1, raw1, 1)                 \
-              X(lines, raw2, raw2, 1) X(lines, raw4, raw4, 1) X(lines, raw8, raw8, 1)
+#define VC_LINES_KERNELS(X)                                                            \
+  X(lines, u8, f32, 1) X(lines, u8, f16, 1) X(lines, u8, bf16, 1) X(lines, u8, u8, 1)  \
+  X(lines, f32, u8, 1) X(lines, f16, u8, 1) X(lines, bf16, u8, 1)                      \
+  X(lines, f32, f16, 1) X(lines, f32, bf16, 1) X(lines, f16, f32, 1)                   \
+  X(lines, bf16, f32, 1) X(lines, f32, f32, 1)                                         \
+  X(lines, raw1, raw1, 1) X(lines, raw2, raw2, 1) X(lines, raw4, raw4, 1)              \
+  X(lines, raw8, raw8, 1)
+
+/* clang-format on */
 
 #define VC_FAST_KERNELS(X) \
   VC_PLANES_KERNELS(X) VC_PIXELS_KERNELS(X) VC_COLOURS_KERNELS(X) VC_LINES_KERNELS(X)

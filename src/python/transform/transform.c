@@ -114,7 +114,7 @@ static PyObject *simd(PyObject *module, PyObject *unused) {
   "dtype: of the result: a name or any library's dtype; None: the source's, or out's. It is\n"   \
   "needed where integers are scaled by fractions.\n"                                             \
   "scale, mean, std: y = (x * scale - mean[c]) / std[c], c being the result's channel;\n"        \
-  "numbers, or one number per channel. Rounded to nearest even and saturated for integers.\n"      \
+  "numbers, or one number per channel. Rounded to nearest even and saturated for integers.\n"    \
   "normalize: a Normalization (IMAGENET, CLIP, UNIT, SYMMETRIC) or its name (\"imagenet\") in\n" \
   "place of these three; an error for an image of another dtype than it is made for.\n"          \
   "reverse_channels: BGR <-> RGB; alpha stays the last.\n"                                       \
