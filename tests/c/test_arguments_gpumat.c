@@ -7,7 +7,7 @@ static vc_device place; /* where a GpuMat's memory may be */
 static int standard;    /* its address stands for OpenCV's own allocator */
 static vc_gpumat_abi abi;
 
-/* As vc_gpumat_abi_init fills it, but for one field. */
+/* The ABI that vc_gpumat_abi_init filled in, with another way of counting references. */
 static vc_gpumat_abi abi_counting(vc_refcounting counting) {
   vc_gpumat_abi changed = abi;
   changed.counting = counting;
