@@ -26,6 +26,14 @@ vc_status vc_fail_null(vc_error *error, const char *function, const char *argume
   } while (0)
 #define VC_NEED(pointer) VC_NEED_OR(pointer, return vc_fail_null(error, __func__, #pointer))
 
+/* Evaluates `call`, an expression of type vc_status, and returns its value from the calling
+ * function unless it is VC_OK. For places where a failure leaves nothing to undo. */
+#define VC_TRY(call)                        \
+  do {                                      \
+    vc_status vc_tried = (call);            \
+    if (vc_tried != VC_OK) return vc_tried; \
+  } while (0)
+
 /* Reads a parameter struct that begins with its size in bytes: copies the fields that the
  * caller's struct has to `out`, which is `known` bytes large, and sets those that it lacks
  * to 0. VC_ERROR_ARGUMENT, with `name` for what it is, where the size is less than `least` (0

@@ -75,18 +75,16 @@ static vc_status check_rows(const vc_view *view, int64_t size, int64_t row, vc_e
 
 static vc_status check_strides(const vc_view *view, int64_t size, int64_t pixel, int64_t row,
                                vc_error *error) {
-  vc_status status = check_channels(view, size, error);
-  if (status == VC_OK) status = check_columns(view, pixel, error);
-  if (status == VC_OK) status = check_rows(view, size, row, error);
-  return status;
+  VC_TRY(check_channels(view, size, error));
+  VC_TRY(check_columns(view, pixel, error));
+  return check_rows(view, size, row, error);
 }
 
 vc_status vc_image_read(const vc_view *view, vc_image *out, vc_error *error) {
   bool plain = vc_view_is_plain(view);
-  vc_status status = plain ? VC_OK : vc_view_check(view, error);
-  if (status == VC_OK) status = check_rank(view, error);
-  if (status == VC_OK) status = check_lengths(view, error);
-  if (status != VC_OK) return status;
+  if (!plain) VC_TRY(vc_view_check(view, error));
+  VC_TRY(check_rank(view, error));
+  VC_TRY(check_lengths(view, error));
 
   /* Only an empty image can get here with a row that does not fit 64 bits. */
   int64_t channels = view->ndim == 3 ? view->shape[2] : 1;
@@ -100,8 +98,7 @@ vc_status vc_image_read(const vc_view *view, vc_image *out, vc_error *error) {
                    view->shape[1], pixel);
 
   bool empty = !plain && vc_view_is_empty(view);
-  if (!empty) status = check_strides(view, size, pixel, row, error);
-  if (status != VC_OK) return status;
+  if (!empty) VC_TRY(check_strides(view, size, pixel, row, error));
 
   *out = (vc_image){
       .data = view->data,

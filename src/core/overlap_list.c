@@ -310,8 +310,7 @@ static vc_status new_boxes(group *out, size_t views, vc_error *error) {
 }
 
 static vc_status find_in_large(group *in, vc_overlap *out, vc_error *error) {
-  vc_status status = new_boxes(in, in->count, error);
-  if (status != VC_OK) return status;
+  VC_TRY(new_boxes(in, in->count, error));
   bool found = false;
   find_levels(in);
   for (size_t i = 0; i < in->count && !found; i++) {
@@ -340,8 +339,8 @@ static vc_status find_in_groups(entry *entries, size_t count, vc_overlap *out, v
     for (; next < count && entries[next].low < end; next++) {
       if (entries[next].high > end) end = entries[next].high;
     }
-    vc_status status = find_in_group(&entries[i], next - i, out, error);
-    if (status != VC_OK || out->kind != VC_OVERLAPS_NOTHING) return status;
+    VC_TRY(find_in_group(&entries[i], next - i, out, error));
+    if (out->kind != VC_OVERLAPS_NOTHING) return VC_OK;
     i = next;
   }
   return VC_OK;
@@ -418,9 +417,8 @@ vc_status vc_overlap_find(const vc_view *to, size_t to_count, const vc_view *fro
 }
 
 static vc_status check_views(const vc_view *views, size_t count, vc_error *error) {
-  vc_status status = VC_OK;
-  for (size_t i = 0; i < count && status == VC_OK; i++) status = vc_view_check(&views[i], error);
-  return status;
+  for (size_t i = 0; i < count; i++) VC_TRY(vc_view_check(&views[i], error));
+  return VC_OK;
 }
 
 vc_status vc_views_find_overlap(const vc_view *to, size_t to_count, const vc_view *from,
@@ -428,7 +426,7 @@ vc_status vc_views_find_overlap(const vc_view *to, size_t to_count, const vc_vie
   if (to_count > 0) VC_NEED(to);
   if (from_count > 0) VC_NEED(from);
   VC_NEED(out);
-  vc_status status = check_views(to, to_count, error);
-  if (status == VC_OK) status = check_views(from, from_count, error);
-  return status == VC_OK ? vc_overlap_find(to, to_count, from, from_count, out, error) : status;
+  VC_TRY(check_views(to, to_count, error));
+  VC_TRY(check_views(from, from_count, error));
+  return vc_overlap_find(to, to_count, from, from_count, out, error);
 }

@@ -144,12 +144,11 @@ static vc_status check_extent(const vc_view *view, vc_error *error) {
 vc_status vc_view_check(const vc_view *view, vc_error *error) {
   VC_NEED(view);
   if (vc_view_is_plain(view)) return VC_OK;
-  vc_status status = vc_dtype_check(view->dtype, error);
-  if (status == VC_OK) status = check_device(view->device, error);
-  if (status == VC_OK) status = check_rank(view->ndim, error);
-  if (status == VC_OK) status = check_shape(view, error);
-  if (status == VC_OK && !vc_view_is_empty(view)) status = check_extent(view, error);
-  return status;
+  VC_TRY(vc_dtype_check(view->dtype, error));
+  VC_TRY(check_device(view->device, error));
+  VC_TRY(check_rank(view->ndim, error));
+  VC_TRY(check_shape(view, error));
+  return vc_view_is_empty(view) ? VC_OK : check_extent(view, error);
 }
 
 /* A stride that does not fit is written as 0: it belongs to an empty view, where
@@ -167,13 +166,12 @@ vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype, int32_t n
                          const int64_t *shape, vc_view *out, vc_error *error) {
   VC_NEED(shape);
   VC_NEED(out);
-  vc_status status = check_rank(ndim, error);
-  if (status != VC_OK) return status;
+  VC_TRY(check_rank(ndim, error));
 
   vc_view view = {.data = data, .device = device, .dtype = dtype, .ndim = ndim};
   memcpy(view.shape, shape, (size_t)ndim * sizeof *shape);
   pack_strides(&view);
-  status = vc_view_check(&view, error);
-  if (status == VC_OK) *out = view;
-  return status;
+  VC_TRY(vc_view_check(&view, error));
+  *out = view;
+  return VC_OK;
 }

@@ -152,8 +152,7 @@ static vc_device device_of(unsigned type, unsigned managed, int ordinal) {
 vc_status vc_cuda_pointer_device(const void *address, vc_device *out, vc_error *error) {
   VC_NEED(out);
   vc_mode mode;
-  vc_status status = vc_cuda_mode(&mode, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_cuda_mode(&mode, error));
   if (mode == VC_MODE_HOST) {
     *out = (vc_device){VC_CPU, 0};
     return VC_OK;

@@ -164,8 +164,7 @@ static bool is_current(const vc_driver *driver, int32_t device) {
 
 static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_stream producer,
                                  vc_stream consumer, vc_error *error) {
-  vc_status status = check_captures(driver, producer, consumer, error);
-  if (status != VC_OK) return status;
+  VC_TRY(check_captures(driver, producer, consumer, error));
   loan borrowed;
   CUresult result = borrow_event(device, &borrowed);
   if (result != VC_CUDA_SUCCESS) return vc_driver_fail(error, "cuEventCreate", result);
@@ -224,15 +223,15 @@ static vc_status order_across_devices(const vc_driver *driver, int32_t device, v
 }
 
 vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer, vc_error *error) {
-  vc_status status = vc_stream_check(producer, error);
-  if (status == VC_OK) status = vc_stream_check(consumer, error);
-  if (status != VC_OK || vc_stream_same(producer, consumer)) return status;
+  VC_TRY(vc_stream_check(producer, error));
+  VC_TRY(vc_stream_check(consumer, error));
+  if (vc_stream_same(producer, consumer)) return VC_OK;
   const vc_driver *driver = vc_driver_get();
-  status = vc_device_check(device, error);
-  if (status != VC_OK || !driver) return status; /* host mode: there are no streams */
+  VC_TRY(vc_device_check(device, error));
+  if (!driver) return VC_OK; /* host mode: there are no streams */
   vc_entered entered = vc_cuda_push_context_strict(device, VC_STREAM_LEGACY);
   if (entered.entry == VC_ENTRY_GONE) return VC_OK;
-  status = vc_cuda_check_entry(entered, device, error);
+  vc_status status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) {
     status = on_one_device(driver, producer, consumer)
                  ? record_and_wait(driver, device, producer, consumer, error)
@@ -256,11 +255,11 @@ static vc_status synchronize(const vc_driver *driver, vc_stream stream, vc_error
 
 vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *error) {
   const vc_driver *driver = vc_driver_get();
-  vc_status status = vc_stream_check(stream, error);
-  if (status == VC_OK && device != VC_NO_DEVICE) status = vc_device_check(device, error);
-  if (status != VC_OK || !driver || stream == VC_STREAM_NONE) return status;
+  VC_TRY(vc_stream_check(stream, error));
+  if (device != VC_NO_DEVICE) VC_TRY(vc_device_check(device, error));
+  if (!driver || stream == VC_STREAM_NONE) return VC_OK;
   vc_entered entered = vc_cuda_enter_stream(device, stream);
-  status = vc_cuda_check_entry(entered, device, error);
+  vc_status status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) status = synchronize(driver, stream, error);
   vc_cuda_leave(entered);
   return status;
@@ -287,15 +286,14 @@ static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream str
 vc_status vc_event_record(int32_t device, vc_stream stream, vc_event *out, vc_error *error) {
   VC_NEED(out);
   const vc_driver *driver = vc_driver_get();
-  vc_status status = vc_stream_check(stream, error);
-  if (status == VC_OK) status = vc_device_check(device, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_stream_check(stream, error));
+  VC_TRY(vc_device_check(device, error));
   if (!driver || stream == VC_STREAM_NONE) {
     *out = (vc_event){NULL, device, false};
     return VC_OK;
   }
   vc_entered entered = vc_cuda_push_context_strict(device, stream);
-  status = vc_cuda_check_entry(entered, device, error);
+  vc_status status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) status = set_mark(driver, device, stream, out, error);
   vc_cuda_leave(entered);
   return status;
@@ -352,13 +350,13 @@ bool vc_stream_is_idle(int32_t device, vc_stream stream) {
 
 vc_status vc_cuda_warmup(int32_t device, vc_error *error) {
   const vc_driver *driver = vc_driver_get();
-  vc_status status = vc_device_check(device, error);
-  if (status != VC_OK || !driver) return status;
+  VC_TRY(vc_device_check(device, error));
+  if (!driver) return VC_OK;
   CUevent events[POOL_SIZE];
   CUresult result = VC_CUDA_SUCCESS;
   int count = 0;
   vc_entered entered = vc_cuda_enter(device);
-  status = vc_cuda_check_entry(entered, device, error);
+  vc_status status = vc_cuda_check_entry(entered, device, error);
   if (status != VC_OK) {
     vc_cuda_leave(entered);
     return status;

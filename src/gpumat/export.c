@@ -10,8 +10,7 @@
 static vc_status check_device(const void *data, vc_device device, vc_error *error) {
   if (vc_device_is_gpu(device)) return VC_OK;
   vc_mode mode;
-  vc_status status = vc_cuda_mode(&mode, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_cuda_mode(&mode, error));
   if (mode == VC_MODE_HOST) return VC_OK;
   return vc_fail(error, VC_ERROR_DEVICE,
                  "the image is in %s memory and a GpuMat needs device memory on this machine "
@@ -69,17 +68,15 @@ vc_status vc_gpumat_write(const vc_gpumat_abi *abi, const vc_view *view, vc_gpum
                           vc_error *error) {
   vc_image image;
   int32_t type;
-  vc_status status = vc_image_read(view, &image, error);
-  if (status != VC_OK) return status;
-  status = vc_gpumat_pack(abi, image.dtype, image.channels, &type, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_image_read(view, &image, error));
+  VC_TRY(vc_gpumat_pack(abi, image.dtype, image.channels, &type, error));
   if (image.rows != 0 && image.cols != 0) {
     if (view->readonly) {
       return vc_fail(error, VC_ERROR_VALUE, "the image is read-only and a GpuMat is writable; %s",
                      vc_advice_text(VC_ADVICE_MAKE_WRITABLE));
     }
-    if ((status = check_device(view->data, view->device, error)) != VC_OK) return status;
-    if ((status = check_alignment(&image, error)) != VC_OK) return status;
+    VC_TRY(check_device(view->data, view->device, error));
+    VC_TRY(check_alignment(&image, error));
   }
   write_header(&image, type, out);
   return VC_OK;

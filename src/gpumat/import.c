@@ -69,17 +69,16 @@ vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi, const vc_gpumat *mat, bo
       .data = mat->data, .rows = mat->rows, .cols = mat->cols, .step = (int64_t)mat->step};
   vc_device device = {VC_CPU, 0};
   vc_view view;
-  vc_status status = vc_gpumat_unpack(abi, mat->flags, &image.dtype, &image.channels, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_gpumat_unpack(abi, mat->flags, &image.dtype, &image.channels, error));
   if (!mat->data) {
     describe_empty(mat, &image);
     if (vc_cuda_device_count() > 0) device.type = VC_CUDA;
   } else {
-    if ((status = check_header(mat, &image, error)) != VC_OK) return status;
-    if ((status = find_device(abi, mat, &device, error)) != VC_OK) return status;
+    VC_TRY(check_header(mat, &image, error));
+    VC_TRY(find_device(abi, mat, &device, error));
   }
   vc_view_from_image(&image, device, keepdim, &view);
-  if ((status = vc_view_check(&view, error)) != VC_OK) return status;
+  VC_TRY(vc_view_check(&view, error));
   *out = view;
   return VC_OK;
 }

@@ -203,9 +203,7 @@ static vc_status new_held(const vc_holder *given, vc_owner *owner, vc_lend **out
                    "holder is NULL and this OpenCV never gives references back: a lend needs a "
                    "holder of the GpuMat");
   }
-  vc_status status =
-      vc_read_sized(given, "vc_holder", sizeof holder, sizeof holder, &holder, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_read_sized(given, "vc_holder", sizeof holder, sizeof holder, &holder, error));
   if (!holder.is_last) {
     return vc_fail(error, VC_ERROR_ARGUMENT,
                    "holder->is_last is NULL, needs a function that says whether nobody else refers "
@@ -226,8 +224,7 @@ static vc_status new_held(const vc_holder *given, vc_owner *owner, vc_lend **out
 
 static vc_status new_lend(const vc_gpumat_abi *abi, vc_owner *owner, const vc_holder *holder,
                           vc_lend **out, vc_error *error) {
-  vc_status status = check_counting(abi, error);
-  if (status != VC_OK) return status;
+  VC_TRY(check_counting(abi, error));
   if (abi->counting == VC_REFCOUNT_UP_ONLY) return new_held(holder, owner, out, error);
   vc_lend *lend = vc_malloc(sizeof *lend); /* faster than calloc by half */
   if (!lend) return fail_memory(sizeof *lend, error);
@@ -245,8 +242,7 @@ static vc_status new_lend(const vc_gpumat_abi *abi, vc_owner *owner, const vc_ho
 static vc_status lend_nothing(const vc_gpumat *header, vc_owner *owner, vc_gpumat *mat,
                               vc_error *error) {
   vc_record *prepared;
-  vc_status status = vc_retire_prepare(owner, &prepared, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_retire_prepare(owner, &prepared, error));
   *mat = *header;
   vc_retire_owner(owner, prepared);
   return VC_OK;
@@ -257,15 +253,14 @@ vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner
   VC_NEED(abi);
   VC_NEED(view);
   VC_NEED(mat);
-  vc_status status = vc_gpumat_check_unowned(mat, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_gpumat_check_unowned(mat, error));
   vc_gpumat header = *mat;
-  if ((status = vc_gpumat_write(abi, view, &header, error)) != VC_OK) return status;
+  VC_TRY(vc_gpumat_write(abi, view, &header, error));
   if (!header.data || !owner || !owner->release) {
     return lend_nothing(&header, owner, mat, error);
   }
   vc_lend *lend = NULL;
-  if ((status = new_lend(abi, owner, holder, &lend, error)) != VC_OK) return status;
+  VC_TRY(new_lend(abi, owner, holder, &lend, error));
   lend->device = view->device;
   *owner = (vc_owner){0};
   header.refcount = &lend->count;

@@ -256,8 +256,8 @@ void *vc_pool_allocator(void) { return &vc_pool_allocator_object; }
 /* --- the calls */
 
 static vc_status read_backend(const vc_pool_backend *given, vc_pool_backend *out, vc_error *error) {
-  vc_status status = vc_read_sized(given, "vc_pool_backend", sizeof *out, sizeof *out, out, error);
-  if (status != VC_OK || (out->allocate && out->free)) return status;
+  VC_TRY(vc_read_sized(given, "vc_pool_backend", sizeof *out, sizeof *out, out, error));
+  if (out->allocate && out->free) return VC_OK;
   return vc_fail(error, VC_ERROR_ARGUMENT,
                  "backend->%s is NULL, needs a function: a pool both asks for memory and gives it "
                  "back",
@@ -268,8 +268,7 @@ vc_status vc_pool_new(const vc_pool_backend *backend, vc_pool **out, vc_error *e
   VC_NEED(backend);
   VC_NEED(out);
   vc_pool_backend read;
-  vc_status status = read_backend(backend, &read, error);
-  if (status != VC_OK) return status;
+  VC_TRY(read_backend(backend, &read, error));
   vc_pool *pool = vc_calloc(sizeof *pool);
   if (!pool) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a pool");
   pool->backend = read;
@@ -303,15 +302,14 @@ vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_stream *
                       size_t number, vc_owner *owner, vc_error *error) {
   use next = {.pool = pool};
   vc_record *prepared;
-  vc_status status = VC_OK;
   if (pool) {
     VC_NEED(abi);
     if (number > 0) VC_NEED(streams);
-    status = check_use(pool, abi, error);
-    if (status != VC_OK) return status;
+    VC_TRY(check_use(pool, abi, error));
     next.standard = (void *)(uintptr_t)abi->standard_allocator;
   }
-  if ((status = vc_retire_prepare(owner, &prepared, error)) != VC_OK) return status;
+  VC_TRY(vc_retire_prepare(owner, &prepared, error));
+  vc_status status = VC_OK;
   if (pool) status = vc_stream_set_new(streams, number, NULL, &next.streams, error);
   if (status != VC_OK) {
     free(prepared);
@@ -353,9 +351,9 @@ static vc_status check_shape(const vc_gpumat_abi *abi, int32_t rows, int32_t col
     return vc_fail(error, VC_ERROR_ARGUMENT,
                    "type is %d, needs a type number of OpenCV's (CV_8UC3, …)", (int)type);
   }
-  vc_status status = vc_gpumat_unpack(abi, type, &dtype, &channels, error);
-  if (status == VC_OK) *elem_size = vc_dtype_size(dtype) * (size_t)channels;
-  return status;
+  VC_TRY(vc_gpumat_unpack(abi, type, &dtype, &channels, error));
+  *elem_size = vc_dtype_size(dtype) * (size_t)channels;
+  return VC_OK;
 }
 
 static vc_status fail_to_serve(int32_t rows, int32_t cols, size_t bytes, int32_t device,
@@ -371,11 +369,10 @@ static vc_status obtain_for(vc_pool *pool, int32_t device, size_t bytes, vc_stre
                             vc_owner *owner, vc_block **out, vc_error *error) {
   vc_stream_set *streams;
   vc_record *prepared;
-  vc_status status = vc_retire_prepare(owner, &prepared, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_retire_prepare(owner, &prepared, error));
   use now = read_use();
   vc_stream_set *base = now.pool == pool ? now.streams : NULL;
-  status = vc_stream_set_new(&stream, 1, base, &streams, error);
+  vc_status status = vc_stream_set_new(&stream, 1, base, &streams, error);
   if (status == VC_OK) {
     *out = obtain(pool, device, bytes, streams);
     if (*out) {
@@ -392,8 +389,7 @@ static vc_status obtain_for(vc_pool *pool, int32_t device, size_t bytes, vc_stre
 static vc_status make_empty(int32_t rows, int32_t cols, int32_t type, vc_owner *owner,
                             vc_gpumat *mat, vc_error *error) {
   vc_record *prepared;
-  vc_status status = vc_retire_prepare(owner, &prepared, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_retire_prepare(owner, &prepared, error));
   *mat = (vc_gpumat){
       .flags = VC_GPUMAT_MAGIC | type, .rows = rows, .cols = cols, .allocator = mat->allocator};
   vc_retire_owner(owner, prepared);
@@ -410,18 +406,15 @@ vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, 
   extent size = {0, 0};
   int32_t device = 0; /* what CUDA takes where no device is current */
   vc_block *block = NULL;
-  vc_status status = check_opencv(abi, error);
-  if (status == VC_OK) status = check_shape(abi, rows, cols, type, &elem_size, error);
-  if (status == VC_OK) status = vc_stream_check(stream, error);
-  if (status == VC_OK) status = vc_gpumat_check_unowned(mat, error);
-  if (status != VC_OK) return status;
+  VC_TRY(check_opencv(abi, error));
+  VC_TRY(check_shape(abi, rows, cols, type, &elem_size, error));
+  VC_TRY(vc_stream_check(stream, error));
+  VC_TRY(vc_gpumat_check_unowned(mat, error));
   if (rows == 0 || cols == 0) return make_empty(rows, cols, type, owner, mat, error);
   vc_current_device(&device);
   device = vc_stream_device(stream, device);
-  if (measure(rows, cols, elem_size, &size)) {
-    status = obtain_for(pool, device, size.bytes, stream, owner, &block, error);
-  }
-  if (status != VC_OK) return status;
+  if (measure(rows, cols, elem_size, &size))
+    VC_TRY(obtain_for(pool, device, size.bytes, stream, owner, &block, error));
   if (!block) return fail_to_serve(rows, cols, size.bytes, device, error);
   write_header(block, &size, rows, cols, type, (size_t)cols * elem_size, mat);
   return VC_OK;

@@ -64,9 +64,8 @@ vc_status vc_pool_driver(vc_pool **out, vc_error *error) {
   vc_pool *made = __atomic_load_n(&pool, __ATOMIC_ACQUIRE);
   vc_mode mode;
   if (!made) {
-    vc_status status = vc_cuda_mode(&mode, error);
-    if (status == VC_OK) status = vc_pool_new(&backend, &made, error);
-    if (status != VC_OK) return status;
+    VC_TRY(vc_cuda_mode(&mode, error));
+    VC_TRY(vc_pool_new(&backend, &made, error));
     /* Of two threads that come first one loses: its pool stays empty. */
     vc_pool *none = NULL;
     if (!__atomic_compare_exchange_n(&pool, &none, made, false, __ATOMIC_ACQ_REL,

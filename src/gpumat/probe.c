@@ -54,8 +54,7 @@ vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected, vc_gp
                            vc_error *error) {
   VC_NEED(expected);
   vc_gpumat read;
-  vc_status status = vc_memory_read(address, &read, sizeof read, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_memory_read(address, &read, sizeof read, error));
   const struct {
     const char *name;
     long long found, needed;

@@ -92,12 +92,11 @@ vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_own
   VC_NEED(mat);
   VC_NEED(owner);
   int32_t device;
-  vc_status status;
   switch (vc_gpumat_ownership(abi, mat)) {
     case VC_OWNERSHIP_LENT: return share_lent(abi, mat, owner, error);
     case VC_OWNERSHIP_STANDARD:
-      status = find_device(mat, &device, error);
-      return status == VC_OK ? share_standard(mat, device, owner, error) : status;
+      VC_TRY(find_device(mat, &device, error));
+      return share_standard(mat, device, owner, error);
     case VC_OWNERSHIP_POOLED: return share_pooled(mat, owner, error);
     case VC_OWNERSHIP_FOREIGN:
       return vc_fail(error, VC_ERROR_LAYOUT,

@@ -37,10 +37,7 @@ void vc_stream_set_drop(vc_stream_set *set) {
 }
 
 static vc_status check_members(const vc_stream *streams, size_t count, vc_error *error) {
-  for (size_t i = 0; i < count; i++) {
-    vc_status status = vc_stream_check(streams[i], error);
-    if (status != VC_OK) return status;
-  }
+  for (size_t i = 0; i < count; i++) VC_TRY(vc_stream_check(streams[i], error));
   return VC_OK;
 }
 

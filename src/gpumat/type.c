@@ -89,8 +89,7 @@ vc_status vc_gpumat_pack(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t chann
                          vc_error *error) {
   int32_t depth = vc_dtype_bytes(dtype) ? depth_of(abi, dtype) : -1;
   if (depth < 0) {
-    vc_status status = fail_unknown(abi, error);
-    if (status != VC_OK) return status;
+    VC_TRY(fail_unknown(abi, error));
     return vc_fail(error, VC_ERROR_DTYPE,
                    "the loaded OpenCV (%s.x) has no depth for dtype %s; reinterpret the "
                    "memory as %s first%s, or convert it",
@@ -123,8 +122,7 @@ vc_status vc_gpumat_unpack(const vc_gpumat_abi *abi, int32_t flags, vc_dtype *dt
   int32_t depth = type & ((1 << shift) - 1);
   vc_dtype known = depth < VC_GPUMAT_DEPTHS ? abi->depths[depth] : (vc_dtype){0, 0};
   if (!known.bits) {
-    vc_status status = fail_unknown(abi, error);
-    if (status != VC_OK) return status;
+    VC_TRY(fail_unknown(abi, error));
     return vc_fail(error, VC_ERROR_DTYPE,
                    "the GpuMat has depth number %d, which viewcast does not know; convert "
                    "it with convertTo() first",

@@ -144,20 +144,18 @@ vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device, 
   VC_NEED(out);
   vc_dtype dtype;
   vc_view view = {.data = (void *)array->data, .device = device, .ndim = array->ndim};
-  vc_status status = check_header(array, error);
-  if (status == VC_OK) status = vc_dtype_from_typestr(array->typestr, &dtype, error);
-  if (status != VC_OK) return status;
+  VC_TRY(check_header(array, error));
+  VC_TRY(vc_dtype_from_typestr(array->typestr, &dtype, error));
 
   view.dtype = dtype;
   if (array->has_strides) {
     /* Checked by its own strides alone: packed, it might not fit. */
     memcpy(view.shape, array->shape, sizeof view.shape);
     memcpy(view.strides, array->strides, sizeof view.strides);
-    status = vc_view_check(&view, error);
+    VC_TRY(vc_view_check(&view, error));
   } else {
-    status = vc_view_packed(view.data, device, dtype, array->ndim, array->shape, &view, error);
+    VC_TRY(vc_view_packed(view.data, device, dtype, array->ndim, array->shape, &view, error));
   }
-  if (status != VC_OK) return status;
   view.readonly = array->readonly;
   *out = view;
   return VC_OK;
@@ -174,9 +172,8 @@ static vc_status check_device_memory(const vc_view *view, vc_error *error) {
 vc_status vc_cuda_array_from_view(const vc_view *view, vc_cuda_array *out, vc_error *error) {
   VC_NEED(view);
   VC_NEED(out);
-  vc_status status = vc_view_check(view, error);
-  if (status == VC_OK) status = check_device_memory(view, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_view_check(view, error));
+  VC_TRY(check_device_memory(view, error));
 
   const char *typestr = vc_dtype_typestr(view->dtype);
   if (typestr == NULL)

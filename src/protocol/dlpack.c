@@ -131,8 +131,8 @@ static vc_status read_layout(const DLTensor *tensor, vc_view *view, vc_error *er
     return vc_view_packed(view->data, view->device, view->dtype, tensor->ndim, tensor->shape, view,
                           error);
   for (int32_t axis = 0; axis < view->ndim; axis++) view->shape[axis] = tensor->shape[axis];
-  vc_status status = read_strides(tensor, view, error);
-  return status == VC_OK ? vc_view_check(view, error) : status;
+  VC_TRY(read_strides(tensor, view, error));
+  return vc_view_check(view, error);
 }
 
 static bool has_zero_axis(const DLTensor *tensor) {
@@ -169,12 +169,12 @@ static vc_status read_tensor(const DLTensor *tensor, vc_view *out, vc_error *err
   }
 
   vc_view view = {0};
-  vc_status status = read_dtype(tensor, &view.dtype, error);
-  if (status == VC_OK) status = read_device(tensor, &view.device, error);
-  if (status == VC_OK) status = read_address(tensor, has_zero_axis(tensor), &view.data, error);
-  if (status == VC_OK) status = read_layout(tensor, &view, error);
-  if (status == VC_OK) *out = view;
-  return status;
+  VC_TRY(read_dtype(tensor, &view.dtype, error));
+  VC_TRY(read_device(tensor, &view.device, error));
+  VC_TRY(read_address(tensor, has_zero_axis(tensor), &view.data, error));
+  VC_TRY(read_layout(tensor, &view, error));
+  *out = view;
+  return VC_OK;
 }
 
 vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *error) {
@@ -205,9 +205,9 @@ vc_status vc_view_from_dlpack(DLManagedTensor *tensor, vc_view *out, vc_owner *o
   VC_NEED(tensor);
   VC_NEED(out);
   VC_NEED(owner);
-  vc_status status = read_tensor(&tensor->dl_tensor, out, error);
-  if (status == VC_OK) *owner = owner_of(tensor, tensor->deleter != NULL, delete_tensor);
-  return status;
+  VC_TRY(read_tensor(&tensor->dl_tensor, out, error));
+  *owner = owner_of(tensor, tensor->deleter != NULL, delete_tensor);
+  return VC_OK;
 }
 
 vc_status vc_view_from_dlpack_versioned(DLManagedTensorVersioned *tensor, vc_view *out,
@@ -221,8 +221,7 @@ vc_status vc_view_from_dlpack_versioned(DLManagedTensorVersioned *tensor, vc_vie
                    tensor->version.major, tensor->version.minor, DLPACK_MAJOR_VERSION,
                    vc_advice_text(VC_ADVICE_NEW_VERSION));
 
-  vc_status status = read_tensor(&tensor->dl_tensor, out, error);
-  if (status != VC_OK) return status;
+  VC_TRY(read_tensor(&tensor->dl_tensor, out, error));
   out->readonly = (tensor->flags & VC_DLPACK_READ_ONLY) != 0;
   *owner = owner_of(tensor, tensor->deleter != NULL, delete_versioned);
   if (flags != NULL) *flags = tensor->flags;
@@ -294,10 +293,9 @@ static DLTensor describe(const vc_view *view, export *self) {
 static vc_status make_export(const vc_view *view, vc_owner *owner, export **out, vc_error *error) {
   int64_t strides[VC_MAX_NDIM] = {0};
   bool plain = vc_view_is_plain(view);
-  vc_status status = plain ? VC_OK : vc_view_check(view, error);
+  if (!plain) VC_TRY(vc_view_check(view, error));
   bool empty = !plain && vc_view_is_empty(view);
-  if (status == VC_OK) status = write_strides(view, empty, strides, error);
-  if (status != VC_OK) return status;
+  VC_TRY(write_strides(view, empty, strides, error));
 
   export *self = vc_malloc(sizeof *self);
   if (self == NULL)
@@ -326,8 +324,7 @@ vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner, DLManagedTen
                    "read-only; %s",
                    vc_advice_text(VC_ADVICE_VERSIONED));
   export *self;
-  vc_status status = make_export(view, owner, &self, error);
-  if (status != VC_OK) return status;
+  VC_TRY(make_export(view, owner, &self, error));
   self->tensor.plain = (DLManagedTensor){
       .dl_tensor = describe(view, self),
       .manager_ctx = self,
@@ -348,8 +345,7 @@ vc_status vc_dlpack_versioned_from_view(const vc_view *view, vc_owner *owner, ui
                    "none of them",
                    flags);
   export *self;
-  vc_status status = make_export(view, owner, &self, error);
-  if (status != VC_OK) return status;
+  VC_TRY(make_export(view, owner, &self, error));
   self->tensor.versioned = (DLManagedTensorVersioned){
       .version = {.major = DLPACK_MAJOR_VERSION, .minor = DLPACK_MINOR_VERSION},
       .manager_ctx = self,
