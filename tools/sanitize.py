@@ -47,25 +47,26 @@ ASAN_OPTIONS = {
 
 # What starts many processes: torch's import alone takes 10 s here.
 DESELECT = [
-    "--ignore=tests/python/test_examples.py",  # programs that import torch four times
-    "--ignore=tests/python/test_command_line.py",  # commands, a process each
-    "--ignore=tests/python/test_imports.py",  # what is imported when: a process a case
-    "--ignore=tests/python/test_wrong_cv2.py",  # the same
-    "--ignore=tests/python/test_processes.py",  # their ends are judged by exit code
-    "--ignore=tests/python/test_no_memory.py",  # needs Python's own allocator
-    "--ignore=tests/python/test_leaks.py",  # counts blocks of it
+    "--ignore=tests/python/package/test_examples.py",  # programs that import torch four times
+    "--ignore=tests/python/package/test_command_line.py",  # commands, a process each
+    "--ignore=tests/python/package/test_imports.py",  # what is imported when: a process a case
+    "--ignore=tests/python/layout/test_wrong_cv2.py",  # the same
+    "--ignore=tests/python/lifetime/test_processes.py",  # their ends are judged by exit code
+    "--ignore=tests/python/lifetime/test_no_memory.py",  # needs Python's own allocator
+    "--ignore=tests/python/lifetime/test_leaks.py",  # counts blocks of it
     # OpenCV's __init__ forgets what the object held before.
-    "--deselect=tests/python/test_paths.py::test_an_object_can_be_initialised_again",
-    "--deselect=tests/python/test_lifetime.py::test_the_interpreter_ends_quietly_with_views_alive",
+    "--deselect=tests/python/convert/test_paths.py::test_an_object_can_be_initialised_again",
+    "--deselect=tests/python/lifetime/test_lifetime.py"
+    "::test_the_interpreter_ends_quietly_with_views_alive",
 ]
 # Attacks are several times as slow here.
 ATTACKED = ["tests/python", "tests/attack", "--attack-count=150"]
 # What an OpenCV built with CUDA adds: it calls our allocator object.
 WITH_CUDA_CV2 = [
-    "test_pool.py",
-    "test_gpumat_headers.py",
-    "test_lifetime.py",
-    "test_pending_releases.py",
+    "pool/test_pool.py",
+    "layout/test_gpumat_headers.py",
+    "lifetime/test_lifetime.py",
+    "lifetime/test_pending_releases.py",
 ]
 
 

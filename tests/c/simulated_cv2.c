@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A cv2 with a GpuMat alone, laid out, counting and calling its allocator as
  * OpenCV's does, but for the one thing that SIMULATED_CV2 names. Built by
- * tests/python/test_wrong_cv2.py. */
+ * tests/python/layout/test_wrong_cv2.py. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("markdown_it", reason="it reads the pages (pip install markdown-it-py)")
 
-import pages  # noqa: E402  (of tests/python)
+import pages  # noqa: E402  (of tests/support)
 
 PYTHON = [
     page

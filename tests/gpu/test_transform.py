@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where pixels move on a GPU: bit by bit what the CPU writes, which has an
-independent reference of its own (tests/python/test_transform.py).
+independent reference of its own (tests/python/transform/test_transform.py).
 
 Each case writes into a part of poisoned memory, and all of that memory is compared.
 Names that say `small` are what compute-sanitizer runs.

@@ -12,6 +12,7 @@ import pytest
 import viewcast as vc
 
 # A free-threaded Python may lack these; all else has them.
+HERE = pathlib.Path(__file__).parent
 LACKING = [name for name in ("torch", "cupy") if importlib.util.find_spec(name) is None]
 
 
@@ -21,8 +22,8 @@ def needs_what_is_lacking(path):
 
 
 collect_ignore = [
-    path.name
-    for path in pathlib.Path(__file__).parent.glob("test_*.py")
+    str(path.relative_to(HERE))
+    for path in HERE.rglob("test_*.py")
     if LACKING and needs_what_is_lacking(path)
 ]
 

@@ -16,7 +16,7 @@ from threads import FREE_THREADED
 
 pytestmark = pytest.mark.any_opencv
 
-SOURCE = pathlib.Path(__file__).parents[1] / "c" / "simulated_cv2.c"
+SOURCE = pathlib.Path(__file__).parents[2] / "c" / "simulated_cv2.c"
 
 # Case: a part of the message. What is found out before anything is written at all ...
 UNTOUCHED = {

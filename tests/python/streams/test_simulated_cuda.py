@@ -33,7 +33,8 @@ import viewcast as vc
 
 pytestmark = pytest.mark.any_opencv
 
-SOURCE = pathlib.Path(__file__).parents[1] / "c" / "simulated_cuda.c"
+SOURCE = pathlib.Path(__file__).parents[2] / "c" / "simulated_cuda.c"
+SUPPORT = pathlib.Path(__file__).parents[2] / "support"
 CUDA_HOST, CUDA_MANAGED = 3, 13
 LEGACY, PER_THREAD, NO_ORDER = 1, 2, -1
 GLOBAL_MODE = 0
@@ -74,9 +75,14 @@ def serving(program, tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated_cuda")
     build(folder)
     libraries = [str(folder), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
+    modules = [str(SUPPORT), *filter(None, [os.environ.get("PYTHONPATH")])]
     server = subprocess.Popen(
         [sys.executable, program],
-        env=dict(os.environ, LD_LIBRARY_PATH=os.pathsep.join(libraries)),
+        env=dict(
+            os.environ,
+            LD_LIBRARY_PATH=os.pathsep.join(libraries),
+            PYTHONPATH=os.pathsep.join(modules),
+        ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

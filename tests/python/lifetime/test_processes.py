@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 
+import dlpack_structs
 import pytest
 
 pytestmark = pytest.mark.any_opencv
@@ -179,7 +180,7 @@ def test_the_interpreter_ends_while_foreign_threads_give_back():
         libc.pthread_create(ctypes.byref(thread), None, deleter, ctypes.addressof(tensor))
         libc.pthread_detach(thread)
     """
-    assert runs_quietly(program, os.path.dirname(__file__)) == ""
+    assert runs_quietly(program, os.path.dirname(dlpack_structs.__file__)) == ""
 
 
 # --- interpreters beside the main one

@@ -15,7 +15,7 @@ from viewcast.clip import read_frames, sample_clip
 
 pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv]
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+EXAMPLES = pathlib.Path(__file__).parents[3] / "examples"
 
 
 @standin_lacks

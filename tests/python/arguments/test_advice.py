@@ -11,7 +11,7 @@ import torch
 
 import viewcast as vc
 
-SOURCES = pathlib.Path(__file__).resolve().parents[2] / "src"
+SOURCES = pathlib.Path(__file__).resolve().parents[3] / "src"
 
 
 def planar():

@@ -21,7 +21,7 @@ from viewcast.terminal import check_output
 
 pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv]
 
-PYPROJECT = pathlib.Path(__file__).parents[2] / "pyproject.toml"
+PYPROJECT = pathlib.Path(__file__).parents[3] / "pyproject.toml"
 VIEWCAST = [sys.executable, "-m", "viewcast"]
 FEW = ["--rounds", "2", "--calls", "20"]
 COMMANDS = [["doctor"], ["doctor", "--json"], ["demo"], ["bench", *FEW]]
