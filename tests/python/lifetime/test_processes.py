@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other processes' worth of trouble: fork, daemon threads at exit, interpreters
 beside the main one. test_lifetime.py has the other ways for an interpreter to end;
-test_simulated_cuda.py has fork where there is a GPU."""
+streams/test_cuda_mode.py has fork where there is a GPU."""
 
 import os
 import subprocess

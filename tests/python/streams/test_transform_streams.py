@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transforms in CUDA mode, against the simulated driver of test_simulated_cuda.py:
+"""Transforms in CUDA mode, against the simulated driver (tests/support/simulated_cuda.py):
 which stream works, what it waits for, what is held until it is done. What needs
 our own kernels is skipped where the package was built without."""
 
 import gc
-import sys
 import weakref
 from unittest import mock
 
 import cv2
 import numpy
 import pytest
-import test_simulated_cuda as simulation
-from test_simulated_cuda import CUDA, LEGACY, dlpack_producer, new_array, raises, simulated
+from dlpack_structs import CUDA
+from simulated_cuda import (
+    CUDA_HOST,
+    ILLEGAL_ADDRESS,
+    LEGACY,
+    UNSET,
+    CudaArray,
+    dlpack_producer,
+    new_array,
+    raises,
+    sim,
+    simulated,
+)
 
 import viewcast as vc
 from viewcast import _viewcast, allocation
@@ -22,25 +32,15 @@ pytestmark = pytest.mark.any_opencv
 NO_KERNELS = None if _viewcast._transform_kernels() else "this package was built without kernels"
 
 
-@pytest.fixture(autouse=True)
-def host_mode_only():
-    """Not needed here: whatever GPU there is, these tests do not see it."""
-
-
-@pytest.fixture(scope="session")
-def run_program(tmp_path_factory):
-    yield from simulation.serving(__file__, tmp_path_factory)
-
-
 def filled(seed=0, **where):
     """A CUDA array with pixels, and the memory behind it."""
-    array = simulation.sim.memory(**where)
+    array = sim.memory(**where)
     array[...] = numpy.random.default_rng(seed).integers(0, 255, array.shape)
     return array
 
 
-def on_gpu(array, stream=simulation.UNSET):
-    return simulation.CudaArray(array, stream)
+def on_gpu(array, stream=UNSET):
+    return CudaArray(array, stream)
 
 
 class Blocks:
@@ -51,7 +51,7 @@ class Blocks:
 
     def __call__(self, nbytes, device, stream):
         self.asked.append((nbytes, device, stream))
-        self.last = simulation.sim.memory(shape=(nbytes,), device=device)
+        self.last = sim.memory(shape=(nbytes,), device=device)
         return on_gpu(self.last)
 
 
@@ -59,12 +59,11 @@ def blocks():
     return mock.patch.object(allocation, "block", Blocks())
 
 
-# ------------------------------------------------------------------ copied as it is
+# --- copied as it is
 
 
 @simulated()
-def test_down_without_a_block():
-    sim = simulation.sim
+def test_a_copy_to_the_host_needs_no_block():
     a = sim.stream()
     array = filled()
     with blocks() as pool:
@@ -76,18 +75,17 @@ def test_down_without_a_block():
 
 
 @simulated()
-def test_down_into_memory_with_gaps():
+def test_a_copy_to_the_host_fits_a_pitched_out():
     array = filled()
-    room = numpy.zeros((4, 9, 3), "uint8")
-    out = room[:, :6]
+    padded = numpy.zeros((4, 9, 3), "uint8")
+    out = padded[:, :6]
     assert vc.to_numpy(on_gpu(array), out=out) is out
     numpy.testing.assert_array_equal(out, array)
-    assert not room[:, 6:].any()
+    assert not padded[:, 6:].any()
 
 
 @simulated()
-def test_stream_named_for_the_host():
-    sim = simulation.sim
+def test_a_copy_to_the_host_is_ordered_on_the_stream_that_is_named():
     a, b = sim.stream(), sim.stream()
     vc.to_numpy(on_gpu(filled(), a), stream=b)
     assert sim.work() == "record A@0, wait B@0, copy B@0, synchronize B@0"
@@ -96,8 +94,7 @@ def test_stream_named_for_the_host():
 
 
 @simulated()
-def test_up_into_memory_that_is_there():
-    sim = simulation.sim
+def test_a_copy_to_the_gpu_goes_into_out_without_a_block():
     a = sim.stream()
     out = sim.memory()
     image = numpy.arange(72, dtype="uint8").reshape(4, 6, 3)
@@ -112,8 +109,7 @@ def test_up_into_memory_that_is_there():
 
 
 @simulated()
-def test_out_on_a_stream_of_its_own():
-    sim = simulation.sim
+def test_out_is_ordered_as_sources_are():
     a, b = sim.stream(), sim.stream()
     source, out = filled(), sim.memory()
     vc.to_tensor(on_gpu(source, a), out=on_gpu(out, a), stream=b)
@@ -126,8 +122,7 @@ def test_out_on_a_stream_of_its_own():
 
 
 @simulated()
-def test_no_ordering():
-    sim = simulation.sim
+def test_stream_minus_one_orders_nothing():
     a = sim.stream()
     source, out = filled(), sim.memory()
     vc.to_tensor(on_gpu(source, a), out=on_gpu(out, a), stream=-1)
@@ -135,8 +130,7 @@ def test_no_ordering():
 
 
 @simulated()
-def test_sources_are_held_until_it_is_done():
-    sim = simulation.sim
+def test_sources_are_held_until_the_stream_has_read_them():
     a, b = sim.stream(), sim.stream()
     source, out = on_gpu(filled(), a), on_gpu(sim.memory(), b)
     end = weakref.ref(source)
@@ -152,8 +146,7 @@ def test_sources_are_held_until_it_is_done():
 
 
 @simulated(devices=2)
-def test_between_devices():
-    sim = simulation.sim
+def test_a_copy_between_devices():
     source, out = filled(device=1), sim.memory(device=0)
     vc.to_tensor(on_gpu(source), out=on_gpu(out))
     numpy.testing.assert_array_equal(out, source)
@@ -170,7 +163,7 @@ def test_between_devices():
 
 @pytest.mark.all_libraries
 @simulated()
-def test_where_results_can_be():
+def test_host_images_need_a_device_for_a_gpu_result():
     image = numpy.zeros((4, 6, 3), "uint8")
     for function in (vc.to_gpumat, vc.to_cupy):
         with raises(vc.DeviceError, "the image is in host memory", "device=0", "to_numpy"):
@@ -185,28 +178,26 @@ def test_where_results_can_be():
 
 @simulated()
 def test_pinned_sources_are_waited_for():
-    sim = simulation.sim
     a = sim.stream()
-    pinned = sim.memory(kind=simulation.CUDA_HOST)
+    pinned = sim.memory(kind=CUDA_HOST)
     sim.work()
     with vc.use_stream(a):
         pass
-    vc.to_numpy(vc.view(simulation.CudaArray(pinned)), producer_stream=a, scale=2)
+    vc.to_numpy(vc.view(CudaArray(pinned)), producer_stream=a, scale=2)
     assert sim.work() == "synchronize A@-1"  # pinned memory is no device's
 
 
-# ------------------------------------------------------------- everything or nothing
+# --- all or nothing
 
 
 def shapes(*rows):
-    """Of images at no one distance: each is written by itself."""
+    """Shapes of images that differ, so that each is written by itself."""
     return [(n, 6, 3) for n in rows]
 
 
 @simulated(skip=None if NO_KERNELS else "this package has kernels")
 def test_a_list_is_not_begun_that_needs_kernels_later():
     """The first image is only copied, which needs none."""
-    sim = simulation.sim
     sources = [on_gpu(filled(n, shape=shape)) for n, shape in enumerate(shapes(4, 5))]
     first, second = sim.memory(), sim.memory(shape=(5, 6, 3), dtype="float32")
     sim.work()
@@ -222,7 +213,6 @@ def test_a_list_is_not_begun_that_needs_kernels_later():
 
 @simulated(devices=2)
 def test_a_list_is_not_begun_with_something_wrong_later():
-    sim = simulation.sim
     images = [filled(n, shape=shape) for n, shape in enumerate(shapes(4, 5, 6))]
     sources = [on_gpu(image) for image in images]
     out = [sim.memory(shape=shape) for shape in shapes(4, 5, 6)]
@@ -254,8 +244,7 @@ def test_a_list_is_not_begun_with_something_wrong_later():
 
 
 @simulated()
-def test_a_list_that_the_driver_stops_says_how_far_it_came():
-    sim = simulation.sim
+def test_a_driver_error_says_which_images_of_the_list_are_written():
     images = [filled(n, shape=shape) for n, shape in enumerate(shapes(4, 5, 6))]
     sources = [on_gpu(image) for image in images]
     for on_host in (False, True):
@@ -263,7 +252,7 @@ def test_a_list_that_the_driver_stops_says_how_far_it_came():
         if not on_host:
             out = [sim.memory(shape=image.shape) for image in images]
         given = out if on_host else [on_gpu(part) for part in out]
-        sim.fail("cuMemcpy2DAsync_v2", simulation.ILLEGAL_ADDRESS, after=1)
+        sim.fail("cuMemcpy2DAsync_v2", ILLEGAL_ADDRESS, after=1)
         with raises(
             vc.CUDAError,
             "image 1 of out: cuMemcpy2DAsync failed with CUDA error 700",
@@ -276,7 +265,6 @@ def test_a_list_that_the_driver_stops_says_how_far_it_came():
 
 @simulated()
 def test_an_empty_gpumat_is_created_on_the_gpu():
-    sim = simulation.sim
     a = sim.stream()
     image, mat = filled(), cv2.cuda.GpuMat()
     with blocks() as pool:
@@ -286,7 +274,7 @@ def test_an_empty_gpumat_is_created_on_the_gpu():
     assert mat.cudaPtr() == pool.last.ctypes.data
     numpy.testing.assert_array_equal(pool.last.reshape(4, 32)[:, :18].reshape(4, 6, 3), image)
     other = cv2.cuda.GpuMat()
-    sim.fail("cuMemcpy2DAsync_v2", simulation.ILLEGAL_ADDRESS)
+    sim.fail("cuMemcpy2DAsync_v2", ILLEGAL_ADDRESS)
     with blocks(), raises(vc.CUDAError, "error 700"):
         vc.to_gpumat(on_gpu(image, a), out=other, stream=a)
     assert other.empty()
@@ -294,12 +282,11 @@ def test_an_empty_gpumat_is_created_on_the_gpu():
         vc.to_gpumat(image.copy(), out=other)
 
 
-# ----------------------------------------------------------------------- by kernels
+# --- by kernels
 
 
 @simulated(skip=NO_KERNELS)
 def test_each_stream_is_waited_for_once():
-    sim = simulation.sim
     a, b, c = sim.stream(), sim.stream(), sim.stream()
     images = [on_gpu(filled(n), stream) for n, stream in enumerate([a, b, a, c, b, c, a])]
     out = on_gpu(sim.memory(shape=(7, 3, 4, 6), dtype="float32"), c)
@@ -308,12 +295,11 @@ def test_each_stream_is_waited_for_once():
     work = sim.work().split(", ")
     sim.busy(c, False)
     assert work[:5] == ["record A@0", "wait C@0", "record B@0", "wait C@0", "launch C@0"]
-    assert work[5:] == ["record C@0", "query@0"]  # one mark for all that is held
+    assert work[5:] == ["record C@0", "query@0"]  # one event for all sources
 
 
 @simulated(skip=NO_KERNELS)
-def test_the_block_of_an_upload():
-    sim = simulation.sim
+def test_an_upload_takes_one_block_of_bytes():
     a = sim.stream()
     images = [numpy.full((4, 6, 3), n, "uint8") for n in range(5)]
     out = on_gpu(sim.memory(shape=(5, 3, 4, 6), dtype="float32"), a)
@@ -324,8 +310,7 @@ def test_the_block_of_an_upload():
 
 
 @simulated(skip=NO_KERNELS)
-def test_what_does_not_lie_in_rows_is_closed_up_first():
-    sim = simulation.sim
+def test_flipped_and_strided_images_are_packed_for_the_upload():
     image = numpy.arange(4 * 12 * 3, dtype="uint8").reshape(4, 12, 3)[::-1, ::2]
     out = on_gpu(sim.memory(shape=(3, 4, 6), dtype="float32"))
     with blocks() as pool:
@@ -335,8 +320,7 @@ def test_what_does_not_lie_in_rows_is_closed_up_first():
 
 
 @simulated(skip=NO_KERNELS)
-def test_down_by_way_of_a_block():
-    sim = simulation.sim
+def test_a_transform_to_the_host_uses_a_block():
     a = sim.stream()
     with blocks() as pool:
         result = vc.to_numpy(on_gpu(filled(), a), layout="CHW", dtype="float32")
@@ -346,8 +330,7 @@ def test_down_by_way_of_a_block():
 
 
 @simulated(skip=NO_KERNELS)
-def test_capture():
-    sim = simulation.sim
+def test_a_transform_in_a_capture():
     a, b = sim.stream(blocking=False), sim.stream(blocking=False)
     source, out = filled(), sim.memory(shape=(3, 4, 6))
     sim.begin_capture(a)
@@ -359,16 +342,10 @@ def test_capture():
 
 
 @simulated()
-def test_producers_that_order_themselves():
-    sim = simulation.sim
+def test_dlpack_producers_are_given_the_stream_and_need_no_event():
     a = sim.stream()
     producer = dlpack_producer(kind=CUDA)
     out = on_gpu(sim.memory(), a)
     vc.to_tensor(producer, out=out, stream=a)
     assert "wait" not in sim.work()
     assert producer.asked[-1]["stream"] == a
-
-
-if __name__ == "__main__":
-    sys.modules["test_transform_streams"] = sys.modules["__main__"]
-    simulation.serve()
