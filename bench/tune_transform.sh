@@ -9,7 +9,7 @@ folder=${TUNE_FOLDER:-build/tune}
 mkdir -p "$folder"
 include=(-Iinclude -Isrc -Isrc/transform)
 objects=()
-for source in src/core/{dtype,error,view}.c src/transform/{number,plan,plan_checks,channels,coefficients,overlap,choice,choose_fast}.c; do
+for source in src/core/{advice,dtype,error,overlap,overlap_list,view}.c src/transform/{plan,plan_checks,dispatch_fast,dispatch_generic}.c; do
   object=$folder/$(basename "$source" .c).o
   cc -O2 -std=c11 -D_GNU_SOURCE "${include[@]}" -c "$source" -o "$object"
   objects+=("$object")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pixels moved as they are: within a device, between two (peer to peer where
- * the machine can, which the driver decides), and to and from the host. */
+/* Copies of pixels as they are: within a device, between two devices (peer to peer where the
+ * machine can, which the driver decides), and from and to the host. */
 #include <string.h>
 
 #include "core/error.h"
@@ -12,13 +12,13 @@
 /* CUmemorytype */
 enum { MEMORY_HOST = 1, MEMORY_UNIFIED = 4 };
 
-/* Rows of bytes: what both sides of a copy must come down to. */
+/* Rows of bytes, the form to which both sides of a copy are brought. */
 typedef struct {
   size_t width, height, pitch;
 } rows;
 
-/* A packed array of any rank has one row an element of its first axis, as an
- * interleaved image has, whose rows may be pitched. */
+/* Reads a view as rows of bytes. A packed array of any rank has one row for each element of its
+ * first axis; other views must be interleaved images, whose rows may be pitched. */
 static vc_status read_rows(const vc_view *view, rows *out, vc_error *error) {
   vc_image image;
   if (vc_view_is_packed(view)) {
@@ -48,8 +48,8 @@ static vc_status check_alike(const vc_view *to, const vc_view *from, vc_error *e
                  (int)to->ndim);
 }
 
-/* What vc_transform refuses too: views that make no sense, and a destination that may not be
- * written or shares memory with the source. */
+/* Refuses what vc_transform refuses too: views that make no sense, and a destination that may not
+ * be written or shares memory with the source. */
 static vc_status check(const vc_view *to, const vc_view *from, vc_stream stream, vc_error *error) {
   vc_status status = vc_view_check(to, error);
   if (status == VC_OK) status = vc_view_check(from, error);

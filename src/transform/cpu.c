@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Carries a plan out on the CPU: its pixels, in pieces that any number of threads
- * take. Each begins with a region of its own, the same one at every call for the
- * calling thread, for its core's caches may still hold it; then it helps out in the
- * others'. */
+/* Carries out a plan on the CPU. Its pixels are divided into pieces, which any number of threads
+ * take. Each thread begins with a region of its own, the same one at every call for the calling
+ * thread, because its core's caches may still hold that; then it helps in the other regions. */
 #include <stdatomic.h>
 
 #include "transform/fp_environment.h"
@@ -29,8 +28,8 @@ typedef struct pieces {
   atomic_int arrived; /* threads */
 } pieces;
 
-/* Chunks after a row's first start at a line of the caches, which no two then share:
- * the first is shorter. */
+/* Writes one chunk of a row. Chunks after the first start at a cache line, so that no two threads
+ * write to the same line; the first one is shorter. */
 static void write_unit(const pieces *job, int64_t unit) {
   const vc_plan *plan = job->tiles.plan;
   int64_t row = unit / job->chunks, image = row / plan->rows;
@@ -58,7 +57,7 @@ static void work(void *context) {
   for (int32_t i = 0; i < job->regions_used; i++) {
     work_in(job, &job->regions[(mine + i) % job->regions_used]);
   }
-  if (job->tiles.streams) job->tiles.loops->stream_end();
+  if (job->tiles.streams) job->tiles.row_kernels->stream_end();
   vc_fp_environment_restore(mode);
 }
 
@@ -73,7 +72,7 @@ static void divide(pieces *job, int64_t pixel_bytes) {
   job->piece = job->chunks > 1 || wanted <= plan->cols ? 1 : wanted / plan->cols;
 }
 
-/* Regions are whole pieces. */
+/* Divides the units into one region per thread, of whole pieces. */
 static void divide_for(pieces *job, int32_t threads) {
   int32_t regions = threads < MOST_REGIONS ? threads : MOST_REGIONS;
   int64_t whole = (job->units - 1) / job->piece + 1;

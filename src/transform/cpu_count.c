@@ -47,7 +47,7 @@ static void read_divided(const char *path) {
   }
 }
 
-/* A group and all above it. */
+/* Returns the quota of a group and of all groups above it. */
 static void read_group(char *path, void (*read)(const char *path)) {
   path[strcspn(path, "\n")] = 0;
   for (;;) {
@@ -60,7 +60,7 @@ static void read_group(char *path, void (*read)(const char *path)) {
   }
 }
 
-/* Lines "0::/path" (cgroup 2) and "4:cpu,cpuacct:/path" (cgroup 1). */
+/* Reads lines such as "0::/path" (cgroup 2) and "4:cpu,cpuacct:/path" (cgroup 1). */
 static void read_quota(void) {
   char line[PATH_MAX];
   FILE *file = fopen("/proc/self/cgroup", "re");
@@ -81,7 +81,7 @@ static void read_quota(void) {
 
 /* --- what the thread may run on */
 
-/* On machines of more cores than a cpu_set_t holds. */
+/* Counts the cores on machines that have more of them than a cpu_set_t holds. */
 static int32_t count_many(void) {
   int32_t count = 0;
   for (int most = 8 * CPU_SETSIZE; most <= (1 << 20) && count == 0; most *= 8) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The names of all kernels, and the decision between the fast and the generic ones. */
 #include "transform/dispatch.h"
 
 /* Each kernel, and right after it the one for lists (or for more). */
@@ -14,6 +15,8 @@ const int32_t vc_kernel_count = sizeof vc_kernel_names / sizeof *vc_kernel_names
 #define ONE_MORE(name, work) +1
 enum { GENERIC = 0 VC_GENERIC_KERNELS(ONE_MORE) };
 
+/* Puts the addresses of the sources into the launch's table, or into a list if they are too
+ * many for it. */
 static vc_status list_images(const vc_plan *plan, vc_launch *out, vc_error *error) {
   out->has_more = true;
   out->kernel += 1;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which kernel carries out a plan, and what it is given. */
+/* Selects the kernel that carries out a plan, and fills its parameters. */
 #ifndef VIEWCAST_TRANSFORM_DISPATCH_H
 #define VIEWCAST_TRANSFORM_DISPATCH_H
 
 #include "transform/launch.h"
 
-/* One launch. Large: fill what the kernel needs and no more. */
+/* One launch. The struct is large: only the fields that the kernel reads are filled. */
 typedef struct vc_launch {
   int32_t kernel; /* for vc_kernel_name */
   uint32_t grid[3];
@@ -25,22 +25,22 @@ typedef struct vc_launch {
 extern const char *const vc_kernel_names[];
 extern const int32_t vc_kernel_count;
 
-/* VC_ERROR_MEMORY for lack of host memory, VC_ERROR_LAYOUT beyond what a launch
- * can count. */
+/* Selects a kernel for the plan. VC_ERROR_MEMORY if there is no host memory for a list,
+ * VC_ERROR_LAYOUT if there are more elements than a launch can count. */
 vc_status vc_dispatch(const vc_plan *plan, vc_launch *out, vc_error *error);
 
 /* Selects a specialised kernel and fills `out`, except for the image list. Returns false if
  * the plan needs a generic kernel. */
 bool vc_dispatch_fast(const vc_plan *plan, vc_launch *out);
 
-/* A kernel for any plan, and its list. */
+/* Selects a generic kernel, which carries out any plan, and fills *out with its image list. */
 vc_status vc_dispatch_generic(const vc_plan *plan, vc_launch *out, vc_error *error);
 
-/* --- what both need: dispatch_parts.c */
+/* --- what both need: dispatch_generic.c */
 
 vc_divider vc_divide_by(int64_t divisor);
 
-/* Memory for a list that is too long for the table. */
+/* Allocates the list of a launch whose images do not fit into its table. */
 vc_status vc_take_list(vc_launch *out, int64_t count, size_t size, vc_error *error);
 
 #endif

@@ -2,9 +2,9 @@
 #include "core/dtype.h"
 #include "transform/dispatch.h"
 
-/* --- what the fast kernels are for: the lists of launch.h, as a table */
+/* --- the fast kernels: the lists of launch.h, as a table */
 
-enum { FAMILY_planes = 1, FAMILY_pixels, FAMILY_colours, FAMILY_lines };
+enum { FAMILY_deinterleave = 1, FAMILY_interleave, FAMILY_shuffle, FAMILY_copy };
 enum {
   TYPE_none,
   TYPE_u8,
@@ -30,15 +30,15 @@ enum {
 #define KEY(family, from, to, channels) \
   ((uint32_t)(family) << 24 | (uint32_t)(from) << 20 | (uint32_t)(to) << 16 | (uint32_t)(channels))
 
-/* Elements of a pixel that a thread reads and writes side by side. */
-#define IN_planes(channels) (channels)
-#define OUT_planes(channels) 1
-#define IN_pixels(channels) 1
-#define OUT_pixels(channels) (channels)
-#define IN_colours(code) ((code) / 100)
-#define OUT_colours(code) ((code) / 10 % 10)
-#define IN_lines(channels) 1
-#define OUT_lines(channels) 1
+/* Number of elements of a pixel that a thread loads and stores side by side. */
+#define IN_deinterleave(channels) (channels)
+#define OUT_deinterleave(channels) 1
+#define IN_interleave(channels) 1
+#define OUT_interleave(channels) (channels)
+#define IN_shuffle(code) ((code) / 100)
+#define OUT_shuffle(code) ((code) / 10 % 10)
+#define IN_copy(channels) 1
+#define OUT_copy(channels) 1
 
 typedef struct fast_kernel {
   uint8_t unit;               /* pixels per thread */
@@ -59,7 +59,7 @@ enum { KERNELS = sizeof keys / sizeof *keys };
    VC_WIDEST(UNIT(family, from, to) * SIZE_##to * OUT_##family(channels)),  \
    SIZE_##from,                                                             \
    SIZE_##to,                                                               \
-   SIZE_##from == 1 && FAMILY_##family != FAMILY_pixels},
+   SIZE_##from == 1 && FAMILY_##family != FAMILY_interleave},
 static const fast_kernel kernels[] = {VC_FAST_KERNELS(KERNEL_ENTRY)};
 
 static int find_kernel(uint32_t key) {
@@ -69,7 +69,7 @@ static int find_kernel(uint32_t key) {
   return -1;
 }
 
-/* --- which of them a plan asks for */
+/* --- the key of the kernel for a plan */
 
 static int moved_type(vc_dtype dtype) {
   switch (dtype.bits) {
@@ -91,13 +91,14 @@ static bool is_step(int64_t length, int64_t step, int64_t needed) {
   return length == 1 || step == needed;
 }
 
-/* The elements of pixels lie side by side, and the pixels of a row too. */
-static bool is_interleaved(const vc_strides *steps, int64_t cols, int32_t channels, int64_t size) {
-  return channels > 1 && steps->channel == size && is_step(cols, steps->col, size * channels);
+/* Returns true if the channels of a pixel are adjacent, and the pixels of a row too. */
+static bool is_interleaved(const vc_strides *strides, int64_t cols, int32_t channels,
+                           int64_t size) {
+  return channels > 1 && strides->channel == size && is_step(cols, strides->col, size * channels);
 }
 
-static bool is_planar(const vc_strides *steps, int64_t cols, int64_t size) {
-  return is_step(cols, steps->col, size);
+static bool is_planar(const vc_strides *strides, int64_t cols, int64_t size) {
+  return is_step(cols, strides->col, size);
 }
 
 static uint32_t key_of(const vc_plan *plan) {
@@ -113,22 +114,22 @@ static uint32_t key_of(const vc_plan *plan) {
   bool spread = plan->from_channels == 1 && plan->channels > 1;
   if (out_pixels && (in_pixels || (spread && in_planes && from == TYPE_raw1))) {
     int code = plan->from_channels * 100 + plan->channels * 10 + (plan->map[0] == 2);
-    return KEY(FAMILY_colours, from, to, code);
+    return KEY(FAMILY_shuffle, from, to, code);
   }
   if (out_planes && (in_pixels || (spread && in_planes))) {
-    return KEY(FAMILY_planes, from, to, plan->from_channels);
+    return KEY(FAMILY_deinterleave, from, to, plan->from_channels);
   }
-  if (in_planes && out_pixels) return KEY(FAMILY_pixels, from, to, plan->channels);
-  if (in_planes && out_planes) return KEY(FAMILY_lines, from, to, 1);
+  if (in_planes && out_pixels) return KEY(FAMILY_interleave, from, to, plan->channels);
+  if (in_planes && out_planes) return KEY(FAMILY_copy, from, to, 1);
   return 0;
 }
 
-/* --- channels, in the order in which the kernel has them */
+/* --- the channels, in the order of the kernel */
 
-/* The kernel's channel that destination channel c is: pixels that come apart
- * are in the source's order, all others in the destination's. */
+/* Returns the kernel's index of destination channel c. Interleaved sources that become planes are
+ * counted in the order of the source, all others in that of the destination. */
 static int32_t slot_of(const vc_plan *plan, uint32_t family, int32_t c) {
-  bool by_source = family == FAMILY_planes && plan->from_channels > 1;
+  bool by_source = family == FAMILY_deinterleave && plan->from_channels > 1;
   return by_source && plan->map[c] != VC_CHANNEL_FILL ? plan->map[c] : c;
 }
 
@@ -140,7 +141,7 @@ static void set_channels(const vc_plan *plan, uint32_t family, vc_fast *out) {
     if (is_filled) out->filled = c; /* the last one */
     int64_t from = is_filled ? 0 : source * plan->from_strides.channel;
     int64_t to = c * plan->to_strides.channel;
-    out->plane[slot] = family == FAMILY_pixels ? from : to;
+    out->plane[slot] = family == FAMILY_interleave ? from : to;
     out->from_plane[slot] = from;
     bool computes = plan->work == VC_WORK_FLOAT;
     out->a[slot] = computes ? (float)plan->a[c * plan->stride] : 1;
@@ -148,7 +149,7 @@ static void set_channels(const vc_plan *plan, uint32_t family, vc_fast *out) {
   }
 }
 
-/* --- alignment: all addresses and steps, or-ed */
+/* --- alignment: the bitwise or of all addresses and strides */
 
 static uint64_t plane_bits(const vc_plan *plan, int64_t channel) {
   return plan->channels > 1 ? (uint64_t)channel : 0;
@@ -156,7 +157,7 @@ static uint64_t plane_bits(const vc_plan *plan, int64_t channel) {
 
 static uint64_t source_bits(const vc_plan *plan, uint32_t family) {
   uint64_t bits = (uint64_t)plan->from_strides.row;
-  if (family == FAMILY_pixels || family == FAMILY_lines) {
+  if (family == FAMILY_interleave || family == FAMILY_copy) {
     bits |= plane_bits(plan, plan->from_strides.channel);
   }
   if (!plan->sources) {
@@ -169,7 +170,7 @@ static uint64_t source_bits(const vc_plan *plan, uint32_t family) {
 static uint64_t destination_bits(const vc_plan *plan, uint32_t family) {
   uint64_t bits = (uint64_t)(uintptr_t)plan->to_data | (uint64_t)plan->to_strides.row |
                   (uint64_t)plan->to_strides.image;
-  if (family == FAMILY_planes || family == FAMILY_lines) {
+  if (family == FAMILY_deinterleave || family == FAMILY_copy) {
     bits |= plane_bits(plan, plan->to_strides.channel);
   }
   return bits;
@@ -177,7 +178,8 @@ static uint64_t destination_bits(const vc_plan *plan, uint32_t family) {
 
 /* --- the units of a row */
 
-/* Threads are counted in 31 bits, those of the last block included. */
+/* Divides a row into units. Returns false if there are more threads, including those of the last
+ * block, than 31 bits count. */
 static bool set_units(const vc_plan *plan, int64_t unit, vc_fast *out) {
   int64_t units = (plan->cols - 1) / unit + 1;
   if (units > (INT32_MAX - VC_BLOCK) / plan->rows) return false;
@@ -203,7 +205,7 @@ static bool set_access(const vc_plan *plan, uint32_t family, const fast_kernel *
   return true;
 }
 
-/* --- channels of planes beyond what kernels count, as images */
+/* --- planar channels beyond the number that kernels count, treated as images */
 
 static bool keeps_order(const vc_plan *plan) {
   if (plan->channels != plan->from_channels || plan->stride != 0) return false;
@@ -214,8 +216,9 @@ static bool keeps_order(const vc_plan *plan) {
   return true;
 }
 
-/* Planes that lie apart by the same step, from image to image too. The result
- * is `plan`, except for what `out` holds of it. */
+/* Turns channels into images, for planes at one distance from each other that continues from
+ * image to image. Returns true if that is possible; the result is `plan` with the fields that
+ * *out holds. */
 static bool fold_channels(const vc_plan *plan, vc_plan *out) {
   const vc_strides *from = &plan->from_strides, *to = &plan->to_strides;
   if (plan->channels <= VC_CHANNELS_MAPPED || plan->sources || !keeps_order(plan)) return false;
@@ -235,7 +238,7 @@ static bool fold_channels(const vc_plan *plan, vc_plan *out) {
 
 /* --- all of it */
 
-static bool choose(const vc_plan *plan, vc_launch *out) {
+static bool fill_launch(const vc_plan *plan, vc_launch *out) {
   enum { MOST_IMAGES = 65535 }; /* of a grid's second axis */
   if (plan->channels > VC_CHANNELS_MAPPED || plan->from_channels > VC_CHANNELS_MAPPED) return false;
   if (plan->images > MOST_IMAGES || !plan->alike) return false;
@@ -256,12 +259,12 @@ static bool choose(const vc_plan *plan, vc_launch *out) {
   out->kernel = found;
   out->grid[0] = (fast->by.divisor * fast->rows + VC_BLOCK - 1) / VC_BLOCK;
   out->grid[1] = (uint32_t)plan->images;
-  out->grid[2] = family == FAMILY_lines ? (uint32_t)plan->channels : 1;
+  out->grid[2] = family == FAMILY_copy ? (uint32_t)plan->channels : 1;
   return true;
 }
 
 bool vc_dispatch_fast(const vc_plan *plan, vc_launch *out) {
   vc_plan folded;
   if (plan->work != VC_WORK_MOVE && plan->work != VC_WORK_FLOAT) return false;
-  return choose(fold_channels(plan, &folded) ? &folded : plan, out);
+  return fill_launch(fold_channels(plan, &folded) ? &folded : plan, out);
 }

@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels for any plan, and the parts that dispatch_fast.c uses too. */
 #include "transform/dispatch.h"
 
 #include <stdlib.h>
 
+#include "core/allocate.h"
 #include "core/dtype.h"
 #include "core/error.h"
+
+/* --- what all kernels need */
+
+/* (2^32 * (2^shift - divisor)) / divisor + 1, with 2^shift >= divisor. */
+vc_divider vc_divide_by(int64_t divisor) {
+  uint32_t shift = 0;
+  while (((int64_t)1 << shift) < divisor) shift++;
+  uint64_t excess = ((uint64_t)1 << shift) - (uint64_t)divisor;
+  return (vc_divider){(uint32_t)divisor, (uint32_t)((excess << 32) / (uint64_t)divisor + 1), shift};
+}
+
+vc_status vc_take_list(vc_launch *out, int64_t count, size_t size, vc_error *error) {
+  out->list_bytes = (size_t)count * size;
+  out->list = vc_malloc(out->list_bytes);
+  if (out->list) return VC_OK;
+  return vc_fail(error, VC_ERROR_MEMORY, "no memory for a list of %lld images", (long long)count);
+}
+
+/* --- types, axes and coefficients */
 
 #define GENERIC_WORK(name, work) work,
 static const vc_work generic_works[] = {VC_GENERIC_KERNELS(GENERIC_WORK)};
@@ -20,16 +41,16 @@ static vc_element element_of(vc_dtype dtype) {
   }
 }
 
-static uint64_t stride_bits(const vc_strides *steps) {
-  return (uint64_t)(steps->image | steps->row | steps->col | steps->channel);
+static uint64_t stride_bits(const vc_strides *strides) {
+  return (uint64_t)(strides->image | strides->row | strides->col | strides->channel);
 }
 
 static bool are_sources_aligned(const vc_plan *plan) {
   uint64_t bits = (uint64_t)(uintptr_t)plan->from_data | stride_bits(&plan->from_strides);
   for (int64_t i = 0; plan->sources && i < plan->images; i++) {
-    vc_strides steps = vc_plan_strides(&plan->sources[i], plan->layout);
+    vc_strides strides = vc_plan_strides(&plan->sources[i], plan->layout);
     bits |= (uint64_t)(uintptr_t)plan->sources[i].data;
-    if (!plan->alike) bits |= stride_bits(&steps);
+    if (!plan->alike) bits |= stride_bits(&strides);
   }
   return bits % vc_dtype_size(plan->from) == 0;
 }
@@ -72,7 +93,7 @@ static void set_axes(const vc_plan *plan, vc_generic *out) {
   for (int c = 0; out->mapped && c < plan->channels; c++) out->map[c] = plan->map[c];
 }
 
-/* Threads, and their division into axes. */
+/* Counts the threads and fills the divisors of the axes. */
 static vc_status set_threads(const vc_plan *plan, vc_launch *out, vc_error *error) {
   vc_generic *generic = &out->generic;
   int64_t total = plan->images;
@@ -101,7 +122,7 @@ static int32_t generic_kernel(vc_work work) {
   return 2 * i;
 }
 
-static vc_status choose(const vc_plan *plan, vc_launch *out, vc_error *error) {
+static vc_status fill_launch(const vc_plan *plan, vc_launch *out, vc_error *error) {
   vc_generic *generic = &out->generic;
   out->is_generic = true;
   out->has_more = plan->sources || (plan->stride && plan->channels > VC_CHANNELS_MAPPED);
@@ -120,9 +141,9 @@ static vc_status choose(const vc_plan *plan, vc_launch *out, vc_error *error) {
 /* --- a list of images */
 
 static vc_listed listed(const vc_plan *plan, int64_t i) {
-  vc_strides steps = plan->from_strides;
-  if (!plan->alike) steps = vc_plan_strides(&plan->sources[i], plan->layout);
-  return (vc_listed){plan->sources[i].data, steps.row, steps.col, steps.channel};
+  vc_strides strides = plan->from_strides;
+  if (!plan->alike) strides = vc_plan_strides(&plan->sources[i], plan->layout);
+  return (vc_listed){plan->sources[i].data, strides.row, strides.col, strides.channel};
 }
 
 static vc_status list_strides(const vc_plan *plan, vc_launch *out, vc_error *error) {
@@ -138,6 +159,6 @@ static vc_status list_strides(const vc_plan *plan, vc_launch *out, vc_error *err
 }
 
 vc_status vc_dispatch_generic(const vc_plan *plan, vc_launch *out, vc_error *error) {
-  vc_status status = choose(plan, out, error);
+  vc_status status = fill_launch(plan, out, error);
   return status == VC_OK && plan->sources ? list_strides(plan, out, error) : status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One element: every dtype to and from the types that are worked in. The rules
- * of vc_transform, which the loops over many elements must agree with bit by bit.
- * Floating point must be in its default mode (fp_environment.h). */
+/* Conversion of one element: every dtype to and from the working types. These are the rules of
+ * vc_transform, and the row kernels give the same bits. Floating point must be in its default
+ * mode (fp_environment.h). */
 #ifndef VIEWCAST_TRANSFORM_ELEMENT_H
 #define VIEWCAST_TRANSFORM_ELEMENT_H
 
@@ -28,7 +28,7 @@ typedef enum vc_type {
   VC_TYPES
 } vc_type;
 
-/* Of a dtype that vc_dtype_size knows. */
+/* Returns the type of a dtype whose size vc_dtype_size knows. */
 static inline vc_type vc_type_of(vc_dtype dtype) {
   int size = dtype.bits == 64 ? 3 : dtype.bits == 32 ? 2 : dtype.bits == 16;
   switch (dtype.code) {
@@ -69,7 +69,7 @@ static inline double vc_f64_bits(uint64_t bits) {
   return value;
 }
 
-/* Any NaN becomes the positive quiet one. */
+/* Returns `value`, with the positive quiet NaN for every NaN. */
 static inline float vc_canonical_f32(float value) {
   return value == value ? value : vc_f32_bits(VC_NAN_F32);
 }
@@ -78,7 +78,7 @@ static inline double vc_canonical_f64(double value) {
   return value == value ? value : vc_f64_bits(VC_NAN_F64);
 }
 
-/* --- small floating types. What goes in is canonical, if it is a NaN. */
+/* --- small floating types. A NaN that is converted must be canonical. */
 
 static inline float vc_f32_from_f16(uint16_t half) {
   uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = half & 0x7fff;
@@ -105,8 +105,9 @@ static inline uint16_t vc_bf16_from_f32(float value) {
   return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/* Rounded to odd: towards zero, and the last bit set if that was not exact, so
- * that rounding again, to a shorter type, is as if done once. */
+/* Returns `value` rounded to odd: towards zero, with the last bit set if that was inexact.
+ * Rounding the result again to a shorter type then gives what one rounding of `value` would have
+ * given. */
 static inline float vc_f32_odd(double value) {
   float near = (float)value;
   uint32_t bits = vc_bits_f32(near);
@@ -117,8 +118,8 @@ static inline float vc_f32_odd(double value) {
 
 /* --- working types */
 
-/* Integers up to 64 bits; what lies above int64 (u64 only) becomes its largest,
- * which every other integer type saturates as well. */
+/* Returns an integer element as int64. Larger values of u64 become INT64_MAX, which every other
+ * integer type saturates as well. */
 static inline int64_t vc_load_integer(vc_type type, const void *at) {
   int8_t i8;
   int16_t i16;
@@ -152,7 +153,7 @@ static inline double vc_load_double(vc_type type, const void *at) {
   }
 }
 
-/* Lowest and highest value of an integer type, as far as an int64 goes. */
+/* Return the lowest and the highest value of an integer type, limited to the range of int64_t. */
 static inline int64_t vc_lowest(vc_type type) {
   static const int64_t low[] = {0, INT8_MIN, INT16_MIN, INT32_MIN, INT64_MIN};
   return type <= VC_TYPE_I64 ? low[type] : 0;
@@ -164,7 +165,7 @@ static inline int64_t vc_highest(vc_type type) {
   return high[type];
 }
 
-/* The element's bits. */
+/* Returns the bits of an element of an integer type. */
 static inline uint64_t vc_bits_from_integer(vc_type type, int64_t value) {
   if (type == VC_TYPE_BOOL) return value != 0;
   if (value < vc_lowest(type)) value = vc_lowest(type);
@@ -172,7 +173,7 @@ static inline uint64_t vc_bits_from_integer(vc_type type, int64_t value) {
   return (uint64_t)value;
 }
 
-/* To nearest even, saturated, NaN is 0. */
+/* Rounds to nearest even and saturates; NaN becomes 0. */
 static inline uint64_t vc_integer_bits_from_double(vc_type type, double value) {
   if (type == VC_TYPE_BOOL) return value != 0;
   if (value != value) return 0;
@@ -185,7 +186,7 @@ static inline uint64_t vc_integer_bits_from_double(vc_type type, double value) {
   return vc_bits_from_integer(type, (int64_t)whole);
 }
 
-/* Rounded once; also right for a value that is a float. */
+/* Rounds once; `value` may also be a float. */
 static inline uint64_t vc_bits_from_double(vc_type type, double value) {
   value = vc_canonical_f64(value);
   switch (type) {
@@ -197,7 +198,7 @@ static inline uint64_t vc_bits_from_double(vc_type type, double value) {
   }
 }
 
-/* The low `size` bytes of `bits`. */
+/* Stores the low `size` bytes of `bits`. */
 static inline void vc_store_bits(void *at, size_t size, uint64_t bits) {
   uint8_t u8 = (uint8_t)bits;
   uint16_t u16 = (uint16_t)bits;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The compiled kernels, which the build puts into the library (meson.build,
- * tools/embed_kernels.py), or the lack of them (no_kernels.c). */
+/* The compiled kernels, which the build embeds in the library (meson.build,
+ * tools/embed_kernels.py); no_kernels.c takes their place in builds without them. */
 #ifndef VIEWCAST_TRANSFORM_EMBEDDED_KERNELS_H
 #define VIEWCAST_TRANSFORM_EMBEDDED_KERNELS_H
 
-/* For cuLibraryLoadData; NULL if there are none. */
+/* The image for cuLibraryLoadData; NULL if the library has no kernels. */
 extern const void *const vc_kernels_binary;
-/* "sm_75 sm_80 ... compute_90", or "". */
+/* Names of the architectures, as "sm_75 sm_80 ... compute_90", or "". */
 extern const char vc_kernels_names[];
 
 #endif

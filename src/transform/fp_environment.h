@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The processor's floating point mode: to nearest even, subnormals honoured.
- * Programs change it per thread (torch.set_flush_denormal, -ffast-math). */
+/* The processor's floating-point mode: the default rounds to nearest even and keeps subnormal
+ * numbers. Programs change it per thread (torch.set_flush_denormal, -ffast-math). */
 #ifndef VIEWCAST_TRANSFORM_FP_ENVIRONMENT_H
 #define VIEWCAST_TRANSFORM_FP_ENVIRONMENT_H
 
@@ -12,7 +12,7 @@
 
 typedef unsigned vc_fp_environment;
 
-/* Sets the default mode on this thread and returns what was set. */
+/* Sets the default mode on this thread and returns the previous one. */
 static inline vc_fp_environment vc_fp_environment_default(void) {
   vc_fp_environment before = _mm_getcsr();
   _mm_setcsr(0x1f80);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plans on a GPU: one launch each. */
+/* Carries out plans on a GPU, each with one launch. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,14 +14,14 @@
 
 const char *vc_transform_kernels(void) { return vc_kernels_names; }
 
-/* --- kernels, loaded once per process: they belong to no context */
+/* --- the kernels, which are loaded once per process because they belong to no context */
 
 enum { MOST_KERNELS = 256 };
 static _Atomic(CUfunction) kernels[MOST_KERNELS];
 static CUlibrary library;
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
-/* CUresult of binaries that this GPU or driver can't run. */
+/* Returns true for the results that say that this GPU or driver can't run the binary. */
 static bool is_unsupported(CUresult result) {
   enum { INVALID_PTX = 218, UNSUPPORTED_PTX = 222, NO_BINARY = 209, NO_COMPILER = 221 };
   return result == NO_BINARY || result == UNSUPPORTED_PTX || result == INVALID_PTX ||
@@ -37,7 +37,7 @@ static vc_status refuse(vc_error *error, const char *call, CUresult result) {
                  error->message, vc_kernels_names);
 }
 
-/* Under `loading`. */
+/* Loads the library, once. The caller holds the mutex `loading`. */
 static vc_status load_library(const vc_driver *driver, vc_error *error) {
   if (library) return VC_OK;
   CUresult result =
@@ -66,7 +66,7 @@ static vc_status find_kernel(const vc_driver *driver, int32_t index, CUfunction 
   return *out ? VC_OK : load_kernel(driver, index, out, error);
 }
 
-/* --- what must be right before anything is enqueued */
+/* --- the checks before anything is enqueued */
 
 static vc_status check_kernels(const vc_driver *driver, vc_error *error) {
   if (!driver) return vc_fail(error, VC_ERROR_DEVICE, "there is no CUDA device to transform on");
@@ -104,7 +104,7 @@ static vc_status check_stream(const vc_driver *driver, int32_t device, vc_stream
                  vc_advice_text(VC_ADVICE_STREAM));
 }
 
-/* --- lists that lie in device memory as long as the kernel runs */
+/* --- lists in device memory, which live as long as the kernel runs */
 
 static vc_status check_list_capture(const vc_driver *driver, CUstream stream, vc_error *error) {
   int status = 0;
@@ -158,7 +158,7 @@ static vc_status enqueue(const vc_driver *driver, vc_launch *launch, CUfunction 
   return result == VC_CUDA_SUCCESS ? VC_OK : refuse(error, "cuLaunchKernel", result);
 }
 
-/* `enqueues` false: everything but the launch. */
+/* Does everything up to the launch, and launches if `enqueues` is true. */
 static vc_status run(const vc_driver *driver, vc_launch *launch, int32_t device, vc_stream stream,
                      bool enqueues, vc_error *error) {
   CUfunction kernel;

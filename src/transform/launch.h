@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the host hands to the kernels, and which kernels there are: C and CUDA C. */
+/* The parameters of the kernels, and the lists of the kernels that exist. C and CUDA C include
+ * this file. */
 #ifndef VIEWCAST_TRANSFORM_LAUNCH_H
 #define VIEWCAST_TRANSFORM_LAUNCH_H
 
@@ -7,15 +8,15 @@
 
 #include "transform/plan.h"
 
-/* Threads of a block, of every kernel. */
+/* Number of threads of a block, for every kernel. */
 #define VC_BLOCK 128
 
-/* n / divisor for n < 2^31, without a division. */
+/* Divides n < 2^31 by a constant divisor with a multiplication and a shift. */
 typedef struct vc_divider {
   uint32_t divisor, multiplier, shift;
 } vc_divider;
 
-/* How a kernel reads words. */
+/* The cache hint with which a kernel loads words. */
 typedef enum vc_reading {
   VC_READ_CACHED = 0,
   VC_READ_STREAMED = 1,
@@ -41,14 +42,14 @@ typedef enum vc_element {
 
 /* --- lists of images */
 
-/* An image of a list whose steps may be its own. */
+/* An image of a list whose images may have different strides. */
 typedef struct vc_listed {
   const char *data;
   int64_t row, col, channel;
 } vc_listed;
 
-/* As many as go with a launch; longer lists lie in device memory. Together with
- * the rest this stays below 4 KB, the kernel parameters of every GPU. */
+/* The number of images that fit into the parameters of a launch; longer lists lie in device
+ * memory. All parameters together stay below 4 KB, the limit of every GPU. */
 #define VC_TABLE_IMAGES 448
 #define VC_TABLE_LISTED (VC_TABLE_IMAGES * (int)sizeof(void *) / (int)sizeof(vc_listed))
 
@@ -57,7 +58,7 @@ typedef union vc_table {
   vc_listed listed[VC_TABLE_LISTED];
 } vc_table;
 
-/* Where a kernel finds its images. */
+/* Where a kernel finds the address of an image. */
 typedef enum vc_source { VC_SOURCE_STRIDES, VC_SOURCE_TABLE, VC_SOURCE_MEMORY } vc_source;
 
 /* --- the generic kernels: any strides, any dtypes, any number of channels */
@@ -82,17 +83,18 @@ typedef struct vc_generic {
   double a[VC_CHANNELS_MAPPED], b[VC_CHANNELS_MAPPED];
 } vc_generic;
 
-/* For lists, and for more than 4 channels that each have coefficients. */
+/* The second parameter of generic kernels, for lists and for more than 4 channels with different
+ * coefficients. */
 typedef struct vc_generic_more {
   vc_table table;
   double a[VC_TRANSFORM_CHANNELS], b[VC_TRANSFORM_CHANNELS];
 } vc_generic_more;
 
-/* --- the fast kernels: pixels whose elements lie side by side, or in planes */
+/* --- the fast kernels: interleaved pixels and planes */
 
-/* A thread has `unit` pixels of a row: `by.divisor` threads a row. Below 2^31
- * threads an image. Those from first_whole to whole (not included) may use
- * words; the others go element by element. */
+/* A thread converts `unit` pixels of a row; `by.divisor` threads convert a row. An image has
+ * fewer than 2^31 threads. Threads first_whole to whole - 1 of a row may use words, the others
+ * load and store element by element. */
 typedef struct vc_fast {
   char *to;
   const char *from;
@@ -111,68 +113,69 @@ typedef struct vc_fast {
   float a[VC_CHANNELS_MAPPED], b[VC_CHANNELS_MAPPED];
 } vc_fast;
 
-/* X(family, from, to, channels): kernels vc_<family>_<from>_<to>_<channels> and
- * the same with _list. raw1 to raw8 are elements that are moved as they are. */
+/* X(family, from, to, channels) for each kernel vc_<family>_<from>_<to>_<channels>, which also
+ * exists as ..._list. raw1 to raw8 are elements of 1 to 8 bytes that are moved as they are. */
 
-/* Several to a line. */
+/* clang-format would put each kernel on a line of its own. */
 /* clang-format off */
 
-/* Pixels of `channels` elements to planes. */
-#define VC_PLANES_KERNELS(X)                                                           \
-  X(planes, u8, f32, 1) X(planes, u8, f32, 3) X(planes, u8, f32, 4)                    \
-  X(planes, u8, f16, 1) X(planes, u8, f16, 3) X(planes, u8, f16, 4)                    \
-  X(planes, u8, bf16, 1) X(planes, u8, bf16, 3) X(planes, u8, bf16, 4)                 \
-  X(planes, u8, u8, 1) X(planes, u8, u8, 3) X(planes, u8, u8, 4)                       \
-  X(planes, raw1, raw1, 1) X(planes, raw1, raw1, 3) X(planes, raw1, raw1, 4)           \
-  X(planes, raw2, raw2, 3) X(planes, raw2, raw2, 4)                                    \
-  X(planes, raw4, raw4, 3) X(planes, raw4, raw4, 4)                                    \
-  X(planes, raw8, raw8, 3) X(planes, raw8, raw8, 4)
+/* Interleaved pixels of `channels` elements to planes. */
+#define VC_DEINTERLEAVE_KERNELS(X)                                                           \
+  X(deinterleave, u8, f32, 1) X(deinterleave, u8, f32, 3) X(deinterleave, u8, f32, 4)                    \
+  X(deinterleave, u8, f16, 1) X(deinterleave, u8, f16, 3) X(deinterleave, u8, f16, 4)                    \
+  X(deinterleave, u8, bf16, 1) X(deinterleave, u8, bf16, 3) X(deinterleave, u8, bf16, 4)                 \
+  X(deinterleave, u8, u8, 1) X(deinterleave, u8, u8, 3) X(deinterleave, u8, u8, 4)                       \
+  X(deinterleave, raw1, raw1, 1) X(deinterleave, raw1, raw1, 3) X(deinterleave, raw1, raw1, 4)           \
+  X(deinterleave, raw2, raw2, 3) X(deinterleave, raw2, raw2, 4)                                    \
+  X(deinterleave, raw4, raw4, 3) X(deinterleave, raw4, raw4, 4)                                    \
+  X(deinterleave, raw8, raw8, 3) X(deinterleave, raw8, raw8, 4)
 
-/* Planes to pixels of `channels` elements. */
-#define VC_PIXELS_KERNELS(X)                                                           \
-  X(pixels, f32, u8, 3) X(pixels, f32, u8, 4) X(pixels, f16, u8, 3)                    \
-  X(pixels, f16, u8, 4) X(pixels, bf16, u8, 3) X(pixels, bf16, u8, 4)                  \
-  X(pixels, u8, u8, 3) X(pixels, u8, u8, 4)                                            \
-  X(pixels, raw1, raw1, 3) X(pixels, raw1, raw1, 4) X(pixels, raw2, raw2, 3)           \
-  X(pixels, raw2, raw2, 4) X(pixels, raw4, raw4, 3) X(pixels, raw4, raw4, 4)           \
-  X(pixels, raw8, raw8, 3) X(pixels, raw8, raw8, 4)
+/* Planes to interleaved pixels of `channels` elements. */
+#define VC_INTERLEAVE_KERNELS(X)                                                           \
+  X(interleave, f32, u8, 3) X(interleave, f32, u8, 4) X(interleave, f16, u8, 3)                    \
+  X(interleave, f16, u8, 4) X(interleave, bf16, u8, 3) X(interleave, bf16, u8, 4)                  \
+  X(interleave, u8, u8, 3) X(interleave, u8, u8, 4)                                            \
+  X(interleave, raw1, raw1, 3) X(interleave, raw1, raw1, 4) X(interleave, raw2, raw2, 3)           \
+  X(interleave, raw2, raw2, 4) X(interleave, raw4, raw4, 3) X(interleave, raw4, raw4, 4)           \
+  X(interleave, raw8, raw8, 3) X(interleave, raw8, raw8, 4)
 
-/* Pixels to other pixels: channels of the source, of the destination, and 1 if
- * the first three change ends. */
-#define VC_COLOURS_KERNELS(X)                                                          \
-  X(colours, raw1, raw1, 130) X(colours, raw1, raw1, 140) X(colours, raw1, raw1, 331)  \
-  X(colours, raw1, raw1, 340) X(colours, raw1, raw1, 341) X(colours, raw1, raw1, 430)  \
-  X(colours, raw1, raw1, 431) X(colours, raw1, raw1, 441)
+/* Interleaved pixels to interleaved pixels. The last argument has three digits: the channels of
+ * the source, the channels of the destination, and 1 if the first three channels are reversed. */
+#define VC_SHUFFLE_KERNELS(X)                                                          \
+  X(shuffle, raw1, raw1, 130) X(shuffle, raw1, raw1, 140) X(shuffle, raw1, raw1, 331)  \
+  X(shuffle, raw1, raw1, 340) X(shuffle, raw1, raw1, 341) X(shuffle, raw1, raw1, 430)  \
+  X(shuffle, raw1, raw1, 431) X(shuffle, raw1, raw1, 441)
 
-/* Plane by plane. */
-#define VC_LINES_KERNELS(X)                                                            \
-  X(lines, u8, f32, 1) X(lines, u8, f16, 1) X(lines, u8, bf16, 1) X(lines, u8, u8, 1)  \
-  X(lines, f32, u8, 1) X(lines, f16, u8, 1) X(lines, bf16, u8, 1)                      \
-  X(lines, f32, f16, 1) X(lines, f32, bf16, 1) X(lines, f16, f32, 1)                   \
-  X(lines, bf16, f32, 1) X(lines, f32, f32, 1)                                         \
-  X(lines, raw1, raw1, 1) X(lines, raw2, raw2, 1) X(lines, raw4, raw4, 1)              \
-  X(lines, raw8, raw8, 1)
+/* Planes to planes. */
+#define VC_COPY_KERNELS(X)                                                            \
+  X(copy, u8, f32, 1) X(copy, u8, f16, 1) X(copy, u8, bf16, 1) X(copy, u8, u8, 1)  \
+  X(copy, f32, u8, 1) X(copy, f16, u8, 1) X(copy, bf16, u8, 1)                      \
+  X(copy, f32, f16, 1) X(copy, f32, bf16, 1) X(copy, f16, f32, 1)                   \
+  X(copy, bf16, f32, 1) X(copy, f32, f32, 1)                                         \
+  X(copy, raw1, raw1, 1) X(copy, raw2, raw2, 1) X(copy, raw4, raw4, 1)              \
+  X(copy, raw8, raw8, 1)
 
 /* clang-format on */
 
 #define VC_FAST_KERNELS(X) \
-  VC_PLANES_KERNELS(X) VC_PIXELS_KERNELS(X) VC_COLOURS_KERNELS(X) VC_LINES_KERNELS(X)
+  VC_DEINTERLEAVE_KERNELS(X) VC_INTERLEAVE_KERNELS(X) VC_SHUFFLE_KERNELS(X) VC_COPY_KERNELS(X)
 
-/* X(name, work): the generic ones; _more takes a vc_generic_more too. */
+/* X(name, work) for each generic kernel vc_generic_<name>, which also exists as ..._more with a
+ * vc_generic_more as second parameter. */
 #define VC_GENERIC_KERNELS(X) \
   X(move, VC_WORK_MOVE)       \
   X(integer, VC_WORK_INTEGER) \
   X(float, VC_WORK_FLOAT)     \
   X(double, VC_WORK_DOUBLE)
 
-/* The widest word, in bytes, that fits a multiple of 4 bytes. */
+/* The size in bytes of the widest word that divides `bytes`, a multiple of 4. */
 #define VC_WIDEST(bytes) ((bytes) % 16 == 0 ? 16 : (bytes) % 8 == 0 ? 8 : 4)
 
-/* Pixels that a thread of a fast kernel takes at once, by the bytes of elements:
- * as bench/tune_transform.cu measured it, 16 bytes of the widest plane or less. */
-#define VC_UNIT_planes(from, to) ((to) == 1 ? 8 : 16 / (to))
-#define VC_UNIT_pixels(from, to) ((from) > 4 ? 2 : (from) == 2 ? 8 : 4)
-#define VC_UNIT_colours(from, to) 16
-#define VC_UNIT_lines(from, to) (16 / ((from) < (to) ? (to) : (from)))
+/* Number of pixels of a unit, by the sizes of both elements. bench/tune_transform.cu measured
+ * these: 16 bytes of the widest plane, or fewer. */
+#define VC_UNIT_deinterleave(from, to) ((to) == 1 ? 8 : 16 / (to))
+#define VC_UNIT_interleave(from, to) ((from) > 4 ? 2 : (from) == 2 ? 8 : 4)
+#define VC_UNIT_shuffle(from, to) 16
+#define VC_UNIT_copy(from, to) (16 / ((from) < (to) ? (to) : (from)))
 
 #endif

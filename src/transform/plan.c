@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform/number.h"
+/* Makes a plan of a transform: which element goes where, which channel of the source each
+ * channel of the destination comes from, and what happens to values. The checks that refuse
+ * images are in plan_checks.c. */
+#include <inttypes.h>
+#include <math.h>
+
+#include "core/error.h"
+#include "transform/element.h"
 #include "transform/plan_parts.h"
 
 /* --- a view, read as images */
@@ -13,7 +20,7 @@ static vc_images read_images(const vc_view *view, vc_layout layout) {
   int32_t first = 0;
   if (view->ndim == 4) {
     out.count = view->shape[0];
-    out.steps.image = step_of(view, 0);
+    out.strides.image = step_of(view, 0);
     first = 1;
   }
   int32_t row = first, channel = -1;
@@ -23,23 +30,177 @@ static vc_images read_images(const vc_view *view, vc_layout layout) {
   }
   out.rows = view->shape[row];
   out.cols = view->shape[row + 1];
-  out.steps.row = step_of(view, row);
-  out.steps.col = step_of(view, row + 1);
+  out.strides.row = step_of(view, row);
+  out.strides.col = step_of(view, row + 1);
   if (channel < 0) return out;
   out.channels = view->shape[channel];
-  out.steps.channel = step_of(view, channel);
+  out.strides.channel = step_of(view, channel);
   return out;
 }
 
 vc_strides vc_plan_strides(const vc_view *view, vc_layout layout) {
-  return read_images(view, layout).steps;
+  return read_images(view, layout).strides;
+}
+
+/* --- channels: which of the source each of the destination comes from */
+
+static int32_t colours(int32_t channels) {
+  return channels == 2 || channels == 4 ? channels - 1 : channels;
+}
+
+bool vc_transform_adds_alpha(int64_t from, int64_t to) {
+  if (from < 1 || from > VC_CHANNELS_MAPPED || to < 1 || to > VC_CHANNELS_MAPPED) return false;
+  return colours((int32_t)from) == from && colours((int32_t)to) != to;
+}
+
+static vc_status refuse_channels(int64_t from, int64_t to, vc_error *error) {
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "%" PRId64 " channels can't become %" PRId64
+                 ": alpha (the last of 2 or 4) can be "
+                 "added or dropped and one colour spread to three; for anything else convert the "
+                 "colours first (cv2.cvtColor, cv2.cuda.cvtColor)",
+                 from, to);
+}
+
+static void map_channels(vc_plan *plan, bool reverse) {
+  int32_t from = colours(plan->from_channels), to = colours(plan->channels);
+  for (int32_t c = 0; c < to; c++) {
+    int32_t source = from == 1 ? 0 : c;
+    plan->map[c] = reverse && from == 3 ? 2 - source : source;
+  }
+  if (to == plan->channels) return;
+  plan->map[to] = from < plan->from_channels ? from : VC_CHANNEL_FILL;
+}
+
+static vc_status plan_channels(int64_t from_count, int64_t to_count, bool reverse, vc_plan *plan,
+                               vc_error *error) {
+  if (from_count > INT32_MAX || to_count > INT32_MAX) {
+    return refuse_channels(from_count, to_count, error);
+  }
+  plan->channels = (int32_t)to_count;
+  plan->from_channels = (int32_t)from_count;
+  plan->reversed = reverse;
+  bool mapped = plan->channels <= VC_CHANNELS_MAPPED && plan->from_channels <= VC_CHANNELS_MAPPED;
+  int32_t from = colours(plan->from_channels), to = colours(plan->channels);
+  if (plan->channels != plan->from_channels && (!mapped || (from != to && from != 1))) {
+    return refuse_channels(from_count, to_count, error);
+  }
+  if (mapped) map_channels(plan, reverse);
+  return VC_OK;
+}
+
+static bool keeps_channels(const vc_plan *plan) {
+  if (plan->channels != plan->from_channels) return false;
+  if (plan->channels > VC_CHANNELS_MAPPED) return !plan->reversed;
+  for (int32_t c = 0; c < plan->channels; c++) {
+    if (plan->map[c] != c) return false;
+  }
+  return true;
+}
+
+/* --- values: the kind of work, and its coefficients */
+
+static bool is_integer(vc_dtype dtype) {
+  return dtype.code == VC_INT || dtype.code == VC_UINT || dtype.code == VC_BOOL;
+}
+
+static bool needs_double(vc_dtype dtype) {
+  return dtype.bits == 64 || (dtype.bits == 32 && is_integer(dtype));
+}
+
+static vc_status check_count(const char *name, const double *values, int32_t count,
+                             int32_t channels, vc_error *error) {
+  bool right = count == 1 || (count > 0 && count == channels);
+  if (!values && count >= 0) return VC_OK;
+  if (right && count <= VC_TRANSFORM_CHANNELS) return VC_OK;
+  if (right) {
+    return vc_fail(error, VC_ERROR_ARGUMENT, "%s has %" PRId32 " values, needs 1 or up to %d", name,
+                   count, VC_TRANSFORM_CHANNELS);
+  }
+  return vc_fail(error, VC_ERROR_ARGUMENT,
+                 "%s has %" PRId32 " values, needs 1 or one for each of the destination's %" PRId32
+                 " channels",
+                 name, count, channels);
+}
+
+static double value_of(const double *values, int32_t count, int32_t channel, double none) {
+  if (!values) return none;
+  return values[count == 1 ? 0 : channel];
+}
+
+/* Returns `value` rounded to the working type. */
+static double working(const vc_plan *plan, double value) {
+  return plan->work == VC_WORK_FLOAT ? (double)(float)value : value;
+}
+
+static vc_status form_one(const vc_transform_params *params, int32_t channel, vc_plan *plan,
+                          vc_error *error) {
+  double mean = value_of(params->mean, params->mean_count, channel, 0);
+  double std = value_of(params->std, params->std_count, channel, 1);
+  /* Adding -0 keeps the sign of zeros. */
+  double a = working(plan, params->scale / std);
+  double b = mean != 0 ? working(plan, -mean / std) : -0.0;
+  double *stored = plan->storage;
+  stored[channel] = a;
+  stored[VC_TRANSFORM_CHANNELS + channel] = b;
+  if (a != 1 || b != 0) plan->neutral = false;
+  if (isfinite(a) && isfinite(b) && std != 0) return VC_OK;
+  return vc_fail(error, VC_ERROR_ARGUMENT,
+                 "channel %" PRId32
+                 ": scale %g, mean %g and std %g give the factors %g and %g, needs "
+                 "finite ones (std not 0) within %s",
+                 channel, params->scale, mean, std, a, b,
+                 plan->work == VC_WORK_FLOAT ? "float32" : "float64");
+}
+
+static vc_status form_coefficients(const vc_transform_params *params, vc_plan *plan,
+                                   vc_error *error) {
+  bool each = (params->mean && params->mean_count > 1) || (params->std && params->std_count > 1);
+  vc_status status = check_count("mean", params->mean, params->mean_count, plan->channels, error);
+  if (status == VC_OK) {
+    status = check_count("std", params->std, params->std_count, plan->channels, error);
+  }
+  plan->stride = each ? 1 : 0;
+  plan->neutral = true;
+  plan->a = plan->storage;
+  plan->b = plan->storage + VC_TRANSFORM_CHANNELS;
+  for (int32_t c = 0; status == VC_OK && c < (each ? plan->channels : 1); c++) {
+    status = form_one(params, c, plan, error);
+  }
+  return status;
+}
+
+static vc_status plan_work(const vc_transform_params *params, vc_plan *plan, vc_error *error) {
+  plan->work = needs_double(plan->from) || needs_double(plan->to) ? VC_WORK_DOUBLE : VC_WORK_FLOAT;
+  vc_status status = form_coefficients(params, plan, error);
+  if (status != VC_OK || !plan->neutral) return status;
+  plan->stride = 0;
+  if (plan->from.code == plan->to.code && plan->from.bits == plan->to.bits) {
+    plan->work = VC_WORK_MOVE;
+  } else if (is_integer(plan->from) && is_integer(plan->to)) {
+    plan->work = VC_WORK_INTEGER;
+  }
+  return VC_OK;
+}
+
+/* --- fill: one number as the bits of an element */
+
+static uint64_t opaque(vc_type type) {
+  if (type == VC_TYPE_U64) return UINT64_MAX;
+  if (type < VC_TYPE_F16) return (uint64_t)vc_highest(type);
+  return vc_bits_from_double(type, 1);
+}
+
+uint64_t vc_number_bits(vc_dtype dtype, double value) {
+  vc_type type = vc_type_of(dtype);
+  return value != value ? opaque(type) : vc_bits_from_double(type, value);
 }
 
 /* --- joining axes */
 
 static void join_channels(vc_plan *plan) {
   int64_t from = plan->from_strides.channel, to = plan->to_strides.channel;
-  if (plan->channels == 1 || !vc_plan_keeps_channels(plan) || plan->stride != 0) return;
+  if (plan->channels == 1 || !keeps_channels(plan) || plan->stride != 0) return;
   if (plan->cols > 1 && (plan->from_strides.col != from * plan->channels ||
                          plan->to_strides.col != to * plan->channels)) {
     return;
@@ -53,7 +214,7 @@ static void join_channels(vc_plan *plan) {
   plan->reversed = false;
 }
 
-/* Row after row without a gap on both sides: one long row. */
+/* Joins all rows to one long row where neither side has a gap between them. */
 static void join_rows(vc_plan *plan) {
   if (plan->cols == 1) {
     plan->from_strides.col = plan->from_strides.row;
@@ -67,7 +228,7 @@ static void join_rows(vc_plan *plan) {
   plan->from_strides.row = plan->to_strides.row = 0;
 }
 
-/* Image after image too, where they are single long rows of one source. */
+/* Joins all images to one long row where they are single rows of one source without a gap. */
 static void join_images(vc_plan *plan) {
   if (plan->rows > 1 || plan->sources || plan->images == 1 ||
       plan->from_strides.image != plan->from_strides.col * plan->cols ||
@@ -79,11 +240,12 @@ static void join_images(vc_plan *plan) {
   plan->from_strides.image = plan->to_strides.image = 0;
 }
 
-static bool have_same_strides(const vc_view *from, size_t count, const vc_strides *steps,
+static bool have_same_strides(const vc_view *from, size_t count, const vc_strides *strides,
                               vc_layout layout) {
   for (size_t i = 1; i < count; i++) {
     vc_strides other = vc_plan_strides(&from[i], layout);
-    if (other.row != steps->row || other.col != steps->col || other.channel != steps->channel) {
+    if (other.row != strides->row || other.col != strides->col ||
+        other.channel != strides->channel) {
       return false;
     }
   }
@@ -95,12 +257,12 @@ static void plan_axes(const vc_images *out, const vc_images *in, const vc_view *
   plan->images = out->count;
   plan->rows = out->rows;
   plan->cols = out->cols;
-  plan->to_strides = out->steps;
-  plan->from_strides = in->steps;
+  plan->to_strides = out->strides;
+  plan->from_strides = in->strides;
   plan->from_data = from->data;
   plan->sources = count > 1 ? from : NULL;
   plan->layout = layout;
-  plan->alike = have_same_strides(from, count, &in->steps, layout);
+  plan->alike = have_same_strides(from, count, &in->strides, layout);
   if (!plan->alike) return;
   join_channels(plan);
   join_rows(plan);
@@ -123,8 +285,8 @@ vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
   out->to_data = to->data;
   out->threads = params->threads;
   out->fill = vc_number_bits(to->dtype, params->fill);
-  status = vc_plan_channels(read.channels, written.channels, params->reverse_channels, out, error);
-  if (status == VC_OK) status = vc_plan_work(params, out, error);
+  status = plan_channels(read.channels, written.channels, params->reverse_channels, out, error);
+  if (status == VC_OK) status = plan_work(params, out, error);
   *empty = vc_view_is_empty(to);
   if (status != VC_OK || *empty) return status;
   status = vc_plan_check_memory(to, from, count, error);

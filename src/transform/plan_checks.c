@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a plan refuses. */
+/* The checks that refuse the images of a plan. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,7 +134,7 @@ static int32_t shortest_axis(const vc_view *view, const bool *seen) {
   return best;
 }
 
-/* Names the axis whose stride is too short for what lies inside of it. */
+/* Fails with the name of the axis whose stride is too short for the elements within it. */
 static vc_status refuse_destination(const vc_view *to, vc_error *error) {
   int64_t reach = (int64_t)vc_dtype_size(to->dtype);
   bool seen[VC_MAX_NDIM] = {false};
@@ -153,8 +153,8 @@ static vc_status refuse_destination(const vc_view *to, vc_error *error) {
                  axis, to->strides[axis], reach);
 }
 
-/* Each element is written once, and sources that overlap with the destination would be
- * read after they were written. */
+/* An element that is written twice would depend on the order of threads, and sources that overlap
+ * with the destination would be read after they were written. */
 vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
                                vc_error *error) {
   vc_overlap found;

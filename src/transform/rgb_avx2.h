@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* u8 pixels of three channels, 32 at a time: taken apart and put together in
- * registers, with the conversion from and to floating planes in between. Included
- * by row_avx2.c, after the common loops.
- *
- * `past` the caches: addresses that are written to are multiples of 32. */
+/* Row kernels for 32 u8 pixels of three channels at a time: the pixels are deinterleaved or
+ * interleaved in registers, with conversion from and to floating planes in between. row_avx2.c
+ * includes this file after row_common.h. With `past` the stores are non-temporal, and the
+ * addresses that are written to are multiples of 32. */
 
 #define INLINED static inline __attribute__((always_inline))
 
-/* --- the layout. Lane 0 has the first 16 pixels. Of the three vectors of a lane,
- * byte j of vector k is channel (16 k + j) % 3. */
+/* --- the layout. The lower half of a vector holds the first 16 pixels, the upper half the next
+ * 16. Of the three vectors of a half, byte j of vector k is channel (16 k + j) % 3. */
 
 #define SIXTEEN(X, c)                                                           \
   {X(0, c), X(1, c), X(2, c),  X(3, c),  X(4, c),  X(5, c),  X(6, c),  X(7, c), \
@@ -18,29 +17,30 @@
 #define TAKEN_FROM(i, channel) ((3 * i + channel) % 16)
 #define PUT_BY(j, channel) ((j + 16 - channel) * 11 % 16) /* 3 * 11 is 1 modulo 16 */
 
-/* Bytes j with j % 3 == first; where a channel's pixels lie; which lies there. */
+/* every_third selects the bytes j with j % 3 == first; taken_from says where a channel's pixels
+ * lie, put_by which pixel lies at a byte. */
 static const int8_t every_third[3][16] = THREE(EVERY_THIRD);
 static const int8_t taken_from[3][16] = THREE(TAKEN_FROM);
 static const int8_t put_by[3][16] = THREE(PUT_BY);
 
-typedef struct thirds {
-  __m256i third[3], order[3];
-} thirds;
+typedef struct rgb_orders {
+  __m256i gather[3], order[3];
+} rgb_orders;
 
-INLINED __m256i in_both_lanes(const int8_t *bytes) {
+INLINED __m256i in_both_halves(const int8_t *bytes) {
   return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes));
 }
 
-INLINED thirds rgb_by(const int8_t (*orders)[16]) {
-  thirds how;
+INLINED rgb_orders rgb_by(const int8_t (*orders)[16]) {
+  rgb_orders how;
   for (int c = 0; c < 3; c++) {
-    how.third[c] = in_both_lanes(every_third[c]);
-    how.order[c] = in_both_lanes(orders[c]);
+    how.gather[c] = in_both_halves(every_third[c]);
+    how.order[c] = in_both_halves(orders[c]);
   }
   return how;
 }
 
-INLINED __m256i two_lanes(const uint8_t *first, const uint8_t *second) {
+INLINED __m256i two_halves(const uint8_t *first, const uint8_t *second) {
   __m128i low = _mm_loadu_si128((const __m128i *)first);
   return _mm256_inserti128_si256(_mm256_castsi128_si256(low),
                                  _mm_loadu_si128((const __m128i *)second), 1);
@@ -54,33 +54,34 @@ INLINED void store(void *to, __m256i value, bool past) {
   }
 }
 
-/* By taken_from: 32 pixels to 32 bytes of each channel. */
-INLINED void take_apart(const uint8_t *in, const thirds *how, __m256i *channels) {
+/* Deinterleaves 32 pixels to 32 bytes of each channel, with the orders of taken_from. */
+INLINED void take_apart(const uint8_t *in, const rgb_orders *how, __m256i *channels) {
   __m256i v[3];
-  for (int k = 0; k < 3; k++) v[k] = two_lanes(in + 16 * k, in + 48 + 16 * k);
+  for (int k = 0; k < 3; k++) v[k] = two_halves(in + 16 * k, in + 48 + 16 * k);
   for (int c = 0; c < 3; c++) {
-    __m256i mixed = _mm256_blendv_epi8(v[0], v[1], how->third[(c + 2) % 3]);
-    mixed = _mm256_blendv_epi8(mixed, v[2], how->third[(c + 1) % 3]);
+    __m256i mixed = _mm256_blendv_epi8(v[0], v[1], how->gather[(c + 2) % 3]);
+    mixed = _mm256_blendv_epi8(mixed, v[2], how->gather[(c + 1) % 3]);
     channels[c] = _mm256_shuffle_epi8(mixed, how->order[c]);
   }
 }
 
-/* By put_by: and back. */
-INLINED void put_together(const __m256i *channels, const thirds *how, uint8_t *out, bool past) {
+/* Interleaves 32 bytes of each channel to 32 pixels, with the orders of put_by. */
+INLINED void put_together(const __m256i *channels, const rgb_orders *how, uint8_t *out, bool past) {
   __m256i v[3], mixed[3]; /* channel c is at bytes j with j % 3 == (c - 16 k) % 3 */
   for (int c = 0; c < 3; c++) v[c] = _mm256_shuffle_epi8(channels[c], how->order[c]);
   for (int k = 0; k < 3; k++) {
-    mixed[k] = _mm256_blendv_epi8(v[0], v[1], how->third[(1 + 2 * k) % 3]);
-    mixed[k] = _mm256_blendv_epi8(mixed[k], v[2], how->third[(2 + 2 * k) % 3]);
+    mixed[k] = _mm256_blendv_epi8(v[0], v[1], how->gather[(1 + 2 * k) % 3]);
+    mixed[k] = _mm256_blendv_epi8(mixed[k], v[2], how->gather[(2 + 2 * k) % 3]);
   }
   store(out, _mm256_permute2x128_si256(mixed[0], mixed[1], 0x20), past);
   store(out + 32, _mm256_permute2x128_si256(mixed[2], mixed[0], 0x30), past);
   store(out + 64, _mm256_permute2x128_si256(mixed[1], mixed[2], 0x31), past);
 }
 
-/* --- where to begin past the caches */
+/* --- the first address of non-temporal stores */
 
-/* Elements up to a multiple of 32 in all of three planes; -1: there are none. */
+/* Returns the number of elements up to a multiple of 32 bytes in all three planes, or -1 if there
+ * is none. */
 static inline ptrdiff_t head_of_planes(void *const *to, size_t size) {
   uintptr_t first = (uintptr_t)to[0],
             differ = (first ^ (uintptr_t)to[1]) | (first ^ (uintptr_t)to[2]);
@@ -88,13 +89,14 @@ static inline ptrdiff_t head_of_planes(void *const *to, size_t size) {
   return (ptrdiff_t)((-first & 31) / size);
 }
 
-/* Pixels up to a multiple of 32: there always are some, for 3 * 11 is 1 modulo 32. */
+/* Returns the number of pixels up to a multiple of 32 bytes, which always exists, because 3 * 11
+ * is 1 modulo 32. */
 static inline size_t head_of_pixels(const void *to) { return -(uintptr_t)to * 11 & 31; }
 
 /* --- bytes to planes of bytes, and back */
 
 INLINED void split_rgb(const uint8_t *in, void *const *to, size_t n, bool past) {
-  const thirds how = rgb_by(taken_from);
+  const rgb_orders how = rgb_by(taken_from);
   uint8_t *out[3] = {to[0], to[1], to[2]};
   size_t i = 0;
   for (; i + 64 <= n; i += 64, in += 192) { /* whole lines of the caches */
@@ -130,7 +132,7 @@ static bool split_stream(const void *restrict from, void *const *to, size_t n) {
 }
 
 INLINED void merge_rgb(const void *const *from, uint8_t *out, size_t n, bool past) {
-  const thirds how = rgb_by(put_by);
+  const rgb_orders how = rgb_by(put_by);
   const uint8_t *in[3] = {from[0], from[1], from[2]};
   size_t i = 0;
   for (; i + 32 <= n; i += 32, out += 96) {
@@ -155,9 +157,9 @@ static void merge_stream(const void *const *from, void *restrict to, size_t n) {
   merge_rgb(rest, (uint8_t *)to + 3 * head, n - head, true);
 }
 
-/* --- bytes to planes of f32 and f16: eight pixels at a time, of which a shuffle
- * makes the 32-bit integers of a channel. Lane 0 has bytes 0 to 15, lane 1 bytes 8
- * to 23. */
+/* --- bytes to planes of f32 and f16: eight pixels at a time, of which a shuffle makes the 32-bit
+ * integers of a channel. The lower half of a vector has bytes 0 to 15, the upper half bytes 8 to
+ * 23. */
 
 typedef struct linear {
   __m256i order;
@@ -194,7 +196,7 @@ INLINED void write_halves(__m256 first, __m256 second, char *to, bool past) {
   store(to, _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1), true);
 }
 
-/* The first and the last pixels. */
+/* Converts the first and the last pixels, one by one. */
 INLINED void split_one_by_one(const uint8_t *in, char *const *to, size_t n, const float *a,
                               const float *b, bool half) {
   for (size_t i = 0; i < n; i++) {
@@ -216,7 +218,7 @@ INLINED void split_floats(const uint8_t *in, char *const *to, size_t n, const fl
   for (int c = 0; c < 3; c++) how[c] = linear_of((int8_t)c, a[c], b[c]);
   size_t i = 0;
   for (; i + 16 <= n; i += 16, in += 48) {
-    __m256i first = two_lanes(in, in + 8), second = two_lanes(in + 24, in + 32);
+    __m256i first = two_halves(in, in + 8), second = two_halves(in + 24, in + 32);
     for (int c = 0; c < 3; c++) {
       (half ? write_halves : write_floats)(eight_floats(first, &how[c]),
                                            eight_floats(second, &how[c]), to[c] + i * size, past);
@@ -253,13 +255,14 @@ static void split_to_f16(const void *restrict from, void *const *to, size_t n, c
 
 /* --- planes of f32 to bytes */
 
-/* To nearest, within 0 to 255; NaN, the first operand of max, is 0. */
+/* Rounds to nearest and saturates to 0 to 255. NaN becomes 0, because it is the first operand of
+ * max. */
 INLINED __m256i rounded_u8(__m256 y) {
   y = _mm256_max_ps(y, _mm256_setzero_ps());
   return _mm256_cvtps_epi32(_mm256_min_ps(y, _mm256_set1_ps(255)));
 }
 
-/* 32 of them. */
+/* Converts 32 floats to 32 bytes. */
 INLINED __m256i packed_u8(__m256 y0, __m256 y1, __m256 y2, __m256 y3) {
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   __m256i low = _mm256_packs_epi32(rounded_u8(y0), rounded_u8(y1));
@@ -280,7 +283,7 @@ INLINED void merge_one_by_one(const any_f32 *const *in, uint8_t *out, size_t n, 
 
 INLINED void merge_floats(const any_f32 *const *in, uint8_t *out, size_t n, const float *a,
                           const float *b, bool past) {
-  const thirds how = rgb_by(put_by);
+  const rgb_orders how = rgb_by(put_by);
   __m256 va[3], vb[3];
   for (int c = 0; c < 3; c++) va[c] = _mm256_set1_ps(a[c]), vb[c] = _mm256_set1_ps(b[c]);
   size_t i = 0;

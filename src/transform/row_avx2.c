@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loops for x86-64 with AVX2, FMA and F16C. What the compiler vectorises
- * well is left to it; the rest is here. */
+/* The row kernels for x86-64 with AVX2, FMA and F16C. Loops that the compiler vectorises well are
+ * those of row_common.h; this file replaces the others. */
 #if defined(__x86_64__)
 
 #  if defined(__clang__)
@@ -21,10 +21,10 @@
 
 /* --- interleaved pixels to interleaved ones */
 
-/* As many pixels as 16 bytes hold, four times. What is written too much is written
- * over by the next; the last ones are done byte by byte. All is read before any is
- * written: reading from where memory a multiple of 4 KiB away was just written is
- * slow, and images often lie so. */
+/* Each vector holds as many pixels as fit into 16 bytes, and each iteration has four. Bytes
+ * written beyond a pixel are overwritten by the next store; the last pixels are done byte by
+ * byte. All four are loaded before the first is stored: a load from an address that is a multiple
+ * of 4 KiB away from a recent store is slow, and images often lie so. */
 static void shuffle_sixteens(const vc_shuffle *shuffle, const void *restrict from,
                              void *restrict to, size_t n) {
   vc_shuffle_row row = spread_shuffle(shuffle);
@@ -44,7 +44,7 @@ static void shuffle_sixteens(const vc_shuffle *shuffle, const void *restrict fro
   shuffle_bytes(shuffle, in, out, n);
 }
 
-/* Bytes of a vector come from two: 8 bytes earlier, and 8 bytes later. */
+/* The bytes of a vector are taken from two loads, 8 bytes earlier and 8 bytes later. */
 typedef struct near {
   __m256i earlier[3], later[3];
 } near;
@@ -73,16 +73,16 @@ INLINED void shuffle_96(const near *orders, const uint8_t *in, uint8_t *out, boo
   for (size_t k = 0; k < 3; k++) store(out + 32 * k, v[k], past);
 }
 
-/* Bytes up to the first pixel that is at a multiple of 32; 96 if none is. */
+/* Returns the number of bytes up to the first pixel at a multiple of 32, or 96 if there is none. */
 static inline size_t bytes_to_pixel(const void *to, size_t pixel) {
   size_t bytes = 0;
   while (bytes < VC_NEAR && (((uintptr_t)to + bytes) & 31) != 0) bytes += pixel;
   return bytes;
 }
 
-/* `bytes` are 96 at least, and 8 more on either side are read. The first step is
- * where it happens to be, the last where it ends: their neighbours write some bytes
- * again. Returns how many were written. */
+/* Moves `bytes` bytes, at least 96; 8 more on either side are read. The first vector starts at
+ * the first byte whatever its alignment, and the last one ends at the last byte: both write some
+ * bytes a second time. Returns the number of bytes that were written. */
 INLINED size_t shuffle_near(const near *orders, const uint8_t *in, uint8_t *out, size_t bytes,
                             size_t pixel, bool past) {
   shuffle_96(orders, in, out, false);
@@ -171,7 +171,7 @@ static void f16_from_float_wide(const float *restrict from, void *restrict to, s
   f16_from_float(from + i, out + i, n - i);
 }
 
-/* --- copies past the caches */
+/* --- copies with non-temporal stores */
 
 static void stream(const void *restrict from, void *restrict to, size_t bytes) {
   const char *in = from;
@@ -193,7 +193,7 @@ static void stream_end(void) { _mm_sfence(); }
 #    pragma clang attribute pop
 #  endif
 
-/* In place of the common ones. */
+/* Replaces the common kernels. */
 #  define split_8_3 split_8_3_wide
 #  define merge_8_3 merge_8_3_wide
 #  define float_from_u8 float_from_u8_wide
@@ -203,7 +203,7 @@ static void stream_end(void) { _mm_sfence(); }
 
 const vc_row_kernels vc_row_kernels_avx2 = {
     .name = "avx2",
-    COMMON_LOOPS,
+    COMMON_ROW_KERNELS,
     .shuffle = shuffle_bytes_wide,
     .split_to = {[VC_TYPE_F32] = split_to_f32, [VC_TYPE_F16] = split_to_f16},
     .merge_from = {[VC_TYPE_F32] = merge_from_f32},

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loops in plain C, for a compiler to vectorise. Included once by each file
- * that makes a table, after it has chosen the processor, with these defined:
- *   F32_FROM_F16(x), F16_FROM_F32(x)   one element, as element.h does it */
+/* The row kernels in plain C, which the compiler vectorises. Each file that makes a table
+ * includes this file once, after it has selected the processor and defined F32_FROM_F16(x) and
+ * F16_FROM_F32(x), which convert one element as element.h does. */
 #include "transform/row.h"
 
-/* Elements where they happen to lie. */
+/* Elements at any alignment. */
 typedef int16_t any_i16 __attribute__((aligned(1), may_alias));
 typedef int32_t any_i32 __attribute__((aligned(1), may_alias));
 typedef int64_t any_i64 __attribute__((aligned(1), may_alias));
@@ -33,7 +33,7 @@ typedef double any_f64 __attribute__((aligned(1), may_alias));
 
 /* --- to a working type */
 
-/* Finite factors make no NaN out of an integer. */
+/* The product and sum of an integer and finite coefficients are not NaN. */
 #define IS(y) (y)
 
 #define FLOAT_FROM_AS(name, type, value, canonical)                                               \
@@ -225,7 +225,7 @@ static void shuffle_bytes(const vc_shuffle *shuffle, const void *restrict from, 
   }
 }
 
-/* The same for as many pixels as 16 bytes hold. */
+/* The same shuffle for as many pixels as fit into 16 bytes. */
 typedef struct vc_shuffle_row {
   size_t pixels, from_bytes, to_bytes; /* of all of them */
   size_t needed;                       /* pixels left so that 16 bytes may be touched */
@@ -245,7 +245,7 @@ __attribute__((unused)) static vc_shuffle_row spread_shuffle(const vc_shuffle *s
   return row;
 }
 
-/* --- the table: what a file does not replace */
+/* --- the table of the kernels that a file does not replace */
 
 #define TYPE_ROW(prefix, suffix)                                          \
   [VC_TYPE_I8] = prefix##i8##suffix, [VC_TYPE_I16] = prefix##i16##suffix, \
@@ -258,7 +258,7 @@ __attribute__((unused)) static vc_shuffle_row spread_shuffle(const vc_shuffle *s
   [VC_TYPE_F16] = prefix##f16##suffix, [VC_TYPE_BF16] = prefix##bf16##suffix
 #define LAYOUT_ROW(name, bits) {name##_##bits##_2, name##_##bits##_3, name##_##bits##_4}
 
-#define COMMON_LOOPS                                                                             \
+#define COMMON_ROW_KERNELS                                                                       \
   .float_from = {TYPE_ROW(float_from_, ), HALF_ROW(float_from_, ),                               \
                  [VC_TYPE_F32] = float_from_f32},                                                \
   .double_from = {TYPE_ROW(double_from_, ), LARGE_ROW(double_from_, ), HALF_ROW(double_from_, ), \

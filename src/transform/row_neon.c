@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loops for aarch64, where NEON and fused multiply-add are always there.
- * What the compiler vectorises well is left to it; the rest is here. */
+/* The row kernels for aarch64, which always has NEON and fused multiply-add. Loops that the
+ * compiler vectorises well are those of row_common.h; this file replaces the others. */
 #if defined(__aarch64__)
 
 #  if !defined(__clang__)
@@ -9,7 +9,7 @@
 
 #  include <arm_neon.h>
 
-/* __fp16 holds the element only: the processor converts. */
+/* __fp16 is a storage type only: the processor converts. */
 static inline float f32_from_f16(uint16_t bits) {
   __fp16 half;
   __builtin_memcpy(&half, &bits, sizeof half);
@@ -53,8 +53,8 @@ static void merge_8_3_wide(const void *const *from, void *restrict to, size_t n)
   merge_8_3(rest, out + 3 * i, n - i);
 }
 
-/* As many pixels as 16 bytes hold at a time. What is written too much is written
- * over by the next; the last ones are done byte by byte. */
+/* Each vector holds as many pixels as fit into 16 bytes. Bytes written beyond a pixel are
+ * overwritten by the next store; the last pixels are done byte by byte. */
 static void shuffle_bytes_wide(const vc_shuffle *shuffle, const void *restrict from,
                                void *restrict to, size_t n) {
   vc_shuffle_row row = spread_shuffle(shuffle);
@@ -67,13 +67,13 @@ static void shuffle_bytes_wide(const vc_shuffle *shuffle, const void *restrict f
   shuffle_bytes(shuffle, in, out, n);
 }
 
-/* In place of the common ones. */
+/* Replaces the common kernels. */
 #  define split_8_3 split_8_3_wide
 #  define merge_8_3 merge_8_3_wide
 
 const vc_row_kernels vc_row_kernels_neon = {
     .name = "neon",
-    COMMON_LOOPS,
+    COMMON_ROW_KERNELS,
     .shuffle = shuffle_bytes_wide,
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loops for any processor. */
+/* The row kernels for any processor. This is a file of its own because row_common.h is compiled
+ * once for each table, with the options of its processor. */
 #if defined(__GNUC__) && !defined(__clang__)
 #  pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
 #endif
@@ -10,6 +11,6 @@
 
 const vc_row_kernels vc_row_kernels_scalar = {
     .name = "scalar",
-    COMMON_LOOPS,
+    COMMON_ROW_KERNELS,
     .shuffle = shuffle_bytes,
 };

@@ -22,11 +22,11 @@ static atomic_int threads; /* 0: one for each core */
 static int64_t last_cache; /* bytes */
 static const vc_row_kernels *best;
 
-/* --- which loops */
+/* --- the row kernels of this processor */
 
 #if defined(__x86_64__)
-/* Asked of the processor: __builtin_cpu_supports() is a function of the compiler's run
- * time, and that of Zig, which the wheels are built with, says no to everything. */
+/* Asks the processor directly: __builtin_cpu_supports() is a function of the compiler's run time,
+ * and that of Zig, with which the wheels are built, returns false for everything. */
 static bool has_avx2(void) {
   const unsigned needed = bit_FMA | bit_F16C | bit_AVX | bit_OSXSAVE, registers = 6;
   unsigned a, b, c, d, high;
@@ -46,13 +46,13 @@ static const vc_row_kernels *fastest(void) {
   return &vc_row_kernels_scalar;
 }
 
-/* --- the last cache, which cores share */
+/* --- the last-level cache, which the cores share */
 
 #define USUAL_CACHE (16 << 20)
 #define LARGE_CACHE (32 << 20) /* others want their share of more */
 
 #if defined(__x86_64__)
-/* sysconf() adds up caches that one core can't use. */
+/* sysconf() adds up caches of which one core can't use all. */
 static int64_t size_of_cache(unsigned leaf, unsigned which, unsigned level) {
   unsigned a, ways, sets, d;
   if (!__get_cpuid_count(leaf, which, &a, &ways, &sets, &d) || (a >> 5 & 7) != level) return 0;
@@ -74,7 +74,7 @@ static int64_t read_last_cache(void) {
 static int64_t read_last_cache(void) { return USUAL_CACHE; }
 #endif
 
-/* --- all that is read once */
+/* --- settings that are read once */
 
 static void read_environment(void) {
   const char *simd = getenv("VIEWCAST_SIMD"), *number = getenv("VIEWCAST_THREADS");
@@ -86,12 +86,12 @@ static void read_environment(void) {
 
 const vc_row_kernels *vc_row_kernels_best(void) {
   pthread_once(&once, read_environment);
-  return vc_limits.loops ? vc_limits.loops : best;
+  return vc_limits.row_kernels ? vc_limits.row_kernels : best;
 }
 
 const char *vc_transform_simd(void) { return vc_row_kernels_best()->name; }
 
-/* --- from which size on stores are non-temporal */
+/* --- the size from which stores are non-temporal */
 
 /* Results that stay in the last-level cache save a round trip to memory. The threshold
  * counts bytes read as well, because they share the cache. */
@@ -100,7 +100,7 @@ int64_t vc_settings_stream_bytes(void) {
   return vc_limits.stream_bytes < 0 ? last_cache : vc_limits.stream_bytes;
 }
 
-/* --- how many threads */
+/* --- the number of threads */
 
 int32_t vc_transform_set_threads(int32_t wanted) {
   pthread_once(&once, read_environment);

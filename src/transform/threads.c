@@ -11,8 +11,8 @@
 #define MOST_HELPERS 127
 #define MOST_PAUSES 1000 /* 20 to 50 microseconds */
 
-/* Work that helpers may still join. Lives on the stack of the thread that wants
- * it done, which leaves only after the last helper. */
+/* A task that helper threads may still join. It lives on the stack of the thread that posted it,
+ * which returns after the last helper has left. */
 typedef struct task {
   void (*work)(void *context);
   void *context;
@@ -31,7 +31,8 @@ static int32_t idle;
 static atomic_int process; /* that they are threads of; 0: none was started */
 static bool ending;        /* the code is about to be unloaded, or the process ends */
 
-/* --- fork: the child has no helpers, and no tasks but those of lost threads */
+/* --- fork: the child has no helper threads, and its task list holds those of threads that do not
+ * exist any more */
 
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork(void) { pthread_mutex_unlock(&lock); }
@@ -82,10 +83,10 @@ static void *helper(void *unused) {
   return unused;
 }
 
-/* Runs when a plugin that contains the library is unloaded, and when the process ends. No
- * helper may be in code that is unmapped: each comes to the end of its pieces and is waited
- * for. Work that other threads want done later (at the end of a process they may) they do by
- * themselves. A child whose fork() ran no handlers has no helpers to wait for. */
+/* Ends the helper threads. Runs when a plugin that contains the library is unloaded, and when the
+ * process ends. No helper may run code that is unmapped: each finishes its pieces and is joined.
+ * Tasks that other threads post later, which may happen while a process ends, are done by those
+ * threads alone. A child whose fork() ran no handlers has no helpers to wait for. */
 __attribute__((destructor)) static void end_helpers(void) {
   if (process != getpid()) return;
   pthread_mutex_lock(&lock);
@@ -97,14 +98,14 @@ __attribute__((destructor)) static void end_helpers(void) {
   for (int32_t i = 0; i < count; i++) pthread_join(started[i], NULL);
 }
 
-/* The cores of the process, not those of the thread that happens to be here. */
+/* Lets a helper run on all cores of the process, not only on those of the thread that starts it. */
 static void use_all_cores(pthread_attr_t *attributes) {
   cpu_set_t cores;
   if (sched_getaffinity(getpid(), sizeof cores, &cores) != 0) return;
   pthread_attr_setaffinity_np(attributes, sizeof cores, &cores);
 }
 
-/* Without signals: these belong to the program's threads. */
+/* Starts a helper thread with all signals blocked: these belong to the program's threads. */
 static bool start_helper(pthread_t *thread) {
   pthread_attr_t attributes;
   sigset_t all, before;
@@ -118,7 +119,7 @@ static bool start_helper(pthread_t *thread) {
   return made;
 }
 
-/* Wakes sleeping helpers, and starts those that are missing. */
+/* Wakes sleeping helpers and starts those that are missing. */
 static void call_helpers(int32_t wanted) {
   if (wanted > MOST_HELPERS) wanted = MOST_HELPERS;
   while (helpers < wanted && start_helper(&started[helpers])) {
@@ -132,7 +133,8 @@ static void call_helpers(int32_t wanted) {
   }
 }
 
-/* Helpers are for processes that may fork safely. */
+/* Returns true if fork handlers could be registered, without which helpers would make fork()
+ * unsafe. */
 static bool may_have_helpers(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, watch_forks);
@@ -155,7 +157,8 @@ static void pause_a_little(void) {
 #endif
 }
 
-/* They are at their last pieces: to sleep and be woken takes longer than those. */
+/* Waits for the helpers of a task, which are at their last pieces: a short busy wait takes less
+ * time than to sleep and to be woken. */
 static void wait_for_helpers(task *mine) {
   pthread_mutex_lock(&lock);
   take_off(mine);

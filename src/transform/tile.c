@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transform/tile.h"
 
-/* Bytes of one plane of a tile. They lie a little further apart: reading what is
- * 4 KiB away from what was just written is slow. */
+/* Bytes of one plane of a tile. Planes lie a little further apart: a load from an address that is
+ * 4 KiB away from a recent store is slow. */
 #define PLANE 4096
 #define APART (PLANE + 192)
 
@@ -13,7 +13,7 @@ typedef struct workspace {
   _Alignas(64) char work[PLANE];
 } workspace;
 
-/* One tile on its way. */
+/* A tile while it is converted. */
 typedef struct tile {
   const char *from;
   vc_strides from_strides;
@@ -26,9 +26,9 @@ typedef struct tile {
 
 static int log_of(size_t size) { return size == 8 ? 3 : size == 4 ? 2 : size == 2; }
 
-static bool is_interleaved(const vc_strides *steps, int32_t channels, size_t size) {
-  return channels >= 2 && channels <= VC_CHANNELS_MAPPED && steps->channel == (int64_t)size &&
-         steps->col == (int64_t)size * channels;
+static bool is_interleaved(const vc_strides *strides, int32_t channels, size_t size) {
+  return channels >= 2 && channels <= VC_CHANNELS_MAPPED && strides->channel == (int64_t)size &&
+         strides->col == (int64_t)size * channels;
 }
 
 static void prepare_near(vc_shuffle *shuffle) {
@@ -66,7 +66,7 @@ static bool can_shuffle(const vc_plan *plan, const vc_tiles *tiles) {
 }
 
 static int64_t tile_length(const vc_plan *plan, const vc_tiles *tiles) {
-  if (tiles->shuffles) { /* these need no room */
+  if (tiles->shuffles) { /* these need no scratch */
     size_t in = tiles->shuffle.from_bytes, out = tiles->shuffle.to_bytes;
     return (int64_t)(12 * PLANE / (in > out ? in : out) / 64 * 64);
   }
@@ -80,9 +80,9 @@ static int64_t tile_length(const vc_plan *plan, const vc_tiles *tiles) {
   return pixels < 16 ? 16 : pixels < length ? pixels : length;
 }
 
-void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *loops, bool streams,
+void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *kernels, bool streams,
                       vc_tiles *out) {
-  *out = (vc_tiles){.plan = plan, .loops = loops};
+  *out = (vc_tiles){.plan = plan, .row_kernels = kernels};
   out->from = vc_type_of(plan->from);
   out->to = vc_type_of(plan->to);
   out->from_size = vc_dtype_size(plan->from);
@@ -91,7 +91,7 @@ void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *loops, bool str
   out->to_log = log_of(out->to_size);
   out->merges = is_interleaved(&plan->to_strides, plan->channels, out->to_size);
   bool planes = plan->to_strides.col == (int64_t)out->to_size;
-  out->streams = streams && loops->stream && (planes || out->merges);
+  out->streams = streams && kernels->stream && (planes || out->merges);
   out->shuffles = can_shuffle(plan, out);
   if (out->shuffles) prepare_shuffle(plan, out);
   out->length = tile_length(plan, out);
@@ -104,33 +104,33 @@ void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *loops, bool str
 
 /* --- values */
 
-/* A row of one channel, both sides packed. */
+/* Converts a row of one channel, which is packed on both sides. */
 static void convert(const vc_tiles *tiles, int32_t channel, const void *from, void *to, size_t n,
                     void *work) {
-  const vc_row_kernels *loops = tiles->loops;
+  const vc_row_kernels *kernels = tiles->row_kernels;
   const vc_plan *plan = tiles->plan;
   vc_type in = tiles->from, out = tiles->to;
   int64_t which = (int64_t)channel * plan->stride;
   switch (plan->work) {
     case VC_WORK_MOVE: memcpy(to, from, n * tiles->to_size); return;
     case VC_WORK_INTEGER:
-      if (loops->int_from[in] && loops->from_int[out]) {
-        loops->int_from[in](from, work, n);
-        loops->from_int[out](work, to, n);
+      if (kernels->int_from[in] && kernels->from_int[out]) {
+        kernels->int_from[in](from, work, n);
+        kernels->from_int[out](work, to, n);
       } else {
-        loops->long_from[in](from, work, n);
-        loops->from_long[out](work, to, n);
+        kernels->long_from[in](from, work, n);
+        kernels->from_long[out](work, to, n);
       }
       return;
     case VC_WORK_FLOAT:
-      loops->float_from[in](from, out == VC_TYPE_F32 ? to : work, n, (float)plan->a[which],
-                            (float)plan->b[which]);
-      if (out != VC_TYPE_F32) loops->from_float[out](work, to, n);
+      kernels->float_from[in](from, out == VC_TYPE_F32 ? to : work, n, (float)plan->a[which],
+                              (float)plan->b[which]);
+      if (out != VC_TYPE_F32) kernels->from_float[out](work, to, n);
       return;
     case VC_WORK_DOUBLE:
-      loops->double_from[in](from, out == VC_TYPE_F64 ? to : work, n, plan->a[which],
-                             plan->b[which]);
-      if (out != VC_TYPE_F64) loops->from_double[out](work, to, n);
+      kernels->double_from[in](from, out == VC_TYPE_F64 ? to : work, n, plan->a[which],
+                               plan->b[which]);
+      if (out != VC_TYPE_F64) kernels->from_double[out](work, to, n);
       return;
   }
 }
@@ -156,8 +156,9 @@ static bool is_strided(const vc_tiles *tiles, const tile *at) {
   return at->n > 1 && at->from_strides.col != (int64_t)tiles->from_size;
 }
 
-/* Splits u8 pixels of three channels and is done with them: past the caches, or
- * with conversion to floating planes. False if there is no loop for it. */
+/* Splits u8 pixels of three channels and writes the planes in the same loop: with non-temporal
+ * stores, or with conversion to floating planes. Returns false if there is no row kernel for
+ * that. */
 static bool split_at_once(const vc_tiles *tiles, const tile *at) {
   const vc_plan *plan = tiles->plan;
   if (plan->channels != 3 || plan->from_channels != 3 || tiles->from_size != 1) return false;
@@ -169,17 +170,17 @@ static bool split_at_once(const vc_tiles *tiles, const tile *at) {
     b[plan->map[c]] = tiles->b[c];
   }
   if (plan->work == VC_WORK_MOVE) {
-    return tiles->streams && tiles->loops->split_stream(at->from, planes, at->n);
+    return tiles->streams && tiles->row_kernels->split_stream(at->from, planes, at->n);
   }
-  if (!tiles->at_once || tiles->from != VC_TYPE_U8 || !tiles->loops->split_to[tiles->to]) {
+  if (!tiles->at_once || tiles->from != VC_TYPE_U8 || !tiles->row_kernels->split_to[tiles->to]) {
     return false;
   }
-  tiles->loops->split_to[tiles->to](at->from, planes, at->n, a, b, tiles->streams);
+  tiles->row_kernels->split_to[tiles->to](at->from, planes, at->n, a, b, tiles->streams);
   return true;
 }
 
-/* Splits interleaved pixels into planes: where nothing else happens to them, in
- * the destination itself. True if there is nothing left to do. */
+/* Splits interleaved pixels into planes, which are those of the destination if nothing else
+ * happens to the pixels. Returns true if the tile is finished. */
 static bool split(const vc_tiles *tiles, tile *at, workspace *space) {
   const vc_plan *plan = tiles->plan;
   at->planes[0] = NULL;
@@ -193,47 +194,47 @@ static bool split(const vc_tiles *tiles, tile *at, workspace *space) {
       at->planes[plan->map[c]] = at->to + c * plan->to_strides.channel;
     }
   }
-  tiles->loops->split[tiles->from_log][plan->from_channels - 2](at->from, (void **)at->planes,
-                                                                at->n);
+  tiles->row_kernels->split[tiles->from_log][plan->from_channels - 2](at->from, (void **)at->planes,
+                                                                      at->n);
   return false;
 }
 
-/* The packed row of one channel of the source. */
-static const char *take(const vc_tiles *tiles, const tile *at, int32_t source, char *room) {
+/* Returns the packed row of one channel of the source, in `scratch` if it had to be gathered. */
+static const char *take(const vc_tiles *tiles, const tile *at, int32_t source, char *scratch) {
   if (at->planes[0]) return at->planes[source];
   const char *from = at->from + source * at->from_strides.channel;
   if (!is_strided(tiles, at)) return from;
-  tiles->loops->gather[tiles->from_log](from, at->from_strides.col, room, at->n);
-  return room;
+  tiles->row_kernels->gather[tiles->from_log](from, at->from_strides.col, scratch, at->n);
+  return scratch;
 }
 
-/* Writes a packed row where a channel of the destination is. */
+/* Writes a packed row to a channel of the destination. */
 static void put(const vc_tiles *tiles, const tile *at, const char *row, char *to) {
   size_t bytes = at->n * tiles->to_size;
   int64_t step = tiles->plan->to_strides.col;
   if (step != (int64_t)tiles->to_size && at->n > 1) {
-    tiles->loops->scatter[tiles->to_log](row, to, step, at->n);
+    tiles->row_kernels->scatter[tiles->to_log](row, to, step, at->n);
   } else if (tiles->streams) {
-    tiles->loops->stream(row, to, bytes);
+    tiles->row_kernels->stream(row, to, bytes);
   } else if (row != to) {
     memcpy(to, row, bytes);
   }
 }
 
-/* The packed row of one channel of the destination, in `room` or wherever it is
- * already. */
+/* Returns the packed row of one channel of the destination, in `scratch` or wherever it already
+ * is. */
 static const char *make(const vc_tiles *tiles, const tile *at, int32_t channel, char *in,
-                        char *room, workspace *space) {
+                        char *scratch, workspace *space) {
   int32_t source = source_of(tiles->plan, channel);
   if (source == VC_CHANNEL_FILL) {
-    fill(tiles, room, at->n);
-    return room;
+    fill(tiles, scratch, at->n);
+    return scratch;
   }
   bool moves = tiles->plan->work == VC_WORK_MOVE;
-  const char *row = take(tiles, at, source, moves ? room : in);
+  const char *row = take(tiles, at, source, moves ? scratch : in);
   if (moves) return row;
-  convert(tiles, channel, row, room, at->n, space->work);
-  return room;
+  convert(tiles, channel, row, scratch, at->n, space->work);
+  return scratch;
 }
 
 static void write_planes(const vc_tiles *tiles, const tile *at, workspace *space) {
@@ -241,20 +242,21 @@ static void write_planes(const vc_tiles *tiles, const tile *at, workspace *space
   bool direct = !tiles->streams && plan->to_strides.col == (int64_t)tiles->to_size;
   for (int32_t c = 0; c < plan->channels; c++) {
     char *to = at->to + c * plan->to_strides.channel;
-    char *room = direct ? to : space->out[0];
-    put(tiles, at, make(tiles, at, c, space->in[0], room, space), to);
+    char *scratch = direct ? to : space->out[0];
+    put(tiles, at, make(tiles, at, c, space->in[0], scratch, space), to);
   }
 }
 
-/* Converts floating planes to u8 pixels of three channels. False if there is no
- * loop for it. */
+/* Converts floating planes to u8 pixels of three channels in one loop. Returns false if there is
+ * no row kernel for that. */
 static bool merge_at_once(const vc_tiles *tiles, const tile *at, workspace *space) {
-  if (!tiles->at_once || tiles->to != VC_TYPE_U8 || !tiles->loops->merge_from[tiles->from]) {
+  if (!tiles->at_once || tiles->to != VC_TYPE_U8 || !tiles->row_kernels->merge_from[tiles->from]) {
     return false;
   }
   const void *rows[3];
   for (int32_t c = 0; c < 3; c++) rows[c] = take(tiles, at, tiles->plan->map[c], space->in[c]);
-  tiles->loops->merge_from[tiles->from](rows, at->to, at->n, tiles->a, tiles->b, tiles->streams);
+  tiles->row_kernels->merge_from[tiles->from](rows, at->to, at->n, tiles->a, tiles->b,
+                                              tiles->streams);
   return true;
 }
 
@@ -266,28 +268,28 @@ static void write_interleaved(const vc_tiles *tiles, const tile *at, workspace *
     rows[c] = make(tiles, at, c, space->in[0], space->out[c], space);
   }
   if (tiles->streams && tiles->to_size == 1 && plan->channels == 3) {
-    tiles->loops->merge_stream(rows, at->to, at->n);
+    tiles->row_kernels->merge_stream(rows, at->to, at->n);
     return;
   }
   char *to = tiles->streams ? space->merged : at->to;
-  tiles->loops->merge[tiles->to_log][plan->channels - 2](rows, to, at->n);
+  tiles->row_kernels->merge[tiles->to_log][plan->channels - 2](rows, to, at->n);
   if (tiles->streams) {
-    tiles->loops->stream(to, at->to, at->n * (size_t)plan->to_strides.col);
+    tiles->row_kernels->stream(to, at->to, at->n * (size_t)plan->to_strides.col);
   }
 }
 
 static void shuffle(const vc_tiles *tiles, tile *at, workspace *space) {
-  const vc_row_kernels *loops = tiles->loops;
+  const vc_row_kernels *kernels = tiles->row_kernels;
   const vc_shuffle *how = &tiles->shuffle;
   if (!tiles->streams) {
-    loops->shuffle(how, at->from, at->to, at->n);
+    kernels->shuffle(how, at->from, at->to, at->n);
     return;
   }
-  if (loops->shuffle_stream(how, at->from, at->to, at->n)) return;
+  if (kernels->shuffle_stream(how, at->from, at->to, at->n)) return;
   for (size_t done = 0, now; done < at->n; done += now) {
     now = at->n - done < PLANE / tiles->to_size ? at->n - done : PLANE / tiles->to_size;
-    loops->shuffle(how, at->from + done * how->from_bytes, space->merged, now);
-    loops->stream(space->merged, at->to + done * how->to_bytes, now * how->to_bytes);
+    kernels->shuffle(how, at->from + done * how->from_bytes, space->merged, now);
+    kernels->stream(space->merged, at->to + done * how->to_bytes, now * how->to_bytes);
   }
 }
 
@@ -310,7 +312,8 @@ static char *start_of(const vc_plan *plan, int64_t image, int64_t row) {
   return plan->to_data + image * plan->to_strides.image + row * plan->to_strides.row;
 }
 
-/* Pixels that lie between a line of the caches and `to`; 0 if none starts there. */
+/* Returns the number of pixels between the preceding cache line and `to`, or 0 if no pixel starts
+ * at a line. */
 static int64_t past_line(const vc_tiles *tiles, const char *to) {
   int64_t step = tiles->plan->to_strides.col;
   for (int64_t past = 0; past <= VC_MOST_PAST && past < tiles->length; past++) {
@@ -334,7 +337,7 @@ void vc_tiles_write(const vc_tiles *tiles, int64_t image, int64_t row, int64_t c
   }
   at.from += row * at.from_strides.row + col * at.from_strides.col;
   at.to = start_of(plan, image, row) + col * plan->to_strides.col;
-  /* The first tile ends where a line of the caches does. */
+  /* The first tile ends at a cache line. */
   int64_t length = tiles->length - past_line(tiles, at.to);
   for (; n > 0; length = tiles->length) {
     int64_t now = n < length ? n : length;

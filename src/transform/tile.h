@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plan, carried out tile by tile: some pixels of one row of one image, few
- * enough that all steps of their way stay in the first cache. */
+/* Carries out a plan tile by tile. A tile is a part of one row of one image, short enough that
+ * all its intermediate results stay in the first-level cache. */
 #ifndef VIEWCAST_TRANSFORM_TILE_H
 #define VIEWCAST_TRANSFORM_TILE_H
 
 #include "transform/plan.h"
 #include "transform/row.h"
 
-/* What a plan's pixels pass through. Prepared once, shared by all threads. */
+/* How the tiles of a plan are converted. Prepared once, shared by all threads. */
 typedef struct vc_tiles {
   const vc_plan *plan;
-  const vc_row_kernels *loops;
+  const vc_row_kernels *row_kernels;
   vc_type from, to;
   size_t from_size, to_size;
   int from_log, to_log; /* sizes as the loops count them */
@@ -19,12 +19,13 @@ typedef struct vc_tiles {
   bool shuffles;        /* both sides are, and values stay: one step */
   bool streams;         /* the destination is written past the caches */
   vc_shuffle shuffle;
-  bool at_once; /* a[c] and b[c] may be given to loops->split_to and merge_from */
+  bool at_once; /* a[c] and b[c] may be given to kernels->split_to and merge_from */
   float a[3], b[3];
 } vc_tiles;
 
-/* `streams`: wanted, if there is such a loop. */
-void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *loops, bool streams,
+/* Prepares *out. `streams` asks for non-temporal stores, which are used if there is a row kernel
+ * for them. */
+void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *kernels, bool streams,
                       vc_tiles *out);
 
 #define VC_MOST_PAST 63
@@ -33,8 +34,7 @@ void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *loops, bool str
  * destination row (0 to VC_MOST_PAST). 0 if no pixel of the row starts on a boundary. */
 int64_t vc_tiles_past_line(const vc_tiles *tiles, int64_t image, int64_t row);
 
-/* Writes `n` pixels from `col` on, of one row. Floating point must be in its
- * default mode. */
+/* Writes `n` pixels of one row, from `col` on. Floating point must be in its default mode. */
 void vc_tiles_write(const vc_tiles *tiles, int64_t image, int64_t row, int64_t col, int64_t n);
 
 #endif

@@ -12,7 +12,7 @@ static vc_status check_layout(vc_layout layout, const char *name, vc_error *erro
                  name, (int)layout);
 }
 
-/* What is wrong whatever the images are. */
+/* Reads the parameters and checks those of them that can be checked without the images. */
 static vc_status read_params(const vc_transform_params *given, vc_transform_params *out,
                              vc_error *error) {
   vc_status status =
@@ -43,8 +43,8 @@ static vc_status prepare(const vc_view *to, const vc_view *from, size_t count,
   return status;
 }
 
-/* Coefficients and fill are rounded while the plan is made, in the default floating point
- * mode, whatever the device. */
+/* The plan is made in the default floating-point mode, because it rounds coefficients and the
+ * fill value, whatever the device. */
 vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
                        const vc_transform_params *params, vc_stream stream, vc_error *error) {
   VC_NEED(to);

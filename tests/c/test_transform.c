@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values that transforms of host memory write: every dtype to every dtype, every
- * layout and change of channels, with each kind of loops and several threads. */
+ * layout and change of channels, with each table of row kernels and several threads. */
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,13 +49,15 @@ static char *expect(const test_case *t) {
 }
 
 /* Loops, threads, and past the caches or not. */
-static void carry_out(test_case *t, const char *expected, const vc_row_kernels *loops,
+static void carry_out(test_case *t, const char *expected, const vc_row_kernels *kernels,
                       int32_t threads, bool past) {
   vc_view views[MOST_SOURCES];
   for (size_t i = 0; i < t->count; i++) views[i] = t->from[i].view;
   memset(t->to.memory, 0xa5, t->to.bytes);
-  vc_limits = (vc_cpu_limits){
-      .piece_bytes = 256, .thread_bytes = 1, .stream_bytes = past ? 0 : INT64_MAX, .loops = loops};
+  vc_limits = (vc_cpu_limits){.piece_bytes = 256,
+                              .thread_bytes = 1,
+                              .stream_bytes = past ? 0 : INT64_MAX,
+                              .row_kernels = kernels};
   t->params.threads = threads;
   bool right = CHECK_OK(vc_transform(&t->to.view, views, t->count, &t->params, 0, &error)) &&
                CHECK(memcmp(t->to.memory, expected, t->to.bytes) == 0);
@@ -63,7 +65,7 @@ static void carry_out(test_case *t, const char *expected, const vc_row_kernels *
   fprintf(stderr, "  %s -> %s, %d -> %d channels, %dx%d, layouts %d %d, %s, %d threads, past %d\n",
           vc_dtype_name(t->from[0].view.dtype), vc_dtype_name(t->to.view.dtype),
           (int)t->from[0].channels, (int)t->to.channels, (int)t->to.rows, (int)t->to.cols,
-          t->params.from, t->params.to, loops->name, threads, past);
+          t->params.from, t->params.to, kernels->name, threads, past);
 }
 
 static void run_case(test_case *t) {
@@ -75,7 +77,7 @@ static void run_case(test_case *t) {
   carry_out(t, expected, best, 1, true);
   carry_out(t, expected, best, 3, random_bits() & 1);
   if (best != &vc_row_kernels_scalar) carry_out(t, expected, &vc_row_kernels_scalar, 1, false);
-  vc_limits.loops = NULL;
+  vc_limits.row_kernels = NULL;
   free(expected);
   for (size_t i = 0; i < t->count; i++) free(t->from[i].memory);
   free(t->to.memory);
@@ -145,7 +147,7 @@ static void test_every_dtype(void) {
                          any_geometry(), any_geometry(), sizes[random_below(SIZES)]);
 }
 
-/* Long rows reach the vector loops in full, with every dtype and both layouts. */
+/* Long rows reach the vector code in full, with every dtype and both layouts. */
 static void test_long_rows(void) {
   static const int64_t size[2] = {2, 1031};
   for (size_t from = 0; from < DTYPES; from++)
@@ -237,13 +239,13 @@ static void fill_block(block *b) {
 }
 
 static bool move_block(const block *from, block *to, const vc_transform_params *params,
-                       const vc_row_kernels *loops) {
+                       const vc_row_kernels *kernels) {
   memset(to->memory, 0xa5, to->bytes);
-  vc_limits.loops = loops;
+  vc_limits.row_kernels = kernels;
   return CHECK_OK(vc_transform(&to->view, &from->view, 1, params, 0, &error));
 }
 
-/* With the best loops as with the plain ones, borders and gaps too. */
+/* With the best row kernels as with the scalar ones, borders and gaps too. */
 static void check_move(size_t which, int64_t rows, int64_t cols, int64_t offset, int64_t gap,
                        int32_t threads) {
   int64_t lengths[3] = {rows, cols, moves[which].from_channels};
@@ -350,7 +352,7 @@ static void test_every_value(void) {
       memset(t.to.memory, 0xa5, t.to.bytes);
       carry_out(&t, expected, vc_row_kernels_best(), 1, false);
       carry_out(&t, expected, &vc_row_kernels_scalar, 1, false);
-      vc_limits.loops = NULL;
+      vc_limits.row_kernels = NULL;
       free(expected);
       free(t.from[0].memory);
       free(t.to.memory);

@@ -306,10 +306,10 @@ static void try_kernel(const char *name) {
   bool list = strstr(name, "_list") != NULL, colours = code > 4;
   vc_dtype from = dtype_named(from_name, strlen(from_name));
   vc_dtype to = dtype_named(to_name, strlen(to_name));
-  bool planes = strcmp(family, "planes") == 0, pixels = strcmp(family, "pixels") == 0;
+  bool planes = strcmp(family, "deinterleave") == 0, pixels = strcmp(family, "interleave") == 0;
   vc_transform_params params;
   vc_transform_params_init(&params);
-  params.from = pixels || strcmp(family, "lines") == 0 ? VC_PLANAR : VC_INTERLEAVED;
+  params.from = pixels || strcmp(family, "copy") == 0 ? VC_PLANAR : VC_INTERLEAVED;
   params.to = pixels || colours ? VC_INTERLEAVED : VC_PLANAR;
   params.reverse_channels = colours ? code % 10 : one_in(2);
   if (strncmp(from_name, "raw", 3) != 0) params.scale = 0.5;
@@ -381,13 +381,13 @@ static void test_choice(void) {
   vc_view from = fake_view(dtypes[0], 4, (int64_t[]){32, 1080, 1920, 3}, FROM);
   vc_view to = fake_view(dtypes[3], 4, (int64_t[]){32, 3, 1080, 1920}, TO);
   CHECK_OK(vc_transform(&to, &from, 1, &params, 0, &error));
-  check_launch("vc_planes_u8_f32_3", blocks(1080 * 1920 / 4), 32, 1);
+  check_launch("vc_deinterleave_u8_f32_3", blocks(1080 * 1920 / 4), 32, 1);
   to = fake_view(dtypes[1], 4, (int64_t[]){32, 3, 1080, 1920}, TO);
   CHECK_OK(vc_transform(&to, &from, 1, &params, 0, &error));
-  check_launch("vc_planes_u8_f16_3", blocks(1080 * 1920 / 8), 32, 1);
+  check_launch("vc_deinterleave_u8_f16_3", blocks(1080 * 1920 / 8), 32, 1);
   to.data = (void *)(TO + 2); /* one element a thread */
   CHECK_OK(vc_transform(&to, &from, 1, &params, 0, &error));
-  check_launch("vc_planes_u8_f16_3", blocks(1080 * 1920), 32, 1);
+  check_launch("vc_deinterleave_u8_f16_3", blocks(1080 * 1920), 32, 1);
   to.data = (void *)(TO + 1); /* no element is where it should be */
   CHECK_OK(vc_transform(&to, &from, 1, &params, 0, &error));
   check_launch("vc_generic_float", blocks(32 * 1080 * 1920), 1, 1);
@@ -395,7 +395,7 @@ static void test_choice(void) {
   from = fake_view(dtypes[0], 4, (int64_t[]){1, 30000, 30000, 3}, FROM);
   to = fake_view(dtypes[1], 4, (int64_t[]){1, 3, 30000, 30000}, TO);
   CHECK_OK(vc_transform(&to, &from, 1, &params, 0, &error));
-  check_launch("vc_planes_u8_f16_3", blocks(INT64_C(900000000) / 8), 1, 1);
+  check_launch("vc_deinterleave_u8_f16_3", blocks(INT64_C(900000000) / 8), 1, 1);
   from = fake_view(dtypes[0], 2, (int64_t[]){100000, 100000}, FROM);
   to = fake_view(dtypes[3], 2, (int64_t[]){100000, 100000}, TO);
   params.to = VC_INTERLEAVED;
@@ -413,7 +413,7 @@ static void test_choice(void) {
   to = fake_view(dtypes[1], 4, (int64_t[]){2, 64, 16, 16}, TO);
   params.from = VC_PLANAR;
   CHECK_OK(vc_transform(&to, &from, 1, &params, 0, &error));
-  check_launch("vc_lines_f32_f16_1", 1, 128, 1);
+  check_launch("vc_copy_f32_f16_1", 1, 128, 1);
   check_undisturbed();
 }
 
@@ -611,7 +611,7 @@ static void check_list(int64_t count, bool alike, int uploads) {
   CHECK_INT(sim_calls("cuMemcpyHtoDAsync_v2") - copies, uploads);
   CHECK_INT(sim_calls("cuMemFreeAsync") - frees, uploads);
   CHECK_INT(sim_used(0), 0);
-  CHECK_TEXT(sim_last_kernel(), alike ? "vc_planes_u8_f16_3_list" : "vc_generic_float_more");
+  CHECK_TEXT(sim_last_kernel(), alike ? "vc_deinterleave_u8_f16_3_list" : "vc_generic_float_more");
   char *written = malloc(each->to.bytes);
   memcpy(written, each->to.memory, each->to.bytes);
   for (int64_t i = 0; i < count; i++) each->views[i] = on_host(each->views[i]);

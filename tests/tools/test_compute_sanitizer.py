@@ -37,7 +37,7 @@ def failed(call, error="CUDA_ERROR_INVALID_VALUE"):
     ("head", "lines", "judgement"),
     [
         ("Invalid __global__ read of size 1 bytes", ["at resize()", THEIRS], "ours"),
-        ("Misaligned shared or local address", ["at vc_planes_u8_f32_3(vc_fast)"], "ours"),
+        ("Misaligned shared or local address", ["at vc_deinterleave_u8_f32_3(vc_fast)"], "ours"),
         ("Uninitialized __global__ memory read of size 4 bytes", ["at vc_generic()"], "ours"),
         ("Error: Race reported between Write access", ["at vc_generic()"], "ours"),
         ("Internal Sanitizer Error: out of memory", [], "ours"),

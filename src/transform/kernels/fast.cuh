@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One thread a unit: some pixels of a row, loaded and stored in words of up to
- * 16 bytes. Where addresses do not allow that a unit is one pixel, taken element
- * by element. */
+/* The fast kernels. Each thread converts one unit, a fixed number of pixels of a row, which it
+ * loads and stores in words of up to 16 bytes. Where the addresses do not allow that, a unit is
+ * one pixel, which is loaded and stored element by element. */
 #ifndef VIEWCAST_KERNELS_FAST_CUH
 #define VIEWCAST_KERNELS_FAST_CUH
 
 #include "kernels/vector_io.cuh"
 
-/* --- element types: what lies in memory, and its way through float */
+/* --- element types: the bits in memory, and their conversion from and to float */
 
 template <class Stored>
 struct raw {
@@ -18,7 +18,7 @@ typedef raw<uint16_t> raw2;
 typedef raw<uint32_t> raw4;
 typedef raw<uint64_t> raw8;
 
-/* NAN_FREE: no coefficient makes a NaN of it. */
+/* NAN_FREE is true where no finite coefficients make a NaN of an element. */
 struct u8 {
   typedef uint8_t bits;
   static const bool NAN_FREE = true;
@@ -47,7 +47,7 @@ struct f32 {
   VC_DEVICE_MEMBER bits store(float y) { return __float_as_uint(y); }
 };
 
-/* x -> the destination's bits */
+/* Converts an element x to the bits of an element of the destination. */
 template <class From, class To>
 struct conversion {
   VC_DEVICE_MEMBER typename To::bits run(typename From::bits x, float a, float b) {
@@ -66,11 +66,11 @@ struct conversion<raw<Stored>, raw<Stored>> {
   VC_DEVICE_MEMBER Stored run(Stored x, float, float) { return x; }
 };
 
-/* --- families: what a unit of Count pixels is on both sides. `from` and `to`
- * are the image's row. */
+/* --- families: how a unit of Count pixels is loaded, converted and stored. `from` and `to` point
+ * at the image's row. */
 
 template <class From, class To, int Channels, int Count>
-struct planes {
+struct deinterleave {
   typedef typename From::bits in;
   typedef typename To::bits out;
   static const int PIXELS = Count;
@@ -100,7 +100,7 @@ struct planes {
 };
 
 template <class From, class To, int Channels, int Count>
-struct pixels {
+struct interleave {
   typedef typename From::bits in;
   typedef typename To::bits out;
   static const int PIXELS = Count;
@@ -125,9 +125,10 @@ struct pixels {
   }
 };
 
-/* Code: channels of the source, of the destination, whether they change ends. */
+/* Code has three digits: the channels of the source, the channels of the destination, and whether
+ * the first three channels are reversed. */
 template <class From, class To, int Code, int Count>
-struct colours {
+struct shuffle {
   typedef typename From::bits bits;
   static const bool SHIFTS = sizeof(bits) == 1;
   static const int PIXELS = Count, IN = Code / 100, OUT = Code / 10 % 10;
@@ -150,9 +151,9 @@ struct colours {
   }
 };
 
-/* A block works on one plane, which `c` says. */
+/* Copies and converts plane by plane. A block works on plane `c`. */
 template <class From, class To, int, int Count>
-struct lines {
+struct copy {
   typedef typename From::bits in;
   typedef typename To::bits out;
   static const int PIXELS = Count;
@@ -172,9 +173,9 @@ struct lines {
   }
 };
 
-/* --- which unit a thread has */
+/* --- the unit of a thread */
 
-/* Images of one source, or of a list. */
+/* The two ways of finding an image: by the stride of one source, or in a list. */
 struct at_strides {
   VC_DEVICE_MEMBER const char *find(const vc_fast &p, const vc_table *, uint32_t image) {
     return p.from + (int64_t)image * p.from_image;

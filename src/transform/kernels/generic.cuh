@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One thread a pixel, or four channels of it: right for everything. */
+/* The generic kernels, which carry out any plan: each thread converts one pixel, or four channels
+ * of it. */
 #ifndef VIEWCAST_KERNELS_GENERIC_CUH
 #define VIEWCAST_KERNELS_GENERIC_CUH
 
@@ -10,7 +11,7 @@ struct place {
   int32_t chunk;
 };
 
-/* The quotient stays in *value, the remainder is returned. */
+/* Divides *value by `length`: the quotient is stored in *value, the remainder is returned. */
 VC_DEVICE int64_t split(int64_t *value, int64_t length, const vc_divider &by, bool small) {
   int64_t quotient = small ? (int64_t)divide((uint32_t)*value, by) : *value / length;
   int64_t rest = *value - quotient * length;
@@ -18,7 +19,8 @@ VC_DEVICE int64_t split(int64_t *value, int64_t length, const vc_divider &by, bo
   return rest;
 }
 
-/* The destination's order, so that what is written lies side by side. */
+/* Returns the place of thread `index`. Threads follow the order of the destination, so that
+ * neighbouring threads write neighbouring elements. */
 VC_DEVICE place locate(const vc_generic &p, int64_t index) {
   place out;
   bool small = p.total <= INT32_MAX;
@@ -76,20 +78,20 @@ VC_DEVICE int32_t source_of(const vc_generic &p, int32_t channel) {
   return p.reversed ? p.channels - 1 - channel : channel;
 }
 
-/* An image, and the steps within. */
+/* Returns the address of an image and the strides within it. */
 VC_DEVICE vc_listed find_image(const vc_generic &p, const vc_listed *table, int64_t image) {
   if (p.source == VC_SOURCE_TABLE) return table[image];
   if (p.source == VC_SOURCE_MEMORY) return p.listed[image];
-  const vc_strides &steps = p.from_strides;
-  return vc_listed{p.from + image * steps.image, steps.row, steps.col, steps.channel};
+  const vc_strides &strides = p.from_strides;
+  return vc_listed{p.from + image * strides.image, strides.row, strides.col, strides.channel};
 }
 
 template <int Work>
 VC_DEVICE void write_chunk(const vc_generic &p, const place &at, const vc_listed &image,
                            const double *a, const double *b) {
-  const vc_strides &steps = p.to_strides;
+  const vc_strides &strides = p.to_strides;
   const char *from = image.data + at.row * image.row + at.col * image.col;
-  char *to = p.to + at.image * steps.image + at.row * steps.row + at.col * steps.col;
+  char *to = p.to + at.image * strides.image + at.row * strides.row + at.col * strides.col;
   int32_t end = min(p.channels, 4 * at.chunk + 4);
   for (int32_t c = 4 * at.chunk; c < end; c++) {
     int32_t source = source_of(p, c);
@@ -98,7 +100,7 @@ VC_DEVICE void write_chunk(const vc_generic &p, const place &at, const vc_listed
       bits = load_bits(from + source * image.channel, p.from_size, p.from_aligned);
       bits = convert<Work>(p, bits, a + c * p.stride, b + c * p.stride);
     }
-    store_bits(to + c * steps.channel, p.to_size, p.to_aligned, bits);
+    store_bits(to + c * strides.channel, p.to_size, p.to_aligned, bits);
   }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conversions that CUDA C has in headers of their own only, as instructions. */
+/* Conversions that CUDA C declares in headers of their own only, written as PTX instructions, and
+ * loads and stores with cache hints. */
 #ifndef VIEWCAST_KERNELS_INTRINSICS_CUH
 #define VIEWCAST_KERNELS_INTRINSICS_CUH
 
@@ -21,7 +22,8 @@ VC_DEVICE uint16_t f16_from_f32(float value) {
   return out;
 }
 
-/* Not a NaN. One instruction since sm_80, which rounds the same. */
+/* Rounds `value`, which is not a NaN, to nearest even: one instruction since sm_80, which gives
+ * the same bits as the integer arithmetic for older ones. */
 VC_DEVICE uint16_t bf16_from_f32(float value) {
 #if __CUDA_ARCH__ >= 800
   uint16_t out;
@@ -33,13 +35,13 @@ VC_DEVICE uint16_t bf16_from_f32(float value) {
 #endif
 }
 
-/* bench/tune_transform.cu asks for other ways of reading and writing by these
- * macros: streaming stores were the best of all. */
+/* Cache hints of loads and stores. bench/tune_transform.cu sets these macros to measure other
+ * hints; streaming stores were the fastest. */
 #ifndef VC_STORE_HINT
 #  define VC_STORE_HINT 1
 #endif
 
-/* Read once, and never written meanwhile. */
+/* Loads a word that is read once and not written while the kernel runs. */
 template <vc_reading Reading = VC_READ_CACHED, class Word>
 VC_DEVICE Word load_word(const Word *at) {
 #ifdef VC_LOAD_HINT
@@ -52,7 +54,7 @@ VC_DEVICE Word load_word(const Word *at) {
   return __ldlu(at);
 }
 
-/* Written once, and read by someone else. */
+/* Stores a word that this kernel does not read again. */
 template <class Word>
 VC_DEVICE void store_word(Word *at, Word value) {
 #if VC_STORE_HINT == 0

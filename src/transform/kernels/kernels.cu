@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every kernel by its name, as the host finds it. */
+/* Instantiates every kernel under the name by which the host looks it up (dispatch.c). */
 #include "kernels/fast.cuh"
 #include "kernels/generic.cuh"
 #include "kernels/intrinsics.cuh"

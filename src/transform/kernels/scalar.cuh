@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One element: the rules of vc_transform for rounding, saturation and NaN, bit
- * by bit those of the loops on the CPU. */
+/* Conversion of one element: the rules of vc_transform for rounding, saturation and NaN. The
+ * results have the same bits as those of the row kernels on the CPU. */
 #ifndef VIEWCAST_KERNELS_NUMBER_CUH
 #define VIEWCAST_KERNELS_NUMBER_CUH
 
@@ -31,8 +31,9 @@ VC_DEVICE uint64_t f64_bits(double value) {
   return value == value ? (uint64_t)__double_as_longlong(value) : 0x7ff8000000000000u;
 }
 
-/* Rounded to odd: towards zero, with the last bit set if that was not exact. To
- * round once more, to a shorter type, is then as if done once. */
+/* Returns `value` rounded to odd: towards zero, with the last bit set if that was inexact.
+ * Rounding the result again to a shorter type then gives what one rounding of `value` would have
+ * given. */
 VC_DEVICE float f32_odd(double value) {
   float cut = __double2float_rz(value);
   if ((double)cut == value || value != value) return cut;
@@ -51,7 +52,7 @@ VC_DEVICE int64_t clamp(int64_t value, int64_t low, int64_t high) {
 
 VC_DEVICE uint8_t u8_bits(float value) { return (uint8_t)clamp(__float2int_rn(value), 0, 255); }
 
-/* Of types up to 16 bits. */
+/* Converts to types of up to 16 bits, and float. */
 VC_DEVICE uint64_t bits_from_float(int32_t type, float value) {
   switch (type) {
     case VC_ELEMENT_BOOL: return value != 0;
@@ -65,7 +66,7 @@ VC_DEVICE uint64_t bits_from_float(int32_t type, float value) {
   }
 }
 
-/* Above int64 is u64's alone, for which the caller takes care. */
+/* Values above INT64_MAX exist for u64 only, and the caller converts those. */
 VC_DEVICE uint64_t bits_from_integer(int32_t type, int64_t value) {
   switch (type) {
     case VC_ELEMENT_BOOL: return value != 0;
@@ -99,8 +100,8 @@ VC_DEVICE uint64_t bits_from_double(int32_t type, double value) {
 
 /* --- from bits */
 
-/* What lies above int64 becomes its largest, which all but u64 saturate as well
- * (and u64 to u64 is a move). */
+/* Returns an integer element as int64. Larger values of u64 become INT64_MAX, which every other
+ * integer type saturates as well; u64 to u64 is a move and does not come through this function. */
 VC_DEVICE int64_t integer_from_bits(int32_t type, uint64_t bits) {
   switch (type) {
     case VC_ELEMENT_BOOL: return (uint8_t)bits != 0;
@@ -112,7 +113,7 @@ VC_DEVICE int64_t integer_from_bits(int32_t type, uint64_t bits) {
   }
 }
 
-/* Of types up to 16 bits, and f32. */
+/* Returns an element of a type of up to 16 bits, or of f32, as float. */
 VC_DEVICE float float_from_bits(int32_t type, uint64_t bits) {
   switch (type) {
     case VC_ELEMENT_F16: return f32_from_f16((uint16_t)bits);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arrays of elements from and to memory, in the widest words that fit them. */
+/* Loads and stores of arrays of elements, in the widest words that divide them. */
 #ifndef VIEWCAST_KERNELS_WORDS_CUH
 #define VIEWCAST_KERNELS_WORDS_CUH
 
@@ -30,7 +30,7 @@ struct word_of<16> {
   typedef uint4 type;
 };
 
-/* --- words, seen as 32-bit ones, and those as elements: in registers */
+/* --- conversion between words, 32-bit words and elements, all in registers */
 
 VC_DEVICE void unpack(uint32_t word, uint32_t *out) { out[0] = word; }
 VC_DEVICE void unpack(uint2 word, uint32_t *out) {
@@ -61,7 +61,7 @@ VC_DEVICE void get(const uint32_t *words, int i, uint64_t *out) {
   *out = (uint64_t)words[2 * i + 1] << 32 | words[2 * i];
 }
 
-/* The words are 0 before. */
+/* Sets element i of an array of words, whose bits there must be 0. */
 VC_DEVICE void put(uint32_t *words, int i, uint8_t value) {
   words[i / 4] |= (uint32_t)value << (i % 4 * 8);
 }
@@ -85,7 +85,8 @@ VC_DEVICE void load_words(uint32_t *words, const char *at) {
   }
 }
 
-/* From any byte: all aligned words that it is in, shifted. */
+/* Loads Bytes bytes from any address: loads the aligned words that contain them and shifts those
+ * into place. */
 template <int Bytes>
 VC_DEVICE void load_shifted(uint32_t *words, const char *at) {
   uint32_t shift = (uint32_t)((uintptr_t)at & 3);
