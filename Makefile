@@ -47,7 +47,8 @@ help:
 	@echo '               make ci. make record-instructions keeps the new counts'
 	@echo 'make docs      the documentation, into build/docs/html'
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
-	@echo 'make lint      clang-format and ruff over all files, the stubs, mypy over the examples'
+	@echo 'make lint      clang-format, ruff and codespell over all files, the stubs, mypy over'
+	@echo '               the examples, the schemas of .github'
 	@echo 'make wheels    manylinux wheels, for each of PYTHONS="python3.11 ..."'
 	@echo 'make clean     remove .venv and build'
 	@echo
@@ -139,6 +140,13 @@ lint: $(VENV)/package.stamp
 	git ls-files -z $(C_FILES) | xargs -0 $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(PIP) --quiet codespell==2.4.3 check-jsonschema==0.39.0
+	git ls-files -z ':!tests/fuzz/corpus' | xargs -0 $(BIN)/codespell
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+	  .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/python -m mypy.stubtest viewcast --ignore-missing-stub \
 	  --mypy-config-file pyproject.toml
 	$(BIN)/python -m mypy --strict --follow-imports=silent examples tests/typing
