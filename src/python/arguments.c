@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "adapters/adapter.h"
 #include "adapters/numpy_dtype.h"
-#include "adapters/opencv.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"
@@ -266,14 +266,20 @@ int ext_argument_placement(PyObject *copy, PyObject *device, ext_options *option
 
 /* --- owner= */
 
+static bool is_unowned(PyObject *image) {
+  const ext_adapter *library = ext_adapter_of(image);
+  PyErr_Clear(); /* the import says what is wrong */
+  return library->is_unowned && library->is_unowned(image);
+}
+
 static bool takes_owner(PyObject *image) {
   bool takes = false;
   if (PyIter_Check(image)) return true; /* what it gives can't be known */
-  if (!PyList_Check(image) && !PyTuple_Check(image)) return ext_opencv_takes_owner(image);
+  if (!PyList_Check(image) && !PyTuple_Check(image)) return is_unowned(image);
   for (Py_ssize_t i = 0; !takes && i < PySequence_Fast_GET_SIZE(image); i++) {
     PyObject *item = ext_item(image, i);
     if (!item) break; /* the list became shorter */
-    takes = ext_opencv_takes_owner(item);
+    takes = is_unowned(item);
     Py_DECREF(item);
   }
   return takes;

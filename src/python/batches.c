@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batches.h"
 
-#include "adapters/adapter.h"
+#include "adapters/list.h"
 #include "arguments.h"
 #include "convert.h"
 #include "copying.h"

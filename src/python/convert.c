@@ -2,20 +2,17 @@
 /* as_gpumat, as_tensor, as_cupy, as_numpy and view. */
 #include "convert.h"
 
-#include "adapters/opencv.h"
+#include "adapters/list.h"
 #include "arguments.h"
 #include "batches.h"
 #include "copying.h"
 #include "errors.h"
-#include "paths.h"
 #include "stream_order.h"
 #include "transform/request.h"
 
-/* Whether the image can be its own conversion. cv2.UMat and cv2.cuda.GpuMatND have
- * GpuMat's adapter, which refuses them. */
+/* Whether the image can be its own conversion. */
 static bool is_already(PyObject *image, const ext_adapter *from, const ext_adapter *target) {
-  if (from != target) return false;
-  return target != &ext_opencv_adapter || (ext_is_gpumat(image) && ext_gpumat_header(image));
+  return from == target && (!from->is_image || from->is_image(image));
 }
 
 static int import_image(PyObject *image, const ext_adapter *from, const ext_options *options,
@@ -61,33 +58,28 @@ static int parse_streams(PyObject *consumer, PyObject *producer, ext_options *op
   return ext_stream_read(producer, "producer_stream", &options->producer);
 }
 
-static PyObject *as_gpumat(PyObject *module, PyObject *const *args, Py_ssize_t count,
-                           PyObject *kwnames) {
-  (void)module;
-  static const ext_signature signature = {
-      "as_gpumat",
-      1,
-      {"image", "from_layout", "copy", "device", "stream", "producer_stream", NULL}};
-  static const ext_more more = {"to_gpumat()", &ext_to_mat};
+static PyObject *as_image(const ext_signature *signature, const ext_more *more,
+                          const ext_adapter *target, PyObject *const *args, Py_ssize_t count,
+                          PyObject *kwnames) {
   PyObject *values[EXT_MAX_PARAMETERS];
-  ext_options options = {.target = &ext_opencv_adapter};
+  ext_options options = {.target = target};
   if (ext_is_one_argument(count, kwnames)) return ext_convert(args[0], &options);
-  if (ext_arguments_or_more(&signature, &more, args, count, kwnames, values) < 0) return NULL;
-  if (ext_layout_read(values[1], "from_layout", "as_gpumat", &options.from) < 0) return NULL;
+  if (ext_arguments_or_more(signature, more, args, count, kwnames, values) < 0) return NULL;
+  if (ext_layout_read(values[1], "from_layout", signature->function, &options.from) < 0)
+    return NULL;
   if (ext_argument_placement(values[2], values[3], &options) < 0) return NULL;
   if (parse_streams(values[4], values[5], &options) < 0) return NULL;
   return ext_convert(values[0], &options);
 }
 
-/* NumPy has no memory of a GPU. */
+/* An array that lies on the host can't be asked for on a GPU. */
 static int check_device(const ext_options *options) {
-  bool fits = options->target != &ext_numpy_adapter || !options->has_device ||
-              options->device.type == VC_CPU;
+  bool fits = !options->target->on_host || !options->has_device || options->device.type == VC_CPU;
   return fits ? 0
               : ext_fail(VC_ERROR_DEVICE,
-                         "device= asks for cuda:%d and a NumPy array lies in host memory; leave "
+                         "device= asks for cuda:%d and a %s lies in host memory; leave "
                          "device out, or use as_tensor, as_cupy or as_gpumat",
-                         (int)options->device.id);
+                         (int)options->device.id, options->target->name);
 }
 
 /* The functions whose options are those of reading a GpuMat. */
@@ -101,24 +93,45 @@ static PyObject *as_array(const ext_signature *signature, const ext_more *more,
   if (ext_argument_bool(values[1], "keepdim", &options.keepdim) < 0) return NULL;
   if (ext_argument_owner(values[2], values[0], &options.owner) < 0) return NULL;
   if (parse_streams(values[3], values[4], &options) < 0) return NULL;
-  bool copies = target != &ext_view_adapter; /* a View has no memory of its own */
+  bool copies = target->empty != NULL; /* it has memory of its own */
   if (copies && ext_argument_placement(values[5], values[6], &options) < 0) return NULL;
   return check_device(&options) < 0 ? NULL : ext_convert(values[0], &options);
 }
 
-#define AS_ARRAY(function, adapter, to, ...)                                                    \
-  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count,          \
-                            PyObject *kwnames) {                                                \
-    static const ext_signature signature = {                                                    \
-        #function, 1, {"image", "keepdim", "owner", "stream", "producer_stream", __VA_ARGS__}}; \
-    static const ext_more more = {to, &ext_to_array};                                           \
-    (void)module;                                                                               \
-    return as_array(&signature, &more, &adapter, args, count, kwnames);                         \
+#define AS_ARRAY(adapter, name, ...)                                                         \
+  static PyObject *as_##name(PyObject *module, PyObject *const *args, Py_ssize_t count,      \
+                             PyObject *kwnames) {                                            \
+    static const ext_signature signature = {                                                 \
+        "as_" #name,                                                                         \
+        1,                                                                                   \
+        {"image", "keepdim", "owner", "stream", "producer_stream", "copy", "device", NULL}}; \
+    static const ext_more more = {"to_" #name "()", &ext_to_array};                          \
+    (void)module;                                                                            \
+    return as_array(&signature, &more, &ext_##adapter##_adapter, args, count, kwnames);      \
   }
-AS_ARRAY(as_tensor, ext_torch_adapter, "to_tensor()", "copy", "device", NULL)
-AS_ARRAY(as_cupy, ext_cupy_adapter, "to_cupy()", "copy", "device", NULL)
-AS_ARRAY(as_numpy, ext_numpy_adapter, "to_numpy()", "copy", "device", NULL)
-AS_ARRAY(view, ext_view_adapter, "to_tensor(), to_cupy() or to_numpy()", NULL)
+EXT_ARRAY_ADAPTERS(AS_ARRAY)
+
+#define AS_IMAGE(adapter, name, ...)                                                    \
+  static PyObject *as_##name(PyObject *module, PyObject *const *args, Py_ssize_t count, \
+                             PyObject *kwnames) {                                       \
+    static const ext_signature signature = {                                            \
+        "as_" #name,                                                                    \
+        1,                                                                              \
+        {"image", "from_layout", "copy", "device", "stream", "producer_stream", NULL}}; \
+    static const ext_more more = {"to_" #name "()", &ext_to_mat};                       \
+    (void)module;                                                                       \
+    return as_image(&signature, &more, &ext_##adapter##_adapter, args, count, kwnames); \
+  }
+EXT_IMAGE_ADAPTERS(AS_IMAGE)
+
+static PyObject *view(PyObject *module, PyObject *const *args, Py_ssize_t count,
+                      PyObject *kwnames) {
+  static const ext_signature signature = {
+      "view", 1, {"image", "keepdim", "owner", "stream", "producer_stream", NULL}};
+  static const ext_more more = {"to_tensor(), to_cupy() or to_numpy()", &ext_to_array};
+  (void)module;
+  return as_array(&signature, &more, &ext_view_adapter, args, count, kwnames);
+}
 
 #define STREAM_OPTIONS                                                                       \
   "stream: where the result will be used; None: its library's current stream (OpenCV: the\n" \
@@ -134,44 +147,37 @@ AS_ARRAY(view, ext_view_adapter, "to_tensor(), to_cupy() or to_numpy()", NULL)
   "owner: an object to keep alive with a GpuMat that does not own its memory; an error for\n" \
   "images that do.\n" STREAM_OPTIONS
 
+#define ARRAY_METHOD(adapter, name, class, note)                                                  \
+  EXT_METHOD(as_##name, "as_" #name                                                               \
+                        "($module, /, image, *, keepdim=False, owner=None, copy=False, "          \
+                        "device=None, stream=None, producer_stream=None)\n--\n\n"                 \
+                        "A " class " that views the image, in any layout: no pixel moves.\n" note \
+                                   "\n" ARRAY_OPTIONS COPY_OPTIONS),
+#define IMAGE_METHOD(adapter, name, class, note)                                                   \
+  EXT_METHOD(                                                                                      \
+      as_##name,                                                                                   \
+      "as_" #name                                                                                  \
+      "($module, /, image, *, from_layout=None, copy=False, device=None, stream=None, "            \
+      "producer_stream=None)\n--\n\n"                                                              \
+      "A " class " that views the image: no pixel moves.\n" note                                   \
+                 "\n"                                                                              \
+                 "image: (H, W) or (H, W, C), interleaved, rows packed or pitched; of any\n"       \
+                 "library. It lives until the last view of it is gone.\n"                          \
+                 "from_layout: how the image's axes are read, \"HWC\", \"CHW\" or \"HW\"; None: "  \
+                 "(H, W) or\n"                                                                     \
+                 "(H, W, C), and a shape that looks planar is refused. Channels-last memory is a " \
+                 "view\n"                                                                          \
+                 "as \"CHW\" too; planes need copy=None.\n" COPY_OPTIONS STREAM_OPTIONS            \
+                 "\n"                                                                              \
+                 "Raises LayoutError, DTypeError, DeviceError, ABIError, CUDAError (all\n"         \
+                 "ViewError), or TypeError for what is no image."),
+
 PyMethodDef ext_convert_methods[] = {
-    EXT_METHOD(
-        as_gpumat,
-        "as_gpumat($module, /, image, *, from_layout=None, copy=False, device=None, stream=None, "
-        "producer_stream=None)\n--\n\n"
-        "A cv2.cuda.GpuMat that views the image: no pixel moves.\n\n"
-        "image: (H, W) or (H, W, C), interleaved, rows packed or pitched; of any\n"
-        "library. It lives until the last GpuMat that views it is gone.\n"
-        "from_layout: how the image's axes are read, \"HWC\", \"CHW\" or \"HW\"; None: (H, W) or\n"
-        "(H, W, C), and a shape that looks planar is refused. Channels-last memory is a view\n"
-        "as \"CHW\" too; planes need copy=None.\n" COPY_OPTIONS STREAM_OPTIONS "\n"
-        "Raises LayoutError, DTypeError, DeviceError, ABIError, CUDAError (all\n"
-        "ViewError), or TypeError for what is no image."),
-    EXT_METHOD(
-        as_tensor,
-        "as_tensor($module, /, image, *, keepdim=False, owner=None, copy=False, "
-        "device=None, stream=None, "
-        "producer_stream=None)\n--\n\n"
-        "A torch.Tensor that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
-            COPY_OPTIONS),
-    EXT_METHOD(
-        as_cupy,
-        "as_cupy($module, /, image, *, keepdim=False, owner=None, copy=False, "
-        "device=None, stream=None, "
-        "producer_stream=None)\n--\n\n"
-        "A cupy.ndarray that views the image, in any layout: no pixel moves.\n\n" ARRAY_OPTIONS
-            COPY_OPTIONS),
-    EXT_METHOD(as_numpy,
-               "as_numpy($module, /, image, *, keepdim=False, owner=None, copy=False, "
-               "device=None, stream=None, "
-               "producer_stream=None)\n--\n\n"
-               "A numpy.ndarray that views an image in host memory: no pixel moves. One of a\n"
-               "GPU needs copy=None or True.\n"
-               "Read-only memory gives a read-only array.\n\n" ARRAY_OPTIONS COPY_OPTIONS),
-    EXT_METHOD(view,
-               "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
-               "producer_stream=None)\n--\n\n"
-               "A viewcast.View of the image.\n\n" ARRAY_OPTIONS),
+    EXT_IMAGE_ADAPTERS(IMAGE_METHOD) EXT_ARRAY_ADAPTERS(ARRAY_METHOD)
+        EXT_METHOD(view,
+                   "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
+                   "producer_stream=None)\n--\n\n"
+                   "A viewcast.View of the image.\n\n" ARRAY_OPTIONS),
     {"as_gpumats", (PyCFunction)(void (*)(void))ext_as_gpumats, METH_FASTCALL | METH_KEYWORDS,
      "as_gpumats($module, /, images, *, from_layout=None, copy=False, device=None, stream=None, "
      "producer_stream=None)\n--\n\n"
@@ -189,7 +195,5 @@ PyMethodDef ext_convert_methods[] = {
      "images: a list of images, each as in as_tensor(), or a batch (four axes) of any\n"
      "library. Streams are looked up and ordered once. An exception names the image's\n"
      "index.\n" ARRAY_OPTIONS COPY_OPTIONS},
-    {"_paths", ext_paths, METH_NOARGS,
-     "Which way each library is read and made: None for one that was not used yet."},
     {NULL, NULL, 0, NULL},
 };

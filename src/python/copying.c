@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "copying.h"
 
-#include "adapters/opencv.h"
 #include "errors.h"
 #include "transform/transform.h"
 
@@ -14,25 +13,16 @@ static bool is_elsewhere(vc_device memory, vc_device wanted) {
 
 /* Read-only memory can't be a view that its library takes for writable. */
 static bool must_be_writable(const ext_options *options, const ext_source *source) {
-  return source->view.readonly && options->target != &ext_numpy_adapter &&
-         options->target != &ext_view_adapter;
+  return source->view.readonly && options->target->writable;
 }
 
-/* A GpuMat has adjacent channels and columns; torch has no steps backwards. */
 static bool fits_as_it_is(const ext_options *options, const vc_view *view) {
-  if (options->target == &ext_opencv_adapter) return !ext_opencv_refuses_layout(view);
-  if (options->target != &ext_torch_adapter) return true;
-  int64_t itemsize = (int64_t)vc_dtype_size(view->dtype);
-  for (int axis = 0; axis < view->ndim; axis++) {
-    int64_t stride = view->strides[axis];
-    if (view->shape[axis] > 1 && (stride < 0 || stride % itemsize)) return false;
-  }
-  return true;
+  return !options->target->fits || options->target->fits(view);
 }
 
 /* A NumPy array lies in host memory, which managed memory is too. */
 static bool must_come_to_host(const ext_options *options, const ext_source *source) {
-  return options->target == &ext_numpy_adapter && source->view.device.type == VC_CUDA;
+  return options->target->on_host && source->view.device.type == VC_CUDA;
 }
 
 int ext_copying_needed(const ext_options *options, const ext_source *source) {
@@ -61,7 +51,7 @@ int ext_copying_needed(const ext_options *options, const ext_source *source) {
 
 /* The device of a copy for which none was named: the image's, or the host for NumPy. */
 static vc_device destination(const ext_options *options, const ext_source *source) {
-  if (options->target == &ext_numpy_adapter) return (vc_device){VC_CPU, 0};
+  if (options->target->on_host) return (vc_device){VC_CPU, 0};
   if (options->has_device) return options->device;
   return vc_device_is_gpu(source->view.device) ? (vc_device){VC_CUDA, source->view.device.id}
                                                : (vc_device){VC_CPU, 0};

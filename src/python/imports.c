@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "imports.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "free_threading.h"
@@ -49,4 +50,24 @@ int ext_load(const char *module, bool *loaded, int (*find)(PyObject *module)) {
   ext_loading_end();
   Py_DECREF(imported);
   return result;
+}
+
+PyObject *ext_import_attribute(const char *module, const char *name, PyObject **cache) {
+  PyObject *known = EXT_READ(*cache);
+  if (known) return known;
+  PyObject *imported = ext_import(module);
+  PyObject *found = imported ? PyObject_GetAttrString(imported, name) : NULL;
+  Py_XDECREF(imported);
+  return ext_keep_first(cache, found);
+}
+
+bool ext_is_slow(void) {
+  static int known = -1;
+  int slow = EXT_READ(known);
+  if (slow < 0) {
+    const char *value = getenv("VIEWCAST_SLOW");
+    slow = value && strcmp(value, "1") == 0;
+    EXT_WRITE(known, slow);
+  }
+  return slow;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Other libraries' modules: looked for only when a conversion needs them. */
+/* Other libraries' modules, which are looked for only when a conversion needs them. */
 #ifndef VIEWCAST_PYTHON_IMPORTS_H
 #define VIEWCAST_PYTHON_IMPORTS_H
 
@@ -20,5 +20,13 @@ PyObject *ext_import(const char *module);
 /* Imports a module as above, and finds out once what is in it: `find` (0, or -1 with an
  * exception), on one thread at a time. *loaded, to be EXT_READ, says that it was. */
 int ext_load(const char *module, bool *loaded, int (*find)(PyObject *module));
+
+/* An attribute of a module, found once and kept in *cache for ever. Borrowed; NULL with an
+ * exception. */
+PyObject *ext_import_attribute(const char *module, const char *name, PyObject **cache);
+
+/* True with VIEWCAST_SLOW=1 in the environment, which is read once: every library is then read
+ * and made the public way. For tests, and for a library that a fast path does not suit. */
+bool ext_is_slow(void);
 
 #endif

@@ -3,6 +3,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "adapters/adapter.h"
 #include "adapters/opencv.h"
 #include "adapters/pointer.h"
 #include "arguments.h"
@@ -11,6 +12,7 @@
 #include "errors.h"
 #include "free_threading.h"
 #include "holder.h"
+#include "imports.h"
 #include "owner.h"
 #include "pool.h"
 #include "savant.h"
@@ -85,6 +87,13 @@ static PyObject *build(PyObject *module, PyObject *unused) {
                        vc_transform_simd());
 }
 
+static PyObject *paths(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  PyObject *dict = Py_BuildValue("{s:O}", "slow", ext_is_slow() ? Py_True : Py_False);
+  if (dict && ext_adapters_add_paths(dict) < 0) Py_CLEAR(dict);
+  return dict;
+}
+
 static PyObject *opencv_layout(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   return ext_opencv_describe();
@@ -108,6 +117,8 @@ static PyMethodDef methods[] = {
      "Counts of lends, shares, exports and their releases since the import, and of the\n"
      "blocks of memory pools (pool_hits, pool_misses), with how many there are now."},
     {"_build", build, METH_NOARGS, "_build($module, /)\n--\n\nFor the doctor command."},
+    {"_paths", paths, METH_NOARGS,
+     "How each library is read and made: None for one that was not used yet."},
     {"opencv_layout", opencv_layout, METH_NOARGS,
      "opencv_layout($module, /)\n--\n\n"
      "What was verified of the loaded OpenCV, as a dict; ABIError if it does not fit."},

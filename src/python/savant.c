@@ -3,7 +3,7 @@
  * says, however many channels) and say what Savant's say, then what to do. */
 #include "savant.h"
 
-#include "adapters/adapter.h"
+#include "adapters/list.h"
 #include "adapters/opencv.h"
 #include "arguments.h"
 #include "convert.h"

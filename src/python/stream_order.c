@@ -7,9 +7,9 @@
 vc_stream ext_consumer_stream(const ext_options *options, int32_t device) {
   ext_orders *orders = options->orders;
   if (options->consumer.given) return options->consumer.handle;
-  if (!options->target->current) return VC_STREAM_LEGACY;
+  if (!options->target->current_stream) return VC_STREAM_LEGACY;
   if (orders && orders->has_consumer && orders->device == device) return orders->consumer;
-  vc_stream stream = options->target->current(device);
+  vc_stream stream = options->target->current_stream(device);
   if (orders) {
     orders->has_consumer = true;
     orders->device = device;
@@ -44,7 +44,7 @@ vc_stream ext_producer_stream(const ext_adapter *from, const ext_options *option
                               const ext_source *source) {
   if (options->producer.given) return options->producer.handle;
   if (source->has_producer) return source->producer;
-  return from->current ? from->current(source->view.device.id) : VC_STREAM_LEGACY;
+  return from->current_stream ? from->current_stream(source->view.device.id) : VC_STREAM_LEGACY;
 }
 
 /* The host reads as soon as it has the array: it waits, if the GPU may still be
@@ -56,7 +56,7 @@ static int wait_on_host(const ext_adapter *from, const ext_options *options, ext
       vc_cuda_pointer_device(source->view.data, &device, &error) != VC_OK) {
     return ext_raise(&error);
   }
-  bool known = options->producer.given || source->has_producer || from->current;
+  bool known = options->producer.given || source->has_producer || from->current_stream;
   if (device.type == VC_CPU || !known) return 0;
   /* Pinned memory is no device's: its library's current stream counts. */
   if (device.type == VC_CUDA_HOST) source->view.device.id = -1;
@@ -72,7 +72,8 @@ PyObject *ext_consumer_object(const ext_options *options, int32_t device, vc_str
   const ext_stream *in_use = ext_stream_in_use();
   if (options->consumer.given) return Py_XNewRef(options->consumer.object);
   if (in_use && in_use->handle == consumer) return Py_XNewRef(in_use->object);
-  return options->target == &ext_cupy_adapter ? ext_cupy_stream_object(device, consumer) : NULL;
+  PyObject *(*object)(int32_t, vc_stream) = options->target->stream_object;
+  return object ? object(device, consumer) : NULL;
 }
 
 static int see_to_way_back(const ext_options *options, vc_stream producer, vc_stream consumer,
@@ -87,10 +88,6 @@ static int see_to_way_back(const ext_options *options, vc_stream producer, vc_st
   return result;
 }
 
-static bool is_host_target(const ext_options *options) {
-  return options->target == &ext_numpy_adapter;
-}
-
 /* Without a device there is nothing to order; but the memory of one can't be used
  * where the driver can't, as in a child of fork(). */
 static int check_mode(const ext_source *source) {
@@ -100,14 +97,19 @@ static int check_mode(const ext_source *source) {
   return vc_cuda_mode(&mode, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
+int ext_order_host(const ext_adapter *from, const ext_options *options, ext_source *source) {
+  if (vc_view_is_empty(&source->view)) return 0;
+  return vc_cuda_device_count() == 0 ? check_mode(source) : wait_on_host(from, options, source);
+}
+
 int ext_order_streams(const ext_adapter *from, const ext_options *options, ext_source *source) {
+  if (options->target->on_host) return ext_order_host(from, options, source);
   if (vc_view_is_empty(&source->view)) return 0;
   if (vc_cuda_device_count() == 0) return check_mode(source);
-  if (is_host_target(options)) return wait_on_host(from, options, source);
   if (!vc_device_is_gpu(source->view.device)) return 0;
   vc_stream producer = ext_producer_stream(from, options, source);
   vc_stream consumer = producer;
-  if (options->consumer.given || options->target->current) {
+  if (options->consumer.given || options->target->current_stream) {
     consumer = ext_consumer_stream(options, source->view.device.id);
   }
   struct ext_order order = {source->view.device.id, producer, consumer};

@@ -39,4 +39,7 @@ PyObject *ext_consumer_object(const ext_options *options, int32_t device, vc_str
  * which the image is ready. */
 int ext_order_streams(const ext_adapter *from, const ext_options *options, ext_source *source);
 
+/* For a consumer on the host: waits until the pixels are there, if a GPU may still write them. */
+int ext_order_host(const ext_adapter *from, const ext_options *options, ext_source *source);
+
 #endif

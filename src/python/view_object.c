@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view_object.h"
 
-#include "adapters/adapter.h"
-#include "adapters/axes.h"
+#include "adapters/attributes.h"
 #include "adapters/buffer.h"
 #include "adapters/cuda_array.h"
 #include "adapters/dlpack_python.h"
+#include "adapters/list.h"
 #include "arguments.h"
 #include "deferred_release.h"
 #include "errors.h"
@@ -369,8 +369,11 @@ static PyObject *export_view(ext_source *source, const ext_options *options) {
   return ext_view_new(source);
 }
 
+static bool is_view_type(PyTypeObject *type) { return type == &ext_view_type; }
+
 const ext_adapter ext_view_adapter = {
     .name = "viewcast.View",
+    .is_type = is_view_type,
     .import = import_view,
     .export = export_view,
 };

@@ -10,7 +10,7 @@ SEED = 1
 
 
 def test_random_transforms(tmp_path):
-    if not _viewcast._transform_kernels():
+    if not _viewcast._build()["kernels"]:
         pytest.skip("this viewcast was built without kernels")
     print(launch("random_transforms", SEED, 600, tmp_path, device="cuda:0"))
 

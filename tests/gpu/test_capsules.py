@@ -217,7 +217,7 @@ def test_as_numpy_copies_where_it_may(source):
         with pytest.raises(vc.DeviceError, match="copy=None"):
             vc.as_numpy(image, **options)
     for copy in (False, None, True):
-        with pytest.raises(vc.DeviceError, match="a NumPy array lies in host memory"):
+        with pytest.raises(vc.DeviceError, match="a numpy.ndarray lies in host memory"):
             vc.as_numpy(image, device=0, copy=copy)
 
 

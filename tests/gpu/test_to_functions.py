@@ -14,7 +14,7 @@ import viewcast as vc
 from viewcast import _viewcast
 
 pytestmark = pytest.mark.skipif(
-    not _viewcast._transform_kernels(), reason="this viewcast was built without kernels"
+    not _viewcast._build()["kernels"], reason="this viewcast was built without kernels"
 )
 
 SHAPE = (37, 53, 3)

@@ -1,24 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One adapter a library: import (object to view and owner) and export (view
- * and owner to object). A conversion is an import followed by an export. */
+/* An adapter: what viewcast knows of one library. It imports (object to view and owner) and
+ * exports (view and owner to object), and carries the facts by which the rest of the extension
+ * decides: no code outside of this folder asks which library it has before it. adapters/list.h
+ * lists the adapters. */
 #ifndef VIEWCAST_PYTHON_ADAPTERS_ADAPTER_H
 #define VIEWCAST_PYTHON_ADAPTERS_ADAPTER_H
 
 #include "owner.h"
 
 typedef struct ext_adapter {
-  const char *name;
-  /* Fills *out, whose owner the caller releases. -1 with an exception. */
+  const char *name; /* of its class, in messages: "torch.Tensor" */
+
+  /* Which objects it takes: those of a class and its subclasses, once the module is imported
+   * (module, class_name), or of certain types (is_type). */
+  const char *module, *class_name;
+  bool (*is_type)(PyTypeObject *type);
+
+  /* Facts about each of its objects. */
+  bool interleaved; /* one image (H, W) or (H, W, C) whose channels are adjacent: as a source
+                     * never planar, and what it is made of must not look planar */
+  bool writable;    /* may be written by whoever has it: never made of read-only memory */
+  bool on_host;     /* lies in host memory */
+  bool on_gpu;      /* lies in the memory of a GPU (in host mode: of the host) */
+
+  /* Reads an object. Fills *out, whose owner the caller releases. -1 with an exception. */
   int (*import)(PyObject *image, const ext_options *options, ext_source *out);
-  /* New reference; takes source->owner if it needs it. NULL with an exception.
-   * A NULL function: this adapter only imports. */
+  /* Whether an object of its type is an image. NULL: each is. May set an exception. */
+  bool (*is_image)(PyObject *image);
+  /* Whether an object does not own its memory, which owner= then names the owner of. NULL: each
+   * owns it. Leaves no exception. */
+  bool (*is_unowned)(PyObject *image);
+  /* The library's current stream on a device. NULL: it has none. */
+  vc_stream (*current_stream)(int32_t device);
+  /* The object of the current stream, whose handle is `stream`, where it must be kept alive;
+   * else NULL without an exception. New reference. NULL: its streams live for ever. */
+  PyObject *(*stream_object)(int32_t device, vc_stream stream);
+
+  /* Makes an object over the memory: new reference, which takes source->owner if it needs it.
+   * NULL with an exception. A NULL function: this adapter only imports. */
   PyObject *(*export)(ext_source *source, const ext_options *options);
-  /* The library's current stream on a device; NULL if it has none. */
-  vc_stream (*current)(int32_t device);
-  /* Each object is one image (H, W) or (H, W, C) whose channels are adjacent: as a source it
-   * is never planar, and what it is made of must not look so. */
-  bool interleaved;
-  /* Of an object of out=. All may be NULL. */
+  /* False for a view that its objects can't be over, although a packed copy would do. NULL: any
+   * strides will do. Leaves no exception. */
+  bool (*fits)(const vc_view *view);
+  /* Makes an object with memory of its own: uninitialised, of this shape and dtype, on
+   * wanted->device, for work on `stream`. *out says where the memory is and what owns it. New
+   * reference, a list where `wanted` is a batch and an object is one image. A NULL function: its
+   * objects are views. */
+  PyObject *(*empty)(const vc_view *wanted, vc_stream stream, ext_source *out);
+
+  /* For an object of out=. All may be NULL. */
   /* Whether the library lets it be written, beyond what its description says. Comes before
    * the import. -1 with an exception. */
   int (*check_out)(PyObject *image);
@@ -30,18 +60,20 @@ typedef struct ext_adapter {
   int (*fill)(PyObject *image, ext_source *source);
   /* Tells the library that its memory was written. -1 with an exception. */
   int (*wrote)(PyObject *image);
-} ext_adapter;
 
-extern const ext_adapter ext_opencv_adapter;  /* cv2.cuda.GpuMat */
-extern const ext_adapter ext_torch_adapter;   /* torch.Tensor */
-extern const ext_adapter ext_cupy_adapter;    /* cupy.ndarray */
-extern const ext_adapter ext_numpy_adapter;   /* numpy.ndarray, cv2.Mat */
-extern const ext_adapter ext_pil_adapter;     /* PIL.Image.Image */
-extern const ext_adapter ext_view_adapter;    /* viewcast.View */
-extern const ext_adapter ext_generic_adapter; /* anything with a protocol */
+  /* Adds how the library is read and made, fast or by its public functions, to a dict for people
+   * and tests. NULL where there is one way. -1 with an exception. */
+  int (*add_paths)(PyObject *paths);
+} ext_adapter;
 
 /* The adapter of an object, by its type. Never NULL: the generic adapter is
  * tried for types that no other knows. */
 const ext_adapter *ext_adapter_of(PyObject *image);
+
+/* Calls add_paths of each adapter. -1 with an exception. */
+int ext_adapters_add_paths(PyObject *paths);
+
+/* Sets paths[name] to a word, or to None for NULL. -1 with an exception. */
+int ext_path_add(PyObject *paths, const char *name, const char *word);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a library's class says of an object, whatever a subclass overrides it with; and
- * whether what a subclass says can be so. */
+/* What objects of other libraries say of themselves: shapes and strides as tuples; what a
+ * library's class says of an object, whatever a subclass overrides it with; and whether what a
+ * subclass says can be so. */
 #ifndef VIEWCAST_PYTHON_ADAPTERS_ATTRIBUTES_H
 #define VIEWCAST_PYTHON_ADAPTERS_ATTRIBUTES_H
 
@@ -9,6 +10,13 @@
 #include <stdbool.h>
 
 #include "viewcast/viewcast.h"
+
+/* Reads a tuple of up to VC_MAX_NDIM integers. LayoutError for more, TypeError
+ * or OverflowError for what is no integer. */
+int ext_axes_read(PyObject *tuple, int64_t *out, int32_t *ndim);
+
+/* New reference. */
+PyObject *ext_axes_tuple(const int64_t *values, int32_t count);
 
 /* Finds a class's attribute of its objects (a property, a field), to be given to ext_ask.
  * It goes into *out, which is NULL or strong. -1 with an exception. */
@@ -33,6 +41,9 @@ static inline PyObject *ext_call(const ext_function *function, PyObject *object)
   return function->module ? function->direct(function->module, object)
                           : function->direct(object, NULL);
 }
+
+/* Takes an answer (NULL with an exception). 1 or 0; -1 with an exception. */
+int ext_read_truth(PyObject *answer);
 
 /* Takes an answer (NULL with an exception) that is an address or a count of bytes. */
 int ext_read_size(PyObject *answer, uintptr_t *out);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "adapters/axes.h"
+#include "adapters/attributes.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "streams.h"

@@ -2,16 +2,15 @@
 /* cupy.ndarray: read and made in place where its layout could be proved, else read
  * through its class's attributes (which answer without a GPU too) and made by its class;
  * over memory that an object of ours keeps alive. */
-#include "adapters/adapter.h"
-#include "adapters/axes.h"
+#include "adapters/attributes.h"
 #include "adapters/cupy_layout.h"
+#include "adapters/list.h"
+#include "adapters/memory.h"
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "holder.h"
 #include "imports.h"
-#include "paths.h"
-#include "slow.h"
 
 static struct {
   bool loaded;
@@ -21,21 +20,13 @@ static struct {
   PyObject *ptr, *device_id;                /* and of MemoryPointer */
 } cupy;
 
-static bool find_descriptor(PyObject *type, const char *name, PyObject **out) {
-  *out = PyObject_GetAttrString(type, name);
-  if (!*out || Py_TYPE(*out)->tp_descr_get) return *out != NULL;
-  PyErr_Format(PyExc_TypeError, "%.100s.%s is no attribute of its objects",
-               ((PyTypeObject *)type)->tp_name, name);
-  return false;
-}
-
 static bool find_descriptors(const ext_cupy_classes *classes) {
-  return find_descriptor(classes->ndarray, "shape", &cupy.shape) &&
-         find_descriptor(classes->ndarray, "strides", &cupy.strides) &&
-         find_descriptor(classes->ndarray, "data", &cupy.data) &&
-         find_descriptor(classes->ndarray, "dtype", &cupy.dtype) &&
-         find_descriptor(classes->pointer, "ptr", &cupy.ptr) &&
-         find_descriptor(classes->pointer, "device_id", &cupy.device_id);
+  return ext_find_attribute(classes->ndarray, "shape", &cupy.shape) == 0 &&
+         ext_find_attribute(classes->ndarray, "strides", &cupy.strides) == 0 &&
+         ext_find_attribute(classes->ndarray, "data", &cupy.data) == 0 &&
+         ext_find_attribute(classes->ndarray, "dtype", &cupy.dtype) == 0 &&
+         ext_find_attribute(classes->pointer, "ptr", &cupy.ptr) == 0 &&
+         ext_find_attribute(classes->pointer, "device_id", &cupy.device_id) == 0;
 }
 
 static int find_all(PyObject *module) {
@@ -58,21 +49,18 @@ static bool is_loaded(void) {
 
 /* --- import */
 
-/* What CuPy's own class says of the object. A subclass may answer an attribute with Python
- * code, which would run between the reads of one description and could change the array. */
-static PyObject *read_attribute(PyObject *object, PyObject *descriptor) {
-  return Py_TYPE(descriptor)->tp_descr_get(descriptor, object, (PyObject *)Py_TYPE(object));
-}
-
+/* What is read is what CuPy's own class says of the object. A subclass may answer an attribute
+ * with Python code, which would run between the reads of one description and could change the
+ * array. */
 static int read_integer(PyObject *object, PyObject *descriptor, unsigned long long *out) {
-  PyObject *value = read_attribute(object, descriptor);
+  PyObject *value = ext_ask(descriptor, object);
   *out = value ? PyLong_AsUnsignedLongLong(value) : 0;
   Py_XDECREF(value);
   return PyErr_Occurred() ? -1 : 0;
 }
 
 static int read_axes(PyObject *array, PyObject *descriptor, int64_t *out, int32_t *ndim) {
-  PyObject *axes = read_attribute(array, descriptor);
+  PyObject *axes = ext_ask(descriptor, array);
   int result = axes ? ext_axes_read(axes, out, ndim) : -1;
   Py_XDECREF(axes);
   return result;
@@ -80,7 +68,7 @@ static int read_axes(PyObject *array, PyObject *descriptor, int64_t *out, int32_
 
 static int read_memory(PyObject *array, vc_view *view) {
   unsigned long long address, device = 0;
-  PyObject *data = read_attribute(array, cupy.data);
+  PyObject *data = ext_ask(cupy.data, array);
   int result = data && read_integer(data, cupy.ptr, &address) == 0 &&
                        read_integer(data, cupy.device_id, &device) == 0
                    ? 0
@@ -96,7 +84,7 @@ static int read_publicly(PyObject *array, vc_view *view) {
   int32_t strides;
   if (read_axes(array, cupy.shape, view->shape, &view->ndim) < 0) return -1;
   if (read_axes(array, cupy.strides, view->strides, &strides) < 0) return -1;
-  PyObject *dtype = read_attribute(array, cupy.dtype);
+  PyObject *dtype = ext_ask(cupy.dtype, array);
   int result = dtype ? ext_dtype_from_numpy(dtype, &view->dtype) : -1;
   Py_XDECREF(dtype);
   return result < 0 ? -1 : read_memory(array, view);
@@ -191,17 +179,64 @@ static PyObject *export_array(ext_source *source, const ext_options *options) {
   return array;
 }
 
-const char *ext_cupy_read_path(void) {
-  return !EXT_READ(cupy.loaded) ? NULL : cupy.layout.reads ? "in place" : "by its attributes";
+/* --- arrays with memory of their own */
+
+/* Without a GPU a CuPy array can only lie over host memory: a block that it keeps alive. */
+static PyObject *empty_on_host(const vc_view *wanted, ext_source *out) {
+  vc_error error;
+  vc_view packed = *wanted;
+  /* The address is not looked at, but may not be NULL. */
+  if (vc_view_packed(&packed, wanted->device, wanted->dtype, wanted->ndim, wanted->shape, &packed,
+                     &error) != VC_OK) {
+    ext_raise(&error);
+    return NULL;
+  }
+  PyObject *memory;
+  if (ext_memory_shared_block(vc_view_nbytes(&packed), packed.device, VC_STREAM_NONE, out,
+                              &memory) < 0) {
+    return NULL;
+  }
+  packed.data = out->view.data;
+  out->view = packed;
+  ext_source array = {.view = packed, .owner = ext_own(memory)};
+  Py_DECREF(memory);
+  PyObject *made = export_array(&array, NULL);
+  ext_release(&array.owner);
+  return made;
 }
 
-const char *ext_cupy_make_path(void) {
-  return !EXT_READ(cupy.loaded) ? NULL : cupy.layout.makes ? "in place" : "by its class";
+/* cupy.ndarray() allocates on the current device, for its current stream. */
+static PyObject *empty_array(const vc_view *wanted, vc_stream stream, ext_source *out) {
+  static PyObject *class;
+  vc_device device = wanted->device;
+  if (ext_is_host_mode()) return empty_on_host(wanted, out);
+  bool is_current = vc_device_is_gpu(device) && vc_cuda_device_count() == 1 &&
+                    ext_cupy_stream(device.id) == stream;
+  if (!is_current) return ext_memory_array(&ext_cupy_adapter, wanted, stream, out);
+  PyObject *dtype = ext_dtype_to_numpy(wanted->dtype); /* borrowed */
+  PyObject *array = dtype ? ext_import_attribute("cupy", "ndarray", &class) : NULL;
+  return ext_memory_call(array, &ext_cupy_adapter, wanted, dtype, NULL, out);
+}
+
+static int add_paths(PyObject *paths) {
+  bool loaded = EXT_READ(cupy.loaded);
+  const char *read = cupy.layout.reads ? "in place" : "by its attributes";
+  const char *made = cupy.layout.makes ? "in place" : "by its class";
+  return ext_path_add(paths, "CuPy read", loaded ? read : NULL) < 0
+             ? -1
+             : ext_path_add(paths, "CuPy made", loaded ? made : NULL);
 }
 
 const ext_adapter ext_cupy_adapter = {
     .name = "cupy.ndarray",
+    .module = "cupy",
+    .class_name = "ndarray",
+    .writable = true,
+    .on_gpu = true,
     .import = import_array,
+    .current_stream = ext_cupy_stream,
+    .stream_object = ext_cupy_stream_object,
     .export = export_array,
-    .current = ext_cupy_stream,
+    .empty = empty_array,
+    .add_paths = add_paths,
 };

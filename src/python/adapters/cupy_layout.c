@@ -8,7 +8,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
-#include "adapters/axes.h"
+#include "adapters/attributes.h"
 #include "adapters/numpy_dtype.h"
 #include "free_threading.h"
 

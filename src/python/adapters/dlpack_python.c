@@ -5,7 +5,7 @@
 
 #include "errors.h"
 #include "free_threading.h"
-#include "slow.h"
+#include "imports.h"
 
 #define CAPSULE "dltensor"
 #define CAPSULE_VERSIONED "dltensor_versioned"

@@ -3,11 +3,10 @@
  * Array Interface, or a buffer. */
 #include <string.h>
 
-#include "adapters/adapter.h"
-#include "adapters/array_like.h"
 #include "adapters/buffer.h"
 #include "adapters/cuda_array.h"
 #include "adapters/dlpack_python.h"
+#include "adapters/list.h"
 #include "adapters/no_image.h"
 #include "errors.h"
 #include "free_threading.h"

@@ -2,9 +2,10 @@
 /* numpy.ndarray, and so cv2.Mat: host memory, through the buffer protocol. */
 #include <string.h>
 
-#include "adapters/adapter.h"
-#include "adapters/array_like.h"
 #include "adapters/buffer.h"
+#include "adapters/list.h"
+#include "adapters/memory.h"
+#include "adapters/no_image.h"
 #include "adapters/numpy_dtype.h"
 #include "errors.h"
 #include "imports.h"
@@ -153,8 +154,20 @@ static PyObject *export_array(ext_source *source, const ext_options *options) {
   return array;
 }
 
+static PyObject *empty_array(const vc_view *wanted, vc_stream stream, ext_source *out) {
+  static PyObject *function;
+  (void)stream;
+  PyObject *dtype = ext_dtype_to_numpy(wanted->dtype); /* borrowed */
+  PyObject *empty = dtype ? ext_import_attribute("numpy", "empty", &function) : NULL;
+  return ext_memory_call(empty, &ext_numpy_adapter, wanted, dtype, NULL, out);
+}
+
 const ext_adapter ext_numpy_adapter = {
     .name = "numpy.ndarray",
+    .module = "numpy",
+    .class_name = "ndarray",
+    .on_host = true,
     .import = import_array,
     .export = export_array,
+    .empty = empty_array,
 };

@@ -4,12 +4,11 @@
 
 #include <string.h>
 
-#include "adapters/adapter.h"
+#include "adapters/list.h"
+#include "adapters/memory.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"
-#include "paths.h"
-#include "slow.h"
 
 /* Classes of cv2 that are recognised by their exact type. */
 static struct {
@@ -154,7 +153,7 @@ static int import_gpumat(PyObject *image, const ext_options *options, ext_source
   return own(image, mat, options, out);
 }
 
-bool ext_opencv_takes_owner(PyObject *image) {
+static bool is_unowned(PyObject *image) {
   if (!ext_is_gpumat(image)) return false;
   const vc_gpumat *mat = ext_opencv_load() ? ext_gpumat_header(image) : NULL;
   PyErr_Clear(); /* the import says what is wrong */
@@ -164,15 +163,16 @@ bool ext_opencv_takes_owner(PyObject *image) {
 static bool holder_is_last(void *object) { return Py_REFCNT((PyObject *)object) == 1; }
 static void holder_release(void *object) { Py_DECREF((PyObject *)object); }
 
-bool ext_opencv_refuses_layout(const vc_view *view) {
+/* True, too, where a copy would not help, or OpenCV is not there: the export says so. */
+static bool fits(const vc_view *view) {
   vc_error error;
   vc_gpumat header = {0};
-  if (view->ndim != 2 && view->ndim != 3) return false; /* no copy will help */
+  if (view->ndim != 2 && view->ndim != 3) return true;
   if (!ext_opencv_load()) {
     PyErr_Clear();
-    return false;
+    return true;
   }
-  return vc_gpumat_over(&opencv.abi, view, &header, &error) == VC_ERROR_LAYOUT;
+  return vc_gpumat_over(&opencv.abi, view, &header, &error) != VC_ERROR_LAYOUT;
 }
 
 static int lend(ext_source *source, PyObject *mat) {
@@ -229,20 +229,68 @@ static PyObject *export_gpumat(ext_source *source, const ext_options *options) {
   return mat;
 }
 
+/* --- GpuMats with memory of their own: one block, and a header for each image */
+
+static PyObject *make_mat(const vc_view *all, int64_t index, PyObject *memory) {
+  vc_view view = all->ndim == 4 ? ext_batch_image(all, index) : *all;
+  ext_source image = {.view = view, .owner = ext_own(memory)};
+  PyObject *mat = export_gpumat(&image, NULL);
+  ext_release(&image.owner);
+  return mat;
+}
+
+static PyObject *make_mats(const vc_view *all, PyObject *memory) {
+  if (all->ndim == 3) return make_mat(all, 0, memory);
+  PyObject *list = PyList_New((Py_ssize_t)all->shape[0]);
+  for (int64_t i = 0; list && i < all->shape[0]; i++) {
+    PyObject *mat = make_mat(all, i, memory);
+    if (!mat) {
+      Py_CLEAR(list);
+    } else {
+      PyList_SET_ITEM(list, i, mat);
+    }
+  }
+  return list;
+}
+
+static PyObject *empty_gpumats(const vc_view *wanted, vc_stream stream, ext_source *out) {
+  PyObject *memory;
+  vc_view all = *wanted;
+  int64_t bytes = 0, count = all.ndim == 4 ? all.shape[0] : 1;
+  if (!ext_memory_lay_out(&all, count, &bytes)) return PyErr_NoMemory();
+  if (ext_memory_shared_block((size_t)bytes, all.device, stream, out, &memory) < 0) return NULL;
+  all.data = out->view.data;
+  out->view = all;
+  PyObject *made = make_mats(&all, memory);
+  Py_DECREF(memory);
+  return made;
+}
+
+static bool is_image(PyObject *image) { return ext_is_gpumat(image) && ext_gpumat_header(image); }
+
+static int add_paths(PyObject *paths) {
+  const char *made = opencv.makes_objects ? "in place" : "by its class";
+  return ext_path_add(paths, "GpuMat made", EXT_READ(verified) ? made : NULL);
+}
+
 const ext_adapter ext_opencv_adapter = {
     .name = "cv2.cuda.GpuMat",
-    .import = import_gpumat,
-    .export = export_gpumat,
-    .current = ext_opencv_stream,
+    .is_type = ext_opencv_is_image_type,
     .interleaved = true,
+    .writable = true,
+    .on_gpu = true,
+    .import = import_gpumat,
+    .is_image = is_image,
+    .is_unowned = is_unowned,
+    .current_stream = ext_opencv_stream,
+    .export = export_gpumat,
+    .fits = fits,
+    .empty = empty_gpumats,
     .is_unfilled = is_unfilled,
     .check_fill = check_fill,
     .fill = fill,
+    .add_paths = add_paths,
 };
-
-const char *ext_opencv_path(void) {
-  return !EXT_READ(verified) ? NULL : opencv.makes_objects ? "in place" : "by its class";
-}
 
 static const char *counting_name(vc_refcounting counting) {
   switch (counting) {

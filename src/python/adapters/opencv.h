@@ -21,10 +21,6 @@ const ext_opencv *ext_opencv_load(void);
 /* True if the object is a cv2.cuda.GpuMat, whatever its state. */
 bool ext_is_gpumat(PyObject *object);
 
-/* True for a GpuMat that does not own its memory, which owner= is for, and for one that
- * can't be looked at. */
-bool ext_opencv_takes_owner(PyObject *image);
-
 /* True if the object is a cv2.cuda.GpuMatND, OpenCV's array of any rank, which no
  * conversion takes: nothing in cv2 computes on one. */
 bool ext_is_gpumatnd(PyObject *object);
@@ -37,10 +33,6 @@ bool ext_is_gpumatnd(PyObject *object);
 /* The C++ object inside a GpuMat, or NULL with an exception for one that was
  * made by __new__ alone. */
 vc_gpumat *ext_gpumat_header(PyObject *mat);
-
-/* True if a GpuMat over this image is a LayoutError that a copy would cure; false
- * without an exception too where OpenCV is not there, which an export will say. */
-bool ext_opencv_refuses_layout(const vc_view *view);
 
 /* A dict about the loaded OpenCV, for people. New reference. */
 PyObject *ext_opencv_describe(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PIL.Image.Image, which gives its pixels as a copy alone. */
-#include "adapters/adapter.h"
-#include "adapters/array_like.h"
+#include "adapters/list.h"
+#include "adapters/no_image.h"
 #include "errors.h"
 
 static int refuse_view(PyObject *image) {
@@ -37,4 +37,9 @@ static int import_image(PyObject *image, const ext_options *options, ext_source 
 }
 
 const ext_adapter ext_pil_adapter = {
-    .name = "PIL.Image.Image", .import = import_image, .interleaved = true};
+    .name = "PIL.Image.Image",
+    .module = "PIL.Image",
+    .class_name = "Image",
+    .interleaved = true,
+    .import = import_image,
+};

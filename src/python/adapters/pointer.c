@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "adapters/axes.h"
+#include "adapters/attributes.h"
 #include "arguments.h"
 #include "errors.h"
 #include "view_object.h"

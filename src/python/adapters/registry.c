@@ -1,68 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which adapter an object gets: by exact type for OpenCV, before any protocol
- * (its own DLPack is wrong), by class for the others. */
-#include <string.h>
-
-#include "adapters/adapter.h"
-#include "adapters/opencv.h"
+/* Finds the adapter of an object: the first of the list that takes its type. An adapter comes
+ * before any protocol that the object has (OpenCV's own DLPack is wrong). */
+#include "adapters/list.h"
 #include "free_threading.h"
 #include "imports.h"
-#include "view_object.h"
 
-/* A class that the object may be an instance of, once its module is there. */
-typedef struct {
-  const char *module, *attribute;
-  const ext_adapter *adapter;
-  PyObject *type; /* strong, once seen */
-} known_class;
+/* The generic adapter is the last. */
+#define ADDRESS(adapter, ...) &ext_##adapter##_adapter,
+static const ext_adapter *const adapters[] = {
+    EXT_IMAGE_ADAPTERS(ADDRESS) EXT_ARRAY_ADAPTERS(ADDRESS) EXT_OTHER_ADAPTERS(ADDRESS)};
+enum { GENERIC = sizeof adapters / sizeof *adapters - 1 };
 
-static known_class known_classes[] = {
-    {"torch", "Tensor", &ext_torch_adapter, NULL},
-    {"cupy", "ndarray", &ext_cupy_adapter, NULL},
-    {"numpy", "ndarray", &ext_numpy_adapter, NULL},
-    {"PIL.Image", "Image", &ext_pil_adapter, NULL},
-};
+static PyObject *classes[GENERIC]; /* strong, once the module was seen */
 
-static PyTypeObject *class_of(known_class *known) {
-  PyObject *seen = EXT_READ(known->type);
-  if (seen) return (PyTypeObject *)seen;
-  PyObject *module = ext_imported(known->module);
+/* The adapter's class, borrowed; NULL while its module is not imported. */
+static PyTypeObject *class_of(size_t index) {
+  const ext_adapter *adapter = adapters[index];
+  PyObject *seen = EXT_READ(classes[index]);
+  if (seen || !adapter->module) return (PyTypeObject *)seen;
+  PyObject *module = ext_imported(adapter->module);
   if (!module) return NULL;
-  PyObject *type = PyObject_GetAttrString(module, known->attribute);
+  PyObject *type = PyObject_GetAttrString(module, adapter->class_name);
   Py_DECREF(module);
   if (!type || !PyType_Check(type)) { /* a module still being imported */
     PyErr_Clear();
     Py_XDECREF(type);
     return NULL;
   }
-  return (PyTypeObject *)ext_keep_first(&known->type, type);
+  return (PyTypeObject *)ext_keep_first(&classes[index], type);
 }
 
-static const ext_adapter *look_up(PyTypeObject *type) {
-  if (ext_opencv_is_image_type(type)) return &ext_opencv_adapter;
-  if (type == &ext_view_type) return &ext_view_adapter;
-  for (size_t i = 0; i < sizeof known_classes / sizeof *known_classes; i++) {
-    PyTypeObject *known = class_of(&known_classes[i]);
-    if (known && PyType_IsSubtype(type, known)) return known_classes[i].adapter;
-  }
-  return &ext_generic_adapter;
+static bool takes(size_t index, PyTypeObject *type) {
+  if (adapters[index]->is_type) return adapters[index]->is_type(type);
+  PyTypeObject *class = class_of(index);
+  return class && PyType_IsSubtype(type, class);
 }
 
-/* Type to adapter, by address: a word that is read and replaced as one, the type with
- * its adapter's index in the bits that alignment leaves free. A cached type is kept
- * alive, so that its address can't become another's. */
+static size_t look_up(PyTypeObject *type) {
+  size_t index = 0;
+  while (index < GENERIC && !takes(index, type)) index++;
+  return index;
+}
+
+/* Cache from a type to its adapter, by address. An entry is a word that is read and replaced as
+ * one: the type, with its adapter's index in the bits that alignment leaves free. A cached type
+ * is kept alive, so that its address is not reused. */
 #define CACHE_SIZE 64
 static uintptr_t cache[CACHE_SIZE];
-
-static const ext_adapter *const cacheable[] = {&ext_opencv_adapter, &ext_torch_adapter,
-                                               &ext_cupy_adapter,   &ext_numpy_adapter,
-                                               &ext_pil_adapter,    &ext_view_adapter};
 enum { MASK = _Alignof(PyTypeObject) - 1 };
-_Static_assert(sizeof cacheable / sizeof *cacheable <= MASK + 1, "an index fits into the bits");
 
-static void remember(size_t slot, PyTypeObject *type, const ext_adapter *adapter) {
-  uintptr_t index = 0;
-  while (cacheable[index] != adapter) index++;
+static void remember(size_t slot, PyTypeObject *type, size_t index) {
   uintptr_t before = ext_swap(&cache[slot], (uintptr_t)Py_NewRef(type) | index);
   Py_XDECREF((PyObject *)(before & ~(uintptr_t)MASK));
 }
@@ -70,10 +57,25 @@ static void remember(size_t slot, PyTypeObject *type, const ext_adapter *adapter
 const ext_adapter *ext_adapter_of(PyObject *image) {
   PyTypeObject *type = Py_TYPE(image);
   size_t slot = ((uintptr_t)type >> 4) % CACHE_SIZE;
-  uintptr_t index = EXT_READ(cache[slot]) ^ (uintptr_t)type;
-  if (index <= MASK) return cacheable[index];
-  const ext_adapter *adapter = look_up(type);
-  /* A library may yet come that knows it. */
-  if (adapter != &ext_generic_adapter) remember(slot, type, adapter);
-  return adapter;
+  uintptr_t cached = EXT_READ(cache[slot]) ^ (uintptr_t)type;
+  if (cached <= MASK) return adapters[cached];
+  size_t index = look_up(type);
+  /* The generic adapter is not remembered: a library that is imported later may know the type.
+   * Nor is one whose index has no place in the bits. */
+  if (index < GENERIC && index <= MASK) remember(slot, type, index);
+  return adapters[index];
+}
+
+int ext_adapters_add_paths(PyObject *paths) {
+  for (size_t i = 0; i <= GENERIC; i++) {
+    if (adapters[i]->add_paths && adapters[i]->add_paths(paths) < 0) return -1;
+  }
+  return 0;
+}
+
+int ext_path_add(PyObject *paths, const char *name, const char *word) {
+  PyObject *value = word ? PyUnicode_FromString(word) : Py_NewRef(Py_None);
+  int result = value ? PyDict_SetItemString(paths, name, value) : -1;
+  Py_XDECREF(value);
+  return result;
 }

@@ -1,32 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* torch.Tensor: read by torch_import.c; made through its C exchange table (torch 2.10
  * and later), else through torch.utils.dlpack. */
-#include "adapters/adapter.h"
+#include "adapters/attributes.h"
 #include "adapters/dlpack_python.h"
+#include "adapters/list.h"
+#include "adapters/memory.h"
 #include "adapters/torch_import.h"
-#include "adapters/torch_out.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"
-#include "paths.h"
 
 static struct {
   bool loaded;
   const DLPackExchangeAPI *api; /* NULL: the function below is used */
   PyObject *from_dlpack;
+  PyObject *is_inference;      /* a method of the class Tensor */
+  PyObject *in_inference_mode; /* a function */
+  PyObject *increment_version; /* a function; takes one tensor in every version of torch */
 } torch;
 
-static int load_from_dlpack(void) {
-  PyObject *module = PyImport_ImportModule("torch.utils.dlpack");
-  if (!module) return -1;
-  Py_XSETREF(torch.from_dlpack, PyObject_GetAttrString(module, "from_dlpack"));
-  Py_DECREF(module);
-  return torch.from_dlpack ? 0 : -1;
+static int find(PyObject *holder, const char *name, PyObject **out) {
+  Py_XSETREF(*out, holder ? PyObject_GetAttrString(holder, name) : NULL);
+  return *out ? 0 : -1;
+}
+
+static int find_functions(PyObject *module, PyObject *tensor) {
+  PyObject *dlpack = PyImport_ImportModule("torch.utils.dlpack");
+  PyObject *graph = dlpack ? PyImport_ImportModule("torch.autograd.graph") : NULL;
+  int result = find(dlpack, "from_dlpack", &torch.from_dlpack);
+  if (result == 0) result = find(tensor, "is_inference", &torch.is_inference);
+  if (result == 0) result = find(module, "is_inference_mode_enabled", &torch.in_inference_mode);
+  if (result == 0) result = find(graph, "increment_version", &torch.increment_version);
+  Py_XDECREF(graph);
+  Py_XDECREF(dlpack);
+  return result;
 }
 
 static int find_all(PyObject *module) {
   PyObject *tensor = PyObject_GetAttrString(module, "Tensor");
-  int result = tensor ? load_from_dlpack() : -1;
+  int result = tensor ? find_functions(module, tensor) : -1;
   if (result == 0) torch.api = ext_exchange_api((PyTypeObject *)tensor);
   if (result == 0) result = ext_torch_import_load(module, torch.api);
   Py_XDECREF(tensor);
@@ -46,24 +58,31 @@ static int import_tensor(PyObject *tensor, const ext_options *options, ext_sourc
 
 /* --- export */
 
-static int check_export(const vc_view *view) {
+/* The first axis whose stride torch does not take; -1 if there is none. */
+static int unfit_axis(const vc_view *view) {
   int64_t itemsize = (int64_t)vc_dtype_size(view->dtype);
+  for (int axis = 0; axis < view->ndim; axis++) {
+    int64_t stride = view->strides[axis];
+    if (view->shape[axis] > 1 && (stride < 0 || stride & (itemsize - 1))) return axis;
+  }
+  return -1;
+}
+
+static bool fits(const vc_view *view) { return unfit_axis(view) < 0; }
+
+static int check_export(const vc_view *view) {
   if (view->readonly) {
     return ext_fail(VC_ERROR_VALUE,
                     "the image is read-only and a torch tensor is writable; allow a copy with "
                     "copy=None, or copy it first (NumPy: .copy())");
   }
-  for (int axis = 0; axis < view->ndim; axis++) {
-    int64_t stride = view->strides[axis];
-    if (view->shape[axis] > 1 && (stride < 0 || stride & (itemsize - 1))) {
-      return ext_fail(VC_ERROR_LAYOUT,
-                      "image axis %d has stride %lld bytes, and torch needs a multiple of %lld "
-                      "that is not negative; make a packed copy first "
-                      "(cupy.ascontiguousarray(), numpy.ascontiguousarray())",
-                      axis, (long long)stride, (long long)itemsize);
-    }
-  }
-  return 0;
+  int axis = unfit_axis(view);
+  if (axis < 0) return 0;
+  return ext_fail(VC_ERROR_LAYOUT,
+                  "image axis %d has stride %lld bytes, and torch needs a multiple of %lld that is "
+                  "not negative; make a packed copy first (cupy.ascontiguousarray(), "
+                  "numpy.ascontiguousarray())",
+                  axis, (long long)view->strides[axis], (long long)vc_dtype_size(view->dtype));
 }
 
 /* The tensor whose deleter ran last on this thread. A table function that
@@ -138,15 +157,85 @@ static vc_stream current_stream(int32_t device) {
   return stream ? (vc_stream)stream : VC_STREAM_LEGACY;
 }
 
-const char *ext_torch_path(void) {
-  return !EXT_READ(torch.loaded) ? NULL : torch.api ? "exchange table" : "torch.utils.dlpack";
+/* --- tensors with memory of their own */
+
+/* Borrowed; NULL with an exception. */
+static PyObject *dtype_of(vc_dtype dtype) {
+  static PyObject *dtypes[32];
+  int width = dtype.bits == 64 ? 3 : dtype.bits / 16; /* 8, 16, 32, 64: 0, 1, 2, 3 */
+  return ext_import_attribute("torch", vc_dtype_name(dtype), &dtypes[(dtype.code & 7) * 4 + width]);
+}
+
+#define DEVICES 17
+
+static PyObject *device_at(int slot) {
+  static PyObject *devices[DEVICES], *class;
+  PyObject *known = EXT_READ(devices[slot]);
+  if (known) return known;
+  PyObject *type = ext_import_attribute("torch", "device", &class);
+  if (!type) return NULL;
+  return ext_keep_first(&devices[slot], slot ? PyObject_CallFunction(type, "si", "cuda", slot - 1)
+                                             : PyObject_CallFunction(type, "s", "cpu"));
+}
+
+/* torch.empty() allocates for the current stream. */
+static PyObject *empty_tensor(const vc_view *wanted, vc_stream stream, ext_source *out) {
+  static PyObject *function;
+  vc_device device = wanted->device;
+  int slot = vc_device_is_gpu(device) ? 1 + (int)device.id : 0;
+  if (slot >= DEVICES || (slot > 0 && current_stream(device.id) != stream)) {
+    return ext_memory_array(&ext_torch_adapter, wanted, stream, out);
+  }
+  PyObject *place = device_at(slot);
+  PyObject *dtype = place ? dtype_of(wanted->dtype) : NULL;
+  PyObject *empty = dtype ? ext_import_attribute("torch", "empty", &function) : NULL;
+  return ext_memory_call(empty, &ext_torch_adapter, wanted, dtype, place, out);
+}
+
+/* --- a tensor that is written into (out=): what autograd has to do with it */
+
+/* ViewError for a tensor that tensor.copy_() would not write, as far as its import does not
+ * tell (which refuses what requires grad): an inference tensor outside of
+ * torch.inference_mode(). */
+static int check_out(PyObject *tensor) {
+  if (!is_loaded()) return -1;
+  int inference = ext_read_truth(PyObject_CallOneArg(torch.is_inference, tensor));
+  if (inference == 0) return 0;
+  int allowed = inference < 0 ? -1 : ext_read_truth(PyObject_CallNoArgs(torch.in_inference_mode));
+  if (allowed < 0) return ext_raise_from("the tensor does not say whether it may be written");
+  if (allowed) return 0;
+  return ext_fail(
+      VC_ERROR_VALUE,
+      "the tensor was made in torch.inference_mode(): Inplace update to inference tensor "
+      "outside InferenceMode is not allowed; write into tensor.clone(), or call within "
+      "torch.inference_mode()");
+}
+
+/* Counts a write in the tensor's version counter, as tensor.copy_() does: autograd then
+ * refuses a backward pass that needs what was there before. */
+static int count_write(PyObject *tensor) {
+  if (!is_loaded()) return -1;
+  PyObject *done = PyObject_CallOneArg(torch.increment_version, tensor);
+  Py_XDECREF(done);
+  return done ? 0 : ext_raise_from("out was written, and torch does not count it");
+}
+
+static int add_paths(PyObject *paths) {
+  const char *path = torch.api ? "exchange table" : "torch.utils.dlpack";
+  return ext_path_add(paths, "torch", EXT_READ(torch.loaded) ? path : NULL);
 }
 
 const ext_adapter ext_torch_adapter = {
     .name = "torch.Tensor",
+    .module = "torch",
+    .class_name = "Tensor",
+    .writable = true,
     .import = import_tensor,
+    .current_stream = current_stream,
     .export = export_tensor,
-    .current = current_stream,
-    .check_out = ext_torch_check_out,
-    .wrote = ext_torch_wrote,
+    .fits = fits,
+    .empty = empty_tensor,
+    .check_out = check_out,
+    .wrote = count_write,
+    .add_paths = add_paths,
 };

@@ -5,7 +5,6 @@
 
 #include "adapters/attributes.h"
 #include "adapters/dlpack_python.h"
-#include "adapters/torch_refusal.h"
 #include "errors.h"
 
 static struct {
@@ -69,24 +68,97 @@ int ext_torch_import_load(PyObject *module, const DLPackExchangeAPI *api) {
   return 0;
 }
 
-/* --- questions that torch answers itself */
+/* --- tensors that have no memory to be seen */
 
-/* Takes the answer. */
-static int is_true(PyObject *answer) {
-  int truth = answer ? PyObject_IsTrue(answer) : -1;
-  Py_XDECREF(answer);
+/* By an attribute that is true of such tensors alone. */
+static const struct {
+  const char *attribute, *what;
+} kinds[] = {
+    {"is_nested",
+     "it is nested, and its images have shapes of their own; convert each of tensor.unbind(), or "
+     "torch.nested.to_padded_tensor(tensor, 0)"},
+    {"is_quantized",
+     "it is quantised, and its memory holds codes; use tensor.dequantize(), or tensor.int_repr() "
+     "for the codes"},
+    {"is_meta", "it is on the meta device and has no memory; make it on a device that has"},
+};
+
+static bool has(PyObject *tensor, const char *attribute) {
+  PyObject *value = PyObject_GetAttrString(tensor, attribute);
+  bool truth = value == Py_True;
+  Py_XDECREF(value);
+  PyErr_Clear();
   return truth;
 }
 
+static bool is_of_functorch(PyObject *tensor) {
+  PyObject *module = PyImport_ImportModule("torch._C._functorch");
+  PyObject *answer =
+      module ? PyObject_CallMethod(module, "is_functorch_wrapped_tensor", "O", tensor) : NULL;
+  bool truth = answer == Py_True;
+  Py_XDECREF(answer);
+  Py_XDECREF(module);
+  PyErr_Clear();
+  return truth;
+}
+
+/* "torch.sparse_coo"; NULL for "torch.strided". */
+static PyObject *other_layout(PyObject *tensor) {
+  PyObject *layout = PyObject_GetAttrString(tensor, "layout");
+  PyObject *name = layout ? PyObject_Str(layout) : NULL;
+  Py_XDECREF(layout);
+  if (name && PyUnicode_CompareWithASCIIString(name, "torch.strided") == 0) Py_CLEAR(name);
+  PyErr_Clear();
+  return name;
+}
+
+static const char *kind_of(PyObject *tensor) {
+  if (is_of_functorch(tensor)) {
+    return "it stands for others inside of torch.vmap or torch.func; convert outside of it";
+  }
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    if (has(tensor, kinds[i].attribute)) return kinds[i].what;
+  }
+  return NULL;
+}
+
+static int refuse(PyObject *tensor) {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  const char *kind = kind_of(tensor);
+  PyObject *layout = kind ? NULL : other_layout(tensor);
+  PyErr_Restore(type, value, traceback);
+  const char *name = Py_TYPE(tensor)->tp_name;
+  int result;
+  if (kind) {
+    result = ext_raise_from("%.200s can't be seen as memory: %s", name, kind);
+  } else if (layout) {
+    result = ext_raise_from(
+        "%.200s can't be seen as memory: its layout is %U, and a dense tensor "
+        "is needed; use tensor.to_dense()",
+        name, layout);
+  } else {
+    result = ext_raise_from(
+        "%.200s can't be seen as memory: a dense tensor is needed, and fake, "
+        "wrapper and zero tensors have no memory of their own; pass the tensor "
+        "that holds it",
+        name);
+  }
+  Py_XDECREF(layout);
+  return result;
+}
+
+/* --- questions that torch answers itself */
+
 static int says(const ext_function *function, PyObject *tensor) {
-  return is_true(ext_call(function, tensor));
+  return ext_read_truth(ext_call(function, tensor));
 }
 
 /* --- what DLPack can't say, and torch does not check: what is done through the memory
  * would pass autograd by, or show bits that are not the values */
 
 static int check_meaning(PyObject *tensor, bool is_complex) {
-  int grad = is_true(ext_ask(torch.requires_grad, tensor));
+  int grad = ext_read_truth(ext_ask(torch.requires_grad, tensor));
   if (grad > 0) {
     return ext_fail(VC_ERROR_VALUE,
                     "the tensor requires grad, and autograd does not see what is read or written "
@@ -117,7 +189,7 @@ static int describe_by_table(PyObject *tensor, vc_view *view) {
   vc_error error;
   DLTensor described;
   if (torch.api->dltensor_from_py_object_no_sync(tensor, &described) != 0) {
-    return ext_torch_refuse(tensor);
+    return refuse(tensor);
   }
   vc_status status = vc_view_from_dltensor(&described, view, &error);
   DLDataType dtype = described.dtype;
@@ -133,7 +205,7 @@ static int describe_by_capsule(PyObject *tensor, vc_view *view) {
   if (floating < 0) return ext_raise_from("the tensor does not tell its dtype");
   if (floating > 0 && check_meaning(tensor, complex) < 0) return -1;
   PyObject *capsule = PyObject_CallOneArg(torch.to_dlpack, tensor);
-  if (!capsule) return ext_torch_refuse(tensor);
+  if (!capsule) return refuse(tensor);
   int result = ext_import_capsule(capsule, false, &described);
   Py_DECREF(capsule);
   ext_release(&described.owner);
@@ -168,7 +240,7 @@ static bool is_trusted(PyObject *tensor) {
 /* The storage comes first: what is described after it can only be of it, or is refused. */
 static int read_tensor(PyObject *tensor, ext_source *out) {
   PyObject *storage = ext_call(&torch.untyped_storage, tensor);
-  if (!storage) return ext_torch_refuse(tensor);
+  if (!storage) return refuse(tensor);
   int result =
       torch.api ? describe_by_table(tensor, &out->view) : describe_by_capsule(tensor, &out->view);
   if (result == 0 && !is_trusted(tensor)) result = check_within(storage, &out->view);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapters/axes.h"
+#include "adapters/attributes.h"
 #include "errors.h"
 #include "free_threading.h"
 

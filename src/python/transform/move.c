@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
+#include "adapters/memory.h"
 #include "errors.h"
-#include "transform/memory.h"
 
 /* --- the order of the axes in memory */
 

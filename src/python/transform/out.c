@@ -3,9 +3,8 @@
 
 #include <string.h>
 
+#include "adapters/memory.h"
 #include "errors.h"
-#include "holder.h"
-#include "transform/memory.h"
 
 /* --- import */
 
@@ -208,7 +207,7 @@ static int lay_out_unfilled(const ext_images *outs, size_t *bytes) {
     vc_view *view = &outs->views[i];
     if (!outs->items[i].is_unfilled) continue;
     view->data = (void *)(uintptr_t)all;
-    if (!ext_result_lay_out(view, (int64_t)outs->count, &one) ||
+    if (!ext_memory_lay_out(view, (int64_t)outs->count, &one) ||
         __builtin_add_overflow(all, one, &all) ||
         __builtin_add_overflow(all, IMAGE_ALIGNMENT - 1, &all)) {
       PyErr_NoMemory();
@@ -223,14 +222,15 @@ static int lay_out_unfilled(const ext_images *outs, size_t *bytes) {
 /* One block for all of them, which the objects hold later. */
 static int allocate_unfilled(vc_stream stream, ext_result *result) {
   const ext_images *outs = &result->outs;
+  PyObject *memory;
   size_t bytes, first = 0;
   while (first < outs->count && !outs->items[first].is_unfilled) first++;
   if (first == outs->count) return 0;
   if (lay_out_unfilled(outs, &bytes) < 0) return -1;
-  if (ext_memory_block(bytes, outs->views[first].device, stream, &result->fresh) < 0) return -1;
-  PyObject *memory = ext_keepalive(&result->fresh.owner);
-  if (!memory) return -1;
-  result->fresh.owner = ext_own(memory);
+  if (ext_memory_shared_block(bytes, outs->views[first].device, stream, &result->fresh, &memory) <
+      0) {
+    return -1;
+  }
   Py_DECREF(memory);
   for (size_t i = first; i < outs->count; i++) {
     vc_view *view = &outs->views[i];

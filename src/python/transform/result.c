@@ -4,10 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "adapters/opencv.h"
 #include "errors.h"
-#include "holder.h"
-#include "transform/memory.h"
 #include "transform/values.h"
 
 void ext_result_begin(ext_result *result) {
@@ -30,9 +27,7 @@ void ext_result_release(ext_result *result) {
 
 /* --- shape and dtype of what is new */
 
-static bool is_mat(const ext_request *request) {
-  return request->options.target == &ext_opencv_adapter;
-}
+static bool is_mat(const ext_request *request) { return request->options.target->interleaved; }
 
 int ext_result_dtype(const ext_request *request, vc_dtype source, vc_dtype *out) {
   *out = request->has_dtype ? request->dtype : source;
@@ -102,16 +97,15 @@ static int refuse_host(const ext_request *request) {
 int ext_result_device(const ext_request *request, vc_device source, vc_device *out) {
   const ext_options *options = &request->options;
   *out = options->has_device ? options->device : source;
-  if (options->target == &ext_numpy_adapter) {
+  if (options->target->on_host) {
     *out = (vc_device){VC_CPU, 0};
     if (!options->has_device || options->device.type == VC_CPU) return 0;
     return ext_fail(VC_ERROR_DEVICE,
-                    "device= asks for %s and a NumPy array lies in host memory; use to_tensor, "
-                    "to_cupy or to_gpumat",
-                    ext_device_name(options->device).text);
+                    "device= asks for %s and a %s lies in host memory; use to_tensor, to_cupy or "
+                    "to_gpumat",
+                    ext_device_name(options->device).text, options->target->name);
   }
-  bool needs_gpu = options->target == &ext_cupy_adapter || is_mat(request);
-  if (out->type != VC_CPU || !needs_gpu || ext_is_host_mode()) return 0;
+  if (out->type != VC_CPU || !options->target->on_gpu || ext_is_host_mode()) return 0;
   return refuse_host(request);
 }
 
@@ -188,97 +182,7 @@ int ext_result_plan(ext_request *request, const ext_geometry *read, const ext_im
   return result->count > 1 ? 0 : ext_images_check_alike(from, request);
 }
 
-/* --- new GpuMats: one block, and a header for each image */
-
-/* Textures, which some of OpenCV's kernels read through, want rows at such
- * addresses. */
-#define ROW_ALIGNMENT 32
-
-bool ext_result_lay_out(vc_view *view, int64_t count, int64_t *bytes) {
-  int64_t size = (int64_t)vc_dtype_size(view->dtype), row, step, image;
-  const int64_t *shape = view->shape + (view->ndim == 4);
-  int64_t *strides = view->strides + (view->ndim == 4);
-  if (__builtin_mul_overflow(shape[2], size, &strides[1])) return false;
-  strides[2] = size;
-  if (__builtin_mul_overflow(shape[1], strides[1], &row)) return false;
-  step = row;
-  if (shape[0] > 1 || count > 1) {
-    if (__builtin_add_overflow(row, ROW_ALIGNMENT - 1, &step)) return false;
-    step = step / ROW_ALIGNMENT * ROW_ALIGNMENT;
-  }
-  strides[0] = step;
-  if (__builtin_mul_overflow(shape[0], step, &image)) return false;
-  view->strides[0] = view->ndim == 4 ? image : step;
-  return !__builtin_mul_overflow(image, count, bytes);
-}
-
-static PyObject *make_mat(const vc_view *all, int64_t index, PyObject *memory) {
-  const ext_options options = {.target = &ext_opencv_adapter};
-  vc_view view = all->ndim == 4 ? ext_batch_image(all, index) : *all;
-  ext_source image = {.view = view, .owner = ext_own(memory)};
-  PyObject *mat = ext_opencv_adapter.export(&image, &options);
-  ext_release(&image.owner);
-  return mat;
-}
-
-static PyObject *make_mats(const vc_view *all, PyObject *memory) {
-  if (all->ndim == 3) return make_mat(all, 0, memory);
-  PyObject *list = PyList_New((Py_ssize_t)all->shape[0]);
-  for (int64_t i = 0; list && i < all->shape[0]; i++) {
-    PyObject *mat = make_mat(all, i, memory);
-    if (!mat) {
-      Py_CLEAR(list);
-    } else {
-      PyList_SET_ITEM(list, i, mat);
-    }
-  }
-  return list;
-}
-
-/* The GpuMats hold the block; result->fresh does so until the call is over. */
-static int make_gpumats(vc_stream stream, ext_result *result) {
-  vc_view *all = &result->one;
-  int64_t bytes = 0, count = all->ndim == 4 ? all->shape[0] : 1;
-  if (!ext_result_lay_out(all, count, &bytes)) {
-    PyErr_NoMemory();
-    return -1;
-  }
-  if (ext_memory_block((size_t)bytes, all->device, stream, &result->fresh) < 0) return -1;
-  all->data = result->fresh.view.data;
-  PyObject *memory = ext_keepalive(&result->fresh.owner);
-  if (!memory) return -1;
-  result->fresh.owner = ext_own(memory);
-  result->object = make_mats(all, memory);
-  Py_DECREF(memory);
-  return result->object ? 0 : -1;
-}
-
 /* --- new arrays */
-
-/* Without a GPU a CuPy array can only lie over host memory. */
-static int make_cupy_on_host(ext_result *result) {
-  vc_error error;
-  const ext_options options = {.target = &ext_cupy_adapter};
-  ext_source array = {0};
-  vc_view packed = result->wanted;
-  packed.data = &packed; /* not looked at, but not NULL */
-  if (vc_view_packed(packed.data, packed.device, packed.dtype, packed.ndim, packed.shape, &packed,
-                     &error) != VC_OK) {
-    return ext_raise(&error);
-  }
-  if (ext_memory_block(vc_view_nbytes(&packed), packed.device, VC_STREAM_NONE, &array) < 0)
-    return -1;
-  packed.data = array.view.data;
-  array.view = result->one = packed;
-  PyObject *memory = ext_keepalive(&array.owner);
-  if (!memory) return -1;
-  array.owner = ext_own(memory);
-  result->fresh.owner = ext_own(memory);
-  Py_DECREF(memory);
-  result->object = ext_cupy_adapter.export(&array, &options);
-  ext_release(&array.owner);
-  return result->object ? 0 : -1;
-}
 
 void ext_result_lift_line(vc_view *view) {
   view->ndim = 2;
@@ -293,21 +197,13 @@ static void drop_line(vc_view *view) {
 }
 
 int ext_result_make(const ext_request *request, vc_stream stream, ext_result *result) {
-  const ext_adapter *target = request->options.target;
-  const vc_view *wanted = &result->wanted;
   if (request->is_line) drop_line(&result->wanted);
-  result->one = *wanted;
+  result->object = request->options.target->empty(&result->wanted, stream, &result->fresh);
+  if (!result->object) return -1;
+  result->one = result->fresh.view;
   result->one.readonly = 0;
   result->views = &result->one;
   result->count = 1;
-  if (is_mat(request)) return make_gpumats(stream, result);
-  if (target == &ext_cupy_adapter && ext_is_host_mode()) {
-    if (make_cupy_on_host(result) < 0) return -1;
-  } else {
-    result->object = ext_memory_array(target, wanted, wanted->device, stream, &result->fresh);
-    if (!result->object) return -1;
-    result->one = result->fresh.view;
-  }
   if (request->is_line) ext_result_lift_line(&result->one);
   if (result->stack) ext_layout_add_channel(&result->one, false);
   return 0;

@@ -36,10 +36,6 @@ int ext_result_make(const ext_request *request, vc_stream stream, ext_result *re
 int ext_result_dtype(const ext_request *request, vc_dtype source, vc_dtype *out);
 int ext_result_device(const ext_request *request, vc_device source, vc_device *out);
 
-/* Strides of `count` new GpuMats with the axes (H, W, C), or of one batch (N, H, W, C), and
- * the bytes of it all. False if that is more than there can be. */
-bool ext_result_lay_out(vc_view *view, int64_t count, int64_t *bytes);
-
 /* (N) as (1, N). */
 void ext_result_lift_line(vc_view *view);
 

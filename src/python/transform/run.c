@@ -30,7 +30,8 @@ int ext_run_begin(const ext_request *request, ext_images *from, ext_result *resu
   if (out->ordered) return 0;
   const ext_adapter *target = request->options.target; /* it must run somewhere */
   int32_t device = on_gpu(out->target) ? out->target.id : out->source.id;
-  out->stream = target->current && on_gpu(out->target) ? target->current(device) : VC_STREAM_LEGACY;
+  out->stream = target->current_stream && on_gpu(out->target) ? target->current_stream(device)
+                                                              : VC_STREAM_LEGACY;
   return 0;
 }
 
@@ -42,8 +43,8 @@ static int order(const ext_run *run, int32_t device, vc_stream before) {
 /* Host memory that a GPU may be at work on: pinned or managed. */
 static bool may_be_in_flight(const ext_run *run, const ext_image *image) {
   vc_device device = image->source.view.device;
-  bool known =
-      run->request->options.producer.given || image->source.has_producer || image->from->current;
+  bool known = run->request->options.producer.given || image->source.has_producer ||
+               image->from->current_stream;
   if (!known) return false;
   if (device.type == VC_CPU) vc_cuda_pointer_device(image->source.view.data, &device, NULL);
   return device.type != VC_CPU;
@@ -61,9 +62,9 @@ static int order_sources(const ext_run *run) {
     int32_t device = on_gpu(run->source) ? run->source.id : run->target.id;
     vc_stream producer = run->request->options.producer.given
                              ? run->request->options.producer.handle
-                         : image->source.has_producer ? image->source.producer
-                         : image->from->current       ? image->from->current(device)
-                                                      : VC_STREAM_LEGACY;
+                         : image->source.has_producer  ? image->source.producer
+                         : image->from->current_stream ? image->from->current_stream(device)
+                                                       : VC_STREAM_LEGACY;
     bool known = vc_stream_same(producer, run->stream);
     for (int n = 0; n < count; n++) known = known || seen[n] == producer;
     if (known) continue;
@@ -75,7 +76,7 @@ static int order_sources(const ext_run *run) {
 
 static vc_stream stream_of_out(const ext_image *out, int32_t device) {
   if (out->source.has_producer) return out->source.producer;
-  return out->from->current ? out->from->current(device) : VC_STREAM_LEGACY;
+  return out->from->current_stream ? out->from->current_stream(device) : VC_STREAM_LEGACY;
 }
 
 /* What is at work on the memory of out= comes first. */
@@ -89,10 +90,8 @@ static int order_outs(const ext_run *run) {
 }
 
 static int wait_for(ext_images *images, const ext_options *options) {
-  ext_options on_host = *options;
-  on_host.target = &ext_numpy_adapter;
   for (size_t i = 0; i < images->count; i++) {
-    if (ext_order_streams(images->items[i].from, &on_host, &images->items[i].source) < 0) return -1;
+    if (ext_order_host(images->items[i].from, options, &images->items[i].source) < 0) return -1;
   }
   return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transform/transform.h"
 
+#include "adapters/list.h"
 #include "arguments.h"
 #include "errors.h"
 #include "transform/out.h"
@@ -49,7 +50,7 @@ PyObject *ext_transform_copy(const ext_adapter *from, const ext_options *options
   request.options.device = device;
   request.options.has_device = true;
   request.options.orders = NULL; /* they are for the target's stream, of views */
-  request.is_line = source->view.ndim == 1 && options->target != &ext_opencv_adapter;
+  request.is_line = source->view.ndim == 1 && !options->target->interleaved;
   if (request.is_line) ext_result_lift_line(&source->view);
   request.options.from = (ext_layout){.given = true, .batch = source->view.ndim == 4};
   ext_images_take(from, source, &images);
@@ -69,33 +70,20 @@ static PyObject *to_target(const char *function, const ext_adapter *target, PyOb
   ext_request request;
   PyObject *image;
   ext_request_init(&request, target);
-  if (ext_request_read(function, target == &ext_opencv_adapter, args, count, kwnames, &request,
-                       &image) < 0) {
+  if (ext_request_read(function, target->interleaved, args, count, kwnames, &request, &image) < 0) {
     return NULL;
   }
   return transform(image, &request);
 }
 
-#define TO_TARGET(function, adapter)                                                   \
-  static PyObject *function(PyObject *module, PyObject *const *args, Py_ssize_t count, \
-                            PyObject *kwnames) {                                       \
-    (void)module;                                                                      \
-    return to_target(#function, &adapter, args, count, kwnames);                       \
+#define TO_TARGET(adapter, name, ...)                                                   \
+  static PyObject *to_##name(PyObject *module, PyObject *const *args, Py_ssize_t count, \
+                             PyObject *kwnames) {                                       \
+    (void)module;                                                                       \
+    return to_target("to_" #name, &ext_##adapter##_adapter, args, count, kwnames);      \
   }
-TO_TARGET(to_tensor, ext_torch_adapter)
-TO_TARGET(to_cupy, ext_cupy_adapter)
-TO_TARGET(to_numpy, ext_numpy_adapter)
-TO_TARGET(to_gpumat, ext_opencv_adapter)
-
-static PyObject *kernels(PyObject *module, PyObject *unused) {
-  (void)module, (void)unused;
-  return PyUnicode_FromString(vc_transform_kernels());
-}
-
-static PyObject *simd(PyObject *module, PyObject *unused) {
-  (void)module, (void)unused;
-  return PyUnicode_FromString(vc_transform_simd());
-}
+EXT_ARRAY_ADAPTERS(TO_TARGET)
+EXT_IMAGE_ADAPTERS(TO_TARGET)
 
 #define FROM_DOC                                                                              \
   "from_layout: how the source's axes are read, by the same names; None: (H, W), (H, W, C)\n" \
@@ -123,6 +111,10 @@ static PyObject *simd(PyObject *module, PyObject *unused) {
   "out: memory to write to, an array, GpuMat or list of images of any library; it is\n"          \
   "returned. Empty GpuMats are created. Everything is checked before anything is written;\n"     \
   "for torch it is an in-place change of the tensor.\n"
+#define DEVICE_DOC                                                                              \
+  "device: where the result is to be (None: where the image is). An image in host memory is\n"  \
+  "uploaded as it is, and needs device= where the result can only be on a GPU; NumPy's is on\n" \
+  "the host, and the call waits for it.\n"
 #define PLACE_DOC                                                                             \
   "owner: an object to keep alive with a GpuMat that does not own its memory; an error for\n" \
   "images that do.\n"                                                                         \
@@ -132,42 +124,24 @@ static PyObject *simd(PyObject *module, PyObject *unused) {
   "Raises LayoutError, DTypeError, DeviceError, CUDAError (all ViewError), or ValueError\n"   \
   "and TypeError for arguments that make no sense."
 
+#define ARRAY_METHOD(adapter, name, class, note)                                 \
+  EXT_METHOD(                                                                    \
+      to_##name, "to_" #name ARRAY_SIGNATURE "A " class                          \
+      " of its own with the image's pixels, laid out, converted and scaled in\n" \
+      "one pass.\n\n" ARRAY_DOC VALUE_DOC DEVICE_DOC                             \
+      "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
+#define IMAGE_METHOD(adapter, name, class, note)                                                 \
+  EXT_METHOD(to_##name,                                                                          \
+             "to_" #name                                                                         \
+             "($module, /, image, *, from_layout=None, dtype=None, scale=1, mean=None, "         \
+             "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, "      \
+             "out=None, device=None, owner=None, stream=None, producer_stream=None)\n--\n\n"     \
+             "A " class                                                                          \
+             " of its own with the image's pixels, interleaved, converted and\n"                 \
+             "scaled in one pass. A batch or a list gives a list of them over one block.\n\n"    \
+             "image: an image of any library, a batch (four axes), or a list of images of one\n" \
+             "size and type.\n" FROM_DOC VALUE_DOC DEVICE_DOC PLACE_DOC),
+
 PyMethodDef ext_transform_methods[] = {
-    EXT_METHOD(
-        to_tensor,
-        "to_tensor" ARRAY_SIGNATURE
-        "A torch.Tensor of its own with the image's pixels, laid out, converted and scaled\n"
-        "in one pass.\n\n" ARRAY_DOC VALUE_DOC
-        "device: where the result is to be (None: where the image is); from the host the\n"
-        "image is uploaded as it is.\n"
-        "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
-    EXT_METHOD(
-        to_cupy,
-        "to_cupy" ARRAY_SIGNATURE
-        "A cupy.ndarray of its own with the image's pixels, laid out, converted and scaled\n"
-        "in one pass.\n\n" ARRAY_DOC VALUE_DOC
-        "device: where the result is to be (None: where the image is); an image in host\n"
-        "memory needs it, and is uploaded as it is.\n"
-        "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
-    EXT_METHOD(
-        to_numpy,
-        "to_numpy" ARRAY_SIGNATURE
-        "A numpy.ndarray of its own with the image's pixels, laid out, converted and\n"
-        "scaled in one pass. An image on a GPU is worked on there, and waited "
-        "for.\n\n" ARRAY_DOC VALUE_DOC "device: None or \"cpu\".\n"
-        "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" PLACE_DOC),
-    EXT_METHOD(to_gpumat,
-               "to_gpumat($module, /, image, *, from_layout=None, dtype=None, scale=1, mean=None, "
-               "std=None, normalize=None, reverse_channels=False, channels=None, fill=None, "
-               "out=None, device=None, owner=None, stream=None, producer_stream=None)\n--\n\n"
-               "A cv2.cuda.GpuMat of its own with the image's pixels, interleaved, converted and\n"
-               "scaled in one pass. A batch or a list gives a list of GpuMats over one block.\n\n"
-               "image: an image of any library, a batch (four axes), or a list of images of one\n"
-               "size and type.\n" FROM_DOC VALUE_DOC
-               "device: where the result is to be (None: where the image is); an image in host\n"
-               "memory needs it, and is uploaded as it is.\n" PLACE_DOC),
-    {"_transform_kernels", kernels, METH_NOARGS,
-     "GPU architectures that transforms have kernels for; \"\" if built without."},
-    {"_transform_simd", simd, METH_NOARGS, "Which code transforms of host memory run."},
-    {NULL, NULL, 0, NULL},
+    EXT_ARRAY_ADAPTERS(ARRAY_METHOD) EXT_IMAGE_ADAPTERS(IMAGE_METHOD){NULL, NULL, 0, NULL},
 };

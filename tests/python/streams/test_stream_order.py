@@ -173,14 +173,14 @@ def test_numpy_copies_from_the_gpu_where_it_may():
             vc.as_numpy(source, device="cpu")
         for copy in (False, None, True):
             for device in (0, "cuda", "cuda:0"):
-                with raises(vc.DeviceError, "a NumPy array lies in host memory"):
+                with raises(vc.DeviceError, "a numpy.ndarray lies in host memory"):
                     vc.as_numpy(source, copy=copy, device=device)
     managed = sim.memory(kind=CUDA_MANAGED)  # is the host's too: a view
     assert vc.as_numpy(CudaArray(managed), copy=None).ctypes.data == managed.ctypes.data
     host = numpy.zeros((4, 6), "uint8")
     assert vc.as_numpy(host, copy=None) is host
     assert vc.as_numpy(vc.view(host), copy=None).ctypes.data == host.ctypes.data
-    with raises(vc.DeviceError, "a NumPy array lies in host memory"):
+    with raises(vc.DeviceError, "a numpy.ndarray lies in host memory"):
         vc.as_numpy(host, copy=None, device=0)
 
 

@@ -29,7 +29,7 @@ from viewcast import _viewcast, allocation
 
 pytestmark = pytest.mark.any_opencv
 
-NO_KERNELS = None if _viewcast._transform_kernels() else "this package was built without kernels"
+NO_KERNELS = None if _viewcast._build()["kernels"] else "this package was built without kernels"
 
 
 def filled(seed=0, **where):
@@ -168,7 +168,7 @@ def test_host_images_need_a_device_for_a_gpu_result():
     for function in (vc.to_gpumat, vc.to_cupy):
         with raises(vc.DeviceError, "the image is in host memory", "device=0", "to_numpy"):
             function(image)
-    with raises(vc.DeviceError, "a NumPy array lies in host memory"):
+    with raises(vc.DeviceError, "a numpy.ndarray lies in host memory"):
         vc.to_numpy(image, device=0)
     with raises(vc.DeviceError, "image 1 is in cuda:0 and image 0 in host memory"):
         vc.to_numpy([image, new_array()])

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of adapters. A new library is one file that defines ext_NAME_adapter, and one line
+ * here (or the build option `adapters`, which adds lines from outside of the tree). */
+#ifndef VIEWCAST_PYTHON_ADAPTERS_LIST_H
+#define VIEWCAST_PYTHON_ADAPTERS_LIST_H
+
+#include "adapters/adapter.h"
+#include "more_adapters.h" /* EXT_MORE_ADAPTERS, of the build option `adapters` */
+
+/* Libraries whose arrays can be made: X(adapter, NAME, class, note for the documentation).
+ * The module has a function as_NAME and a function to_NAME for each. */
+#define EXT_ARRAY_ADAPTERS(X)                                                               \
+  X(torch, tensor, "torch.Tensor", "")                                                      \
+  X(cupy, cupy, "cupy.ndarray", "")                                                         \
+  X(numpy, numpy, "numpy.ndarray",                                                          \
+    "Memory of a GPU needs copy=None or True; read-only memory gives a read-only array.\n") \
+  EXT_MORE_ADAPTERS(X)
+
+/* Libraries whose images are always interleaved, likewise. The functions take from_layout= in
+ * place of layout= and keepdim=. */
+#define EXT_IMAGE_ADAPTERS(X) X(opencv, gpumat, "cv2.cuda.GpuMat", "")
+
+/* Further adapters whose objects can be images: X(adapter, class). The last one takes whatever no
+ * other does. */
+#define EXT_OTHER_ADAPTERS(X) \
+  X(view, "viewcast.View") X(pil, "PIL.Image.Image") X(generic, "any producer")
+
+#define EXT_DECLARE_ADAPTER(adapter, ...) extern const ext_adapter ext_##adapter##_adapter;
+EXT_ARRAY_ADAPTERS(EXT_DECLARE_ADAPTER)
+EXT_IMAGE_ADAPTERS(EXT_DECLARE_ADAPTER)
+EXT_OTHER_ADAPTERS(EXT_DECLARE_ADAPTER)
+
+#endif
