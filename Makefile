@@ -22,7 +22,7 @@ MESON := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m mesonbuild.mesonmain
 SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
   tools/find_dlpack.py tools/find_nvcc.py tools/embed_kernels.py tools/build_backend.py \
   drop-in/pyproject.toml \
-  $(shell find include src python drop-in/savant -type f ! -name '*.pyc')
+  $(shell find cmake include src python drop-in/savant -type f ! -name '*.pyc')
 
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import pytest
-from packages import ROOT, Environment, pip, run, setup_options
+from packages import ROOT, TOOLS, Environment, pip, run, setup_options
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +41,26 @@ def drop_in_wheel(tmp_path_factory):
 @pytest.fixture
 def environment(tmp_path):
     return Environment(tmp_path / "venv")
+
+
+@pytest.fixture(scope="session")
+def prefix(tmp_path_factory):
+    """The library as meson installs it, moved to another folder: nothing of it names the
+    folder that it was installed to."""
+    folder = tmp_path_factory.mktemp("library")
+    meson = [sys.executable, "-m", "mesonbuild.mesonmain"]
+    installed = folder / "installed"
+    options = ["-Dpython=disabled", "-Dtests=false", "-Dlibdir=lib", f"--prefix={installed}"]
+    options += ["-Dcmake_package=enabled"] if shutil.which("cmake", path=TOOLS["PATH"]) else []
+    run(*meson, "setup", folder / "build", ROOT, *options, *setup_options(), env=TOOLS)
+    run(*meson, "install", "-C", folder / "build", env=TOOLS)
+    return installed.rename(folder / "moved here")
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A PPM of 64 x 40 pixels, no two alike."""
+    pixels = bytes(value for y in range(40) for x in range(64) for value in (x * 4, y * 6, x ^ y))
+    path = tmp_path / "in.ppm"
+    path.write_bytes(b"P6\n64 40\n255\n" + pixels)
+    return path, pixels

@@ -9,6 +9,8 @@ import sys
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Where the tools are that were installed for the running Python: ninja, CMake.
+TOOLS = {"PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def run(*words, cwd=None, env=None, good=True):

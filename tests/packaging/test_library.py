@@ -5,25 +5,14 @@ import ctypes
 import hashlib
 import importlib.metadata
 import pathlib
+import shlex
 import shutil
-import sys
 import sysconfig
 
 import pytest
-from packages import ROOT, run, setup_options, version
+from packages import ROOT, run, version
 
 EXAMPLES = ROOT / "examples"
-
-
-@pytest.fixture(scope="module")
-def prefix(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("library")
-    meson = [sys.executable, "-m", "mesonbuild.mesonmain"]
-    prefix = folder / "prefix"
-    options = ["-Dpython=disabled", "-Dtests=false", "-Dlibdir=lib", f"--prefix={prefix}"]
-    run(*meson, "setup", folder / "build", ROOT, *options, *setup_options())
-    run(*meson, "install", "-C", folder / "build")
-    return prefix
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +21,7 @@ def flags(prefix):
 
     def ask(*words):
         env = {"PKG_CONFIG_PATH": str(prefix / "lib" / "pkgconfig")}
-        return run(pkg_config, *words, "viewcast", env=env).stdout.split()
+        return shlex.split(run(pkg_config, *words, "viewcast", env=env).stdout)
 
     return ask
 
@@ -47,12 +36,18 @@ def test_what_is_installed(prefix):
     files = {str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir()}
     assert files == {
         "include/viewcast/viewcast.h",
+        "lib/cmake/viewcast/viewcastConfig.cmake",
+        "lib/cmake/viewcast/viewcastConfigVersion.cmake",
+        "lib/cmake/viewcast/viewcastDLPack.cmake",
         "lib/libviewcast.a",
         "lib/libviewcast.so",
         "lib/libviewcast.so.0",
         f"lib/libviewcast.so.{version()}",
         "lib/pkgconfig/viewcast.pc",
+        "share/licenses/viewcast/LICENSE",
     }
+    licence = (prefix / "share/licenses/viewcast/LICENSE").read_text()
+    assert licence == (ROOT / "LICENSE").read_text()
 
 
 def test_versions_agree(prefix, flags):
@@ -60,6 +55,18 @@ def test_versions_agree(prefix, flags):
     library.vc_version.restype = ctypes.c_char_p
     assert library.vc_version().decode() == version()
     assert flags("--modversion") == [version()]
+
+
+def test_what_pkg_config_says(prefix, flags):
+    fields = (prefix / "lib/pkgconfig/viewcast.pc").read_text().splitlines()
+    assert {
+        "Name: viewcast",
+        "License: Apache-2.0",
+        "URL: https://github.com/viewcast/viewcast",
+    } <= set(fields)
+    assert flags("--cflags") == [f"-I{prefix}/lib/pkgconfig/../../include"]
+    assert "-Wl,-z,nodelete" not in flags("--libs"), "the shared library says so itself"
+    assert "-Wl,-z,nodelete" in flags("--libs", "--static")
 
 
 def test_it_needs_the_c_library_and_nothing_else(prefix):
@@ -74,15 +81,6 @@ def test_it_exports_its_interface_and_nothing_else(prefix):
     shown = run(nm, "-D", "--defined-only", prefix / "lib" / "libviewcast.so").stdout
     names = {line.split()[-1].partition("@")[0] for line in shown.splitlines()}
     assert names and all(name.startswith("vc_") for name in names), sorted(names)
-
-
-@pytest.fixture
-def picture(tmp_path):
-    """A PPM of 64 x 40 pixels, no two alike."""
-    pixels = bytes(value for y in range(40) for x in range(64) for value in (x * 4, y * 6, x ^ y))
-    path = tmp_path / "in.ppm"
-    path.write_bytes(b"P6\n64 40\n255\n" + pixels)
-    return path, pixels
 
 
 def read_ppm(path):
