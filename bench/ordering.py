@@ -97,7 +97,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
     if vc.host_mode():
-        print(f"nothing to measure: {vc.mode_reason()}")
+        print(f"nothing to measure: {vc.config()['machine']['reason']}")
         return 0
     result = {"machine": machine.describe()} | measure(options.rounds, options.calls)
     print(*machine.lines(result["machine"]), "", sep="\n")

@@ -97,7 +97,7 @@ def measure(ways, rounds, number):
     with progress.bar("Pools", len(ways) * (rounds + 1)) as step:
         times = loop.interleave(watches, rounds, step=step)
     vc.use_pool(None)
-    vc.pool_trim()
+    vc.trim_pool()
     return times
 
 
@@ -155,7 +155,7 @@ def main():
     if vc.host_mode() or cv2.cuda.getCudaEnabledDeviceCount() <= 0:
         print(
             "nothing to measure: this computes on a GPU, with an OpenCV built with CUDA; here: "
-            f"{vc.mode_reason()}, OpenCV {cv2.__version__}"
+            f"{vc.config()['machine']['reason']}, OpenCV {cv2.__version__}"
         )
         return 0
     described = machine.describe()

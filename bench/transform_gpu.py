@@ -355,7 +355,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
     if vc.host_mode():
-        sys.exit(f"this benchmark computes on a GPU; here: {vc.mode_reason()}")
+        sys.exit(f"this benchmark computes on a GPU; here: {vc.config()['machine']['reason']}")
     torch._dynamo.config.cache_size_limit = 64
     copied = copy_bandwidth(options.rounds)
     machine = {"gpu": torch.cuda.get_device_name(), "copy_gb_s": copied / 1e9}

@@ -110,7 +110,9 @@ def add_torch(parts):
 
 def add_driver(parts):
     if vc.host_mode():
-        parts.skipped.append({"what": "calls of the driver", "why": vc.mode_reason()})
+        parts.skipped.append(
+            {"what": "calls of the driver", "why": vc.config()["machine"]["reason"]}
+        )
         return
     try:
         side = load("cupy").cuda.Stream(non_blocking=True)

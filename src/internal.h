@@ -49,4 +49,8 @@ void vc_advice_use(const char *const texts[VC_ADVICE_COUNT]);
 /* The text of now. */
 const char *vc_advice_text(vc_advice which);
 
+/* Threads that a transform of host memory uses at most where its parameters name no number:
+ * what vc_transform_set_threads set, else one for each core. */
+int32_t vc_transform_threads(void);
+
 #endif

@@ -29,7 +29,7 @@ import gc, json, weakref
 import numpy as np, cv2
 import viewcast as vc
 
-layout = vc.opencv_layout()
+layout = vc.config()["libraries"]["opencv"]["layout"]
 DEPTHS = "uint8 int8 uint16 int16 int32 float32 float64 float16 bool bfloat16 uint32 int64 uint64"
 dtypes, images = [], 0
 

@@ -27,7 +27,7 @@ def describe():
         "torch_cuda": getattr(getattr(found("torch"), "version", None), "cuda", None),
         "compiler": compiler(),
         "mode": "host" if vc.host_mode() else "CUDA",
-        "reason": vc.mode_reason(),
+        "reason": vc.config()["machine"]["reason"],
         "gpu": gpu_name(),
         "driver": driver_version(),
         "driver_cuda": driver_cuda(),

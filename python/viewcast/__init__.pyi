@@ -10,14 +10,17 @@ import torch
 from cv2.cuda import GpuMat
 from typing_extensions import Buffer, CapsuleType
 
+from viewcast.configuration import config as config
+from viewcast.configuration import show_config as show_config
 from viewcast.normalization import CLIP as CLIP
 from viewcast.normalization import IMAGENET as IMAGENET
 from viewcast.normalization import SYMMETRIC as SYMMETRIC
 from viewcast.normalization import UNIT as UNIT
 from viewcast.normalization import Normalization as Normalization
+from viewcast.settings import use_pool as use_pool
+from viewcast.settings import use_stream as use_stream
 from viewcast.streams import Stream as Stream
 from viewcast.streams import stream as stream
-from viewcast.streams import use_stream as use_stream
 
 __version__: str
 
@@ -370,33 +373,29 @@ def collect(*, force: bool = False) -> int:
     forgotten; the caller promises that no GpuMat looks at it any more.
     """
 
-def use_pool(name: Literal["torch", "cupy", "cuda"] | None, *, streams: Iterable[Any] = ()) -> None:
-    """Lets OpenCV take the memory of new GpuMats out of a caching pool.
-
-    None gives OpenCV its own allocator back. `streams` are the non-blocking
-    streams on which such GpuMats are used.
-    """
-
-def pool() -> Literal["torch", "cupy", "cuda"] | None:
-    """The pool that use_pool() set."""
+def get_pool() -> Literal["torch", "cupy", "cuda"] | None:
+    """The name of the pool that use_pool() set; None for OpenCV's own allocator."""
 
 def empty_gpumat(rows: int, cols: int, type: int, *, stream: Any = None) -> GpuMat:
     """A GpuMat from the pool in use (else "cuda"), in a stream's order."""
 
-def pool_trim() -> int:
+def trim_pool() -> int:
     """Gives memory that no GpuMat uses back; returns bytes."""
+
+def set_num_threads(n: SupportsIndex | None) -> None:
+    """Sets the number of threads that a transform of host memory uses at most.
+
+    None: one for each core that the process may run on.
+    """
+
+def get_num_threads() -> int:
+    """The number of threads that a transform of host memory uses at most."""
 
 def warmup(device: Any = None) -> None:
     """Makes what graph capture must find made: call it before the capture."""
 
 def host_mode() -> bool:
     """True where, for lack of a GPU, GpuMats are headers over host memory."""
-
-def mode_reason() -> str:
-    """Why host_mode() says what it says, in a line."""
-
-def opencv_layout() -> dict[str, Any]:
-    """What was verified of the OpenCV that is loaded."""
 
 def statistics() -> dict[str, int]:
     """Counters of lends, shares and exports, of their releases, and of pools."""

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from viewcast import _viewcast
@@ -31,21 +29,31 @@ class Stream:
 
     __slots__ = ("_device", "_handle", "_owner", "_views")
 
-    def __init__(self, owner: Any, device: Any) -> None:
+    _device: int
+    _handle: int
+    _owner: Any
+    _views: dict[str, Any]  # each library's object of it, made when it is first asked for
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        raise TypeError("a Stream is made by viewcast.stream(), of a stream or a handle")
+
+    @classmethod
+    def _around(cls, owner: Any, device: Any) -> Stream:
         handle = _viewcast._stream_handle(owner)
         if handle == _NO_ORDER:
             raise ValueError("-1 means 'no ordering' and is no stream")
-        self._owner = owner
-        self._handle = handle
+        made = object.__new__(cls)
+        made._owner = owner
+        made._handle = handle
         named = _viewcast._stream_device(device)
-        self._device = _device_of(owner) if named is None else named
-        self._views: dict[str, Any] = {}
+        made._device = _device_of(owner) if named is None else named
+        made._views = {}
+        return made
 
     @property
     def handle(self) -> int:
         """The driver's handle; 1 and 2 are the default streams."""
-        handle: int = self._handle
-        return handle
+        return self._handle
 
     @property
     def device(self) -> int:
@@ -178,33 +186,4 @@ def stream(source: Any = None, *, device: Any = None) -> Stream:
     if isinstance(source, Stream):
         _viewcast._stream_device(device)
         return source
-    return Stream(_LEGACY if source is None else source, device)
-
-
-@contextlib.contextmanager
-def use_stream(source: Any, *, device: Any = None) -> Iterator[Stream]:
-    """Make a stream current in torch and CuPy together, and viewcast's default.
-
-    Only libraries that are already imported are touched. OpenCV has no current
-    stream: pass ``s.cv2`` to its functions; conversions from and to a GpuMat take
-    this stream as OpenCV's inside the block. In host mode nothing is switched.
-    """
-    current = stream(source, device=device)
-    with contextlib.ExitStack() as stack:
-        if not _viewcast.host_mode():
-            _make_current(current, stack)
-        before = _viewcast._set_stream(current)
-        stack.callback(_viewcast._set_stream, before)
-        yield current
-
-
-def _make_current(current: Stream, stack: contextlib.ExitStack) -> None:
-    import sys
-
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        stack.enter_context(torch.cuda.stream(current.torch))
-    if "cupy" in sys.modules:
-        cupy: Any = sys.modules["cupy"]
-        stack.enter_context(cupy.cuda.Device(current.device))
-        stack.enter_context(current.cupy)
+    return Stream._around(_LEGACY if source is None else source, device)

@@ -13,6 +13,7 @@
 #include "free_threading.h"
 #include "holder.h"
 #include "imports.h"
+#include "internal.h"
 #include "owner.h"
 #include "pool.h"
 #include "savant.h"
@@ -80,7 +81,7 @@ static PyObject *statistics(PyObject *module, PyObject *unused) {
   return dict;
 }
 
-/* What the library was built with, for the doctor command. */
+/* What the library was built with, for config(). */
 static PyObject *build(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   return Py_BuildValue("{s:s, s:s}", "kernels", vc_transform_kernels(), "simd",
@@ -99,6 +100,23 @@ static PyObject *opencv_layout(PyObject *module, PyObject *unused) {
   return ext_opencv_describe();
 }
 
+static PyObject *set_num_threads(PyObject *module, PyObject *const *args, Py_ssize_t count,
+                                 PyObject *kwnames) {
+  (void)module;
+  static const ext_signature signature = {"set_num_threads", 1, {"n", NULL}};
+  PyObject *value;
+  int32_t threads = 0;
+  if (ext_arguments(&signature, args, count, kwnames, &value) < 0) return NULL;
+  if (value != Py_None && ext_argument_int(value, "n", 1, &threads) < 0) return NULL;
+  vc_transform_set_threads(threads);
+  Py_RETURN_NONE;
+}
+
+static PyObject *get_num_threads(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  return PyLong_FromLong(vc_transform_threads());
+}
+
 static PyMethodDef methods[] = {
     {"collect", (PyCFunction)(void (*)(void))collect, METH_FASTCALL | METH_KEYWORDS,
      "collect($module, /, *, force=False)\n--\n\n"
@@ -110,18 +128,26 @@ static PyMethodDef methods[] = {
     {"host_mode", host_mode, METH_NOARGS,
      "host_mode($module, /)\n--\n\n"
      "True where this process has no CUDA device and GpuMats lie over host memory."},
-    {"mode_reason", mode_reason, METH_NOARGS,
-     "mode_reason($module, /)\n--\n\nWhy host_mode() says what it says, in a line."},
+    EXT_METHOD(
+        set_num_threads,
+        "set_num_threads($module, /, n)\n--\n\n"
+        "Set the number of threads that a transform of host memory uses at most.\n\n"
+        "Small images use fewer. The number is the process's; it begins as VIEWCAST_THREADS\n"
+        "in the environment says.\n"
+        "n: 1 or more; None: one for each core that the process may run on."),
+    {"get_num_threads", get_num_threads, METH_NOARGS,
+     "get_num_threads($module, /)\n--\n\n"
+     "The number of threads that a transform of host memory uses at most."},
     {"statistics", statistics, METH_NOARGS,
      "statistics($module, /)\n--\n\n"
      "Counts of lends, shares, exports and their releases since the import, and of the\n"
      "blocks of memory pools (pool_hits, pool_misses), with how many there are now."},
-    {"_build", build, METH_NOARGS, "_build($module, /)\n--\n\nFor the doctor command."},
+    {"_build", build, METH_NOARGS, "How the library was built: kernels and SIMD code."},
     {"_paths", paths, METH_NOARGS,
      "How each library is read and made: None for one that was not used yet."},
-    {"opencv_layout", opencv_layout, METH_NOARGS,
-     "opencv_layout($module, /)\n--\n\n"
-     "What was verified of the loaded OpenCV, as a dict; ABIError if it does not fit."},
+    {"_mode_reason", mode_reason, METH_NOARGS, "Why host_mode() answers as it does."},
+    {"_opencv_layout", opencv_layout, METH_NOARGS,
+     "What was verified of the loaded OpenCV; ABIError where it does not fit."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -30,8 +30,15 @@ static struct {
 
 enum { POOLS = 3, DRIVER = 2, NONE = -1 };
 
-static int current = NONE; /* index of the pool in use */
-static void *replaced;     /* OpenCV's default allocator before ours; NULL: ours is not set */
+/* What use_pool() sets; also what it found, for the end of a `with` block. */
+typedef struct setting {
+  int index;         /* of the pool */
+  PyObject *streams; /* strong: a tuple of the streams that were named; NULL for none */
+  PyObject *handles; /* strong: theirs, as bytes of vc_stream */
+  void *replaced;    /* OpenCV's default allocator before ours; NULL: ours is not set */
+} setting;
+
+static setting current = {.index = NONE};
 
 static vc_pool *pool_at(int index) {
   if (pools[index].pool) return pools[index].pool;
@@ -40,23 +47,44 @@ static vc_pool *pool_at(int index) {
   return pools[index].pool;
 }
 
-/* --- no pool any more */
+/* --- the setting */
+
+static setting setting_copy(const setting *from) {
+  Py_XINCREF(from->streams);
+  Py_XINCREF(from->handles);
+  return *from;
+}
+
+/* The objects may run Python code as they end. */
+static void setting_clear(setting *which) {
+  Py_CLEAR(which->streams);
+  Py_CLEAR(which->handles);
+}
+
+static void set_pool(int index, PyObject *streams, PyObject *handles) {
+  setting before = current;
+  setting next = {index, streams, handles, before.replaced};
+  current = setting_copy(&next);
+  setting_clear(&before);
+}
 
 /* A default allocator that somebody else set meanwhile stays. */
 static int restore_default(void) {
   void *now = NULL;
-  if (!replaced) return 0;
+  if (!current.replaced) return 0;
   const ext_opencv *opencv = ext_opencv_load();
   if (!opencv || ext_default_allocator_read(opencv, &now) < 0) return -1;
-  if (now == vc_pool_allocator() && ext_default_allocator_set(opencv, replaced) < 0) return -1;
-  replaced = NULL;
+  if (now == vc_pool_allocator() && ext_default_allocator_set(opencv, current.replaced) < 0) {
+    return -1;
+  }
+  current.replaced = NULL;
   return 0;
 }
 
 static int stop_using(void) {
   if (restore_default() < 0) return -1;
   vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL); /* can't fail */
-  current = NONE;
+  set_pool(NONE, NULL, NULL);
   return 0;
 }
 
@@ -107,9 +135,9 @@ static int find_pool(PyObject *name, int *out) {
   return -1;
 }
 
-/* The streams that are named: handles in a new array, their objects in a tuple. */
-static int read_streams(PyObject *value, vc_stream **out, PyObject **objects) {
-  *out = NULL;
+/* Reads streams=: their objects as a tuple, their handles as bytes; new references. */
+static int read_streams(PyObject *value, PyObject **objects, PyObject **handles) {
+  *handles = NULL;
   *objects = value ? PySequence_Tuple(value) : PyTuple_New(0);
   if (!*objects) {
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
@@ -119,17 +147,17 @@ static int read_streams(PyObject *value, vc_stream **out, PyObject **objects) {
     return -1;
   }
   Py_ssize_t count = PyTuple_GET_SIZE(*objects);
-  *out = PyMem_New(vc_stream, count ? count : 1);
-  int result = *out ? 0 : -1;
-  if (!*out) PyErr_NoMemory();
+  *handles = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(vc_stream));
+  int result = *handles ? 0 : -1;
   for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
     ext_stream stream;
     result = ext_stream_read(PyTuple_GET_ITEM(*objects, i), "streams", &stream);
-    (*out)[i] = stream.given ? stream.handle : VC_STREAM_LEGACY;
+    vc_stream handle = stream.given ? stream.handle : VC_STREAM_LEGACY;
+    memcpy(PyBytes_AS_STRING(*handles) + i * (Py_ssize_t)sizeof handle, &handle, sizeof handle);
   }
   if (result < 0) {
-    PyMem_Free(*out);
     Py_CLEAR(*objects);
+    Py_CLEAR(*handles);
   }
   return result;
 }
@@ -145,6 +173,7 @@ static const ext_opencv *load_opencv(const char *function) {
   return NULL;
 }
 
+/* Makes OpenCV allocate by our allocator object. Where that fails, no pool is in use. */
 static int set_default(const ext_opencv *opencv) {
   void *before = NULL;
   if (ext_default_allocator_read(opencv, &before) < 0) return -1;
@@ -152,30 +181,31 @@ static int set_default(const ext_opencv *opencv) {
   /* OpenCV's, or one that the program set: it comes back with use_pool(None). */
   int result = ext_default_allocator_set(opencv, vc_pool_allocator());
   if (result == 0) {
-    replaced = before;
+    current.replaced = before;
     return 0;
   }
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   ext_default_allocator_set(opencv, before);
   vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL);
-  current = NONE;
+  set_pool(NONE, NULL, NULL);
   PyErr_Restore(type, value, traceback);
   return -1;
 }
 
-static int use(PyObject *module, int index, const vc_stream *streams, PyObject *objects) {
+static int use(PyObject *module, int index, PyObject *streams, PyObject *handles) {
   vc_error error;
   const ext_opencv *opencv = load_opencv("use_pool"); /* before our allocator is seen anywhere */
   vc_pool *pool = opencv && close_at_exit(module) == 0 ? pool_at(index) : NULL;
   if (!pool) return -1;
-  vc_owner owner = ext_own(objects);
+  vc_owner owner = ext_own(streams);
   vc_status status =
-      vc_pool_use(pool, &opencv->abi, streams, (size_t)PyTuple_GET_SIZE(objects), &owner, &error);
+      vc_pool_use(pool, &opencv->abi, (const vc_stream *)(const void *)PyBytes_AS_STRING(handles),
+                  (size_t)PyTuple_GET_SIZE(streams), &owner, &error);
   vc_owner_release(&owner);
   if (status != VC_OK) return ext_raise(&error);
   if (set_default(opencv) < 0) return -1;
-  current = index;
+  set_pool(index, streams, handles);
   return 0;
 }
 
@@ -189,32 +219,83 @@ static void import_for(int index) {
   PyErr_Clear();
 }
 
-static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t count,
-                          PyObject *kwnames) {
-  static const ext_signature signature = {"use_pool", 1, {"name", "streams", NULL}};
-  PyObject *values[EXT_MAX_PARAMETERS];
-  vc_stream *streams;
-  PyObject *objects;
-  int index, result;
-  if (ext_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
-  if (find_pool(values[0], &index) < 0) return NULL;
-  if (read_streams(values[1], &streams, &objects) < 0) return NULL;
+/* --- what was there before */
+
+#define BEFORE "viewcast.pool_setting" /* name of a capsule of a setting */
+
+/* True where new GpuMats of OpenCV come from our allocator object; false without an
+ * exception where OpenCV can't say. */
+static bool is_default_now(void) {
+  void *now = NULL;
+  const ext_opencv *opencv = ext_opencv_load();
+  bool known = opencv && ext_default_allocator_read(opencv, &now) == 0;
+  PyErr_Clear();
+  return known && now == vc_pool_allocator();
+}
+
+static void end_before(PyObject *capsule) {
+  setting *before = PyCapsule_GetPointer(capsule, BEFORE);
+  setting_clear(before);
+  PyMem_Free(before);
+}
+
+/* The setting of now as a capsule. A default allocator that somebody set after ours is
+ * noted by the lack of `replaced`. */
+static PyObject *keep_setting(void) {
+  setting *kept = PyMem_New(setting, 1);
+  if (!kept) return PyErr_NoMemory();
+  *kept = setting_copy(&current);
+  if (kept->index != NONE && !is_default_now()) kept->replaced = NULL;
+  PyObject *capsule = PyCapsule_New(kept, BEFORE, end_before);
+  if (capsule) return capsule;
+  setting_clear(kept);
+  PyMem_Free(kept);
+  return NULL;
+}
+
+/* Whose default allocator it was is put back, too: ours, or that of somebody else. */
+static int put_back(PyObject *module, const setting *before) {
+  if (before->index == NONE) return stop_using();
+  if (use(module, before->index, before->streams, before->handles) < 0) return -1;
+  return before->replaced ? 0 : restore_default();
+}
+
+/* _use_pool(name, streams) -> what was there, for _restore_pool(). */
+static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  PyObject *streams, *handles, *before;
+  int index, result = -1;
+  if (count != 2) return PyErr_Format(PyExc_TypeError, "_use_pool() takes 2 arguments");
+  if (find_pool(args[0], &index) < 0) return NULL;
+  if (read_streams(args[1], &streams, &handles) < 0) return NULL;
   import_for(index);
   ext_setting_begin();
-  result = index == NONE ? stop_using() : use(module, index, streams, objects);
+  before = keep_setting();
+  if (before) result = index == NONE ? stop_using() : use(module, index, streams, handles);
   ext_setting_end();
-  Py_DECREF(objects);
-  PyMem_Free(streams);
+  Py_DECREF(streams);
+  Py_DECREF(handles);
   ext_drain(); /* streams that are not named any more */
+  if (result < 0) Py_CLEAR(before);
+  return before;
+}
+
+static PyObject *restore_pool(PyObject *module, PyObject *capsule) {
+  const setting *before = PyCapsule_GetPointer(capsule, BEFORE);
+  int result;
+  if (!before) return NULL;
+  ext_setting_begin();
+  result = put_back(module, before);
+  ext_setting_end();
+  ext_drain();
   if (result < 0) return NULL;
   Py_RETURN_NONE;
 }
 
-static PyObject *pool(PyObject *module, PyObject *unused) {
+static PyObject *get_pool(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   int index;
   ext_setting_begin();
-  index = current;
+  index = current.index;
   ext_setting_end();
   if (index == NONE) Py_RETURN_NONE;
   return PyUnicode_FromString(pools[index].name);
@@ -225,7 +306,7 @@ static PyObject *pool(PyObject *module, PyObject *unused) {
 static vc_pool *pool_in_use(void) {
   vc_pool *found;
   ext_setting_begin();
-  found = pool_at(current == NONE ? DRIVER : current);
+  found = pool_at(current.index == NONE ? DRIVER : current.index);
   ext_setting_end();
   return found;
 }
@@ -274,7 +355,7 @@ static PyObject *empty_gpumat(PyObject *module, PyObject *const *args, Py_ssize_
   return mat;
 }
 
-static PyObject *pool_trim(PyObject *module, PyObject *unused) {
+static PyObject *trim_pool(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   size_t bytes;
   Py_BEGIN_ALLOW_THREADS bytes = vc_pool_trim(NULL);
@@ -283,23 +364,11 @@ static PyObject *pool_trim(PyObject *module, PyObject *unused) {
 }
 
 PyMethodDef ext_pool_methods[] = {
-    EXT_METHOD(
-        use_pool,
-        "use_pool($module, /, name, *, streams=())\n--\n\n"
-        "Let OpenCV take the memory of new GpuMats (every cv2.cuda result) out of a pool.\n\n"
-        "name: \"torch\" or \"cupy\", out of that library's caching pool; \"cuda\", out of\n"
-        "viewcast's own over the CUDA driver; None gives OpenCV its own allocator back.\n"
-        "GpuMats that are alive go back to where they came from. In host mode all\n"
-        "three take host memory.\n"
-        "streams: the non-blocking streams on which such GpuMats are used (torch's and\n"
-        "CuPy's side streams, cv2.cuda.Stream(1)). Memory is reused in the order of the\n"
-        "default stream, which blocking streams follow by themselves. Kept alive while\n"
-        "GpuMats made meanwhile are; an int handle is yours to keep as long.\n\n"
-        "Memory that no GpuMat uses stays in the pool: see pool_trim(). Where the pool\n"
-        "has none, OpenCV's own allocator is used. Keep GpuMats that a CUDA graph uses\n"
-        "as long as the graph. ABIError for an OpenCV built without CUDA."),
-    {"pool", pool, METH_NOARGS,
-     "pool($module, /)\n--\n\n"
+    {"_use_pool", (PyCFunction)(void (*)(void))use_pool, METH_FASTCALL,
+     "use_pool() without the end of a `with` block: returns what was there."},
+    {"_restore_pool", restore_pool, METH_O, "Puts back what _use_pool() returned."},
+    {"get_pool", get_pool, METH_NOARGS,
+     "get_pool($module, /)\n--\n\n"
      "The name of the pool that use_pool() set; None for OpenCV's own allocator."},
     EXT_METHOD(empty_gpumat,
                "empty_gpumat($module, /, rows, cols, type, *, stream=None)\n--\n\n"
@@ -311,8 +380,8 @@ PyMethodDef ext_pool_methods[] = {
                "the current one.\n\n"
                "MemoryError where the pool has no memory; ValueError for negative sizes and\n"
                "unknown types; ABIError for an OpenCV built without CUDA."),
-    {"pool_trim", pool_trim, METH_NOARGS,
-     "pool_trim($module, /)\n--\n\n"
+    {"trim_pool", trim_pool, METH_NOARGS,
+     "trim_pool($module, /)\n--\n\n"
      "Give memory that no GpuMat uses back to torch, CuPy and the driver; returns bytes.\n\n"
      "What torch and CuPy keep themselves is theirs to free (torch.cuda.empty_cache(),\n"
      "cupy.get_default_memory_pool().free_all_blocks())."},

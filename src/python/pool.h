@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* use_pool, pool, empty_gpumat and pool_trim. */
+/* use_pool, get_pool, empty_gpumat and trim_pool. */
 #ifndef VIEWCAST_PYTHON_POOL_H
 #define VIEWCAST_PYTHON_POOL_H
 

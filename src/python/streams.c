@@ -125,20 +125,52 @@ int ext_stream_read(PyObject *value, const char *argument, ext_stream *out) {
   return read_object(value, argument, out);
 }
 
-/* --- use_stream: the default of our own calls, a thread */
+/* --- use_stream: the default stream of our own calls, per thread */
 
-static _Thread_local ext_stream in_use; /* its object is strong */
+/* The thread's dictionary, which ends with the thread, holds the object: it is borrowed. */
+static _Thread_local ext_stream in_use;
 
 const ext_stream *ext_stream_in_use(void) { return in_use.given ? &in_use : NULL; }
 
-/* set_stream(stream or None) -> what was set before. */
+#define IN_USE "viewcast.stream_in_use" /* name of a capsule, and its key in the dictionary */
+
+/* The end of a capsule of hold_in_use(): with it its stream is no longer in use. A child of
+ * fork() ends the dictionaries of threads that it does not have, and leaves its own alone. */
+static void end_in_use(PyObject *capsule) {
+  PyObject *object = PyCapsule_GetContext(capsule);
+  bool own = PyCapsule_GetPointer(capsule, IN_USE) == &in_use;
+  if (own && in_use.object == object) in_use = (ext_stream){0};
+  Py_DECREF(object);
+}
+
+/* Keeps the object as long as the thread's Python state lasts, or until the next call, and
+ * drops the one before, which is then not in use any more. */
+static int hold_in_use(PyObject *object) {
+  PyObject *threads_own = PyThreadState_GetDict(); /* borrowed */
+  PyObject *capsule = threads_own ? PyCapsule_New(&in_use, IN_USE, NULL) : NULL;
+  if (!capsule) {
+    if (!PyErr_Occurred()) PyErr_NoMemory();
+    return -1;
+  }
+  PyCapsule_SetContext(capsule, Py_NewRef(object)); /* of a new capsule, these can't fail */
+  PyCapsule_SetDestructor(capsule, end_in_use);
+  int result = PyDict_SetItemString(threads_own, IN_USE, capsule);
+  Py_DECREF(capsule);
+  return result;
+}
+
+/* _set_stream(stream or None) -> what was set before. */
 static PyObject *set_stream(PyObject *module, PyObject *value) {
   (void)module;
   ext_stream next;
   if (ext_stream_read(value, "stream", &next) < 0) return NULL;
-  PyObject *before = in_use.object ? in_use.object : Py_NewRef(Py_None);
+  PyObject *before = Py_NewRef(in_use.given ? in_use.object : Py_None);
+  if (hold_in_use(value) < 0) {
+    Py_DECREF(before);
+    return NULL;
+  }
   in_use = next;
-  in_use.object = next.given ? Py_NewRef(value) : NULL;
+  in_use.object = next.given ? value : NULL;
   return before;
 }
 

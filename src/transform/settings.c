@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "internal.h"
 #include "transform/row.h"
 #include "transform/threads.h"
 
@@ -113,3 +114,5 @@ int32_t vc_settings_threads(int32_t asked) {
   int32_t set = atomic_load(&threads);
   return set > 0 ? set : vc_cpu_count();
 }
+
+int32_t vc_transform_threads(void) { return vc_settings_threads(0); }

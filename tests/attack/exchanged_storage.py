@@ -25,7 +25,7 @@ CONVERT = {
 }
 SHAPES = [(6, 8, 3), (5, 7), (12, 4, 2), (9, 9, 4), (3, 7, 5, 3), (40, 60, 3)]
 DTYPES = [torch.uint8, torch.float32, torch.int16]
-GONE_BY_ITSELF = vc.opencv_layout()["counting"] != "counts up only"
+GONE_BY_ITSELF = vc._viewcast._opencv_layout()["counting"] != "counts up only"
 
 
 class Memory(np.ndarray):

@@ -19,7 +19,7 @@ def missing() -> str | None:
     if not torch.cuda.is_available():
         return "torch sees no CUDA device"
     if viewcast.host_mode():
-        return viewcast.mode_reason()
+        return viewcast.config()["machine"]["reason"]
     return None
 
 
@@ -29,9 +29,10 @@ def opencv_has_cuda() -> bool:
 
 def pytest_report_header() -> list[str]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    layout = viewcast._viewcast._opencv_layout()
     return [
-        f"viewcast {viewcast.__version__}, {viewcast.mode_reason()}",
-        f"OpenCV {cv2.__version__} (CUDA: {opencv_has_cuda()}): {viewcast.opencv_layout()}",
+        f"viewcast {viewcast.__version__}, {viewcast.config()['machine']['reason']}",
+        f"OpenCV {cv2.__version__} (CUDA: {opencv_has_cuda()}): {layout}",
         f"torch {torch.__version__}, CuPy {cupy.__version__}, GPU: {gpu}",
     ]
 
@@ -54,7 +55,7 @@ def cuda_cv2():
 @pytest.fixture
 def frees():
     """An OpenCV whose lends end by themselves."""
-    counting = viewcast.opencv_layout()["counting"]
+    counting = viewcast._viewcast._opencv_layout()["counting"]
     if counting != FREES:
         pytest.skip(f"this OpenCV {counting}: its lends end in collect()")
 

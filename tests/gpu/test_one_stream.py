@@ -57,6 +57,48 @@ def test_use_stream_is_current_everywhere_and_our_default():
     assert int(copy.min()) == 9
 
 
+def current():
+    """torch's and CuPy's current device and streams, by handle."""
+    numbers = range(torch.cuda.device_count())
+    streams = [torch.cuda.current_stream(number).cuda_stream for number in numbers]
+    cupys = [cupy.cuda.get_current_stream(number).ptr for number in numbers]
+    return torch.cuda.current_device(), cupy.cuda.Device().id, streams, cupys
+
+
+def test_use_stream_acts_at_once_and_with_puts_back():
+    first, second = side_stream(), torch.cuda.Stream()
+    start = current()
+    setting = vc.use_stream(first)
+    assert torch.cuda.current_stream().cuda_stream == first.ptr
+    assert cupy.cuda.get_current_stream().ptr == first.ptr
+    before = current()
+    for _ in range(2):
+        with vc.use_stream(second) as one:
+            assert torch.cuda.current_stream() == second
+            assert cupy.cuda.get_current_stream().ptr == one.handle
+            with pytest.raises(RuntimeError), vc.use_stream(None):
+                assert torch.cuda.current_stream() == torch.cuda.default_stream()
+                raise RuntimeError
+            assert torch.cuda.current_stream() == second
+        assert current() == before
+    with setting:
+        assert current() == before
+    assert current() == start
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_use_stream_of_another_device_and_back():
+    start = current()
+    other = torch.cuda.Stream(device=1)
+    with vc.use_stream(other) as one:
+        assert torch.cuda.current_device() == cupy.cuda.Device().id == one.device == 1
+        assert cupy.cuda.get_current_stream().ptr == other.cuda_stream
+        with vc.use_stream(None, device=0):
+            assert torch.cuda.current_device() == cupy.cuda.Device().id == 0
+        cupy.cuda.Device(0).use()
+    assert current() == start
+
+
 def test_the_owner_is_kept():
     import gc
     import weakref

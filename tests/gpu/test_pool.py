@@ -28,7 +28,7 @@ def opencv_with_cuda(cuda_cv2):
     yield
     vc.use_pool(None)
     settle()
-    vc.pool_trim()
+    vc.trim_pool()
     assert vc.statistics()["pool_live"] == 0
 
 
@@ -57,7 +57,7 @@ def counters() -> dict[str, int]:
 def trimmed_free_memory() -> int:
     """Bytes free on the device once every pool has given back what it keeps."""
     settle()
-    vc.pool_trim()
+    vc.trim_pool()
     torch.cuda.empty_cache()
     cupy.get_default_memory_pool().free_all_blocks()
     torch.cuda.synchronize()
@@ -141,7 +141,7 @@ def test_memory_is_the_librarys(name):
     if name != "cuda":
         assert used() - before >= 1080 * 6144
     mat.release()
-    vc.pool_trim()
+    vc.trim_pool()
     assert used() == before
 
 
@@ -186,7 +186,7 @@ def test_gpumats_outlive_the_switch():
         vc.use_pool(name)
         mats.append(upload(array))
     vc.use_pool(None)
-    vc.pool_trim()
+    vc.trim_pool()
     for array, mat in zip(arrays, mats, strict=True):
         np.testing.assert_array_equal(mat.download(), array)
     assert vc.statistics()["pool_live"] == 6
@@ -222,7 +222,7 @@ def test_threads(name):
 def capped(request):
     """A pool whose library has no memory left to give."""
     vc.use_pool(request.param)
-    vc.pool_trim()
+    vc.trim_pool()
     if request.param == "torch":
         torch.cuda.empty_cache()
         torch.cuda.set_per_process_memory_fraction(1e-6)
@@ -413,7 +413,7 @@ def test_a_blocking_capture_is_not_broken(name):
         try:
             inside = cv2.cuda.GpuMat(64, 64, cv2.CV_8UC3)
             del inside, kept
-            vc.pool_trim()
+            vc.trim_pool()
             array += 1
         finally:
             graph = stream.end_capture()

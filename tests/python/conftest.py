@@ -10,6 +10,7 @@ import numpy
 import pytest
 
 import viewcast as vc
+from viewcast import _viewcast
 
 # A free-threaded Python may lack these; all else has them.
 HERE = pathlib.Path(__file__).parent
@@ -37,8 +38,9 @@ def pytest_report_header():
     mode = "host mode" if vc.host_mode() else "CUDA"
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     lines = [
-        f"viewcast {vc.__version__}, {mode} ({vc.mode_reason()}), GIL {'on' if gil else 'off'}",
-        f"OpenCV {cv2.__version__} from {cv2.__file__}: {vc.opencv_layout()}",
+        f"viewcast {vc.__version__}, {mode} ({_viewcast._mode_reason()}), "
+        f"GIL {'on' if gil else 'off'}",
+        f"OpenCV {cv2.__version__} from {cv2.__file__}: {_viewcast._opencv_layout()}",
     ]
     versions = [f"NumPy {numpy.__version__}"]
     for name in {"torch", "cupy"} - set(LACKING):
@@ -68,7 +70,7 @@ def host_mode_only():
 @pytest.fixture(scope="session")
 def counting():
     """What the loaded OpenCV does with its counter."""
-    return vc.opencv_layout()["counting"]
+    return _viewcast._opencv_layout()["counting"]
 
 
 @pytest.fixture

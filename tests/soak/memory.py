@@ -77,7 +77,7 @@ class Books:
         figures = {"host": resident()}
         if not self.gpu:
             return figures
-        vc.pool_trim()
+        vc.trim_pool()
         torch.cuda.empty_cache()
         cupy.get_default_memory_pool().free_all_blocks()
         figures["torch"] = torch.cuda.memory_allocated()

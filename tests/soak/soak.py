@@ -155,7 +155,7 @@ def versions():
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "viewcast": vc.__version__,
-        "mode": vc.mode_reason(),
+        "mode": vc.config()["machine"]["reason"],
         "OpenCV": cv2.__version__,
         "torch": torch.__version__,
         "CuPy": cupy.__version__,
@@ -182,7 +182,7 @@ def read_options():
 def main():
     options = read_options()
     if options.gpu and vc.host_mode():
-        sys.exit("soak: --gpu, and this process sees no GPU: " + vc.mode_reason())
+        sys.exit("soak: --gpu, and this process sees no GPU: " + vc.config()["machine"]["reason"])
     if not options.gpu and not vc.host_mode():
         sys.exit("soak: there is a GPU; use --gpu, or run with CUDA_VISIBLE_DEVICES= (empty)")
     report = {"outcome": "FAILED", "versions": versions(), "conversions": 0, "rounds": []}

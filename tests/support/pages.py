@@ -147,11 +147,11 @@ def check_output(page: pathlib.Path, block: Block, printed: str) -> None:
 
 def run_or_skip(page: pathlib.Path) -> None:
     """Runs a page as a test, and puts the pool back that was in use."""
-    before = vc.pool()
+    before = vc.get_pool()
     try:
         ran, lacking = run(page)
     finally:
-        if vc.pool() != before:
+        if vc.get_pool() != before:
             vc.use_pool(before)
     if not ran:
         pytest.skip(f"its blocks need: {', '.join(sorted(set(lacking)))}")

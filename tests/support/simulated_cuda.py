@@ -140,7 +140,7 @@ def status_of(body):
 
 def run(body):
     if not body.__name__.startswith("test_bare"):
-        vc.opencv_layout()
+        vc._viewcast._opencv_layout()
         vc.warmup()
         sim.work()
     body()

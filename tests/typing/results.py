@@ -2,7 +2,7 @@
 """What a type checker must know of viewcast's results: `make lint` runs mypy --strict
 over this file, and nothing runs the file."""
 
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import cv2
 import numpy
@@ -33,7 +33,16 @@ with vc.use_stream(vc.stream(torch.cuda.current_stream())) as stream:
     assert_type(stream.cv2, cv2.cuda.Stream)
 
 vc.warmup(0)
+vc.use_stream(stream, device="cuda:0")
 vc.use_pool("torch", streams=[stream])
+with vc.use_pool("cuda"):
+    assert_type(vc.get_pool(), Literal["torch", "cupy", "cuda"] | None)
+vc.set_num_threads(2)
+vc.set_num_threads(None)
+assert_type(vc.get_num_threads(), int)
+assert_type(vc.trim_pool(), int)
+assert_type(vc.config(), dict[str, Any])
+vc.show_config()
 assert_type(vc.collect(force=True), int)
 assert_type(vc.host_mode(), bool)
 assert_type(vc.statistics(), dict[str, int])

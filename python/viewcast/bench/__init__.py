@@ -43,7 +43,7 @@ def run(options):
     try:
         if options.json:
             check_output(options.json)
-        machine = versions() | {"mode": vc.mode_reason()}
+        machine = versions() | {"mode": vc.config()["machine"]["reason"]}
         print_wrapped(", ".join(f"{name} {machine[name] or 'missing'}" for name in versions()))
         print_wrapped(machine["mode"])
         print(f"ns a call, the fastest and the median of {options.rounds} rounds\n", flush=True)

@@ -2,14 +2,10 @@
 """`python -m viewcast doctor`: what is here, what works, and what to install for more."""
 
 import json
-import os
-import platform
-import sys
 
-import viewcast as vc
-from viewcast import _viewcast
+from viewcast import _viewcast, config
 
-from . import advice, conversions, libraries, machine, show
+from . import advice, conversions, show
 
 
 def add_command(commands):
@@ -37,23 +33,7 @@ def run(options):
 
 def everything():
     """All that doctor knows, as plain values."""
-    build = _viewcast._build()
-    report = {
-        "viewcast": {
-            "version": vc.__version__,
-            "folder": os.path.dirname(vc.__file__),
-            "python": platform.python_version(),
-            "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
-            "system": f"{platform.system()} {platform.machine()}",
-            "kernels": build["kernels"].split(),
-            "simd": build["simd"],
-            "environment": {
-                name: value for name, value in os.environ.items() if name.startswith("VIEWCAST_")
-            },
-        },
-        "machine": machine.describe(),
-        "libraries": libraries.describe(),
-    }
+    report = config()
     report["conversions"] = conversions.describe(report["machine"], report["libraries"])
     report["paths"] = _viewcast._paths()  # known once each was taken
     report["slow"] = report["paths"].pop("slow")

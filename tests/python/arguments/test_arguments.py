@@ -42,6 +42,7 @@ CALLS = {
     "warmup": (vc.warmup, ()),
     "empty_gpumat": (vc.empty_gpumat, (4, 6, 0)),
     "collect": (vc.collect, ()),
+    "set_num_threads": (vc.set_num_threads, ()),
 }
 
 
@@ -190,6 +191,11 @@ WRONG = {
         *[(value, ValueError, "is {value}, needs at most 2147483647") for value in (2**31, 2**40)],
     ],
     **dict.fromkeys(("rows", "cols", "type"), SIZE),
+    "n": [
+        *[(value, TypeError, "is a {type}, needs an int") for value in (True, np.True_, 4.0, "4")],
+        *[(value, ValueError, "is {value}, needs 1 or more") for value in (0, -1, -(2**70))],
+        *[(value, ValueError, "is {value}, needs at most 2147483647") for value in (2**31, 2**70)],
+    ],
     "normalize": [
         *[(value, TypeError, "is a {type}, needs a viewcast.Norm") for value in (1, True, (1, 2))],
         (vc.Normalization, TypeError, "is a type, needs a viewcast.Norm"),
@@ -283,7 +289,7 @@ def test_wrong_streams_of_a_pool():
     for value in (True, 1.5, object()):
         with pytest.raises(TypeError, match=f"streams is a {type(value).__name__}, needs a seq"):
             vc.use_pool(None, streams=value)
-    assert vc.pool() is None
+    assert vc.get_pool() is None
 
 
 def test_every_argument_is_in_the_table():

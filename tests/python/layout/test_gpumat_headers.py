@@ -14,7 +14,7 @@ from loaded_opencv import COUNTS, COUNTS_UP, FREES, standin_lacks
 
 import viewcast as vc
 
-COUNTING = vc.opencv_layout()["counting"]
+COUNTING = vc._viewcast._opencv_layout()["counting"]
 frees = pytest.mark.skipif(
     COUNTING != FREES, reason="this OpenCV is built without CUDA and never frees"
 )

@@ -28,7 +28,7 @@ import viewcast as vc
 
 pytestmark = pytest.mark.slow_paths
 
-CHANNELS_MAX = vc.opencv_layout()["channels_max"]
+CHANNELS_MAX = vc._viewcast._opencv_layout()["channels_max"]
 INT_MAX = 2**31 - 1
 
 as_strided = np.lib.stride_tricks.as_strided

@@ -73,7 +73,8 @@ for _ in range(2):
     except vc.ABIError as error:
         print(error)
     else:
-        print(vc.opencv_layout()["counting"], mat.channels(), mat.cudaPtr() == array.ctypes.data)
+        layout = vc._viewcast._opencv_layout()
+        print(layout["counting"], mat.channels(), mat.cudaPtr() == array.ctypes.data)
         assert vc.as_numpy(mat).ctypes.data == array.ctypes.data
         # Its pointer is no std::shared_ptr of libstdc++: no object is made in its place.
         assert _viewcast._paths()["GpuMat made"] == "by its class"

@@ -415,9 +415,9 @@ def test_pools_change_while_others_allocate(counting):
         for turn in range(TURNS):
             if index == 0:
                 vc.use_pool("cuda" if turn % 2 else None)
-                assert vc.pool() in ("cuda", None)
+                assert vc.get_pool() in ("cuda", None)
             elif index == 1:
-                vc.pool_trim()
+                vc.trim_pool()
             else:
                 mats = [cv2.cuda.GpuMat(8, 9, cv2.CV_8UC3), vc.empty_gpumat(8, 9, cv2.CV_8UC3)]
                 for mat in mats:

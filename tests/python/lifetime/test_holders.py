@@ -61,7 +61,7 @@ class Holders(RuleBasedStateMachine):
         gc.collect()
         vc.collect(force=True)
         self.before = vc.statistics()
-        self.counts_up = vc.opencv_layout()["counting"] == COUNTS_UP
+        self.counts_up = vc._viewcast._opencv_layout()["counting"] == COUNTS_UP
         self.nodes = []
         self.objects = {}  # number -> (library, object, node)
         self.numbers = itertools.count()

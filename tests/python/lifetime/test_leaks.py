@@ -56,7 +56,7 @@ def make_calls():
     yield "buffer", lambda: bytes(memoryview(view).cast("B"))
     yield "attributes", lambda: (repr(view), view.shape, view.strides, view.device, view.nbytes)
     yield "statistics", vc.statistics
-    yield "layout", vc.opencv_layout
+    yield "layout", vc._viewcast._opencv_layout
     yield "planar", refused(vc.LayoutError, lambda: vc.as_gpumat(wide))
     yield "strides", refused(vc.LayoutError, lambda: vc.as_gpumat(array[:, ::2]))
     yield "channels", refused(vc.LayoutError, lambda: vc.as_gpumat(wide, from_layout="HWC"))

@@ -26,7 +26,7 @@ import viewcast as vc
 
 pytestmark = pytest.mark.slow_paths
 
-COUNTING = vc.opencv_layout()["counting"]
+COUNTING = vc._viewcast._opencv_layout()["counting"]
 SOURCES = ["torch", "cupy", "numpy", "view"]  # what can own memory without a GPU
 TARGETS = SOURCES
 

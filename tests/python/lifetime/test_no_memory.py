@@ -95,7 +95,7 @@ operations = {
     "no image": no_image,
     "pitch": lambda: vc.from_pointer(address, (7, 5, 3), "uint8", pitch=15),
     "statistics": vc.statistics,
-    "layout": vc.opencv_layout,
+    "layout": vc._viewcast._opencv_layout,
     "refusal": refused,
     "stream": lambda: vc.as_gpumat(array, stream=1, producer_stream=2),
     "copy": lambda: vc.as_numpy(array, copy=True),

@@ -145,7 +145,7 @@ def test_a_view_stays_as_it_was(view, exchange, dtype, ledger):
     assert alive() is not None
     assert [pixels(library, image) for library, image in seen] == [before]
     del seen
-    counted = ledger(force=vc.opencv_layout()["counting"] == COUNTS_UP)
+    counted = ledger(force=vc._viewcast._opencv_layout()["counting"] == COUNTS_UP)
     assert alive() is None
     for name in ("lends", "exports"):
         assert counted.get(name) == counted.get(f"{name}_released")

@@ -60,7 +60,7 @@ def test_it_is_right_about_this_machine(here):
     assert here["viewcast"]["version"] == vc.__version__
     assert here["viewcast"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert here["machine"]["mode"] == "host"
-    assert here["machine"]["reason"] == vc.mode_reason()
+    assert here["machine"]["reason"] == vc._viewcast._mode_reason()
     assert here["machine"]["gpus"] == []
 
 
@@ -74,7 +74,7 @@ def test_it_is_right_about_this_opencv(here):
     opencv = here["libraries"]["opencv"]
     assert opencv["version"] == cv2.__version__
     assert (opencv["has_cuda"], opencv["devices"]) == (HAS_CUDA, 0)
-    assert opencv["layout"] == vc.opencv_layout()
+    assert opencv["layout"] == vc._viewcast._opencv_layout()
     assert opencv["problem"] is None
 
 
@@ -101,7 +101,7 @@ def test_the_ways_that_are_taken_are_told(here):
 
 
 def test_why_a_slower_way_is_taken_is_told(here):
-    counts_up = vc.opencv_layout()["counting"] == COUNTS_UP
+    counts_up = vc._viewcast._opencv_layout()["counting"] == COUNTS_UP
     assert here["reasons"] == (
         {"GpuMat made": "this OpenCV never counts down"} if counts_up else {}
     )
@@ -113,7 +113,7 @@ def test_why_a_slower_way_is_taken_is_told(here):
 
 
 def test_an_opencv_that_never_counts_down_is_mentioned(here):
-    counts_up = vc.opencv_layout()["counting"] == COUNTS_UP
+    counts_up = vc._viewcast._opencv_layout()["counting"] == COUNTS_UP
     assert any("never counts down" in item["what"] for item in here["advice"]) is counts_up
 
 

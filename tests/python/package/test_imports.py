@@ -250,7 +250,7 @@ def test_host_memory_needs_no_host_mode_where_no_gpumat_is_made(call):
 
 def test_host_mode_and_its_reason():
     assert python("import viewcast as vc; print(vc.host_mode())") == ["True"]
-    reason = python("import viewcast as vc; print(vc.mode_reason())")[0]
+    reason = python("import viewcast as vc; print(vc._viewcast._mode_reason())")[0]
     assert reason.startswith("host mode: ")
 
 
@@ -341,7 +341,7 @@ def test_nothing_is_written_to_what_is_not_verified():
     before = memory()
     for _ in range(3):
         try:
-            vc.opencv_layout()
+            vc._viewcast._opencv_layout()
         except vc.ABIError:
             print("refused")
     print(memory() == before)
@@ -351,6 +351,6 @@ def test_nothing_is_written_to_what_is_not_verified():
 
 
 def test_the_loaded_opencv_is_verified_and_told():
-    layout = vc.opencv_layout()
+    layout = vc._viewcast._opencv_layout()
     assert set(layout) >= {"channel_shift", "channels_max", "counting", "has_allocator"}
     assert layout["channels_max"] == 1 << (12 - layout["channel_shift"])

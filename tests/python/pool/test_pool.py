@@ -3,7 +3,6 @@
 pool is host memory: what is tested is who allocates and frees, and when."""
 
 import contextlib
-import ctypes
 import gc
 import os
 import re
@@ -15,6 +14,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from default_allocator import default_allocator, set_default_allocator
 from gpumat_header import count, header
 from loaded_opencv import FREES
 from threads import at_once
@@ -35,17 +35,13 @@ def opencv_with_cuda(counting, request):
     vc.use_pool(None)
     gc.collect()
     vc.collect()
-    vc.pool_trim()
+    vc.trim_pool()
     assert vc.statistics()["pool_live"] == vc.statistics()["pool_blocks"] == 0
 
 
 @pytest.fixture(params=NAMES)
 def name(request):
     return request.param
-
-
-def default_allocator():
-    return header(cv2.cuda.GpuMat()).allocator
 
 
 def change(call):
@@ -113,8 +109,8 @@ def test_blocks_are_reused(name):
 
     assert change(thousand) == {"pool_misses": 1, "pool_hits": 999, "pool_blocks": 1}
     vc.use_pool(None)
-    assert vc.pool_trim() >= 6144 * 1080
-    assert vc.pool_trim() == 0
+    assert vc.trim_pool() >= 6144 * 1080
+    assert vc.trim_pool() == 0
 
 
 def test_views_keep_the_block(name):
@@ -169,13 +165,13 @@ def test_a_lent_gpumat_creates_from_the_pool(name):
 
 def test_none_gives_opencv_its_own_back(name):
     before = default_allocator()
-    assert vc.pool() is None
+    assert vc.get_pool() is None
     vc.use_pool(name)
-    assert vc.pool() == name
+    assert vc.get_pool() == name
     assert default_allocator() != before
     vc.use_pool(name)
     vc.use_pool(None)
-    assert vc.pool() is None
+    assert vc.get_pool() is None
     assert default_allocator() == before
     vc.use_pool(None)
     assert default_allocator() == before
@@ -213,10 +209,7 @@ def test_a_hundred_switches_leave_nothing():
 def test_a_default_that_somebody_else_set_stays():
     own = default_allocator()
     vc.use_pool("cuda")
-    # As another library would: an allocator object of its own, here OpenCV's.
-    theirs = cv2.cuda.GpuMat.Allocator.__new__(cv2.cuda.GpuMat.Allocator)
-    ctypes.c_void_p.from_address(id(theirs) + object.__basicsize__).value = own
-    cv2.cuda.GpuMat.setDefaultAllocator(theirs)
+    set_default_allocator(own)
     vc.use_pool(None)
     assert default_allocator() == own
     vc.use_pool("cuda")
@@ -235,7 +228,7 @@ own = allocator()
 vc.use_pool("cuda")
 kept = cv2.cuda.GpuMat(4, 4, 0)
 vc.use_pool(None)
-assert vc.opencv_layout()["has_allocator"]
+assert vc._viewcast._opencv_layout()["has_allocator"]
 mat = cv2.cuda.GpuMat()
 assert allocator() == own
 vc.as_numpy(kept)[:] = 1  # ours is known as ours, not as OpenCV's or another's
@@ -250,7 +243,7 @@ def test_empty_gpumat_changes_no_default():
     before = default_allocator()
     mat = vc.empty_gpumat(48, 64, cv2.CV_8UC3)
     assert (mat.size(), mat.type(), mat.step) == ((64, 48), cv2.CV_8UC3, 512)
-    assert default_allocator() == before and vc.pool() is None
+    assert default_allocator() == before and vc.get_pool() is None
     vc.as_numpy(mat)[:] = 3
     assert count(mat) == 1
     assert vc.statistics()["pool_live"] == 1
@@ -322,14 +315,14 @@ def test_empty_gpumat_refuses_what_is_no_stream():
 def test_unknown_pools_are_refused(wrong):
     with pytest.raises(ValueError, match='needs "torch", "cupy", "cuda" or None'):
         vc.use_pool(wrong)
-    assert vc.pool() is None
+    assert vc.get_pool() is None
 
 
 @pytest.mark.parametrize("wrong", [1, object()])
 def test_streams_need_a_sequence(wrong):
     with pytest.raises(TypeError, match="needs a sequence of streams"):
         vc.use_pool("cuda", streams=wrong)
-    assert vc.pool() is None
+    assert vc.get_pool() is None
 
 
 def test_streams_are_read():
@@ -339,7 +332,7 @@ def test_streams_are_read():
         vc.use_pool("torch", streams=["x"])
     with pytest.raises(ValueError, match="streams is -2"):
         vc.use_pool("torch", streams=[-2])
-    assert vc.pool() == "cuda"
+    assert vc.get_pool() == "cuda"
 
 
 def test_an_error_of_an_iterator_passes():
@@ -354,12 +347,12 @@ def test_an_error_of_an_iterator_passes():
 def test_opencv_without_cuda(counting):
     if counting == FREES:
         pytest.skip("this OpenCV is built with CUDA")
-    assert vc.pool() is None
+    assert vc.get_pool() is None
     vc.use_pool(None)
     for call in (lambda: vc.use_pool("torch"), lambda: vc.empty_gpumat(4, 4, 0)):
         with pytest.raises(vc.ABIError, match="built with CUDA"):
             call()
-    assert vc.pool() is None and vc.pool_trim() == 0
+    assert vc.get_pool() is None and vc.trim_pool() == 0
 
 
 # -------------------------------------------------------------- threads, fork, exit
@@ -380,7 +373,7 @@ def test_many_threads(name):
             mats[index] = cv2.cuda.GpuMat(rows, cols, cv2.CV_8UC3)
             vc.as_numpy(mats[index])[:] = value
             if random.integers(50) == 0:
-                vc.pool_trim()
+                vc.trim_pool()
 
     at_once(work, 6)
     assert not wrong
@@ -407,7 +400,7 @@ def test_threads_that_all_set_the_pool(slowly):
     def work(index):
         for round in range(100):
             vc.use_pool(names[(index + round) % len(names)])
-            assert vc.pool() in names
+            assert vc.get_pool() in names
 
     at_once(work, 8)
     for name in NAMES:  # and what the last of them left is whole
@@ -424,7 +417,7 @@ def test_threads_that_set_the_pool_and_allocate(slowly):
         for round in range(100):
             if index % 2:
                 vc.use_pool(names[(index + round) % 4])
-            mat = cv2.cuda.GpuMat(8, 8, cv2.CV_8UC1) if vc.pool() else vc.empty_gpumat(8, 8, 0)
+            mat = cv2.cuda.GpuMat(8, 8, cv2.CV_8UC1) if vc.get_pool() else vc.empty_gpumat(8, 8, 0)
             if not mat.empty():  # OpenCV's own allocator has no GPU here
                 vc.as_numpy(mat)[:] = index
                 assert (vc.as_numpy(mat) == index).all()
@@ -444,11 +437,11 @@ def test_a_pool_is_set_while_streams_are_read():
 
     def streams():
         vc.use_pool("cupy")
-        assert vc.pool() == "cupy"
+        assert vc.get_pool() == "cupy"
         yield 1
 
     vc.use_pool("torch", streams=streams())
-    assert vc.pool() == "torch"
+    assert vc.get_pool() == "torch"
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -467,7 +460,7 @@ def test_a_child_of_fork_while_a_thread_sets_the_pool(slowly):
             child = os.fork()
             if child == 0:
                 vc.use_pool("cuda")  # a lock that nobody would give back would stop here
-                os._exit(vc.pool() != "cuda")
+                os._exit(vc.get_pool() != "cuda")
             assert os.waitpid(child, 0)[1] == 0
     finally:
         done.append(True)
@@ -483,7 +476,7 @@ def test_a_child_of_fork(name):
         vc.as_numpy(mat)[:] = 1
         cv2.cuda.GpuMat(9, 9, cv2.CV_8UC1)
         vc.use_pool(None)
-        os._exit(vc.pool_trim() == 0)
+        os._exit(vc.trim_pool() == 0)
     assert os.waitpid(child, 0)[1] == 0
 
 

@@ -160,7 +160,7 @@ def test_misaligned_images_are_refused(convert, make, keyword):
 
 @each_to
 def test_too_many_channels_are_refused(convert, make, keyword):
-    limit = vc.opencv_layout()["channels_max"]
+    limit = vc._viewcast._opencv_layout()["channels_max"]
     assert convert(make(Image((2, 3, limit)))).channels() == limit
     with pytest.raises(vc.LayoutError, match=f"needs 1 to {limit}"):
         convert(make(Image((2, 3, limit + 1))))
@@ -175,7 +175,9 @@ def test_complex_is_a_dtype_error(convert, make, keyword):
     assert str(caught.value).startswith(f"{TYPES}{list(NUMPY_TO_OPENCV_TYPE_MAP)}. ")
 
 
-@pytest.mark.skipif(vc.opencv_layout()["channel_shift"] == 5, reason="OpenCV 5 has this depth")
+@pytest.mark.skipif(
+    vc._viewcast._opencv_layout()["channel_shift"] == 5, reason="OpenCV 5 has this depth"
+)
 @each_to
 def test_a_depth_that_opencv_lacks_is_a_dtype_error(convert, make, keyword):
     with pytest.raises(SavantDTypeError, match="has no depth for dtype") as caught:

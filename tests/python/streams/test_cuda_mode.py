@@ -34,13 +34,13 @@ pytestmark = pytest.mark.any_opencv
 @simulated(devices=2)
 def test_bare_cuda_mode():
     assert not vc.host_mode()
-    assert vc.mode_reason() == "CUDA: the driver lists 2 devices"
+    assert vc._viewcast._mode_reason() == "CUDA: the driver lists 2 devices"
 
 
 @simulated(devices=0)
 def test_bare_no_devices():
     assert vc.host_mode()
-    assert vc.mode_reason() == "host mode: the driver lists 0 devices"
+    assert vc._viewcast._mode_reason() == "host mode: the driver lists 0 devices"
     vc.warmup()
     mat = vc.as_gpumat(numpy.zeros((4, 6, 3), "uint8"), stream=77, producer_stream=78)
     assert mat.size() == (6, 4)

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 
 import viewcast as vc
+from viewcast import _viewcast
 
 from ..terminal import load
 
@@ -33,7 +34,7 @@ def opencv(cv2):
     found["has_cuda"] = "NVIDIA CUDA" in cv2.getBuildInformation()
     found["devices"] = max(cv2.cuda.getCudaEnabledDeviceCount(), 0)
     try:
-        found["layout"] = vc.opencv_layout()
+        found["layout"] = _viewcast._opencv_layout()
     except vc.ViewError as error:
         found["problem"] = str(error)
     return found

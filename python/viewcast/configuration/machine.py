@@ -4,6 +4,7 @@
 import ctypes
 
 import viewcast as vc
+from viewcast import _viewcast
 
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
@@ -11,7 +12,7 @@ MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 def describe():
     """The mode with its reason, and what the driver says."""
     try:
-        mode, reason = ("host" if vc.host_mode() else "CUDA"), vc.mode_reason()
+        mode, reason = ("host" if vc.host_mode() else "CUDA"), _viewcast._mode_reason()
     except vc.ViewError as error:
         mode, reason = "none", str(error)
     return {"mode": mode, "reason": reason, **(driver() if mode == "CUDA" else NO_DRIVER)}
