@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import itertools
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,8 +22,7 @@ BALLS = ((4, 0.0, (250, 70, 50)), (6, 2.1, (255, 200, 40)), (8, 3.6, (250, 250, 
 
 def read_frames(video: str | BinaryIO, count: int) -> Iterator[ndarray[Any, Any]]:
     """The first `count` frames as (H, W, 3), RGB. OSError for what is no video."""
-    import av
-
+    av: Any = importlib.import_module("av")
     try:
         with av.open(video) as container:
             if not container.streams.video:
@@ -35,8 +35,7 @@ def read_frames(video: str | BinaryIO, count: int) -> Iterator[ndarray[Any, Any]
 
 def sample_clip(count: int = FRAMES) -> io.BytesIO:
     """An MP4 file of 1280 x 720: up to five seconds of balls above hills that pass by."""
-    import av
-
+    av: Any = importlib.import_module("av")
     file = io.BytesIO()
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     with av.open(file, "w", format="mp4") as container:

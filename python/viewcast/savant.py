@@ -176,7 +176,7 @@ def _import(path: str) -> types.ModuleType | None:
 
 def _place(path: str, package: types.ModuleType) -> types.ModuleType:
     module = types.ModuleType(path, "Provided by viewcast.savant.patch().")
-    module.__getattr__ = library_getter(path)  # type: ignore[method-assign]
+    module.__getattr__ = library_getter(path)  # type: ignore[assignment, method-assign]
     sys.modules[path] = module
     setattr(package, path.rpartition(".")[2], module)
     _placed.append(path)
