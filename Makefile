@@ -20,7 +20,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 MESON := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m mesonbuild.mesonmain
 
 SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
-  tools/find_dlpack.py tools/find_nvcc.py tools/embed_kernels.py tools/build_backend.py \
+  tools/find_dlpack.py tools/find_nvrtc.py tools/compile_kernels.py tools/embed_kernels.py \
+  tools/build_backend.py \
   drop-in/pyproject.toml \
   $(shell find cmake include src python drop-in/savant -type f ! -name '*.pyc')
 
@@ -62,9 +63,9 @@ demo: $(VENV)/package.stamp
 test: $(VENV)/package.stamp
 	$(BIN)/python tools/ci.py test $(PYTEST_ARGS)
 
-# Kernels of a GPU are tested as compiled for the host.
+# Kernels of a GPU are tested as compiled for the host, and their images are looked into.
 test-c: $(VENV)/tools.stamp
-	@[ -f build/c/build.ninja ] || $(MESON) setup build/c -Dpython=disabled -Dcuda=disabled \
+	@[ -f build/c/build.ninja ] || $(MESON) setup build/c -Dpython=disabled -Dcuda=enabled \
 	  -Dwerror=true
 	$(MESON) test -C build/c --print-errorlogs
 
@@ -165,8 +166,10 @@ $(VENV)/wanted: FORCE | $(BIN)/python
 
 $(VENV)/tools.stamp: tools/requirements.txt tools/build_backend.py pyproject.toml $(VENV)/wanted
 	@echo 'Installing tools, torch, CuPy and OpenCV into $(VENV) ...'
-	$(BIN)/python tools/build_backend.py >$(VENV)/build-requires.txt
+	$(BIN)/python tools/build_backend.py package >$(VENV)/build-requires.txt
 	$(PIP) -r $(VENV)/build-requires.txt -r tools/requirements.txt $(TORCH) $(CUPY)
+	$(BIN)/python tools/build_backend.py kernels >$(VENV)/kernel-requires.txt
+	$(PIP) --quiet --no-deps --upgrade --target $(VENV)/nvrtc -r $(VENV)/kernel-requires.txt
 	@touch $@
 
 $(VENV)/package.stamp: $(SOURCES) $(VENV)/tools.stamp

@@ -296,22 +296,24 @@ def measure_calls(rounds, calls=1000):
 # ----------------------------------------------------------------------- report
 
 
-def possible_ways(case):
-    """(name, function); the function is None where a library lacks."""
+def possible_ways(case, alone):
+    """(name, function); the function is None where a library is not here."""
     yield "viewcast", case.viewcast
+    if alone:
+        return
     try:
         yield from case.ways()
     except ImportError as error:
         yield f"not here: {error}", None
 
 
-def measure(case, size, copied, rounds):
+def measure(case, size, copied, rounds, alone):
     shape = SIZES[size]
     moved = case.bytes_moved(*shape)
     count = max(2, min(32, math.ceil(ROTATED / moved)))
     sets = [case.buffers(*shape) for _ in range(count)]
     reference = None
-    for name, call in possible_ways(case):
+    for name, call in possible_ways(case, alone):
         row = {"case": case.name, "size": size, "way": name, "bytes": moved}
         try:
             if call is None:
@@ -351,6 +353,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--only", default="", help="cases that contain this")
+    parser.add_argument("--alone", action="store_true", help="viewcast, and no other way")
     parser.add_argument("--size", choices=SIZES, action="append")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
@@ -367,7 +370,7 @@ def main():
         if options.only not in case.name:
             continue
         for size in options.size or SIZES:
-            for row in measure(case, size, copied, options.rounds):
+            for row in measure(case, size, copied, options.rounds, options.alone):
                 rows.append(row)
                 show(row)
     calls = measure_calls(max(5, options.rounds // 3))

@@ -53,4 +53,12 @@ const char *vc_advice_text(vc_advice which);
  * what vc_transform_set_threads set, else one for each core. */
 int32_t vc_transform_threads(void);
 
+/* The version of the NVRTC that compiled the GPU kernels, "12.9.86"; "" where the library was
+ * built without. Static text. */
+const char *vc_transform_compiler(void);
+
+/* The image of the kernels that a CUDA device runs: "sm_90" for machine code, "compute_90" for
+ * PTX, which the driver compiles. "" where it runs none, and in host mode. Static text. */
+const char *vc_transform_image(int32_t device);
+
 #endif

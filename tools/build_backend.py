@@ -1,27 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""meson-python, and NVIDIA's compiler from PyPI where the machine has none.
+"""meson-python, and NVIDIA's compiler of GPU kernels from PyPI.
 
-The GPU kernels need nvcc, which is a build requirement only if none is installed
-and kernels were not turned off: pip install -Csetup-args=-Dcuda=disabled ...
-nvcc needs gcc's C++. Where there is only C, and nothing was said of kernels, they are
-left out; `viewcast doctor` says so then.
-Run as a program, prints all build requirements, for `pip install -r`.
+The kernels need NVRTC, one shared library, which is a build requirement unless another
+was named (-Csetup-args=-Dnvrtc=FILE) or kernels were turned off (-Dcuda=disabled).
+Run as a program, prints build requirements, for `pip install -r`: those of the package
+(package), those of the kernels (kernels), or all.
 """
 
 import pathlib
 import platform
 import sys
-import tomllib
 
-import find_nvcc
-
-# All of one release: nvcc's own requirements are not pinned, and parts of
-# different releases don't work together. Binaries of CUDA 13.0 run on driver 580
-# and later.
-COMPILER = [
-    f"{name}==13.0.88"
-    for name in ("nvidia-cuda-nvcc", "nvidia-nvvm", "nvidia-cuda-crt", "nvidia-cuda-runtime")
-]
+# What CUDA 12 compiles to machine code runs on every driver of CUDA 12 and later. 12.9 is
+# its last release, and knows all architectures of src/transform/kernels/meson.build.
+NVRTC = "nvidia-cuda-nvrtc-cu12==12.9.86"
 MACHINES = ("x86_64", "aarch64")
 
 
@@ -30,29 +22,18 @@ def setup_args(config_settings):
     return [given] if isinstance(given, str) else list(given)
 
 
-def wants_kernels(config_settings):
-    values = [arg for arg in setup_args(config_settings) if arg.startswith("-Dcuda=")]
-    return values[-1] != "-Dcuda=disabled" if values else find_nvcc.compiles_cpp()
-
-
 def without_kernels(config_settings):
     arguments = [*setup_args(config_settings), "-Dcuda=disabled"]
     return {**(config_settings or {}), "setup-args": arguments}
 
 
-def settled(config_settings):
-    """With what was not said, but follows from the machine."""
-    if wants_kernels(config_settings):
-        return config_settings
-    return without_kernels(config_settings)
-
-
 def compiler_requirements(config_settings=None):
-    if not wants_kernels(config_settings) or find_nvcc.is_on_machine():
+    settings = dict(each.partition("=")[::2] for each in setup_args(config_settings))
+    if settings.get("-Dcuda") == "disabled" or settings.get("-Dnvrtc"):
         return []
     if sys.platform != "linux" or platform.machine() not in MACHINES:
         return []
-    return COMPILER
+    return [NVRTC]
 
 
 # --- the hooks of PEP 517 and PEP 660. Not imported above: a program that prints
@@ -82,13 +63,13 @@ def get_requires_for_build_sdist(config_settings=None):
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     import mesonpy
 
-    return mesonpy.build_wheel(wheel_directory, settled(config_settings), metadata_directory)
+    return mesonpy.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
     import mesonpy
 
-    return mesonpy.build_editable(wheel_directory, settled(config_settings), metadata_directory)
+    return mesonpy.build_editable(wheel_directory, config_settings, metadata_directory)
 
 
 def build_sdist(sdist_directory, config_settings=None):
@@ -98,10 +79,17 @@ def build_sdist(sdist_directory, config_settings=None):
     return mesonpy.build_sdist(sdist_directory, without_kernels(config_settings))
 
 
-def main():
+def package_requirements():
+    import tomllib
+
     pyproject = pathlib.Path(__file__).parents[1] / "pyproject.toml"
-    requires = tomllib.loads(pyproject.read_text())["build-system"]["requires"]
-    print(*requires, *compiler_requirements(), sep="\n")
+    return tomllib.loads(pyproject.read_text())["build-system"]["requires"]
+
+
+def main():
+    printed = {"package": package_requirements, "kernels": compiler_requirements}
+    for name in sys.argv[1:] or printed:
+        print(*printed[name](), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # For the scripts that run on a GPU, to be sourced from the root of the checkout: builds
-# viewcast for $PYTHON into $site, without a network, and finds what it needs to run.
+# viewcast for $PYTHON into $site, without a network, and finds what it needs to run. The
+# kernels are compiled by the oldest NVRTC that tools/find_nvrtc.py finds, torch's included.
 #
 #   PYTHON                   the interpreter (python3)
+#   VIEWCAST_WHEEL           a wheel of viewcast for it, which is installed and nothing built:
+#                            as users get it, with kernels of the NVRTC that made it (none)
 #   VIEWCAST_CUDA_CV2        folder of OpenCV wheels built with CUDA (none)
 #   VIEWCAST_DLPACK_INCLUDE  folder above dlpack/dlpack.h (apache-tvm-ffi's)
 python=${PYTHON:-python3}
@@ -28,9 +31,14 @@ PY
   exit 0
 fi
 
-echo "==== Building for $("$python" -V)"
-"${pip[@]}" --target "$site" -Cbuild-dir=build/gpu/meson \
-  ${VIEWCAST_DLPACK_INCLUDE:+"-Csetup-args=-Ddlpack_include=$VIEWCAST_DLPACK_INCLUDE"} .
+if [[ -n ${VIEWCAST_WHEEL:-} ]]; then
+  echo "==== Installing $VIEWCAST_WHEEL for $("$python" -V)"
+  "${pip[@]}" --target "$site" "$VIEWCAST_WHEEL"
+else
+  echo "==== Building for $("$python" -V)"
+  "${pip[@]}" --target "$site" -Cbuild-dir=build/gpu/meson \
+    ${VIEWCAST_DLPACK_INCLUDE:+"-Csetup-args=-Ddlpack_include=$VIEWCAST_DLPACK_INCLUDE"} .
+fi
 "${pip[@]}" --target "$site" ./drop-in
 
 # OpenCV's CUDA wheels need NPP: from the toolkit, unless it comes with them.

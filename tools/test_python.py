@@ -39,7 +39,7 @@ def requirements(python):
     build = subprocess.run(backend, capture_output=True, text=True, check=True).stdout.split("\n")
     lines = (ROOT / "tools" / "requirements.txt").read_text().splitlines()
     wanted = [line.partition("#")[0].strip() for line in [*build, *lines]]
-    left_out = ("nvidia-", "opencv") if free_threaded() else ("nvidia-",)  # nvcc: see build()
+    left_out = ("nvidia-", "opencv") if free_threaded() else ("nvidia-",)  # NVRTC: see build()
     return [line for line in wanted if line and not line.startswith(left_out)]
 
 

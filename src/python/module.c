@@ -84,8 +84,16 @@ static PyObject *statistics(PyObject *module, PyObject *unused) {
 /* What the library was built with, for config(). */
 static PyObject *build(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
-  return Py_BuildValue("{s:s, s:s}", "kernels", vc_transform_kernels(), "simd",
-                       vc_transform_simd());
+  return Py_BuildValue("{s:s, s:s, s:s}", "kernels", vc_transform_kernels(), "compiler",
+                       vc_transform_compiler(), "simd", vc_transform_simd());
+}
+
+static PyObject *kernel_image(PyObject *module, PyObject *device) {
+  (void)module;
+  long ordinal = PyLong_AsLong(device);
+  if (ordinal == -1 && PyErr_Occurred()) return NULL;
+  bool fits = ordinal >= 0 && ordinal <= INT32_MAX;
+  return PyUnicode_FromString(fits ? vc_transform_image((int32_t)ordinal) : "");
 }
 
 static PyObject *paths(PyObject *module, PyObject *unused) {
@@ -142,6 +150,11 @@ static PyMethodDef methods[] = {
      "statistics($module, /)\n--\n\n"
      "Counts of lends, shares, exports and their releases since the import, and of the\n"
      "blocks of memory pools (pool_hits, pool_misses), with how many there are now."},
+    {"_kernel_image", kernel_image, METH_O,
+     "_kernel_image($module, device, /)\n--\n\n"
+     "The image of the kernels that a CUDA device runs, by the device's ordinal: \"sm_90\" for\n"
+     "machine code, \"compute_90\" for PTX, which the driver compiles; \"\" where it runs none, and\n"
+     "in host mode."},
     {"_build", build, METH_NOARGS, "How the library was built: kernels and SIMD code."},
     {"_paths", paths, METH_NOARGS,
      "How each library is read and made: None for one that was not used yet."},

@@ -11,6 +11,8 @@
 const char *const vc_kernel_names[] = {VC_GENERIC_KERNELS(GENERIC_NAMES)
                                            VC_FAST_KERNELS(FAST_NAMES)};
 const int32_t vc_kernel_count = sizeof vc_kernel_names / sizeof *vc_kernel_names;
+_Static_assert(sizeof vc_kernel_names / sizeof *vc_kernel_names <= VC_MOST_KERNELS,
+               "VC_MOST_KERNELS is too small");
 
 #define ONE_MORE(name, work) +1
 enum { GENERIC = 0 VC_GENERIC_KERNELS(ONE_MORE) };

@@ -22,8 +22,10 @@ typedef struct vc_launch {
   size_t list_bytes;
 } vc_launch;
 
+/* Every kernel, at most VC_MOST_KERNELS. */
 extern const char *const vc_kernel_names[];
 extern const int32_t vc_kernel_count;
+enum { VC_MOST_KERNELS = 512 };
 
 /* Selects a kernel for the plan. VC_ERROR_MEMORY if there is no host memory for a list,
  * VC_ERROR_LAYOUT if there are more elements than a launch can count. */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Carries out plans on a GPU, each with one launch. */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "core/error.h"
@@ -10,78 +8,9 @@
 #include "cuda/driver.h"
 #include "internal.h"
 #include "transform/dispatch.h"
-#include "transform/embedded_kernels.h"
-
-const char *vc_transform_kernels(void) { return vc_kernels_names; }
-
-/* --- the kernels, which are loaded once per process because they belong to no context */
-
-enum { MOST_KERNELS = 256 };
-static _Atomic(CUfunction) kernels[MOST_KERNELS];
-static CUlibrary library;
-static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
-
-/* Returns true for the results that say that this GPU or driver can't run the binary. */
-static bool is_unsupported(CUresult result) {
-  enum { INVALID_PTX = 218, UNSUPPORTED_PTX = 222, NO_BINARY = 209, NO_COMPILER = 221 };
-  return result == NO_BINARY || result == UNSUPPORTED_PTX || result == INVALID_PTX ||
-         result == NO_COMPILER;
-}
-
-static vc_status refuse(vc_error *error, const char *call, CUresult result) {
-  vc_status status = vc_driver_fail(error, call, result);
-  if (!is_unsupported(result) || !error) return status;
-  return vc_fail(error, status,
-                 "%s: the kernels of transforms (%s) need a GPU of compute capability 7.5 or later "
-                 "and NVIDIA driver 580 or later",
-                 error->message, vc_kernels_names);
-}
-
-/* Loads the library, once. The caller holds the mutex `loading`. */
-static vc_status load_library(const vc_driver *driver, vc_error *error) {
-  if (library) return VC_OK;
-  CUresult result =
-      driver->cuLibraryLoadData(&library, vc_kernels_binary, NULL, NULL, 0, NULL, NULL, 0);
-  if (result == VC_CUDA_SUCCESS) return VC_OK;
-  library = NULL;
-  return refuse(error, "cuLibraryLoadData", result);
-}
-
-static vc_status load_kernel(const vc_driver *driver, int32_t index, CUfunction *out,
-                             vc_error *error) {
-  pthread_mutex_lock(&loading);
-  vc_status status = load_library(driver, error);
-  if (status == VC_OK) {
-    CUresult result = driver->cuLibraryGetKernel(out, library, vc_kernel_names[index]);
-    if (result != VC_CUDA_SUCCESS) status = refuse(error, "cuLibraryGetKernel", result);
-  }
-  if (status == VC_OK) atomic_store(&kernels[index], *out);
-  pthread_mutex_unlock(&loading);
-  return status;
-}
-
-static vc_status find_kernel(const vc_driver *driver, int32_t index, CUfunction *out,
-                             vc_error *error) {
-  *out = atomic_load_explicit(&kernels[index], memory_order_acquire);
-  return *out ? VC_OK : load_kernel(driver, index, out, error);
-}
+#include "transform/kernel_images.h"
 
 /* --- the checks before anything is enqueued */
-
-static vc_status check_kernels(const vc_driver *driver, vc_error *error) {
-  if (!driver) return vc_fail(error, VC_ERROR_DEVICE, "there is no CUDA device to transform on");
-  if (!vc_kernels_binary) {
-    return vc_fail(error, VC_ERROR_CUDA,
-                   "this viewcast was built without GPU kernels (-Dcuda=disabled): build it with "
-                   "nvcc, or take the pixels to the host first (%s)",
-                   vc_advice_text(VC_ADVICE_TO_HOST));
-  }
-  if (driver->cuLibraryLoadData && driver->cuLibraryGetKernel) return VC_OK;
-  return vc_fail(
-      error, VC_ERROR_CUDA,
-      "libcuda.so.1 has no cuLibraryLoadData; transforms on a GPU need NVIDIA driver 580 "
-      "or later");
-}
 
 static vc_status check_stream(const vc_driver *driver, int32_t device, vc_stream stream,
                               vc_error *error) {
@@ -155,7 +84,7 @@ static vc_status enqueue(const vc_driver *driver, vc_launch *launch, CUfunction 
   CUresult result = driver->cuLaunchKernel(kernel, grid[0], grid[1], grid[2], VC_BLOCK, 1, 1, 0,
                                            stream, parameters, NULL);
   if (list) driver->cuMemFreeAsync(list, stream);
-  return result == VC_CUDA_SUCCESS ? VC_OK : refuse(error, "cuLaunchKernel", result);
+  return result == VC_CUDA_SUCCESS ? VC_OK : vc_kernel_fail(error, "cuLaunchKernel", result);
 }
 
 /* Does everything up to the launch, and launches if `enqueues` is true. */
@@ -165,7 +94,7 @@ static vc_status run(const vc_driver *driver, vc_launch *launch, int32_t device,
   vc_entered entered = vc_cuda_enter_stream(device, stream);
   vc_status status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) status = check_stream(driver, device, stream, error);
-  if (status == VC_OK) status = find_kernel(driver, launch->kernel, &kernel, error);
+  if (status == VC_OK) status = vc_kernel_find(driver, device, launch->kernel, &kernel, error);
   if (status == VC_OK && enqueues) {
     status = enqueue(driver, launch, kernel, vc_driver_stream(stream), error);
   }
@@ -178,7 +107,7 @@ static vc_status carry_out(const vc_plan *plan, int32_t device, vc_stream stream
   vc_launch launch;
   const vc_driver *driver = vc_driver_get();
   if (stream == VC_STREAM_NONE) stream = VC_STREAM_LEGACY; /* a launch needs one */
-  vc_status status = check_kernels(driver, error);
+  vc_status status = vc_kernels_check(driver, error);
   if (status == VC_OK) status = vc_dispatch(plan, &launch, error);
   if (status != VC_OK) return status;
   status = run(driver, &launch, device, stream, enqueues, error);

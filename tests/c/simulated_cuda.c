@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DEVICES = 8, MAX_STREAMS = 256, MAX_RANGES = 256, MAX_CAPTURES = 64 };
+enum { MAX_DEVICES = 16, MAX_STREAMS = 256, MAX_RANGES = 256, MAX_CAPTURES = 64 };
 enum { MAX_CALLS = 1 << 14, MAX_DEPTH = 16 };
 enum { PER_THREAD = 2 };
 
@@ -53,6 +53,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int devices = -1;           /* not read yet */
 static char contexts[MAX_DEVICES]; /* their addresses are the handles */
 static bool retained[MAX_DEVICES];
+static int capabilities[MAX_DEVICES]; /* 0: not set */
 /* The first streams are the default ones: two for each device. */
 static stream streams[MAX_STREAMS];
 static int stream_count = 2 * MAX_DEVICES;
@@ -194,10 +195,14 @@ static int get_device(int *device) {
   return SIM_SUCCESS;
 }
 
-/* Memory pools are all that is asked for: every device has them. */
+/* Every device has memory pools. */
 static int get_attribute(int *value, int attribute, int device) {
+  enum { MAJOR = 75, MINOR = 76, MEMORY_POOLS = 115 };
   if (!is_device(device)) return SIM_INVALID_VALUE;
-  *value = attribute == 115;
+  int capability = capabilities[device] ? capabilities[device] : 90;
+  *value = attribute == MAJOR   ? capability / 10
+           : attribute == MINOR ? capability % 10
+                                : attribute == MEMORY_POOLS;
   return SIM_SUCCESS;
 }
 
@@ -601,34 +606,49 @@ SIMULATED(cuMemcpyHtoDAsync_v2, (uintptr_t to, const void *from, size_t bytes, i
 
 /* --- kernels: any name but "missing" is one */
 
+typedef struct library {
+  const void *code;
+  struct library *next;
+} library;
+
 typedef struct kernel {
   char *name;
+  const void *code;
   struct kernel *next;
 } kernel;
 
 static kernel *kernels;
-static const void *loaded; /* its address is the library's handle */
+static library *loaded;
 static sim_runner runner;
 static const char *last_kernel = "none";
+static const void *last_code;
 static unsigned last_sizes[6];
 
-static int load_library(void **library, const void *code, unsigned options) {
+static int load_library(library **out, const void *code, unsigned options) {
   int result = unsafe();
   if (result != SIM_SUCCESS) return result;
   if (!code || options) return broken("a library is loaded of nothing", SIM_INVALID_VALUE);
-  loaded = code;
-  *library = &loaded;
+  library *made = malloc(sizeof *made);
+  if (!made) return SIM_OUT_OF_MEMORY;
+  *made = (library){code, loaded};
+  *out = loaded = made;
   return SIM_SUCCESS;
 }
 
-static int get_kernel(kernel **out, const void *library, const char *name) {
+static bool is_library(const library *each) {
+  const library *known = loaded;
+  while (known && known != each) known = known->next;
+  return known != NULL;
+}
+
+static int get_kernel(kernel **out, const library *from, const char *name) {
   int result = unsafe();
   if (result != SIM_SUCCESS) return result;
-  if (library != &loaded || !loaded) return broken("a handle is no library", SIM_INVALID_HANDLE);
+  if (!is_library(from)) return broken("a handle is no library", SIM_INVALID_HANDLE);
   if (strcmp(name, "missing") == 0) return SIM_NOT_FOUND;
   kernel *made = malloc(sizeof *made);
   if (!made) return SIM_OUT_OF_MEMORY;
-  *made = (kernel){strdup(name), kernels};
+  *made = (kernel){strdup(name), from->code, kernels};
   *out = kernels = made;
   return SIM_SUCCESS;
 }
@@ -657,18 +677,19 @@ static int launch(const kernel *each, const unsigned sizes[6], intptr_t handle, 
   if (!is_launchable(sizes)) return broken("a launch is too large or empty", SIM_INVALID_VALUE);
   if (is_implicit(on, true)) return SIM_CAPTURE_IMPLICIT;
   last_kernel = each->name;
+  last_code = each->code;
   memcpy(last_sizes, sizes, sizeof last_sizes);
   return runner && !on->capture ? runner(each->name, sizes, parameters) : SIM_SUCCESS;
 }
 
 SIMULATED(cuLibraryLoadData,
-          (void **library, const void *code, int *jit_options, void **jit_values,
+          (library * *out, const void *code, int *jit_options, void **jit_values,
            unsigned jit_count, int *options, void **values, unsigned count),
           0, code,
           ((void)jit_options, (void)jit_values, (void)options, (void)values,
-           load_library(library, code, jit_count + count)))
-SIMULATED(cuLibraryGetKernel, (kernel * *out, const void *library, const char *name), 0, 0,
-          get_kernel(out, library, name))
+           load_library(out, code, jit_count + count)))
+SIMULATED(cuLibraryGetKernel, (kernel * *out, const library *from, const char *name), 0, 0,
+          get_kernel(out, from, name))
 SIMULATED(cuLaunchKernel,
           (const kernel *each, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
            unsigned block_y, unsigned block_z, unsigned shared, intptr_t handle, void **parameters,
@@ -715,6 +736,7 @@ SIM_FUNCTIONS(DECLARE)
   pthread_mutex_unlock(&mutex)
 
 void sim_set_devices(int count) { LOCKED(devices = count); }
+void sim_set_capability(int device, int value) { LOCKED(capabilities[device] = value); }
 void sim_set_current(int device) { LOCKED(stack[depth] = device); }
 int sim_current(void) { return current(); }
 int sim_depth(void) { return depth; }
@@ -821,6 +843,7 @@ size_t sim_used(int device) {
 
 void sim_set_runner(sim_runner run) { LOCKED(runner = run); }
 const char *sim_last_kernel(void) { return last_kernel; }
+const void *sim_last_code(void) { return last_code; }
 const unsigned *sim_last_sizes(void) { return last_sizes; }
 
 void sim_shut_down(int value) { LOCKED(down = value != 0); }

@@ -54,6 +54,8 @@ typedef int (*sim_runner)(const char *kernel, const unsigned sizes[6], void **pa
 #define SIM_FUNCTIONS(X)                                                                           \
   /* How many devices there are: SIMULATED_CUDA_DEVICES, else 1. */                                \
   X(void, sim_set_devices, (int count))                                                            \
+  /* A device's compute capability, 10 * major + minor; 9.0 until it is set. */                    \
+  X(void, sim_set_capability, (int device, int capability))                                        \
   /* The top of this thread's context stack, by device; -1: none. */                               \
   X(void, sim_set_current, (int device))                                                           \
   X(int, sim_current, (void))                                                                      \
@@ -83,6 +85,8 @@ typedef int (*sim_runner)(const char *kernel, const unsigned sizes[6], void **pa
   /* The last launch: the kernel's name, and its sizes as a runner is given them. */               \
   X(const char *, sim_last_kernel, (void))                                                         \
   X(const unsigned *, sim_last_sizes, (void))                                                      \
+  /* The code that the last launched kernel was loaded from. */                                    \
+  X(const void *, sim_last_code, (void))                                                           \
   /* From now on every call says that the driver is shutting down. */                              \
   X(void, sim_shut_down, (int down))                                                               \
   X(int, sim_calls, (const char *symbol))                                                          \

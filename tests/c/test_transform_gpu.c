@@ -9,14 +9,22 @@
 
 #include "check.h"
 #include "cuda/driver.h"
+#include "internal.h"
 #include "kernels_on_host.h"
 #include "simulated_cuda.h"
 #include "transform/dispatch.h"
 #include "transform/embedded_kernels.h"
 
-/* In the place of the library's own, so that these tests need no nvcc. */
-const void *const vc_kernels_binary = "a binary";
+/* In the place of the library's own, so that these tests need no compiler. */
+enum { IMAGES = 6, DEVICES = 12 };
+const vc_kernel_image vc_kernel_images[IMAGES] = {
+    {"sm_75", 75, false, "of 7.5", 7},    {"sm_80", 80, false, "of 8.0", 7},
+    {"sm_86", 86, false, "of 8.6", 7},    {"sm_90", 90, false, "of 9.0", 7},
+    {"sm_100", 100, false, "of 10.0", 8}, {"compute_90", 90, true, "PTX", 4},
+};
+const int32_t vc_kernel_image_count = IMAGES;
 const char vc_kernels_names[] = "simulated";
+const char vc_kernels_compiler[] = "12.9.86";
 
 #define DEFINE(type, name, parameters) static type(*name) parameters;
 SIM_FUNCTIONS(DEFINE)
@@ -469,12 +477,59 @@ static void test_old_driver(void) {
   if (!CHECK(driver)) return;
   vc_driver whole = *driver;
   driver->cuLibraryLoadData = NULL;
-  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "need NVIDIA driver 580 or later");
+  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA,
+              "need an NVIDIA driver of CUDA 12 or later (525)");
   *driver = whole;
   driver->cuLibraryGetKernel = NULL;
-  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "need NVIDIA driver 580 or later");
+  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA,
+              "need an NVIDIA driver of CUDA 12 or later (525)");
   *driver = whole;
   CHECK_INT(sim_calls("cuLaunchKernel"), 0);
+  free_scene(&each);
+}
+
+/* Each device runs the machine code of its major version with the latest minor version that is not
+ * later than its own, and PTX where there is none. */
+static void test_images(void) {
+  static const struct {
+    int capability;
+    const char *image, *code;
+  } cases[] = {
+      {75, "sm_75", "of 7.5"},    {80, "sm_80", "of 8.0"},    {86, "sm_86", "of 8.6"},
+      {87, "sm_86", "of 8.6"},    {89, "sm_86", "of 8.6"},    {90, "sm_90", "of 9.0"},
+      {100, "sm_100", "of 10.0"}, {103, "sm_100", "of 10.0"}, {110, "compute_90", "PTX"},
+      {120, "compute_90", "PTX"},
+  };
+  enum { CASES = sizeof cases / sizeof *cases, FIRST = DEVICES - CASES };
+  sim_set_runner(NULL);
+  for (int i = 0; i < CASES; i++) {
+    scene each = new_scene(FIRST + i);
+    sim_set_capability(FIRST + i, cases[i].capability);
+    CHECK_TEXT(vc_transform_image(FIRST + i), cases[i].image);
+    CHECK_OK(run_scene(&each, 0));
+    CHECK_TEXT((const char *)sim_last_code(), cases[i].code);
+    free_scene(&each);
+  }
+  check_undisturbed();
+}
+
+/* A device that no image is for, and one that does not say what it is. */
+static void test_unknown_devices(void) {
+  scene each = new_scene(1);
+  int loads = sim_calls("cuLibraryLoadData");
+  sim_set_capability(1, 72);
+  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "cuda:1 has compute capability 7.2, for which");
+  CHECK_TEXT(vc_transform_image(1), "");
+  sim_set_capability(1, 90);
+  for (int after = 0; after < 2; after++) {
+    sim_fail("cuDeviceGetAttribute", after, SIM_UNKNOWN);
+    CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "cuDeviceGetAttribute failed with CUDA error");
+  }
+  CHECK_TEXT(vc_transform_image(1), "sm_90");
+  CHECK_TEXT(vc_transform_image(-1), "");
+  CHECK_TEXT(vc_transform_image(64), "");
+  CHECK_INT(sim_calls("cuLibraryLoadData"), loads);
+  check_undisturbed();
   free_scene(&each);
 }
 
@@ -483,8 +538,9 @@ static void test_load_failures(void) {
   scene each = new_scene(0);
   sim_set_runner(NULL);
   sim_fail("cuLibraryLoadData", 0, SIM_NO_BINARY);
-  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "driver 580 or later");
-  CHECK(strstr(error.message, "(simulated)") && strstr(error.message, "NO_BINARY_FOR_GPU"));
+  CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "NVIDIA driver of CUDA 12 or later");
+  CHECK(strstr(error.message, "(simulated, compiled by NVRTC 12.9.86)") &&
+        strstr(error.message, "NO_BINARY_FOR_GPU"));
   sim_fail("cuLibraryLoadData", 0, SIM_OUT_OF_MEMORY);
   CHECK_FAILS(run_scene(&each, 0), VC_ERROR_CUDA, "cuLibraryLoadData failed with CUDA error 2");
   sim_fail("cuLibraryGetKernel", 0, SIM_NOT_FOUND);
@@ -657,10 +713,12 @@ static void test_long_list_failures(void) {
 
 int main(int count, char **arguments) {
   load_simulation();
-  sim_set_devices(2);
+  sim_set_devices(DEVICES);
   CHECK_TEXT(vc_transform_kernels(), "simulated");
   test_old_driver();
   test_load_failures();
+  test_unknown_devices();
+  test_images();
   test_dividers();
   test_choice();
   test_streams();
@@ -670,6 +728,6 @@ int main(int count, char **arguments) {
   test_each_kernel();
   test_same_as_cpu(count > 1 ? atoi(arguments[1]) : 4000);
   check_all_launched();
-  CHECK_INT(sim_calls("cuLibraryLoadData"), 3); /* once, after two failures */
+  CHECK_INT(sim_calls("cuLibraryLoadData"), 2 + IMAGES); /* once each, after two failures */
   return check_report();
 }

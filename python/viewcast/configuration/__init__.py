@@ -46,6 +46,7 @@ def viewcast() -> dict[str, Any]:
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
         "system": f"{platform.system()} {platform.machine()}",
         "kernels": build["kernels"].split(),
+        "compiler": build["compiler"],
         "simd": build["simd"],
         "threads": _viewcast.get_num_threads(),
         "pool": _viewcast.get_pool(),

@@ -56,4 +56,5 @@ def gpu(cuda, number):
         "name": name.value.decode(errors="replace"),
         "capability": f"{major.value}.{minor.value}",
         "memory_gib": round(memory.value / 2**30, 1),
+        "kernels": _viewcast._kernel_image(number) or None,
     }

@@ -31,18 +31,29 @@ def machine(found):
         for number, gpu in enumerate(here["gpus"]):
             memory = f"{gpu['memory_gib']} GiB"
             yield "ok", f"GPU {number}: {gpu['name']}, {memory}, capability {gpu['capability']}"
+            if own["kernels"]:
+                yield transforms_on(number, gpu["kernels"])
     elif here["mode"] == "host":
         reason = here["reason"].removeprefix("host mode: ")
         yield "..", f"Host mode, GpuMats are headers over host memory: {reason}"
     else:
         yield "!!", f"CUDA does not start: {here['reason']}"
-    kernels = f"for {', '.join(own['kernels'])}" if own["kernels"] else "not built in"
-    yield "ok" if own["kernels"] else "..", f"Transforms on the GPU: kernels {kernels}"
+    if own["kernels"]:
+        yield "ok", f"Kernels by NVRTC {own['compiler']} for {', '.join(own['kernels'])}"
+    else:
+        yield "..", "Transforms on the GPU: kernels not built in"
     yield "ok", f"Transforms on the CPU: {own['simd']} code, up to {own['threads']} threads"
     if own["pool"]:
         yield "ok", f"New GpuMats come from the pool {own['pool']!r}"
     for name, value in own["environment"].items():
         yield "..", f"{name}={value} is set"
+
+
+def transforms_on(number, image):
+    if not image:
+        return "!!", f"Transforms on GPU {number}: there are no kernels for it"
+    kind = "machine code" if image.startswith("sm_") else "PTX, which the driver compiles"
+    return "ok", f"Transforms on GPU {number}: kernels {image} ({kind})"
 
 
 def libraries(found):

@@ -92,5 +92,5 @@ def limits(report):
     if machine["mode"] == "CUDA" and not report["viewcast"]["kernels"]:
         yield (
             "This viewcast was built without GPU kernels: to_tensor and its like can't run on it",
-            "pip install --force-reinstall it where there is a C++ compiler (g++)",
+            "install it without -Csetup-args=-Dcuda=disabled",
         )

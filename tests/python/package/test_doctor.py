@@ -187,8 +187,13 @@ def on_a_gpu(here):
         "reason": "CUDA: 1 device",
         "driver": "580.95",
         "driver_cuda": "13.0",
-        "gpus": [{"name": "A GPU", "capability": "9.0", "memory_gib": 139.7}],
+        "gpus": [
+            {"name": "A GPU", "capability": "9.0", "memory_gib": 139.7, "kernels": "sm_90"},
+            {"name": "Another", "capability": "11.0", "memory_gib": 8, "kernels": "compute_90"},
+            {"name": "An old one", "capability": "6.1", "memory_gib": 4, "kernels": None},
+        ],
     }
+    found["viewcast"].update(kernels=["sm_90", "compute_90"], compiler="12.9.86")
     found["libraries"]["opencv"].update(has_cuda=True, devices=1)
     for name in ("torch", "cupy"):
         found["libraries"][name]["usable"] = True
@@ -230,4 +235,8 @@ def test_the_gpu_is_shown(on_a_gpu, capsys):
     text = capsys.readouterr().out
     assert "GPU 0: A GPU, 139.7 GiB, capability 9.0" in text
     assert "Driver 580.95 for CUDA 13.0" in text
+    assert "Transforms on GPU 0: kernels sm_90 (machine code)" in text
+    assert "Transforms on GPU 1: kernels compute_90 (PTX, which the driver compiles)" in text
+    assert "!!  Transforms on GPU 2: there are no kernels for it" in text
+    assert "Kernels by NVRTC 12.9.86 for sm_90, compute_90" in text
     assert text.endswith("ok  Ready.\n")
