@@ -153,7 +153,8 @@ static PyMethodDef methods[] = {
     {"_kernel_image", kernel_image, METH_O,
      "_kernel_image($module, device, /)\n--\n\n"
      "The image of the kernels that a CUDA device runs, by the device's ordinal: \"sm_90\" for\n"
-     "machine code, \"compute_90\" for PTX, which the driver compiles; \"\" where it runs none, and\n"
+     "machine code, \"compute_90\" for PTX, which the driver compiles; \"\" where it runs none, "
+     "and\n"
      "in host mode."},
     {"_build", build, METH_NOARGS, "How the library was built: kernels and SIMD code."},
     {"_paths", paths, METH_NOARGS,
