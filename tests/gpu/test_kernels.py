@@ -8,7 +8,7 @@ import cupy
 import pytest
 
 from viewcast import _viewcast
-from viewcast.doctor import machine
+from viewcast.configuration import machine
 
 BUILD = _viewcast._build()
 pytestmark = pytest.mark.skipif(
