@@ -11,9 +11,10 @@
 
 /* --- sorting */
 
-static int index_of(const ext_signature *signature, PyObject *name) {
+int ext_signature_index(const ext_signature *signature, PyObject *name) {
   for (int i = 0; signature->names[i]; i++) {
-    if (PyUnicode_CompareWithASCIIString(name, signature->names[i]) == 0) return i;
+    bool taken = *signature->names[i] != '\0';
+    if (taken && PyUnicode_CompareWithASCIIString(name, signature->names[i]) == 0) return i;
   }
   return -1;
 }
@@ -25,7 +26,7 @@ static bool has_from_layout(const ext_signature *signature) {
 }
 
 static int refuse_keyword(const ext_signature *signature, const ext_more *more, PyObject *name) {
-  if (more && index_of(more->signature, name) >= 0) {
+  if (more && more->signature && ext_signature_index(more->signature, name) >= 0) {
     PyErr_Format(PyExc_TypeError,
                  "%s() got an unexpected keyword argument '%U': it changes no pixel; use %s, which "
                  "takes %U=",
@@ -44,7 +45,7 @@ static int refuse_keyword(const ext_signature *signature, const ext_more *more, 
 
 static int take_keyword(const ext_signature *signature, const ext_more *more, PyObject *name,
                         PyObject *value, PyObject **values) {
-  int index = index_of(signature, name);
+  int index = ext_signature_index(signature, name);
   if (index < 0) return refuse_keyword(signature, more, name);
   if (values[index]) {
     PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", signature->function,
@@ -257,11 +258,6 @@ int ext_argument_options_device(PyObject *value, ext_options *options) {
   if (number) refuse_ordinal(number);
   Py_XDECREF(number);
   return -1;
-}
-
-int ext_argument_placement(PyObject *copy, PyObject *device, ext_options *options) {
-  if (ext_argument_copy(copy, &options->copy) < 0) return -1;
-  return ext_argument_options_device(device, options);
 }
 
 /* --- owner= */

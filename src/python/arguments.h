@@ -29,6 +29,12 @@ static inline bool ext_is_one_argument(Py_ssize_t count, PyObject *kwnames) {
   return count == 1 && !kwnames;
 }
 
+/* In the place of a parameter that the function does not take: no keyword has this name. */
+#define EXT_ABSENT ""
+
+/* The parameter of that name, -1 if there is none. */
+int ext_signature_index(const ext_signature *signature, PyObject *name);
+
 /* A function that takes keywords that another refuses, for the message. */
 typedef struct ext_more {
   const char *function; /* "to_cupy()" */
@@ -70,9 +76,6 @@ int ext_argument_device(PyObject *value, bool *given, vc_device *out);
 
 /* device= of a conversion: DeviceError where this process does not see the device. */
 int ext_argument_options_device(PyObject *value, ext_options *options);
-
-/* copy= and device= of a conversion. */
-int ext_argument_placement(PyObject *copy, PyObject *device, ext_options *options);
 
 /* owner= of an image, or of a list one of whose images it is for at least. *out is
  * borrowed, and NULL for None. ValueError where the memory has its owner. */

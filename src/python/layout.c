@@ -177,6 +177,36 @@ int ext_layout_other_image(const ext_layout *layout, const ext_adapter *from, vc
 
 /* --- batches */
 
+static int refuse_one_image(const ext_adapter *from, const ext_adapter *target,
+                            const vc_view *view) {
+  bool mats = target->interleaved;
+  const char *one = mats ? "as_gpumat" : "as_tensor";
+  if (from->interleaved) {
+    return ext_fail(VC_ERROR_LAYOUT,
+                    "a GpuMat is one image; %ss() needs a list of images or a batch, use %s() for "
+                    "one image",
+                    one, one);
+  }
+  bool pixels = view->ndim != 3 || view->shape[2] <= 4; /* (H, W, C), no (N, H, W) */
+  const char *masks = pixels ? ""
+                      : mats ? ", or say from_layout=\"NHW\" of a batch of one-channel images"
+                             : ", or give a list of one-channel images (list(x))";
+  return ext_fail(VC_ERROR_LAYOUT,
+                  "the batch has rank %d, needs 4 (N, H, W, C): %ss() takes a batch or a list of "
+                  "images; use %s() for one image%s",
+                  (int)view->ndim, one, one, masks);
+}
+
+int ext_layout_batch(const ext_layout *layout, const ext_adapter *from, const ext_adapter *target,
+                     vc_view *view) {
+  bool stack = view->ndim == 3 && layout->batch && layout->flat;
+  if (from->interleaved || (view->ndim != 4 && !stack)) return refuse_one_image(from, target, view);
+  if (!target->interleaved) return 0;
+  if (ext_layout_check(layout, from, view, EXT_OR_BATCH) < 0) return -1;
+  ext_layout_interleave(layout, view);
+  return 0;
+}
+
 vc_view ext_batch_image(const vc_view *batch, int64_t index) {
   vc_view image = *batch;
   image.ndim = batch->ndim - 1;

@@ -57,6 +57,11 @@ static inline int ext_layout_image(const ext_layout *layout, const struct ext_ad
   return usual ? 0 : ext_layout_other_image(layout, from, view);
 }
 
+/* Checks the axes of a batch, and puts them in order (N, H, W, C) for a target whose images are
+ * interleaved; for others a batch keeps its axes. LayoutError. */
+int ext_layout_batch(const ext_layout *layout, const struct ext_adapter *from,
+                     const struct ext_adapter *target, vc_view *view);
+
 /* An image of a batch: the view without its first axis. */
 vc_view ext_batch_image(const vc_view *batch, int64_t index);
 

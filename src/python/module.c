@@ -7,10 +7,10 @@
 #include "adapters/opencv.h"
 #include "adapters/pointer.h"
 #include "arguments.h"
-#include "convert.h"
 #include "deferred_release.h"
 #include "errors.h"
 #include "free_threading.h"
+#include "functions.h"
 #include "holder.h"
 #include "imports.h"
 #include "internal.h"
@@ -18,8 +18,7 @@
 #include "pool.h"
 #include "savant.h"
 #include "streams.h"
-#include "transform/transform.h"
-#include "transform/values.h"
+#include "values.h"
 #include "view_object.h"
 
 static PyObject *collect(PyObject *module, PyObject *const *args, Py_ssize_t count,
@@ -176,8 +175,7 @@ static int execute(PyObject *module) {
   if (check_interpreter() < 0 || ext_errors_init(module) < 0) return -1;
   ext_free_threading_init();
   if (ext_owner_init(module) < 0 || ext_holder_init() < 0 || ext_view_init(module) < 0) return -1;
-  if (PyModule_AddFunctions(module, ext_convert_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, ext_transform_methods) < 0) return -1;
+  if (PyModule_AddFunctions(module, ext_function_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, ext_values_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, ext_pointer_methods) < 0) return -1;
   if (PyModule_AddFunctions(module, ext_savant_methods) < 0) return -1;

@@ -6,7 +6,7 @@
 #include "adapters/list.h"
 #include "adapters/opencv.h"
 #include "arguments.h"
-#include "convert.h"
+#include "call.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "stream_order.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stream_order.h"
 
+#include <string.h>
+
 #include "deferred_release.h"
 #include "errors.h"
 
@@ -41,34 +43,43 @@ static int give_order(ext_orders *orders, struct ext_order order) {
 }
 
 vc_stream ext_producer_stream(const ext_adapter *from, const ext_options *options,
-                              const ext_source *source) {
+                              const ext_source *source, int32_t device) {
   if (options->producer.given) return options->producer.handle;
   if (source->has_producer) return source->producer;
-  return from->current_stream ? from->current_stream(source->view.device.id) : VC_STREAM_LEGACY;
+  return from->current_stream ? from->current_stream(device) : VC_STREAM_LEGACY;
 }
 
-/* The host reads as soon as it has the array: it waits, if the GPU may still be
- * writing. torch and NumPy call pinned memory host memory: the driver knows. */
-static int wait_on_host(const ext_adapter *from, const ext_options *options, ext_source *source) {
+/* Where a GPU may still write memory that is not a GPU's: the kind of memory that it is to the
+ * driver (torch and NumPy call pinned memory host memory), VC_CPU for no such memory, or where
+ * no stream is known on which it could be written. */
+static int find_writer(const ext_adapter *from, const ext_options *options,
+                       const ext_source *source, vc_device *out) {
   vc_error error;
-  vc_device device = source->view.device;
-  if (device.type == VC_CPU &&
-      vc_cuda_pointer_device(source->view.data, &device, &error) != VC_OK) {
-    return ext_raise(&error);
-  }
   bool known = options->producer.given || source->has_producer || from->current_stream;
-  if (device.type == VC_CPU || !known) return 0;
-  /* Pinned memory is no device's: its library's current stream counts. */
-  if (device.type == VC_CUDA_HOST) source->view.device.id = -1;
-  vc_stream producer = ext_producer_stream(from, options, source);
-  vc_status status = vc_stream_synchronize(source->view.device.id, producer, &error);
-  source->view.device = device;
-  return status == VC_OK ? 0 : ext_raise(&error);
+  *out = source->view.device;
+  if (!known) *out = (vc_device){VC_CPU, 0};
+  if (!known || out->type != VC_CPU) return 0;
+  return vc_cuda_pointer_device(source->view.data, out, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
-/* torch's own streams live for ever; an int, and a foreign handle that torch was
- * given (ExternalStream), are their owner's to keep. */
-PyObject *ext_consumer_object(const ext_options *options, int32_t device, vc_stream consumer) {
+/* The host reads as soon as it has the array: it waits. */
+static int wait_on_host(const ext_adapter *from, const ext_options *options,
+                        const ext_source *source) {
+  vc_error error;
+  vc_device device;
+  if (find_writer(from, options, source, &device) < 0) return -1;
+  if (device.type == VC_CPU) return 0;
+  /* Pinned memory is no device's: its library's current stream counts. */
+  int32_t id = device.type == VC_CUDA_HOST ? -1 : source->view.device.id;
+  vc_stream producer = ext_producer_stream(from, options, source, id);
+  return vc_stream_synchronize(id, producer, &error) == VC_OK ? 0 : ext_raise(&error);
+}
+
+/* The object behind the consumer's stream, which must live until the view's memory was released:
+ * an event on a destroyed stream crashes the driver. New reference, or NULL without an
+ * exception. torch's own streams live for ever; an int, and a foreign handle that torch was given
+ * (ExternalStream), are their owner's to keep. */
+static PyObject *consumer_object(const ext_options *options, int32_t device, vc_stream consumer) {
   const ext_stream *in_use = ext_stream_in_use();
   if (options->consumer.given) return Py_XNewRef(options->consumer.object);
   if (in_use && in_use->handle == consumer) return Py_XNewRef(in_use->object);
@@ -76,13 +87,14 @@ PyObject *ext_consumer_object(const ext_options *options, int32_t device, vc_str
   return object ? object(device, consumer) : NULL;
 }
 
-static int see_to_way_back(const ext_options *options, vc_stream producer, vc_stream consumer,
-                           ext_source *source) {
+/* Orders the release of the memory after the consumer. */
+static int order_release(const ext_options *options, vc_stream producer, vc_stream consumer,
+                         ext_source *source) {
   /* A producer that orders itself still gets its memory back. */
   bool itself = producer == VC_STREAM_NONE || source->producer_synchronises;
   bool same = !itself && vc_stream_same(producer, consumer);
   if (same || consumer == VC_STREAM_NONE || source->freed_by_cuda_free) return 0;
-  PyObject *kept = ext_consumer_object(options, source->view.device.id, consumer);
+  PyObject *kept = consumer_object(options, source->view.device.id, consumer);
   int result = ext_release_after(source, consumer, kept);
   Py_XDECREF(kept);
   return result;
@@ -97,25 +109,145 @@ static int check_mode(const ext_source *source) {
   return vc_cuda_mode(&mode, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
-int ext_order_host(const ext_adapter *from, const ext_options *options, ext_source *source) {
+static int order_on_host(const ext_adapter *from, const ext_options *options, ext_source *source) {
   if (vc_view_is_empty(&source->view)) return 0;
   return vc_cuda_device_count() == 0 ? check_mode(source) : wait_on_host(from, options, source);
 }
 
 int ext_order_streams(const ext_adapter *from, const ext_options *options, ext_source *source) {
-  if (options->target->on_host) return ext_order_host(from, options, source);
+  if (options->target->on_host) return order_on_host(from, options, source);
   if (vc_view_is_empty(&source->view)) return 0;
   if (vc_cuda_device_count() == 0) return check_mode(source);
   if (!vc_device_is_gpu(source->view.device)) return 0;
-  vc_stream producer = ext_producer_stream(from, options, source);
+  vc_stream producer = ext_producer_stream(from, options, source, source->view.device.id);
   vc_stream consumer = producer;
   if (options->consumer.given || options->target->current_stream) {
     consumer = ext_consumer_stream(options, source->view.device.id);
   }
   struct ext_order order = {source->view.device.id, producer, consumer};
   if (give_order(options->orders, order) < 0) return -1;
-  if (see_to_way_back(options, producer, consumer, source) < 0) return -1;
+  if (order_release(options, producer, consumer, source) < 0) return -1;
   source->has_producer = true;
   source->producer = consumer == VC_STREAM_NONE ? producer : consumer;
   return 0;
+}
+
+/* --- copies and transforms */
+
+int ext_order_host(ext_images *images, const ext_options *options) {
+  for (size_t i = 0; i < images->count; i++) {
+    if (order_on_host(images->items[i].from, options, &images->items[i].source) < 0) return -1;
+  }
+  return 0;
+}
+
+static int order_image(ext_image *image, const ext_options *options, struct ext_order order,
+                       ext_orders *orders) {
+  vc_device writer = image->source.view.device;
+  if (!vc_device_is_gpu(writer) && find_writer(image->from, options, &image->source, &writer) < 0) {
+    return -1;
+  }
+  if (writer.type == VC_CPU) return 0;
+  order.producer = ext_producer_stream(image->from, options, &image->source, order.device);
+  image->source.has_producer = true; /* not to be asked for again */
+  image->source.producer = order.producer;
+  return give_order(orders, order);
+}
+
+int ext_order_images(ext_images *images, const ext_options *options, int32_t device,
+                     vc_stream stream) {
+  ext_orders orders = {0};
+  for (size_t i = 0; i < images->count; i++) {
+    ext_image *image = &images->items[i];
+    struct ext_order order = {device, VC_STREAM_NONE, stream};
+    if (!image->is_unfilled && order_image(image, options, order, &orders) < 0) return -1;
+  }
+  return 0;
+}
+
+/* --- memory that must live until a stream is done */
+
+static vc_owner *owners_of(ext_keep *keep) { return keep->owners ? keep->owners : keep->few; }
+
+static int grow(ext_keep *keep) {
+  size_t capacity = keep->owners ? 2 * keep->capacity : 4 * EXT_KEEP_FEW;
+  vc_owner *owners = PyMem_RawRealloc(keep->owners, capacity * sizeof *owners);
+  if (!owners) {
+    PyErr_NoMemory();
+    return -1;
+  }
+  if (!keep->owners) memcpy(owners, keep->few, sizeof keep->few);
+  keep->owners = owners;
+  keep->capacity = capacity;
+  return 0;
+}
+
+int ext_keep_add(ext_keep *keep, vc_owner *owner) {
+  size_t capacity = keep->owners ? keep->capacity : EXT_KEEP_FEW;
+  if (!owner->release) return 0;
+  if (keep->count == capacity && grow(keep) < 0) return -1;
+  owners_of(keep)[keep->count++] = *owner;
+  *owner = (vc_owner){0};
+  return 0;
+}
+
+/* Releases run Python code, which may come here again: by value, back to front. */
+void ext_keep_release(ext_keep *keep) {
+  while (keep->count) {
+    vc_owner owner = owners_of(keep)[--keep->count];
+    ext_release(&owner);
+  }
+  PyMem_RawFree(keep->owners);
+  keep->owners = NULL;
+}
+
+static void release_bundle(void *context) {
+  ext_keep_release(context);
+  PyMem_RawFree(context);
+}
+
+/* All of them as one owner. */
+static int bundle(ext_keep *keep, vc_owner *out) {
+  ext_keep *moved = PyMem_RawMalloc(sizeof *moved);
+  if (!moved) {
+    PyErr_NoMemory();
+    return -1;
+  }
+  *moved = *keep;
+  *keep = (ext_keep){0};
+  *out = (vc_owner){moved, release_bundle, false};
+  return 0;
+}
+
+/* Whether the library's own order keeps the memory until `stream` is done. */
+static bool is_ordered(const ext_source *source, vc_stream producer, vc_stream stream) {
+  if (source->freed_by_cuda_free) return true; /* cudaFree waits */
+  return !source->producer_synchronises && producer == stream;
+}
+
+int ext_keep_images(ext_keep *keep, ext_images *images, const ext_options *options, int32_t device,
+                    vc_stream stream) {
+  for (size_t i = 0; i < images->count; i++) {
+    ext_image *image = &images->items[i];
+    if (image->is_unfilled) continue;
+    vc_stream producer = ext_producer_stream(image->from, options, &image->source, device);
+    if (is_ordered(&image->source, producer, stream)) continue;
+    if (ext_keep_add(keep, &image->source.owner) < 0) return -1;
+  }
+  return 0;
+}
+
+int ext_keep_until(ext_keep *keep, const ext_options *options, int32_t device, vc_stream stream) {
+  ext_source kept = {.view.device = {VC_CUDA, device}};
+  if (keep->count == 0) return 0;
+  if (bundle(keep, &kept.owner) < 0) { /* they are let go now */
+    vc_stream_synchronize(device, stream, NULL);
+    return -1;
+  }
+  PyObject *object = consumer_object(options, device, stream);
+  int result = ext_release_after(&kept, stream, object);
+  Py_XDECREF(object);
+  if (result < 0) vc_stream_synchronize(device, stream, NULL);
+  ext_release(&kept.owner);
+  return result;
 }

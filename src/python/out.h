@@ -2,10 +2,10 @@
 /* out=: an object or a list of them that a transform writes into. Whatever is wrong with
  * one of them is found before any is written. An empty GpuMat is created by the call, as
  * OpenCV creates a dst. */
-#ifndef VIEWCAST_PYTHON_TRANSFORM_OUT_H
-#define VIEWCAST_PYTHON_TRANSFORM_OUT_H
+#ifndef VIEWCAST_PYTHON_OUT_H
+#define VIEWCAST_PYTHON_OUT_H
 
-#include "transform/result.h"
+#include "plan.h"
 
 /* Imports request->out: its library is then the target. */
 int ext_outs_import(ext_request *request, ext_result *result);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a call of to_tensor, to_cupy, to_numpy or to_gpumat asks for. */
-#ifndef VIEWCAST_PYTHON_TRANSFORM_REQUEST_H
-#define VIEWCAST_PYTHON_TRANSFORM_REQUEST_H
+/* What a call that moves pixels asks for. */
+#ifndef VIEWCAST_PYTHON_REQUEST_H
+#define VIEWCAST_PYTHON_REQUEST_H
 
 #include "owner.h"
 
@@ -9,7 +9,7 @@ typedef struct ext_request {
   const char *function;
   ext_options options;
   vc_transform_params params; /* mean and std point to the arrays below */
-  bool is_mat;                /* to_gpumat: the result is interleaved, out= too */
+  bool is_mat;                /* of to_gpumat: the result is interleaved, out= too */
   ext_layout to;              /* layout= */
   bool has_dtype;
   vc_dtype dtype;
@@ -22,17 +22,9 @@ typedef struct ext_request {
   double mean[VC_TRANSFORM_CHANNELS], std[VC_TRANSFORM_CHANNELS];
 } ext_request;
 
-/* The arguments of to_tensor, to_cupy and to_numpy, and those of to_gpumat. */
-extern const struct ext_signature ext_to_array, ext_to_mat;
-
 /* Nothing asked but the target: the pixels as they are. The arrays of numbers
  * are not touched: 8 KiB. */
 void ext_request_init(ext_request *out, const struct ext_adapter *target);
-
-/* Reads a call's arguments. With `is_mat`, those of to_gpumat: no layout= and no
- * keepdim=. */
-int ext_request_read(const char *function, bool is_mat, PyObject *const *args, Py_ssize_t count,
-                     PyObject *kwnames, ext_request *out, PyObject **image);
 
 /* True if the values stay as they are, the dtype aside. */
 bool ext_request_is_plain(const ext_request *request);

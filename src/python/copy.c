@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform/move.h"
+#include "copy.h"
 
 #include <stdlib.h>
 
@@ -68,7 +68,7 @@ static size_t bytes_of_all(const vc_view *views, size_t count) {
   return bytes;
 }
 
-int ext_move_reserve(vc_view *views, size_t count, vc_device device, vc_stream stream,
+int ext_copy_reserve(vc_view *views, size_t count, vc_device device, vc_stream stream,
                      ext_source *block) {
   size_t bytes = bytes_of_all(views, count);
   if (bytes > 0 && ext_memory_block(bytes, device, stream, block) < 0) return -1;
@@ -96,7 +96,7 @@ static int move_closed_up(const vc_view *to, const vc_view *from, vc_stream stre
   vc_error error;
   ext_source block = {0};
   vc_view closed = *to;
-  int result = ext_move_reserve(&closed, 1, ext_device_of(from), stream, &block);
+  int result = ext_copy_reserve(&closed, 1, ext_device_of(from), stream, &block);
   if (result == 0) result = close_up(&closed, from);
   if (result == 0 && copy_sorted(to, &closed, order_of(to), stream, &error) != VC_OK) {
     result = ext_raise(&error);
@@ -115,7 +115,7 @@ static int move_one(const vc_view *to, const vc_view *from, vc_stream stream) {
   return ext_raise_prefixed("the image can't be copied to another GPU as it is:", &error);
 }
 
-int ext_move_up(ext_images *images, vc_device device, vc_stream stream, ext_source *block) {
+int ext_copy_up(ext_images *images, vc_device device, vc_stream stream, ext_source *block) {
   size_t bytes = bytes_of_all(images->views, images->count);
   if (ext_memory_block(bytes, device, stream, block) < 0) return -1;
   char *place = block->view.data;
@@ -144,12 +144,12 @@ static bool is_rows(const vc_view *view, axis_order order) {
   return vc_view_is_packed(&ordered) || vc_image_from_view(&ordered, &image, NULL) == VC_OK;
 }
 
-bool ext_move_fits(const vc_view *to, const vc_view *from) {
+bool ext_copy_fits(const vc_view *to, const vc_view *from) {
   axis_order order = order_of(to);
   return is_rows(to, order) && is_rows(from, order);
 }
 
-int ext_move(const vc_view *to, const vc_view *from, vc_stream stream) {
+int ext_copy_fitting(const vc_view *to, const vc_view *from, vc_stream stream) {
   vc_error error;
   if (!vc_device_is_gpu(to->device)) return copy_and_wait(to, from, stream);
   vc_status status = copy_sorted(to, from, order_of(to), stream, &error);
@@ -158,11 +158,11 @@ int ext_move(const vc_view *to, const vc_view *from, vc_stream stream) {
 
 /* --- to the host */
 
-int ext_move_down(const vc_view *to, const vc_view *from, vc_stream stream) {
+int ext_copy_down(const vc_view *to, const vc_view *from, vc_stream stream) {
   ext_source block = {0};
   vc_view closed = *to;
   if (is_rows(to, order_of(to))) return copy_and_wait(to, from, stream);
-  int result = ext_move_reserve(&closed, 1, ext_device_of(to), stream, &block);
+  int result = ext_copy_reserve(&closed, 1, ext_device_of(to), stream, &block);
   if (result == 0) result = copy_and_wait(&closed, from, stream);
   if (result == 0) result = close_up(to, &closed);
   ext_release(&block.owner);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform/out.h"
+#include "out.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sources of a transform, or the images of out=: one, or a list. */
-#ifndef VIEWCAST_PYTHON_TRANSFORM_IMAGES_H
-#define VIEWCAST_PYTHON_TRANSFORM_IMAGES_H
+#ifndef VIEWCAST_PYTHON_IMAGES_H
+#define VIEWCAST_PYTHON_IMAGES_H
 
 #include "adapters/adapter.h"
-#include "transform/request.h"
+#include "request.h"
 
 typedef struct ext_image {
   const ext_adapter *from;

@@ -1,11 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform/result.h"
+#include "plan.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "errors.h"
-#include "transform/values.h"
+#include "values.h"
+
+/* --- a view or a copy */
+
+int ext_plan_check_device(const ext_options *options) {
+  bool fits = !options->target->on_host || !options->has_device || options->device.type == VC_CPU;
+  return fits ? 0
+              : ext_fail(VC_ERROR_DEVICE,
+                         "device= asks for cuda:%d and a %s lies in host memory; leave device out, "
+                         "or take a function for arrays of GPUs (tensor, cupy, gpumat)",
+                         (int)options->device.id, options->target->name);
+}
+
+static bool is_elsewhere(vc_device memory, vc_device wanted) {
+  if (wanted.type == VC_CPU) return vc_device_is_gpu(memory);
+  return !vc_device_is_gpu(memory) || memory.id != wanted.id;
+}
+
+/* Whether an object of the target can't be over this memory. Managed memory is the host's, too. */
+static bool is_impossible(const ext_adapter *target, const vc_view *view) {
+  return (view->readonly && target->writable) || (target->fits && !target->fits(view)) ||
+         (target->on_host && view->device.type == VC_CUDA);
+}
+
+static int refuse_copy(const ext_options *options, const vc_view *view) {
+  return ext_fail(
+      VC_ERROR_DEVICE,
+      "the image is in %s and device= asks for %s: a view can't cross devices; allow a "
+      "copy with copy=None",
+      ext_device_name(view->device).text,
+      options->device.type == VC_CPU ? "the host" : ext_device_name(options->device).text);
+}
+
+int ext_plan_copy(const ext_options *options, const ext_source *source) {
+  if (options->copy == EXT_COPY_NEVER && !options->has_device) return 0;
+  if (options->copy == EXT_COPY_ALWAYS) return 1;
+  bool may_copy = options->copy == EXT_COPY_IF_NEEDED;
+  if (may_copy && is_impossible(options->target, &source->view)) return 1;
+  if (!options->has_device || !is_elsewhere(source->view.device, options->device)) return 0;
+  return may_copy ? 1 : refuse_copy(options, &source->view);
+}
+
+/* The second image tells of all that follow. */
+int ext_plan_copy_of_batch(const ext_options *options, const ext_source *batch) {
+  int needed = 0;
+  for (int64_t i = 0; needed == 0 && i < batch->view.shape[0] && i < 2; i++) {
+    ext_source image = *batch;
+    image.view = ext_batch_image(&batch->view, i);
+    needed = ext_plan_copy(options, &image);
+  }
+  return needed;
+}
+
+vc_device ext_plan_copy_device(const ext_options *options, const ext_source *source) {
+  if (options->target->on_host) return (vc_device){VC_CPU, 0};
+  return options->has_device ? options->device : ext_device_of(&source->view);
+}
+
+/* --- what a call asks for */
+
+void ext_request_init(ext_request *out, const ext_adapter *target) {
+  out->function = "";
+  out->options = (ext_options){.target = target};
+  vc_transform_params_init(&out->params);
+  out->is_mat = target->interleaved;
+  out->to = (ext_layout){0};
+  out->has_dtype = false;
+  out->channels = 0;
+  out->is_normalised = out->has_source = false;
+  out->is_line = false;
+  out->out = NULL;
+}
+
+bool ext_request_is_plain(const ext_request *request) {
+  const vc_transform_params *params = &request->params;
+  return params->scale == 1 && !params->mean && !params->std && !params->reverse_channels;
+}
+
+/* --- the result */
 
 void ext_result_begin(ext_result *result) {
   result->outs.count = 0;
@@ -99,11 +177,7 @@ int ext_result_device(const ext_request *request, vc_device source, vc_device *o
   *out = options->has_device ? options->device : source;
   if (options->target->on_host) {
     *out = (vc_device){VC_CPU, 0};
-    if (!options->has_device || options->device.type == VC_CPU) return 0;
-    return ext_fail(VC_ERROR_DEVICE,
-                    "device= asks for %s and a %s lies in host memory; use to_tensor, to_cupy or "
-                    "to_gpumat",
-                    ext_device_name(options->device).text, options->target->name);
+    return ext_plan_check_device(options);
   }
   if (out->type != VC_CPU || !options->target->on_gpu || ext_is_host_mode()) return 0;
   return refuse_host(request);

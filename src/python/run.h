@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A transform on its way: streams in order, pixels to the device that works on
  * them, the work itself, and what must live until it is done. */
-#ifndef VIEWCAST_PYTHON_TRANSFORM_RUN_H
-#define VIEWCAST_PYTHON_TRANSFORM_RUN_H
+#ifndef VIEWCAST_PYTHON_RUN_H
+#define VIEWCAST_PYTHON_RUN_H
 
-#include "transform/result.h"
+#include "plan.h"
 
 typedef struct ext_run {
   const ext_request *request;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a call asks of values: scale=, mean=, std=, normalize= and fill=. */
-#ifndef VIEWCAST_PYTHON_TRANSFORM_VALUES_H
-#define VIEWCAST_PYTHON_TRANSFORM_VALUES_H
+#ifndef VIEWCAST_PYTHON_VALUES_H
+#define VIEWCAST_PYTHON_VALUES_H
 
-#include "transform/request.h"
+#include "request.h"
 
 /* Reads scale=, mean= and std=, or normalize= in their place: a viewcast.Normalization or
  * the name of one. */

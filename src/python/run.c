@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform/run.h"
+#include "run.h"
 
+#include "copy.h"
 #include "errors.h"
 #include "stream_order.h"
-#include "transform/keep.h"
-#include "transform/move.h"
 
 static bool on_gpu(vc_device device) { return device.type == VC_CUDA; }
 
@@ -18,7 +17,7 @@ static vc_stream choose_stream(const ext_run *run) {
   if (on_gpu(run->target)) return ext_consumer_stream(options, run->target.id);
   if (!on_gpu(run->source)) return VC_STREAM_LEGACY;
   if (options->consumer.given) return options->consumer.handle;
-  return ext_producer_stream(first->from, options, &first->source);
+  return ext_producer_stream(first->from, options, &first->source, run->source.id);
 }
 
 int ext_run_begin(const ext_request *request, ext_images *from, ext_result *result, ext_run *out) {
@@ -35,78 +34,19 @@ int ext_run_begin(const ext_request *request, ext_images *from, ext_result *resu
   return 0;
 }
 
-static int order(const ext_run *run, int32_t device, vc_stream before) {
-  vc_error error;
-  return vc_stream_order(device, before, run->stream, &error) == VC_OK ? 0 : ext_raise(&error);
-}
-
-/* Host memory that a GPU may be at work on: pinned or managed. */
-static bool may_be_in_flight(const ext_run *run, const ext_image *image) {
-  vc_device device = image->source.view.device;
-  bool known = run->request->options.producer.given || image->source.has_producer ||
-               image->from->current_stream;
-  if (!known) return false;
-  if (device.type == VC_CPU) vc_cuda_pointer_device(image->source.view.data, &device, NULL);
-  return device.type != VC_CPU;
-}
-
-#define REMEMBERED 8
-
-/* Each producer's stream once. */
-static int order_sources(const ext_run *run) {
-  vc_stream seen[REMEMBERED];
-  int count = 0;
-  for (size_t i = 0; i < run->from->count; i++) {
-    const ext_image *image = &run->from->items[i];
-    if (!on_gpu(run->source) && !may_be_in_flight(run, image)) continue;
-    int32_t device = on_gpu(run->source) ? run->source.id : run->target.id;
-    vc_stream producer = run->request->options.producer.given
-                             ? run->request->options.producer.handle
-                         : image->source.has_producer  ? image->source.producer
-                         : image->from->current_stream ? image->from->current_stream(device)
-                                                       : VC_STREAM_LEGACY;
-    bool known = vc_stream_same(producer, run->stream);
-    for (int n = 0; n < count; n++) known = known || seen[n] == producer;
-    if (known) continue;
-    if (order(run, device, producer) < 0) return -1;
-    if (count < REMEMBERED) seen[count++] = producer;
-  }
-  return 0;
-}
-
-static vc_stream stream_of_out(const ext_image *out, int32_t device) {
-  if (out->source.has_producer) return out->source.producer;
-  return out->from->current_stream ? out->from->current_stream(device) : VC_STREAM_LEGACY;
-}
-
-/* What is at work on the memory of out= comes first. */
-static int order_outs(const ext_run *run) {
-  for (size_t i = 0; i < run->result->outs.count; i++) {
-    const ext_image *out = &run->result->outs.items[i];
-    if (out->is_unfilled) continue;
-    if (order(run, run->target.id, stream_of_out(out, run->target.id)) < 0) return -1;
-  }
-  return 0;
-}
-
-static int wait_for(ext_images *images, const ext_options *options) {
-  for (size_t i = 0; i < images->count; i++) {
-    if (ext_order_host(images->items[i].from, options, &images->items[i].source) < 0) return -1;
-  }
-  return 0;
-}
-
-static int prepare(ext_run *run) {
+/* What is at work on the memory of the images and of out= comes first. */
+static int order_streams(ext_run *run) {
   if (vc_cuda_device_count() == 0) return 0;
   const ext_options *options = &run->request->options;
-  const ext_options unnamed = {.target = options->target};
-  if (!on_gpu(run->target) && wait_for(&run->result->outs, &unnamed) < 0) return -1;
-  if (!on_gpu(run->target) && !on_gpu(run->source)) {
-    return run->ordered ? wait_for(run->from, options) : 0;
-  }
+  const ext_options of_out = {.target = options->target}; /* producer_stream= is the images' */
+  ext_images *outs = &run->result->outs;
+  bool to_gpu = on_gpu(run->target);
+  if (!to_gpu && ext_order_host(outs, &of_out) < 0) return -1;
   if (!run->ordered) return 0;
-  if (order_sources(run) < 0) return -1;
-  return on_gpu(run->target) ? order_outs(run) : 0;
+  if (!to_gpu && !on_gpu(run->source)) return ext_order_host(run->from, options);
+  int32_t device = on_gpu(run->source) ? run->source.id : run->target.id;
+  if (ext_order_images(run->from, options, device, run->stream) < 0) return -1;
+  return to_gpu ? ext_order_images(outs, &of_out, run->target.id, run->stream) : 0;
 }
 
 /* --- the work */
@@ -135,7 +75,7 @@ static bool is_a_copy(const ext_run *run, const vc_view *to, const vc_view *from
               to->dtype.code == from->dtype.code && to->dtype.bits == from->dtype.bits;
   for (int axis = 0; same && axis < to->ndim; axis++) same = to->shape[axis] == from->shape[axis];
   return same && (on_gpu(run->target) || on_gpu(run->source)) && !to->readonly &&
-         ext_request_is_plain(run->request) && ext_move_fits(to, from);
+         ext_request_is_plain(run->request) && ext_copy_fits(to, from);
 }
 
 static bool goes_down(const ext_run *run) { return on_gpu(run->source) && !on_gpu(run->target); }
@@ -144,16 +84,16 @@ static bool goes_down(const ext_run *run) { return on_gpu(run->source) && !on_gp
 static int work_and_download(ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
   ext_source block = {0};
   vc_view there = *to;
-  int result = ext_move_reserve(&there, 1, run->source, run->stream, &block);
+  int result = ext_copy_reserve(&there, 1, run->source, run->stream, &block);
   if (result == 0) result = work(run, &there, from, count);
   run->has_written = result == 0; /* some of it, if the copy fails */
-  if (result == 0) result = ext_move_down(to, &there, run->stream);
+  if (result == 0) result = ext_copy_down(to, &there, run->stream);
   ext_release(&block.owner);
   return result;
 }
 
 static int work_on_one(ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
-  if (is_a_copy(run, to, from, count)) return ext_move(to, from, run->stream);
+  if (is_a_copy(run, to, from, count)) return ext_copy_fitting(to, from, run->stream);
   return goes_down(run) ? work_and_download(run, to, from, count) : work(run, to, from, count);
 }
 
@@ -167,7 +107,7 @@ static int find_places(const ext_run *run, vc_view *places, ext_source *block) {
     places[i] = result->views[i];
     if (is_a_copy(run, &places[i], &from, 1)) places[i].ndim = 0; /* needs none */
   }
-  return goes_down(run) ? ext_move_reserve(places, result->count, run->source, run->stream, block)
+  return goes_down(run) ? ext_copy_reserve(places, result->count, run->source, run->stream, block)
                         : 0;
 }
 
@@ -190,9 +130,9 @@ static int check_list(const ext_run *run, const vc_view *places) {
 static int write_image(const ext_run *run, const vc_view *place, size_t index) {
   const vc_view *to = &run->result->views[index];
   vc_view from = ext_images_at(run->from, index);
-  if (place->ndim == 0) return ext_move(to, &from, run->stream);
+  if (place->ndim == 0) return ext_copy_fitting(to, &from, run->stream);
   if (work(run, place, &from, 1) < 0) return -1;
-  return goes_down(run) ? ext_move_down(to, place, run->stream) : 0;
+  return goes_down(run) ? ext_copy_down(to, place, run->stream) : 0;
 }
 
 static int write_list(ext_run *run, const vc_view *places) {
@@ -231,43 +171,25 @@ static int work_on_all(ext_run *run) {
 
 /* --- what must live until it is done */
 
-static bool is_done_before(const ext_run *run, const ext_source *source, vc_stream producer) {
-  if (source->freed_by_cuda_free) return true; /* cudaFree waits */
-  return !source->producer_synchronises && producer == run->stream;
-}
-
-static int keep_sources(const ext_run *run, ext_keep *keep) {
-  const ext_options *options = &run->request->options;
-  bool moved = !ext_device_same(run->source, run->target);
-  for (size_t i = 0; i < run->from->count; i++) {
-    ext_image *image = &run->from->items[i];
-    if (!moved && is_done_before(run, &image->source,
-                                 ext_producer_stream(image->from, options, &image->source))) {
-      continue;
-    }
-    if (ext_keep_add(keep, &image->source.owner) < 0) return -1;
-  }
-  return 0;
-}
-
-static int keep_outs(const ext_run *run, ext_keep *keep) {
-  for (size_t i = 0; i < run->result->outs.count; i++) {
-    ext_image *out = &run->result->outs.items[i];
-    if (out->is_unfilled) continue;
-    if (is_done_before(run, &out->source, stream_of_out(out, run->target.id))) continue;
-    if (ext_keep_add(keep, &out->source.owner) < 0) return -1;
-  }
-  return 0;
-}
-
-/* Memory goes back to its pool in the order of its own stream: where that is
- * another, it is held until this one is done. */
+/* A pool reuses memory in the order of the stream on which it was allocated: where that is
+ * another, the memory is held until this stream is done. So are images that were copied from
+ * another device. */
 static int keep_until_done(const ext_run *run) {
   ext_keep keep = {0};
-  int result = keep_sources(run, &keep);
-  if (result == 0) result = keep_outs(run, &keep);
-  if (result == 0)
-    result = ext_keep_until(&keep, &run->request->options, run->target.id, run->stream);
+  const ext_options *options = &run->request->options;
+  const ext_options of_out = {.target = options->target};
+  bool moved = !ext_device_same(run->source, run->target);
+  int result = 0;
+  for (size_t i = 0; result == 0 && moved && i < run->from->count; i++) {
+    result = ext_keep_add(&keep, &run->from->items[i].source.owner);
+  }
+  if (result == 0 && !moved) {
+    result = ext_keep_images(&keep, run->from, options, run->target.id, run->stream);
+  }
+  if (result == 0) {
+    result = ext_keep_images(&keep, &run->result->outs, &of_out, run->target.id, run->stream);
+  }
+  if (result == 0) result = ext_keep_until(&keep, options, run->target.id, run->stream);
   if (result < 0) vc_stream_synchronize(run->target.id, run->stream, NULL);
   ext_keep_release(&keep);
   return result;
@@ -283,9 +205,9 @@ static bool must_move_up(const ext_run *run) {
 int ext_run_all(ext_run *run) {
   ext_source block = {0};
   if (run->result->count == 1 && vc_view_is_empty(run->result->views)) return work_on_all(run);
-  int result = prepare(run);
+  int result = order_streams(run);
   if (result == 0 && must_move_up(run)) {
-    result = ext_move_up(run->from, run->target, run->stream, &block);
+    result = ext_copy_up(run->from, run->target, run->stream, &block);
   }
   if (result == 0) result = work_on_all(run);
   if (result == 0 && on_gpu(run->target)) {

@@ -1,9 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a transform writes: images of out=, or new ones of the target library. */
-#ifndef VIEWCAST_PYTHON_TRANSFORM_RESULT_H
-#define VIEWCAST_PYTHON_TRANSFORM_RESULT_H
+/* The plan of a call: whether a view will do or a copy is needed, and where; what a copy or a
+ * transform writes: the images of out=, or a new object of the target library. */
+#ifndef VIEWCAST_PYTHON_PLAN_H
+#define VIEWCAST_PYTHON_PLAN_H
 
-#include "transform/images.h"
+#include "images.h"
+
+/* --- a view or a copy */
+
+/* Whether the options ask for a copy of this source, or need one: 1 or 0; -1 with DeviceError
+ * where only a copy would do and none is allowed. */
+int ext_plan_copy(const ext_options *options, const ext_source *source);
+
+/* The same for the images of a batch. */
+int ext_plan_copy_of_batch(const ext_options *options, const ext_source *batch);
+
+/* The device of such a copy. */
+vc_device ext_plan_copy_device(const ext_options *options, const ext_source *source);
+
+/* DeviceError where device= names a GPU and the target's objects lie in host memory. */
+int ext_plan_check_device(const ext_options *options);
+
+/* --- the result of a copy or a transform */
 
 typedef struct ext_result {
   /* What is to be made: shape, dtype and device. Of a list of GpuMats, all of

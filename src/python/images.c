@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transform/images.h"
+#include "images.h"
 
 #include <stdlib.h>
 #include <string.h>
