@@ -147,15 +147,17 @@ static PyObject *import_and_export(PyObject *image, const ext_adapter *from, boo
   PyObject *result = NULL;
   const ext_adapter *target = options->target;
   int copies = -1;
+  bool is_result = is_target;
   if (from->import(image, options, &source) == 0 &&
       (!target->interleaved || ext_layout_image(&options->from, from, &source.view) == 0)) {
     copies = ext_plan_copy(options, &source);
+    /* What keeps owner= alive is a new object. */
+    if (options->owner && ext_owned_object(&source.owner) == options->owner) is_result = false;
   }
   if (copies > 0) {
     result = copy(from, options, &source);
   } else if (copies == 0 && ext_order_streams(from, options, &source) == 0) {
-    /* owner= is held by a new object, which the image can't be. */
-    result = is_target && !options->owner ? Py_NewRef(image) : target->export(&source, options);
+    result = is_result ? Py_NewRef(image) : target->export(&source, options);
   }
   ext_release(&source.owner);
   return result;

@@ -1,10 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "errors.h"
 
-#include "advice.h"
-
 #include <stdarg.h>
 #include <string.h>
+
+#include "internal.h"
+
+/* --- what the library's messages advise, for callers in Python */
+
+/* x itself would be read otherwise without the from_layout= that was given. */
+#define ONE_COPY "copy=None, or vc.to_gpumat() with the same arguments, makes one fused copy"
+
+static const char *const texts[VC_ADVICE_COUNT] = {
+    [VC_ADVICE_PACK] = ONE_COPY,
+    [VC_ADVICE_INTERLEAVE] = ONE_COPY,
+    [VC_ADVICE_ADD_AXES] =
+        "reshape it to (1, W) or (H, W) first; the bytes of an image file are "
+        "decoded by cv2.imdecode()",
+    [VC_ADVICE_MAKE_WRITABLE] = "allow a copy with copy=None, or copy it first (NumPy: .copy())",
+    [VC_ADVICE_TO_GPU] =
+        "move it first (torch: .cuda(), CuPy: cupy.asarray(), OpenCV: "
+        "GpuMat().upload())",
+    [VC_ADVICE_TO_HOST] = "device=\"cpu\"",
+    [VC_ADVICE_TO_DEVICE] = "device=",
+    [VC_ADVICE_OTHER_MEMORY] = "write into other memory (no out=)",
+    [VC_ADVICE_STREAM] = "stream=",
+    [VC_ADVICE_BOTH_STREAMS] = "stream=, producer_stream=",
+    [VC_ADVICE_NEW_VERSION] = "ask the producer for it (__dlpack__(max_version=(1, 0)))",
+    [VC_ADVICE_VERSIONED] =
+        "ask for a versioned tensor (__dlpack__(max_version=(1, 0))) or make "
+        "a copy first",
+    [VC_ADVICE_PACK_ELEMENTS] =
+        "make a packed copy first (torch: .contiguous(), CuPy: "
+        "cupy.ascontiguousarray(), NumPy: numpy.ascontiguousarray())",
+    [VC_ADVICE_FROM_OTHER_DEVICE] = "copy it to the CPU first (torch: .cpu())",
+    [VC_ADVICE_HAS_NO_MEMORY] =
+        "fake, meta and wrapper tensors have no memory of their own; pass "
+        "the tensor that holds it",
+    [VC_ADVICE_AS_REAL] =
+        "see it as pairs of real numbers first (torch: torch.view_as_real(), "
+        "NumPy and CuPy: .view() with the float type of half the size)",
+    [VC_ADVICE_AS_BYTES] =
+        "see its bytes as uint8 first (torch: .view(torch.uint8), NumPy and "
+        "CuPy: .view('uint8'))",
+    [VC_ADVICE_AS_DTYPE] = " (.view(dtype))",
+    [VC_ADVICE_AS_INT16] = "see it as int16 first (torch: .view(torch.int16))",
+    [VC_ADVICE_AS_INT64] = "see dates and times as int64 first (NumPy and CuPy: .view('int64'))",
+    [VC_ADVICE_SWAP_BYTES] = "swap the bytes first (NumPy and CuPy: .astype() with that typestr)",
+    [VC_ADVICE_FREE_CACHES] =
+        "release images, or what other libraries keep "
+        "(torch.cuda.empty_cache(), CuPy's free_all_blocks())",
+    [VC_ADVICE_SPAWN] = " (multiprocessing: the \"spawn\" or \"forkserver\" method)",
+};
+
+/* --- exception types */
 
 static struct {
   PyObject *view, *layout, *dtype, *device, *abi, *cuda;
@@ -42,7 +91,7 @@ static int make_savant_types(PyObject *module) {
 }
 
 int ext_errors_init(PyObject *module) {
-  ext_advice_init();
+  vc_advice_use(texts);
   types.view = make_type(module, "viewcast.ViewError",
                          "An image can't be shown as asked. Base of viewcast's exceptions.", NULL);
   if (!types.view) return -1;
@@ -92,8 +141,7 @@ int ext_fail(vc_status status, const char *format, ...) {
   return -1;
 }
 
-/* The exception that is set, taken; NULL if none. */
-static PyObject *take_exception(void) {
+PyObject *ext_exception_take(void) {
 #if PY_VERSION_HEX >= 0x030C0000
   return PyErr_GetRaisedException();
 #else
@@ -108,10 +156,12 @@ static PyObject *take_exception(void) {
 #endif
 }
 
-static void set_exception(PyObject *exception) {
+void ext_exception_set(PyObject *exception) {
 #if PY_VERSION_HEX >= 0x030C0000
   PyErr_SetRaisedException(exception);
 #else
+  PyErr_Clear();
+  if (!exception) return;
   PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
   Py_DECREF(exception);
 #endif
@@ -125,16 +175,24 @@ static int passes_unchanged(void) {
 
 int ext_raise_from(const char *format, ...) {
   if (passes_unchanged()) return -1;
-  PyObject *cause = take_exception();
+  PyObject *cause = ext_exception_take();
   va_list arguments;
   va_start(arguments, format);
   PyErr_FormatV(types.view, format, arguments);
   va_end(arguments);
   if (!cause) return -1;
-  PyObject *raised = take_exception();
+  PyObject *raised = ext_exception_take();
   PyException_SetCause(raised, Py_NewRef(cause)); /* takes the reference */
   PyException_SetContext(raised, cause);
-  set_exception(raised);
+  ext_exception_set(raised);
+  return -1;
+}
+
+/* Gives the exception that is set a cause (taken; may be NULL). Returns -1. */
+static int raise_with_cause(PyObject *cause) {
+  PyObject *raised = ext_exception_take();
+  PyException_SetCause(raised, cause); /* takes the reference */
+  ext_exception_set(raised);
   return -1;
 }
 
@@ -143,24 +201,18 @@ int ext_raise_at(Py_ssize_t index, const char *of) {
   if (!plain && !PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_TypeError)) {
     return -1;
   }
-  PyObject *cause = take_exception();
+  PyObject *cause = ext_exception_take();
   PyErr_Format((PyObject *)Py_TYPE(cause), "image %zd%s: %S", index, of, cause);
-  PyObject *raised = take_exception();
-  PyException_SetCause(raised, cause); /* takes the reference */
-  set_exception(raised);
-  return -1;
+  return raise_with_cause(cause);
 }
 
 int ext_raise_after(Py_ssize_t index) {
   if (!PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
-  PyObject *cause = take_exception();
+  PyObject *cause = ext_exception_take();
   PyErr_Format((PyObject *)Py_TYPE(cause),
                "image %zd of out: %S; the images before it are written, those after it are not",
                index, cause);
-  PyObject *raised = take_exception();
-  PyException_SetCause(raised, cause); /* takes the reference */
-  set_exception(raised);
-  return -1;
+  return raise_with_cause(cause);
 }
 
 /* Savant's class for the exception that is set; NULL for one that has none. */
@@ -173,13 +225,11 @@ int ext_raise_as_savant(const char *layout_text, const char *dtype_text) {
   PyObject *type = savant_type();
   if (!type) return -1;
   const char *text = type == types.savant_dtype ? dtype_text : layout_text;
-  PyObject *cause = take_exception();
+  PyObject *cause = ext_exception_take();
   PyErr_Format(type, "%s%s%S", text, *text ? " " : "", cause);
-  PyObject *raised = take_exception();
-  PyException_SetCause(raised, PyException_GetCause(cause)); /* takes the reference */
+  PyObject *first = PyException_GetCause(cause);
   Py_DECREF(cause);
-  set_exception(raised);
-  return -1;
+  return raise_with_cause(first);
 }
 
 bool ext_is_dtype_error(void) { return PyErr_ExceptionMatches(types.dtype); }

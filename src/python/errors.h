@@ -11,6 +11,12 @@
 /* Makes the exception types and adds them to the module. */
 int ext_errors_init(PyObject *module);
 
+/* The exception that is set, taken: none is set then. NULL if none was. */
+PyObject *ext_exception_take(void);
+
+/* Sets such an exception again (taken), in place of one that is set; NULL: none is set then. */
+void ext_exception_set(PyObject *exception);
+
 /* Raises the exception of error->status. Always returns -1. */
 int ext_raise(const vc_error *error);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "holder.h"
 
-#include "deferred_release.h"
+#include "errors.h"
 
 int ext_holder_traverse(PyObject *self, visitproc visit, void *arg) {
   const vc_owner *owner = &((ext_holder *)self)->owner;
@@ -13,11 +13,10 @@ int ext_holder_traverse(PyObject *self, visitproc visit, void *arg) {
 
 void ext_holder_finalize(PyObject *self) {
   const vc_owner *owner = &((ext_holder *)self)->owner;
-  PyObject *type, *value, *traceback;
   if (!ext_ordered_owner(owner)) return;
-  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *raised = ext_exception_take();
   ext_keep_until_ordered(owner, self);
-  PyErr_Restore(type, value, traceback);
+  ext_exception_set(raised);
 }
 
 static void end_holder(ext_holder *self) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "imports.h"
 
+#include "errors.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,14 +32,10 @@ const char *ext_install(const char *module) {
 PyObject *ext_import(const char *module) {
   PyObject *imported = PyImport_ImportModule(module);
   if (imported || !PyErr_ExceptionMatches(PyExc_ImportError)) return imported;
-  PyObject *type, *value, *traceback;
-  PyErr_Fetch(&type, &value, &traceback);
-  PyErr_NormalizeException(&type, &value, &traceback);
+  PyObject *raised = ext_exception_take();
   PyErr_Format(PyExc_ImportError, "viewcast needs %s for this conversion: %s (%S)", module,
-               ext_install(module), value);
-  Py_XDECREF(type);
-  Py_XDECREF(value);
-  Py_XDECREF(traceback);
+               ext_install(module), raised);
+  Py_DECREF(raised);
   return NULL;
 }
 

@@ -7,7 +7,6 @@
 #include "adapters/opencv.h"
 #include "adapters/pointer.h"
 #include "arguments.h"
-#include "deferred_release.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "functions.h"

@@ -355,11 +355,10 @@ static int tell(const ext_result *result) {
 }
 
 int ext_outs_finish(ext_result *result, int done) {
-  PyObject *type, *value, *traceback;
   if (done < 0) { /* that is the error to tell, whatever fails now */
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *raised = ext_exception_take();
     if (tell(result) < 0) PyErr_Clear();
-    PyErr_Restore(type, value, traceback);
+    ext_exception_set(raised);
     return done;
   }
   if (tell(result) < 0) return -1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every adapter imports to and exports from: a view with its owner. */
+/* A view with its owner, which every adapter imports to and exports from; and how owners end:
+ * Python objects, releases in the order of a stream, and releases that are pending. */
 #ifndef VIEWCAST_PYTHON_OWNER_H
 #define VIEWCAST_PYTHON_OWNER_H
 
@@ -51,16 +52,51 @@ typedef struct ext_source {
 /* True where the process decided for host mode; no exception where it can't. */
 bool ext_is_host_mode(void);
 
+/* The release function of an owner that holds a strong reference to a Python object. */
+void ext_release_object(void *object);
+
 /* An owner that holds a strong reference to a Python object. It is released in
  * vc_collect, on a thread that Python is on. */
-vc_owner ext_own(PyObject *object);
+static inline vc_owner ext_own(PyObject *object) {
+  return (vc_owner){Py_NewRef(object), ext_release_object, false};
+}
 
 /* The object behind an owner of ext_own (borrowed); NULL for another owner. */
-PyObject *ext_owned_object(const vc_owner *owner);
+static inline PyObject *ext_owned_object(const vc_owner *owner) {
+  return owner->release == ext_release_object ? owner->context : NULL;
+}
 
-/* vc_owner_release for any place where an exception may be on its way, as in a
- * dealloc: a producer's deleter may run Python code, which must not see it. */
+/* vc_owner_release for any place where an exception may be set, as in a dealloc: a producer's
+ * deleter may run Python code, which must not see it. */
 void ext_release(vc_owner *owner);
+
+/* Stream-ordered release: memory must not return to its library's pool while a consumer on
+ * another stream is still at work on it.
+ *
+ * A pool can't be told this in general: torch's and CuPy's reuse a block on the stream on
+ * which it was allocated, and no public attribute names that stream. So the reference that a
+ * view holds is released only after the consumer's stream has finished the work that was
+ * enqueued when the view ended. In a chain of libraries each view holds the one before it,
+ * and so each waits for its own consumer in turn. */
+
+/* Replaces source->owner by one whose release waits for the work on `consumer`. `kept` is the
+ * stream's object, which is kept until then; it may be NULL. Returns -1 with MemoryError. */
+int ext_release_after(ext_source *source, vc_stream consumer, PyObject *kept);
+
+/* The owner that ext_release_after replaced; NULL if `owner` is none of its owners. And the
+ * stream's object (borrowed, or NULL) of an owner that is. */
+const vc_owner *ext_ordered_owner(const vc_owner *owner);
+PyObject *ext_ordered_stream(const vc_owner *owner);
+
+/* Keeps an object until the consumer's work for such an owner, not released yet, is done. */
+void ext_keep_until_ordered(const vc_owner *owner, PyObject *object);
+
+/* Performs the releases whose consumers are done. Stops after `most_busy` streams that are
+ * not: a conversion must not query the driver about every frame in flight. Returns the number
+ * of releases. The calling thread must be attached to Python. */
+size_t ext_releases_retry(size_t most_busy);
+
+/* --- pending releases */
 
 /* Makes the main thread run pending releases soon after they were queued. */
 int ext_owner_init(PyObject *module);

@@ -61,8 +61,7 @@ static int check_array(const vc_view *view) {
  * Interface, as Savant's helpers count them, or what it says itself; -1 where it does
  * not say. Keeps the exception that is set. */
 static Py_ssize_t count_axes(PyObject *array) {
-  PyObject *type, *value, *traceback;
-  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *raised = ext_exception_take();
   PyObject *table = PyObject_GetAttrString(array, "__cuda_array_interface__");
   PyErr_Clear();
   PyObject *shape = table && PyDict_Check(table) ? ext_dict_value(table, "shape")
@@ -70,7 +69,7 @@ static Py_ssize_t count_axes(PyObject *array) {
   Py_ssize_t count = shape ? PyObject_Size(shape) : -1;
   Py_XDECREF(shape);
   Py_XDECREF(table);
-  PyErr_Restore(type, value, traceback);
+  ext_exception_set(raised);
   return count;
 }
 

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "deferred_release.h"
 #include "errors.h"
 
 vc_stream ext_consumer_stream(const ext_options *options, int32_t device) {
@@ -116,9 +115,8 @@ static int order_on_host(const ext_adapter *from, const ext_options *options, ex
 
 int ext_order_streams(const ext_adapter *from, const ext_options *options, ext_source *source) {
   if (options->target->on_host) return order_on_host(from, options, source);
-  if (vc_view_is_empty(&source->view)) return 0;
+  if (!vc_device_is_gpu(source->view.device) || vc_view_is_empty(&source->view)) return 0;
   if (vc_cuda_device_count() == 0) return check_mode(source);
-  if (!vc_device_is_gpu(source->view.device)) return 0;
   vc_stream producer = ext_producer_stream(from, options, source, source->view.device.id);
   vc_stream consumer = producer;
   if (options->consumer.given || options->target->current_stream) {

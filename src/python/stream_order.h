@@ -31,7 +31,7 @@ vc_stream ext_producer_stream(const ext_adapter *from, const ext_options *option
 /* --- views */
 
 /* Orders the consumer's stream after the producer's, and the later release of the memory
- * after the consumer's (deferred_release.h). Called between import and export; sets
+ * after the consumer's (ext_release_after). Called between import and export; sets
  * source->producer to the stream on which the image is ready. */
 int ext_order_streams(const ext_adapter *from, const ext_options *options, ext_source *source);
 

@@ -7,7 +7,6 @@
 #include "adapters/dlpack_python.h"
 #include "adapters/list.h"
 #include "arguments.h"
-#include "deferred_release.h"
 #include "errors.h"
 #include "holder.h"
 

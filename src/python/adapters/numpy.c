@@ -62,13 +62,12 @@ static int refuse_mask(PyObject *array) {
 /* Whether a dtype is big-endian, and of which type it would be in the machine's order.
  * Keeps the exception that is set. */
 static bool is_swapped(PyObject *dtype, vc_dtype *native) {
-  PyObject *type, *value, *traceback;
-  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *raised = ext_exception_take();
   PyObject *typestr = PyObject_GetAttrString(dtype, "str");
   const char *text = typestr && PyUnicode_Check(typestr) ? PyUnicode_AsUTF8(typestr) : NULL;
   bool is = text && text[0] == '>' && vc_dtype_from_typestr(text + 1, native, NULL) == VC_OK;
   Py_XDECREF(typestr);
-  PyErr_Restore(type, value, traceback);
+  ext_exception_set(raised);
   return is;
 }
 

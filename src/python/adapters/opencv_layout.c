@@ -278,14 +278,6 @@ int ext_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out) {
 
 /* --- objects put together by us */
 
-PyObject *ext_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control) {
-  PyObject *made = type->tp_alloc(type, 0);
-  if (!made) return NULL;
-  void *const words[] = {mat, control};
-  memcpy((char *)made + sizeof(PyObject), words, sizeof words);
-  return made;
-}
-
 /* The control block of an ordinary GpuMat, as libstdc++ lays it out. */
 static bool has_known_control(PyObject *mat) {
   const vc_gpumat_control *control = NULL;

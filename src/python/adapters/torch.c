@@ -49,12 +49,7 @@ static bool is_loaded(void) {
   return EXT_READ(torch.loaded) || ext_load("torch", &torch.loaded, find_all) == 0;
 }
 
-/* --- import */
-
-static int import_tensor(PyObject *tensor, const ext_options *options, ext_source *out) {
-  (void)options;
-  return is_loaded() ? ext_torch_import(tensor, out) : -1;
-}
+int ext_torch_load(void) { return is_loaded() ? 0 : -1; }
 
 /* --- export */
 
@@ -230,7 +225,7 @@ const ext_adapter ext_torch_adapter = {
     .module = "torch",
     .class_name = "Tensor",
     .writable = true,
-    .import = import_tensor,
+    .import = ext_torch_import,
     .current_stream = current_stream,
     .export = export_tensor,
     .fits = fits,

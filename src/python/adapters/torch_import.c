@@ -6,8 +6,10 @@
 #include "adapters/attributes.h"
 #include "adapters/dlpack_python.h"
 #include "errors.h"
+#include "free_threading.h"
 
 static struct {
+  bool loaded; /* all of this */
   const DLPackExchangeAPI *api;
   PyObject *tensor, *parameter; /* classes, whose attributes are torch's own */
   PyObject *to_dlpack;
@@ -65,6 +67,7 @@ int ext_torch_import_load(PyObject *module, const DLPackExchangeAPI *api) {
   if (ext_find_attribute(torch.tensor, "requires_grad", &torch.requires_grad) < 0) return -1;
   bool is_fast = api && api->dltensor_from_py_object_no_sync;
   torch.api = is_fast ? api : NULL;
+  EXT_WRITE(torch.loaded, true);
   return 0;
 }
 
@@ -123,11 +126,10 @@ static const char *kind_of(PyObject *tensor) {
 }
 
 static int refuse(PyObject *tensor) {
-  PyObject *type, *value, *traceback;
-  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *raised = ext_exception_take();
   const char *kind = kind_of(tensor);
   PyObject *layout = kind ? NULL : other_layout(tensor);
-  PyErr_Restore(type, value, traceback);
+  ext_exception_set(raised);
   const char *name = Py_TYPE(tensor)->tp_name;
   int result;
   if (kind) {
@@ -250,12 +252,12 @@ static int read_tensor(PyObject *tensor, ext_source *out) {
 }
 
 static void leave(PyObject *guard) {
-  PyObject *type, *value, *traceback, *const arguments[] = {guard, Py_None, Py_None, Py_None};
-  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *const arguments[] = {guard, Py_None, Py_None, Py_None};
+  PyObject *raised = ext_exception_take();
   PyObject *left = PyObject_Vectorcall(torch.exit, arguments, 4, NULL);
   if (!left) PyErr_WriteUnraisable(guard);
   Py_XDECREF(left);
-  PyErr_Restore(type, value, traceback);
+  ext_exception_set(raised);
 }
 
 /* With the code disabled that would answer for torch: __torch_function__ of a subclass,
@@ -270,7 +272,9 @@ static int read_undisturbed(PyObject *tensor, ext_source *out) {
   return result;
 }
 
-int ext_torch_import(PyObject *tensor, ext_source *out) {
+int ext_torch_import(PyObject *tensor, const ext_options *options, ext_source *out) {
+  (void)options;
+  if (!EXT_READ(torch.loaded) && ext_torch_load() < 0) return -1;
   int overridden = says(&torch.is_overridden, tensor);
   if (overridden < 0) return -1;
   return overridden ? read_undisturbed(tensor, out) : read_tensor(tensor, out);

@@ -11,9 +11,12 @@
  * where torch.utils.dlpack is used instead. */
 int ext_torch_import_load(PyObject *module, const DLPackExchangeAPI *api);
 
-/* Describes a tensor. The owner is its untyped_storage(): the memory itself, which the
- * tensor may exchange for another (tensor.data = x, set_(), torch.utils.swap_tensors(),
+/* Imports torch and finds what is needed of it, at the first call. -1 with an exception. */
+int ext_torch_load(void);
+
+/* The import of torch's adapter. The owner is the tensor's untyped_storage(): the memory itself,
+ * which the tensor may exchange for another (tensor.data = x, set_(), torch.utils.swap_tensors(),
  * module.half()), and goes on being able to. */
-int ext_torch_import(PyObject *tensor, ext_source *out);
+int ext_torch_import(PyObject *tensor, const ext_options *options, ext_source *out);
 
 #endif

@@ -176,6 +176,31 @@ def test_owner_is_kept_with_an_unowned_gpumat(target):
     assert alive() is None
 
 
+def test_a_gpumat_with_an_owner_is_another_gpumat(ledger):
+    image = Image((6, 8, 3))
+    alive, wanted = weakref.ref(image.memory), image.array.tobytes()
+    mat = make_gpumat(image)
+    owned_mat = vc.as_gpumat(mat, owner=image.memory)
+    (first,) = vc.as_gpumats([mat], owner=image.memory)
+    assert owned_mat is not mat and vc.view(owned_mat).ptr == vc.view(mat).ptr
+    assert first is not mat and vc.as_gpumat(mat) is mat
+    del image, mat, first
+    vc.collect()
+    assert pixels("gpumat", owned_mat) == wanted
+    assert alive() is not None
+    del owned_mat
+    ledger()
+    assert alive() is None
+
+
+def test_an_owner_is_only_for_the_images_of_a_list_that_own_nothing():
+    image, tensor = Image((6, 8, 3)), vc.as_tensor(owned("numpy")[0])
+    first, second = vc.as_tensors([make_gpumat(image), tensor], owner=image.memory)
+    assert second is tensor and first.data_ptr() == image.array.ctypes.data
+    with pytest.raises(ValueError, match="keeps its memory itself; leave owner out"):
+        vc.as_gpumat(tensor, owner=image.memory)
+
+
 @pytest.mark.parametrize("owner", [{}, {"owner": None}], ids=["not given", "None"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_unowned_gpumat_is_kept_itself(target, owner):
@@ -189,7 +214,7 @@ def test_an_unowned_gpumat_is_kept_itself(target, owner):
     assert sys.getrefcount(mat) == before
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [*TARGETS, "gpumat"])
 def test_an_owner_of_a_gpumat_that_owns_its_memory_is_refused(target):
     made, _, _ = owned("numpy")
     owner, alive, _ = owned("numpy")
