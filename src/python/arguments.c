@@ -94,14 +94,14 @@ bool ext_is_bool(PyObject *value) {
   return strcmp(type, "numpy.bool") == 0 || strcmp(type, "numpy.bool_") == 0;
 }
 
-static int refuse_type(PyObject *value, const char *name, const char *needed) {
+int ext_refuse_type(PyObject *value, const char *name, const char *needed) {
   PyErr_Format(PyExc_TypeError, "%s is a %.100s, needs %s", name, Py_TYPE(value)->tp_name, needed);
   return -1;
 }
 
 int ext_argument_bool(PyObject *value, const char *name, bool *out) {
   if (!value) return 0;
-  if (!ext_is_bool(value)) return refuse_type(value, name, "True or False");
+  if (!ext_is_bool(value)) return ext_refuse_type(value, name, "True or False");
   int truth = PyObject_IsTrue(value);
   *out = truth > 0;
   return truth < 0 ? -1 : 0;
@@ -115,8 +115,8 @@ int ext_argument_copy(PyObject *value, ext_copy *out) {
     return 0;
   }
   if (!ext_is_bool(value)) {
-    return refuse_type(value, "copy",
-                       "False (never), None (where a view is impossible) or True (always)");
+    return ext_refuse_type(value, "copy",
+                           "False (never), None (where a view is impossible) or True (always)");
   }
   if (ext_argument_bool(value, "copy", &always) < 0) return -1;
   *out = always ? EXT_COPY_ALWAYS : EXT_COPY_NEVER;
@@ -146,7 +146,7 @@ PyObject *ext_integer_of(PyObject *value) {
 int ext_argument_int(PyObject *value, const char *name, int32_t least, int32_t *out) {
   if (!value) return 0;
   PyObject *integer = ext_integer_of(value);
-  if (!integer) return PyErr_Occurred() ? -1 : refuse_type(value, name, "an int");
+  if (!integer) return PyErr_Occurred() ? -1 : ext_refuse_type(value, name, "an int");
   int overflow;
   long number = PyLong_AsLongAndOverflow(integer, &overflow);
   if (overflow < 0 || (!overflow && number < least)) {
@@ -160,104 +160,12 @@ int ext_argument_int(PyObject *value, const char *name, int32_t least, int32_t *
   return PyErr_Occurred() ? -1 : 0;
 }
 
-/* --- device= */
-
-#define DEVICES "\"cpu\", \"cuda\" or \"cuda:N\""
-
 /* UTF-8 of a text; NULL without an exception where a C string can't hold it. */
-static const char *text_of(PyObject *text) {
+const char *ext_text_of(PyObject *text) {
   Py_ssize_t length;
   const char *utf8 = PyUnicode_AsUTF8AndSize(text, &length);
   if (!utf8) PyErr_Clear(); /* a lone surrogate */
   return utf8 && strlen(utf8) == (size_t)length ? utf8 : NULL;
-}
-
-static int refuse_ordinal(PyObject *number) {
-  return ext_fail(VC_ERROR_DEVICE, "there is no CUDA device %.40S: this process sees %d", number,
-                  (int)vc_cuda_device_count());
-}
-
-/* Checked before it is narrowed: 2**32 is not device 0. */
-static int set_ordinal(PyObject *number, vc_device *out) {
-  int overflow;
-  long id = PyLong_AsLongAndOverflow(number, &overflow);
-  if (overflow || id < 0 || id > INT32_MAX) return refuse_ordinal(number);
-  *out = (vc_device){VC_CUDA, (int32_t)id};
-  return 0;
-}
-
-/* The decimal digits after "cuda:", without a sign or a blank. */
-static int set_digits(const char *digits, vc_device *out) {
-  PyObject *number = PyLong_FromString(digits, NULL, 10);
-  if (!number && PyErr_ExceptionMatches(PyExc_ValueError)) { /* more than Python converts */
-    PyErr_Clear();
-    number = PyUnicode_FromString(digits);
-    if (number) refuse_ordinal(number);
-    Py_XDECREF(number);
-    return -1;
-  }
-  int result = number ? set_ordinal(number, out) : -1;
-  Py_XDECREF(number);
-  return result;
-}
-
-/* 1 where the text names a device, 0 where it does not, -1 with an exception. */
-static int read_device_text(const char *text, vc_device *out) {
-  static const char *const prefixes[] = {"cuda", "cuda_managed"};
-  *out = (vc_device){VC_CPU, 0};
-  if (strcmp(text, "cpu") == 0 || strcmp(text, "cuda_host") == 0) return 1;
-  *out = (vc_device){VC_CUDA, 0};
-  if (strcmp(text, "cuda") == 0) return 1;
-  for (int i = 0; i < 2; i++) {
-    size_t length = strlen(prefixes[i]);
-    if (strncmp(text, prefixes[i], length) != 0 || text[length] != ':') continue;
-    const char *digits = text + length + 1;
-    if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0') return 0;
-    return set_digits(digits, out) < 0 ? -1 : 1;
-  }
-  return 0;
-}
-
-/* CuPy's is its ordinal; others, as torch's, are told by their text. */
-static int read_device_object(PyObject *value, vc_device *out) {
-  if (strcmp(Py_TYPE(value)->tp_name, "cupy.cuda.device.Device") == 0) {
-    PyObject *id = PyObject_GetAttrString(value, "id");
-    int result = id && PyLong_Check(id) ? set_ordinal(id, out) : -1;
-    Py_XDECREF(id);
-    return result;
-  }
-  PyObject *text = PyObject_Str(value);
-  if (!text) return -1;
-  const char *utf8 = text_of(text);
-  int found = utf8 ? read_device_text(utf8, out) : 0;
-  Py_DECREF(text);
-  if (found) return found < 0 ? -1 : 0;
-  if (PyUnicode_Check(value) || strcmp(Py_TYPE(value)->tp_name, "torch.device") == 0) {
-    PyErr_Format(PyExc_ValueError, "device is %.80R, needs " DEVICES, value);
-    return -1;
-  }
-  return refuse_type(value, "device", "an int, " DEVICES ", or a torch or CuPy device");
-}
-
-int ext_argument_device(PyObject *value, bool *given, vc_device *out) {
-  *given = value && value != Py_None;
-  if (!*given) return 0;
-  PyObject *integer = ext_integer_of(value);
-  if (!integer) return PyErr_Occurred() ? -1 : read_device_object(value, out);
-  int result = set_ordinal(integer, out);
-  Py_DECREF(integer);
-  return result;
-}
-
-int ext_argument_options_device(PyObject *value, ext_options *options) {
-  vc_device *device = &options->device;
-  if (ext_argument_device(value, &options->has_device, device) < 0) return -1;
-  if (!options->has_device || device->type == VC_CPU) return 0;
-  if (device->id < vc_cuda_device_count()) return 0;
-  PyObject *number = PyLong_FromLong(device->id);
-  if (number) refuse_ordinal(number);
-  Py_XDECREF(number);
-  return -1;
 }
 
 /* --- owner= */
@@ -322,7 +230,7 @@ static bool find_dtype(const char *name, vc_dtype *out) {
 }
 
 static int read_dtype_name(PyObject *text, const char *name, vc_dtype *out) {
-  const char *utf8 = text_of(text);
+  const char *utf8 = ext_text_of(text);
   if (!utf8) return ext_fail(VC_ERROR_DTYPE, "%s is %.80R, needs " DTYPES, name, text);
   if (find_dtype(utf8, out)) return 0;
   return ext_fail(VC_ERROR_DTYPE, "%s is \"%.60s\", needs " DTYPES, name, utf8);
@@ -331,7 +239,7 @@ static int read_dtype_name(PyObject *text, const char *name, vc_dtype *out) {
 /* str(torch.float16) is "torch.float16". */
 static int read_torch_dtype(PyObject *object, const char *name, vc_dtype *out) {
   PyObject *text = PyObject_Str(object);
-  const char *utf8 = text ? text_of(text) : NULL;
+  const char *utf8 = text ? ext_text_of(text) : NULL;
   const char *dot = utf8 ? strrchr(utf8, '.') : NULL;
   int result = -1;
   if (dot && find_dtype(dot + 1, out)) {
@@ -390,7 +298,7 @@ static int read_dtype(PyObject *object, const char *name, vc_dtype *out) {
     return read_numpy_dtype(object, name, out);
   }
   if (PyLong_Check(object) && !PyBool_Check(object)) return refuse_number(object, name);
-  return refuse_type(object, name, "a torch, NumPy or CuPy dtype, or a name: " DTYPES);
+  return ext_refuse_type(object, name, "a torch, NumPy or CuPy dtype, or a name: " DTYPES);
 }
 
 /* Object to dtype, by address. A cached object is kept alive. Strings are not

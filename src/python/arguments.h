@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Arguments of vectorcall functions: some positional, the rest by keyword; and the readers
  * of the arguments that several functions take: each has one reader and one message,
- * wherever it occurs. Streams are read by streams.h, scale=, mean=, std=, normalize= and
+ * wherever it occurs. Streams are read by streams.h, devices by device.h, scale=, mean=, std=, normalize= and
  * fill= by transform/values.h.
  *
  * A reader takes the value as ext_arguments sorted it: for NULL, an argument that was not
@@ -59,6 +59,12 @@ bool ext_is_bool(PyObject *value);
  * is no TypeError. */
 PyObject *ext_integer_of(PyObject *value);
 
+/* TypeError: `value` is of another type than the argument `name` needs. Returns -1. */
+int ext_refuse_type(PyObject *value, const char *name, const char *needed);
+
+/* UTF-8 of a text; NULL without an exception where a C string can't hold it. */
+const char *ext_text_of(PyObject *text);
+
 /* True or False, Python's or NumPy's. */
 int ext_argument_bool(PyObject *value, const char *name, bool *out);
 
@@ -67,15 +73,6 @@ int ext_argument_int(PyObject *value, const char *name, int32_t least, int32_t *
 
 /* copy=: False, None or True. */
 int ext_argument_copy(PyObject *value, ext_copy *out);
-
-/* device=: None, an ordinal, "cpu", "cuda" (device 0), "cuda:1", what View.device returns,
- * or a torch or CuPy device. Pinned host memory is read as the host, managed memory as its
- * device. Sets *given to false for None. DeviceError for an ordinal that no device can
- * have; whether the device exists is not looked at. */
-int ext_argument_device(PyObject *value, bool *given, vc_device *out);
-
-/* device= of a conversion: DeviceError where this process does not see the device. */
-int ext_argument_options_device(PyObject *value, ext_options *options);
 
 /* owner= of an image, or of a list one of whose images it is for at least. *out is
  * borrowed, and NULL for None. ValueError where the memory has its owner. */

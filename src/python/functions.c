@@ -6,6 +6,7 @@
 #include "adapters/list.h"
 #include "arguments.h"
 #include "call.h"
+#include "device.h"
 #include "free_threading.h"
 #include "plan.h"
 #include "values.h"

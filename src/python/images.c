@@ -84,34 +84,11 @@ void ext_images_release(ext_images *images) {
 
 /* --- where */
 
-vc_device ext_device_of(const vc_view *view) {
-  if (!vc_device_is_gpu(view->device)) return (vc_device){VC_CPU, 0};
-  return (vc_device){VC_CUDA, view->device.id};
-}
-
-bool ext_device_same(vc_device a, vc_device b) { return a.type == b.type && a.id == b.id; }
-
-ext_device_text ext_device_name(vc_device device) {
-  ext_device_text out = {"host memory"};
-  if (vc_device_is_gpu(device)) PyOS_snprintf(out.text, sizeof out.text, "cuda:%d", device.id);
-  return out;
-}
-
-/* A description may name a device that is not there; found before a library is asked for
- * memory on it, with an exception of its own. */
-static int check_exists(const ext_images *images, vc_device device) {
-  int32_t count = vc_cuda_device_count();
-  if (!vc_device_is_gpu(device) || (device.id >= 0 && device.id < count)) return 0;
-  return ext_fail(
-      VC_ERROR_DEVICE,
-      "%s%s says that it is on cuda:%d and this process sees %d CUDA devices; pass memory "
-      "of the host or of a device that is there",
-      images->is_list ? "image 0" : "the image", images->of, (int)device.id, (int)count);
-}
-
 int ext_images_device(const ext_images *images, vc_device *out) {
   *out = ext_device_of(&images->views[0]);
-  if (check_exists(images, *out) < 0) return -1;
+  char whose[24];
+  PyOS_snprintf(whose, sizeof whose, "%s%s", images->is_list ? "image 0" : "the image", images->of);
+  if (ext_device_check(*out, whose) < 0) return -1;
   for (size_t i = 1; i < images->count; i++) {
     vc_device other = ext_device_of(&images->views[i]);
     if (ext_device_same(*out, other)) continue;

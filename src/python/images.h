@@ -4,6 +4,7 @@
 #define VIEWCAST_PYTHON_IMAGES_H
 
 #include "adapters/adapter.h"
+#include "device.h"
 #include "request.h"
 
 typedef struct ext_image {
@@ -34,16 +35,6 @@ void ext_images_release(ext_images *images);
 /* The device that all of them are on: {VC_CUDA, id} or {VC_CPU, 0}. DeviceError
  * names two that differ. */
 int ext_images_device(const ext_images *images, vc_device *out);
-
-/* What kind of memory a transform takes it for. */
-vc_device ext_device_of(const vc_view *view);
-bool ext_device_same(vc_device a, vc_device b);
-
-/* "cuda:1" or "host memory". */
-typedef struct ext_device_text {
-  char text[24];
-} ext_device_text;
-ext_device_text ext_device_name(vc_device device);
 
 /* How their axes are read. */
 typedef struct ext_geometry {

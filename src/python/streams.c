@@ -5,6 +5,7 @@
 
 #include "adapters/adapter.h"
 #include "arguments.h"
+#include "device.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"

@@ -8,6 +8,7 @@
 #include "adapters/dlpack_python.h"
 #include "adapters/list.h"
 #include "adapters/no_image.h"
+#include "device.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "stream_order.h"
@@ -54,13 +55,10 @@ static PyObject *find_attribute(PyObject *object, PyObject *name) {
 
 /* --- __dlpack__ */
 
-/* The libraries that are asked for a current stream need a device that is. */
+/* The libraries that are asked for a current stream need a device that is there. Without any,
+ * none is asked. */
 static int check_exists(PyObject *object, vc_device device) {
-  int32_t count = vc_cuda_device_count();
-  bool exists = device.id >= 0 && device.id < count;
-  if (!vc_device_is_gpu(device) || count == 0 || exists) return 0;
-  return ext_fail(VC_ERROR_DEVICE, "%.200s says that it is on CUDA device %d; this process sees %d",
-                  Py_TYPE(object)->tp_name, (int)device.id, (int)count);
+  return vc_cuda_device_count() == 0 ? 0 : ext_device_check(device, Py_TYPE(object)->tp_name);
 }
 
 static int read_device(PyObject *object, long *type, long *id) {

@@ -5,6 +5,7 @@
 
 #include "adapters/attributes.h"
 #include "arguments.h"
+#include "device.h"
 #include "errors.h"
 #include "view_object.h"
 

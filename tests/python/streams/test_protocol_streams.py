@@ -193,7 +193,7 @@ def test_bare_capsules_and_the_host():
         vc.as_numpy(bare_capsule(dlpack_producer()))
     nowhere = dlpack_producer(device=3)
     for convert in (vc.view, vc.as_gpumats, vc.to_gpumat, lambda x: vc.to_numpy([x])):
-        with raises(vc.DeviceError, "CUDA device 3; this process sees 1"):
+        with raises(vc.DeviceError, "says that it is on cuda:3 and this process sees 1"):
             convert(bare_capsule(nowhere))
     assert nowhere.deleted == 4
 
