@@ -50,17 +50,18 @@ def describe(env):
 
 
 def suites(arguments):
-    """The Python suite: all of it with the first OpenCV, and its slow paths once more;
-    with the others what depends on the OpenCV that is loaded."""
+    """The Python suite: all of it with the first OpenCV, its slow paths once more, and with
+    the other OpenCVs what depends on the one that is loaded."""
     for name, folder in opencvs():
         env = environment(folder, os.environ)
         title, path = f"Python, {describe(env)}", {"PYTHONPATH": env.get("PYTHONPATH", "")}
-        first = name == "stock-5"
-        chosen = [] if first else ["-m", "not any_opencv"]
-        yield tests(title, ["tests/python", *chosen], arguments, path)
-        if first:
-            title, slow = f"{title}, VIEWCAST_SLOW=1", path | {"VIEWCAST_SLOW": "1"}
-            yield tests(title, ["tests/python", "-m", "slow_paths"], arguments, slow)
+        if name == "stock-5":
+            yield tests(title, ["tests/python"], arguments, path)
+            title, path = f"{title}, VIEWCAST_SLOW=1", path | {"VIEWCAST_SLOW": "1"}
+            chosen = "slow_paths and not exhaustive"
+        else:
+            chosen = "not any_opencv and not exhaustive"
+        yield tests(title, ["tests/python", "-m", chosen], arguments, path)
 
 
 def others(arguments):
@@ -76,6 +77,7 @@ def sanitizers():
     first = "ASan, UBSan, LSan: C and C++ tests"
     yield sanitize(first, "asan-c")
     yield sanitize("ASan: Python", "asan-python", (first,))
+    yield sanitize("ASan: Python, VIEWCAST_SLOW=1", "asan-slow", (first,))
     if "cuda-5" in dict(opencvs()):
         yield sanitize("ASan: OpenCV with CUDA", "asan-cuda", (first,))
     yield sanitize("valgrind: C and C++ tests", "valgrind")

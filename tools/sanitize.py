@@ -2,13 +2,13 @@
 """The tests under sanitizers: `make test-asan`, `make test-valgrind`, `make test-tsan`.
 
     python tools/sanitize.py asan [arguments of pytest]
-    python tools/sanitize.py asan-c|asan-python|asan-cuda|valgrind|tsan
+    python tools/sanitize.py asan-c|asan-python|asan-slow|asan-cuda|valgrind|tsan
 
 asan: AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer over the C
-tests and the Python suite (stock OpenCV 5, and a few files of it with an OpenCV
-built with CUDA where VIEWCAST_CUDA_CV2 names a folder of wheels); its three parts
-by themselves, of which asan-c, the first, builds what the others need. valgrind and
-tsan (ThreadSanitizer): over the C tests.
+tests and the Python suite (stock OpenCV 5; some files once more under VIEWCAST_SLOW=1,
+and some with an OpenCV built with CUDA where VIEWCAST_CUDA_CV2 names a folder of wheels).
+Its four parts run by themselves too; the first, asan-c, builds the package for the others.
+valgrind and tsan (ThreadSanitizer): over the C tests.
 """
 
 import collections
@@ -45,28 +45,20 @@ ASAN_OPTIONS = {
     "intercept_tls_get_addr": 0,
 }
 
-# What starts many processes: torch's import alone takes 10 s here.
-DESELECT = [
-    "--ignore=tests/python/package/test_examples.py",  # programs that import torch four times
-    "--ignore=tests/python/package/test_command_line.py",  # commands, a process each
-    "--ignore=tests/python/package/test_imports.py",  # what is imported when: a process a case
-    "--ignore=tests/python/layout/test_wrong_cv2.py",  # the same
-    "--ignore=tests/python/lifetime/test_processes.py",  # their ends are judged by exit code
-    "--ignore=tests/python/lifetime/test_no_memory.py",  # needs Python's own allocator
-    "--ignore=tests/python/lifetime/test_leaks.py",  # counts blocks of it
-    # OpenCV's __init__ forgets what the object held before.
-    "--deselect=tests/python/convert/test_paths.py::test_an_object_can_be_initialised_again",
-    "--deselect=tests/python/lifetime/test_lifetime.py"
-    "::test_the_interpreter_ends_quietly_with_views_alive",
-]
+# Combinations of which every pair is tested anyway take too long here.
+CHOSEN = "not unsanitized and not exhaustive"
 # Attacks are several times as slow here.
-ATTACKED = ["tests/python", "tests/attack", "--attack-count=150"]
-# What an OpenCV built with CUDA adds: it calls our allocator object.
+ALL = ["tests/python", "tests/attack", "--attack-count=150", "-m", CHOSEN]
+# Under VIEWCAST_SLOW=1 other code converts, and reads tensors, through capsules.
+SLOW = ["tests/python/convert", "tests/python/lifetime/test_storage.py"]
+SLOW += ["-m", f"slow_paths and {CHOSEN}"]
+# An OpenCV built with CUDA calls our allocator object.
 WITH_CUDA_CV2 = [
-    "pool/test_pool.py",
-    "layout/test_gpumat_headers.py",
-    "lifetime/test_lifetime.py",
-    "lifetime/test_pending_releases.py",
+    "tests/python/pool/test_pool.py",
+    "tests/python/layout/test_gpumat_headers.py",
+    "tests/python/lifetime/test_lifetime.py",
+    "tests/python/lifetime/test_pending_releases.py",
+    *("-m", CHOSEN),
 ]
 
 
@@ -146,7 +138,7 @@ def joined(options):
     return ":".join(f"{key}={value}" for key, value in options.items())
 
 
-def suite(title, site, files, logs, *, paths=()):
+def suite(title, site, arguments, logs, variables):
     """pytest with the sanitized extension. Errors abort; leaks are read later."""
     say(f"Python tests under ASan: {title}")
     options = ASAN_OPTIONS | {
@@ -158,7 +150,7 @@ def suite(title, site, files, logs, *, paths=()):
         "log_path": logs / "report",
         "log_exe_name": 1,
     }
-    path = [*map(str, paths), str(site), str(ROOT / "drop-in")]
+    path = [*filter(None, [variables.pop("PYTHONPATH", "")]), str(site), str(ROOT / "drop-in")]
     env = tools_env(
         LD_PRELOAD=" ".join(library(f"{name}.so") for name in ("libasan", "libubsan", "libstdc++")),
         ASAN_OPTIONS=joined(options),
@@ -167,9 +159,10 @@ def suite(title, site, files, logs, *, paths=()):
         PYTHONPATH=os.pathsep.join(path),
         OMP_NUM_THREADS="1",
         VIEWCAST_SANITIZED="1",
+        **variables,
     )
     # Started by python itself: what runs before, as a shell, needs no sanitizer.
-    return run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, env=env)
+    return run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, env=env)
 
 
 def put_together(build):
@@ -203,34 +196,38 @@ def asan_c():
     return run(*test, env=tools_env(ASAN_OPTIONS=joined(ASAN_OPTIONS))) != 0
 
 
-def asan_suite(name, title, files, *, paths=()):
-    """One run of pytest, and what the reports say."""
+def asan_suite(name, title, arguments, **variables):
+    """One run of pytest with variables of the environment, and what the reports say."""
     build = ROOT / "build" / "asan"
     logs = build / "reports" / name
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
-    failed = suite(title, build / "site", files, logs, paths=paths) != 0
+    failed = suite(title, build / "site", arguments, logs, variables) != 0
     return judge(logs) or failed
 
 
 def asan_python(arguments=()):
-    return asan_suite("python", "stock OpenCV 5", arguments or [*ATTACKED, *DESELECT])
+    return asan_suite("python", "stock OpenCV 5", arguments or ALL)
+
+
+def asan_slow():
+    return asan_suite("slow", "stock OpenCV 5, VIEWCAST_SLOW=1", SLOW, VIEWCAST_SLOW="1")
 
 
 def asan_cuda():
     folder = cuda_opencv()
     if folder is None:
         return False
-    files = [f"tests/python/{name}" for name in WITH_CUDA_CV2] + DESELECT[-1:]
-    return asan_suite("cuda", "OpenCV with CUDA", files, paths=[folder])
+    return asan_suite("cuda", "OpenCV with CUDA", WITH_CUDA_CV2, PYTHONPATH=str(folder))
 
 
 def asan(arguments):
     failed = asan_c()
     if arguments:
         return asan_python(arguments) or failed
-    failed |= asan_python()
-    return asan_cuda() or failed
+    for part in (asan_python, asan_slow, asan_cuda):
+        failed |= part()
+    return failed
 
 
 # --- valgrind and ThreadSanitizer
@@ -268,6 +265,7 @@ def tsan():
 KINDS = {
     "asan-c": asan_c,
     "asan-python": asan_python,
+    "asan-slow": asan_slow,
     "asan-cuda": asan_cuda,
     "valgrind": valgrind,
     "tsan": tsan,

@@ -4,10 +4,6 @@ a consumer on another stream still reads the view, and torch hands the old block
 as soon as it may."""
 
 import gc
-import os
-import pathlib
-import subprocess
-import sys
 import weakref
 
 import cupy
@@ -17,22 +13,11 @@ from delay import current, delay, side_stream, trials
 
 import viewcast as vc
 
-SLOW = os.environ.get("VIEWCAST_SLOW") == "1"
+pytestmark = pytest.mark.slow_paths
+
 TRIALS = trials(50)
 SHAPE = (256, 256, 4)
 VALUE, OTHER = 7, 99
-
-
-@pytest.mark.skipif(SLOW, reason="this is the run without the exchange table")
-def test_everything_holds_without_the_exchange_table():
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", pathlib.Path(__file__)],
-        env=dict(os.environ, VIEWCAST_SLOW="1"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
 
 
 def other(dtype=torch.uint8):

@@ -238,6 +238,7 @@ def test_the_class_counts_its_objects_as_ever():
     assert references_left(make) == references_left(cv2.cuda.GpuMat)
 
 
+@pytest.mark.unsanitized  # OpenCV's __init__ leaks what the object held before
 def test_an_object_can_be_initialised_again(ledger):
     mat = make()
     mat.__init__()

@@ -3,8 +3,6 @@
 through capsules."""
 
 import os
-import pathlib
-import subprocess
 import sys
 
 import numpy as np
@@ -15,7 +13,7 @@ from torch._subclasses import FakeTensorMode
 
 import viewcast as vc
 
-pytestmark = pytest.mark.any_opencv
+pytestmark = [pytest.mark.any_opencv, pytest.mark.slow_paths]
 
 SLOW = os.environ.get("VIEWCAST_SLOW") == "1"
 TARGETS = ["gpumat", "cupy", "numpy", "view"]
@@ -46,20 +44,6 @@ def test_the_exchange_table_is_used_unless_hidden():
     sys.setprofile(None)
     assert ("from_dlpack" in called) is SLOW
     assert tensor.data_ptr() == view.ptr
-
-
-@pytest.mark.skipif(SLOW, reason="this is the run without the exchange table")
-def test_everything_holds_without_the_exchange_table():
-    here = pathlib.Path(__file__).parent
-    files = [here / "test_conversions.py", here / "test_torch.py"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
-        env=dict(os.environ, VIEWCAST_SLOW="1"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
 
 
 # --- what a view would show wrongly

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from crosses import cross
 from dlpack_structs import Producer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,7 +76,6 @@ MEMORY = {
     ],
 }
 FLIPPED = {"rows flipped", "columns flipped", "channels flipped"}
-each_memory = pytest.mark.parametrize("kind", MEMORY)
 
 kept = []  # producers, whose memory a view may still need
 
@@ -114,27 +114,38 @@ MAKE = {
     "buffer": memoryview,
     "cuda array": CudaArray,
 }
-NO_FLIP = {"torch", "view of a tensor"}  # torch has no negative strides
-each_library = pytest.mark.parametrize("library", MAKE)
+each_library = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
 
 
-def made(library, kind, *shape):
+def made(make, lay_out, *shape):
     """(what is converted, its values)."""
-    if library in NO_FLIP and kind in FLIPPED:
-        pytest.skip("torch has no negative strides")
-    array = MEMORY[kind](*shape)
+    array = lay_out(*shape)
     assert array.shape == shape
-    return MAKE[library](array), array
+    return make(array), array
+
+
+def has_no_such_strides(kind, library, call=None):
+    """torch has no negative strides."""
+    return library in ("torch", "view of a tensor") and kind in FLIPPED
 
 
 TO = (vc.to_tensor, vc.to_cupy, vc.to_numpy, vc.to_gpumat)
 COPY = ({}, {"copy": None}, {"copy": True})
 ONE = [(vc.as_gpumat, options) for options in COPY] + [(function, {}) for function in TO]
 MANY = [(vc.as_gpumats, options) for options in COPY] + [(function, {}) for function in TO]
-IDS = [f"{function.__name__} {options or ''}".strip() for function, options in ONE]
-each_one = pytest.mark.parametrize(("function", "options"), ONE, ids=IDS)
-IDS = [f"{function.__name__} {options or ''}".strip() for function, options in MANY]
-each_many = pytest.mark.parametrize(("function", "options"), MANY, ids=IDS)
+
+
+def named(calls):
+    return {
+        f"{function.__name__} {options or ''}".strip(): (function, options)
+        for function, options in calls
+    }
+
+
+each_one = pytest.mark.parametrize("call", named(ONE).values(), ids=named(ONE))
+each_many = pytest.mark.parametrize("call", named(MANY).values(), ids=named(MANY))
+each_image = cross(has_no_such_strides, lay_out=MEMORY, make=MAKE, call=named(ONE))
+each_batch = cross(has_no_such_strides, lay_out=MEMORY, make=MAKE, call=named(MANY))
 
 
 def seen(result):
@@ -171,12 +182,11 @@ def with_way_out(call, *arguments, **options):
 # --- refused, and then read as they are said to be
 
 
-@each_one
-@each_library
-@each_memory
-def test_an_image_that_looks_planar(kind, library, function, options):
+@each_image
+def test_an_image_that_looks_planar(lay_out, make, call):
+    function, options = call
     for shape in ((3, 5, 7), (4, 5, 8), (1, 6, 5)):
-        image, array = made(library, kind, *shape)
+        image, array = made(make, lay_out, *shape)
         with pytest.raises(vc.LayoutError, match=r"looks planar \(CHW\)") as caught:
             function(image, **options)
         assert str(shape) in str(caught.value)
@@ -188,12 +198,11 @@ def test_an_image_that_looks_planar(kind, library, function, options):
             np.testing.assert_array_equal(seen(result), array)
 
 
-@each_many
-@each_library
-@each_memory
-def test_a_batch_that_looks_planar(kind, library, function, options):
+@each_batch
+def test_a_batch_that_looks_planar(lay_out, make, call):
+    function, options = call
     for shape in ((2, 3, 5, 7), (1, 4, 5, 6), (3, 1, 6, 5)):
-        batch, array = made(library, kind, *shape)
+        batch, array = made(make, lay_out, *shape)
         with pytest.raises(vc.LayoutError, match=r"looks planar \(NCHW\)") as caught:
             function(batch, **options)
         assert set(offers(str(caught.value))) == {"NCHW", "NHWC"}
@@ -201,11 +210,10 @@ def test_a_batch_that_looks_planar(kind, library, function, options):
         np.testing.assert_array_equal(seen(result), interleaved(function, array))
 
 
-@each_many
-@each_library
-@each_memory
-def test_a_list_with_an_image_that_looks_planar(kind, library, function, options):
-    image, array = made(library, kind, 3, 5, 7)
+@each_batch
+def test_a_list_with_an_image_that_looks_planar(lay_out, make, call):
+    function, options = call
+    image, array = made(make, lay_out, 3, 5, 7)
     good = np.zeros((5, 7, 3), np.uint8)
     for images in ([good, good, image], (good, good, image)):
         with pytest.raises(vc.LayoutError, match=r"^image 2: .*looks planar \(CHW\)") as caught:
@@ -216,14 +224,13 @@ def test_a_list_with_an_image_that_looks_planar(kind, library, function, options
         np.testing.assert_array_equal(seen(result), interleaved(function, np.stack([array, array])))
 
 
-@each_library
-@each_memory
-def test_axes_are_kept_by_functions_that_have_no_layout(kind, library):
+@cross(has_no_such_strides, lay_out=MEMORY, make=MAKE)
+def test_axes_are_kept_by_functions_that_have_no_layout(lay_out, make):
     for shape in ((3, 5, 7), (2, 3, 5, 7)):
-        image, array = made(library, kind, *shape)
+        image, array = made(make, lay_out, *shape)
         for function in (vc.as_numpy, vc.as_cupy, vc.view):
             np.testing.assert_array_equal(vc.as_numpy(function(image)), array)
-        tensor = vc.as_tensor(image, copy=None if kind in FLIPPED else False)
+        tensor = vc.as_tensor(image, copy=None if min(array.strides) < 0 else False)
         np.testing.assert_array_equal(tensor.numpy(), array)
         for function in (vc.as_tensor, vc.as_cupy, vc.as_numpy, vc.view):
             with pytest.raises(TypeError, match="unexpected keyword argument 'from_layout'"):
@@ -232,7 +239,8 @@ def test_axes_are_kept_by_functions_that_have_no_layout(kind, library):
 
 @pytest.mark.parametrize("shape", [(3, 0, 7), (4, 0, 5), (1, 0, 6), (3, 0, 5)], ids=str)
 @each_one
-def test_empty_images_that_look_planar(function, options, shape):
+def test_empty_images_that_look_planar(call, shape):
+    function, options = call
     array = np.zeros(shape, np.float32)
     for image in (array, torch.from_numpy(array), [array] if function in TO else array):
         with pytest.raises(vc.LayoutError, match="looks planar"):
@@ -246,7 +254,8 @@ def test_empty_images_that_look_planar(function, options, shape):
 
 
 @each_one
-def test_shapes_that_do_not_look_planar(function, options):
+def test_shapes_that_do_not_look_planar(call):
+    function, options = call
     for shape in ((2, 5, 7), (5, 5, 7), (3, 5, 4), (1, 5, 3), (4, 5, 1), (6, 3, 5), (0, 5, 7)):
         array = packed(*shape)
         wanted = (
@@ -354,7 +363,8 @@ def wide_mat(rows=3):
 
 
 @each_one
-def test_a_gpumat_is_never_planar(function, options):
+def test_a_gpumat_is_never_planar(call):
+    function, options = call
     mat, array = wide_mat()
     for words in ({}, {"from_layout": "HWC"}):
         np.testing.assert_array_equal(seen(function(mat, **options, **words)), array)
@@ -363,7 +373,8 @@ def test_a_gpumat_is_never_planar(function, options):
 
 
 @each_many
-def test_gpumats_in_a_list_are_never_planar(function, options):
+def test_gpumats_in_a_list_are_never_planar(call):
+    function, options = call
     mat, array = wide_mat(1)
     np.testing.assert_array_equal(seen(function([mat, mat], **options)), np.stack([array, array]))
     with pytest.raises(vc.LayoutError, match="^image 0: .*GpuMat, whose pixels are always"):
@@ -392,8 +403,8 @@ MASKS = packed(3, 6, 9)
 
 
 @each_library
-def test_masks(library):
-    masks = MAKE[library](MASKS)
+def test_masks(make):
+    masks = make(MASKS)
     for function in TO:
         np.testing.assert_array_equal(seen(function(masks, from_layout="NHW")), MASKS)
     for copy in (False, None, True):
@@ -564,9 +575,9 @@ def test_one_image_is_no_batch_whatever_is_said(name):
 
 
 @each_library
-def test_tensors_of_a_batch(library):
+def test_tensors_of_a_batch(make):
     for array in (packed(3, 4, 6, 3), packed(2, 3, 5, 9, dtype="float32"), pitched(2, 3, 5, 9)):
-        tensors = vc.as_tensors(MAKE[library](array))
+        tensors = vc.as_tensors(make(array))
         assert len(tensors) == len(array)
         for tensor, each in zip(tensors, array, strict=True):
             assert tensor.data_ptr() == each.ctypes.data

@@ -14,7 +14,7 @@ import sysconfig
 import pytest
 from threads import FREE_THREADED
 
-pytestmark = pytest.mark.any_opencv
+pytestmark = [pytest.mark.any_opencv, pytest.mark.unsanitized]
 
 SOURCE = pathlib.Path(__file__).parents[2] / "c" / "simulated_cv2.c"
 

@@ -13,6 +13,8 @@ from images import CONVERT, MAKE, CudaArray, Image, make_gpumat
 
 import viewcast as vc
 
+pytestmark = pytest.mark.unsanitized  # counts the blocks of Python's own allocator
+
 TURNS = 200
 FEW = TURNS // 2  # free lists of others come and go; a leak is one a turn
 

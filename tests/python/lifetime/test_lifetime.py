@@ -586,6 +586,7 @@ kept = everything()
 }
 
 
+@pytest.mark.unsanitized  # starts many processes
 @pytest.mark.parametrize("slow", ["", "1"], ids=["exchange table", "capsules"])
 def test_the_interpreter_ends_quietly_with_views_alive(slow):
     done = subprocess.run(

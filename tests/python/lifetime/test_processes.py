@@ -11,7 +11,8 @@ import textwrap
 import dlpack_structs
 import pytest
 
-pytestmark = pytest.mark.any_opencv
+# Unsanitized: the exit codes that are expected are not those of a sanitized process.
+pytestmark = [pytest.mark.any_opencv, pytest.mark.unsanitized]
 
 # Python 3.12 warns of a fork beside other threads, such as OpenBLAS's.
 QUIET = ["-W", "ignore::DeprecationWarning"]

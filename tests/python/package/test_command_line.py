@@ -19,7 +19,7 @@ from viewcast.__main__ import main
 from viewcast.bench.ways import CONVERSIONS
 from viewcast.terminal import check_output
 
-pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv]
+pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv, pytest.mark.unsanitized]
 
 PYPROJECT = pathlib.Path(__file__).parents[3] / "pyproject.toml"
 VIEWCAST = [sys.executable, "-m", "viewcast"]

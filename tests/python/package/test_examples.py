@@ -13,7 +13,7 @@ from loaded_opencv import standin_lacks
 import viewcast as vc
 from viewcast.clip import read_frames, sample_clip
 
-pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv]
+pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv, pytest.mark.unsanitized]
 
 EXAMPLES = pathlib.Path(__file__).parents[3] / "examples"
 

@@ -11,7 +11,7 @@ import pytest
 
 import viewcast as vc
 
-pytestmark = pytest.mark.all_libraries
+pytestmark = [pytest.mark.all_libraries, pytest.mark.unsanitized]
 
 
 def python(*parts, **environment):
