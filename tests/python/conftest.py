@@ -12,20 +12,20 @@ import pytest
 import viewcast as vc
 from viewcast import _viewcast
 
-# A free-threaded Python may lack these; all else has them.
+# On a free-threaded Python these may be missing; elsewhere they are required.
 HERE = pathlib.Path(__file__).parent
-LACKING = [name for name in ("torch", "cupy") if importlib.util.find_spec(name) is None]
+MISSING = [name for name in ("torch", "cupy") if importlib.util.find_spec(name) is None]
 
 
-def needs_what_is_lacking(path):
-    modules = "|".join([*LACKING, "images"])
+def needs_missing_libraries(path):
+    modules = "|".join([*MISSING, "images"])
     return re.search(rf"^(import|from) ({modules})\b", path.read_text(), re.MULTILINE)
 
 
 collect_ignore = [
     str(path.relative_to(HERE))
     for path in HERE.rglob("test_*.py")
-    if LACKING and needs_what_is_lacking(path)
+    if MISSING and needs_missing_libraries(path)
 ]
 
 HOST_MODE_ONLY = (
@@ -43,18 +43,18 @@ def pytest_report_header():
         f"OpenCV {cv2.__version__} from {cv2.__file__}: {_viewcast._opencv_layout()}",
     ]
     versions = [f"NumPy {numpy.__version__}"]
-    for name in {"torch", "cupy"} - set(LACKING):
+    for name in {"torch", "cupy"} - set(MISSING):
         versions.append(f"{name} {importlib.import_module(name).__version__}")
     lines.append(", ".join(sorted(versions)))
-    if LACKING:
-        lines.append(f"without {' and '.join(LACKING)}, not collected: {' '.join(collect_ignore)}")
+    if MISSING:
+        lines.append(f"without {' and '.join(MISSING)}, not collected: {' '.join(collect_ignore)}")
     return lines
 
 
 def pytest_collection_modifyitems(items):
-    for item in items if LACKING else ():
+    for item in items if MISSING else ():
         if item.get_closest_marker("all_libraries"):
-            item.add_marker(pytest.mark.skip(reason=f"without {' and '.join(LACKING)}"))
+            item.add_marker(pytest.mark.skip(reason=f"without {' and '.join(MISSING)}"))
 
 
 def pytest_collection_finish():
@@ -69,16 +69,16 @@ def host_mode_only():
 
 @pytest.fixture(scope="session")
 def counting():
-    """What the loaded OpenCV does with its counter."""
+    """How the loaded OpenCV treats reference counts."""
     return _viewcast._opencv_layout()["counting"]
 
 
 @pytest.fixture
 def ledger():
-    """Call it for what was counted since the test began, exactly; zeros are left
-    out. `force` as in collect()."""
+    """A function that returns the changes of statistics() since the test began, without zeros.
+    `force` is collect()'s."""
     gc.collect()
-    vc.collect(force=True)  # nothing of an earlier test is looked at any more
+    vc.collect(force=True)  # ends all lends of earlier tests
     before = vc.statistics()
 
     def counted(force=False):

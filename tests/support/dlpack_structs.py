@@ -68,13 +68,13 @@ _api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
 _api.PyCapsule_GetName.restype = ctypes.c_char_p
 _api.PyCapsule_GetName.argtypes = [ctypes.py_object]
 _api.PyCapsule_SetName.argtypes = [ctypes.py_object, ctypes.c_char_p]
-_names = []  # capsules do not copy theirs
+_names = []  # capsules keep pointers to their names
 DESTRUCTOR = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 _destructors = []
 
 
 def new_capsule(pointer, name, destructor=None):
-    """destructor(address of the capsule) is called at its end."""
+    """A capsule. Its end calls destructor(address of the capsule)."""
     _names.append(name)
     if destructor is None:
         return _api.PyCapsule_New(pointer, name, None)
@@ -92,7 +92,7 @@ def rename(capsule, name):
 
 
 def managed_tensor(capsule):
-    """What is in a capsule that nobody has used yet, which lives as long."""
+    """The managed tensor in a capsule that is not consumed; valid as long as the capsule."""
     name = name_of(capsule)
     kind = {b"dltensor": DLManagedTensor, b"dltensor_versioned": DLManagedTensorVersioned}
     tensor = kind[name].from_address(_api.PyCapsule_GetPointer(capsule, name))
@@ -101,15 +101,15 @@ def managed_tensor(capsule):
 
 
 def consume(capsule):
-    """Takes the managed tensor, as a consumer does; returns its deleter's caller."""
+    """Consumes the capsule; returns a function that calls the deleter."""
     tensor = managed_tensor(capsule)
     rename(capsule, b"used_" + name_of(capsule))
     return lambda: tensor.deleter(ctypes.addressof(tensor))
 
 
 class Producer:
-    """An object with __dlpack__ whose every field a test may set. `deleted` counts
-    the calls of the deleter."""
+    """A DLPack producer each of whose fields a test may set. `deleted` counts the calls of
+    the deleter."""
 
     def __init__(self, array, versioned=True, **fields):
         kinds = {"i": INT, "u": UINT, "f": FLOAT, "b": BOOL, "c": COMPLEX}

@@ -22,18 +22,18 @@ class Header(ctypes.Structure):
 
 
 def header(mat):
-    """The header itself, not a copy. Keep `mat` while you use it."""
+    """The header itself, not a copy; valid as long as `mat`."""
     pointer = ctypes.c_void_p.from_address(id(mat) + object.__basicsize__)
     return Header.from_address(pointer.value)
 
 
 def fields(mat):
-    """What a GpuMat says of its pixels: all fields but those of ownership."""
+    """The fields that describe the pixels, without those of ownership."""
     found = header(mat)
     names = ("flags", "rows", "cols", "step", "data", "datastart", "dataend")
     return {name: getattr(found, name) for name in names}
 
 
 def count(mat):
-    """The number behind `refcount`."""
+    """The reference count to which `refcount` points."""
     return ctypes.c_int32.from_address(header(mat).refcount).value

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same image in every library, over host memory that the test owns."""
+"""An image in host memory that the test owns, as every library's image."""
 
 import ctypes
 import math
@@ -26,8 +26,8 @@ CONVERT = {
 }
 LIBRARIES = tuple(CONVERT)
 
-# viewcast's names of dtypes, and cv2's of depths. (cv2 has no CV_16BF, but a
-# CV_16BFC(channels) as for all others.)
+# viewcast's names of dtypes, and cv2's of depths. (cv2 has no constant CV_16BF, only the
+# function CV_16BFC(channels).)
 DEPTHS = {
     "uint8": "CV_8U",
     "int8": "CV_8S",
@@ -44,13 +44,13 @@ DEPTHS = {
     "uint32": "CV_32U",
 }
 DTYPES = tuple(DEPTHS)
-LATER = ("bfloat16", "uint64", "int64", "uint32")  # no bool: it travels as 8U
+LATER = ("bfloat16", "uint64", "int64", "uint32")  # without bool, which is 8U in a GpuMat
 EVERYWHERE = tuple(name for name in DTYPES if name not in LATER)
 HAS_LATER = hasattr(cv2, "CV_16BFC")  # OpenCV 5
 
 
 class Memory(np.ndarray):
-    """Bytes that a test owns; a weak reference tells when they are gone."""
+    """Bytes that a test owns, with support for weak references."""
 
 
 def memory(nbytes, seed=0):
@@ -61,7 +61,7 @@ def memory(nbytes, seed=0):
 
 
 def numpy_dtype(name):
-    """bfloat16 is not NumPy's own."""
+    """The dtype of that name; bfloat16 is ml_dtypes'."""
     return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
 
 
@@ -70,7 +70,7 @@ def packed_strides(shape, itemsize):
 
 
 class Image:
-    """Pixels in host memory; `array` sees them, bfloat16 as uint16."""
+    """Pixels in host memory, with `array` over them; bfloat16 as uint16."""
 
     def __init__(self, shape, dtype="uint8", strides=None, offset=0, seed=0):
         raw = np.dtype("uint16" if dtype == "bfloat16" else dtype)
@@ -91,7 +91,7 @@ class Image:
 
 
 def gpumat_type(dtype, channels):
-    """OpenCV's number; bool is 8U."""
+    """OpenCV's type number; bool is 8U."""
     name = DEPTHS["uint8" if dtype == "bool" else dtype]
     return getattr(cv2, f"{name}C")(channels)
 
@@ -113,7 +113,7 @@ def make_numpy(image):
 
 
 def make_gpumat(image):
-    """Does not own its memory: the test keeps the image."""
+    """A GpuMat that does not own its memory: the test keeps the image."""
     rows, cols, *channels = image.array.shape
     return cv2.cuda.createGpuMatFromCudaMemory(
         rows,
@@ -138,8 +138,8 @@ MAKE = {
 
 
 class CudaArray:
-    """A producer of the CUDA Array Interface, with changes to its dictionary;
-    KeyError for a key that is to be missing."""
+    """A producer of the CUDA Array Interface with changes to its dictionary; the value KeyError
+    removes a key."""
 
     def __init__(self, image, **changes):
         self.image = image
@@ -156,7 +156,7 @@ class CudaArray:
 
 
 class Seen(NamedTuple):
-    """What a library says of an image. Axes of length 1 have no stride."""
+    """A library's description of an image. The strides of axes of length 1 are None."""
 
     address: int
     shape: tuple
@@ -224,8 +224,7 @@ def pixels_at(address, shape, strides, itemsize):
 
 
 def pixels(library, image):
-    """Bytes of an image, read the way that its library reads them, where it
-    does so without a GPU."""
+    """Bytes of an image, read by its library where that works without a GPU, else from memory."""
     if library == "torch":
         size = image.element_size()
         return image.view(getattr(torch, f"uint{8 * size}")).numpy().tobytes()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The code of the README and of docs/, as their pages show it.
+"""The code blocks of the README and of docs/.
 
 A page's Python blocks are run in order in one namespace. An HTML comment in front
 of a block says what it needs, all of a comma-separated list:
@@ -29,7 +29,7 @@ from markdown_it import MarkdownIt
 import viewcast as vc
 
 ROOT = pathlib.Path(__file__).parents[2]
-MARK = re.compile(r"<!-- test: (.*?) -->")
+COMMENT = re.compile(r"<!-- test: (.*?) -->")
 OUTPUT = "<!-- output -->"
 
 
@@ -57,8 +57,8 @@ def blocks_of(page: pathlib.Path) -> list[Block]:
     is_output = False
     for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
         if token.type == "html_block":
-            if mark := MARK.search(token.content):
-                needs = [each.strip() for each in mark[1].split(",")]
+            if comment := COMMENT.search(token.content):
+                needs = [each.strip() for each in comment[1].split(",")]
             is_output = OUTPUT in token.content
         elif token.type == "fence":
             language = token.info.split()[0] if token.info.strip() else ""
@@ -78,7 +78,7 @@ def opencv_computes() -> bool:
 def has_module(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # of a package above it
+    except ModuleNotFoundError:  # a package above it is missing
         return False
 
 
@@ -101,7 +101,7 @@ CONDITIONS = {
 
 
 def unmet(block: Block) -> str | None:
-    """What the block needs and this machine lacks."""
+    """The conditions of the block that this machine does not meet."""
     for need in block.needs:
         word, _, argument = need.partition(" ")
         if word == "module":
@@ -118,7 +118,7 @@ def unmet(block: Block) -> str | None:
 
 
 def run(page: pathlib.Path) -> tuple[int, list[str]]:
-    """Runs the page's Python blocks; how many ran, and what the others lacked."""
+    """Runs the page's Python blocks; returns how many ran, and the conditions unmet by others."""
     names: dict[str, object] = {"__name__": page.stem}
     ran, lacking = 0, []
     for block in blocks_of(page):
@@ -146,7 +146,7 @@ def check_output(page: pathlib.Path, block: Block, printed: str) -> None:
 
 
 def run_or_skip(page: pathlib.Path) -> None:
-    """Runs a page as a test, and puts the pool back that was in use."""
+    """Runs a page as a test, and restores the pool that was in use."""
     before = vc.get_pool()
     try:
         ran, lacking = run(page)

@@ -181,7 +181,7 @@ WORK = {
 
 
 class Simulation:
-    """The control functions of the simulated driver, in a process that runs a test."""
+    """The simulated driver's own functions, in a process that runs a test."""
 
     def __init__(self):
         self.streams = []
@@ -215,16 +215,15 @@ class Simulation:
         self.library.sim_begin_capture(ctypes.c_ssize_t(stream), GLOBAL_MODE)
 
     def end_capture(self, stream):
-        """0 if nothing disturbed it."""
+        """Returns 0 if the capture was not invalidated."""
         return self.library.sim_end_capture(ctypes.c_ssize_t(stream))
 
     def fail(self, symbol, result, after=0):
         self.library.sim_fail(symbol.encode(), after, result)
 
     def work(self):
-        """What was done on the device since the last time, as "record A@0, wait
-        B@0": streams by letter in the order of their creation, and the device whose
-        context was current."""
+        """The driver calls since the last work(), as "record A@0, wait B@0": streams have letters
+        in the order of their creation; behind @ is the device whose context was current."""
         calls, call = [], Call()
         while self.library.sim_log_read(len(calls), ctypes.byref(call)):
             calls.append(Call.from_buffer_copy(call))
@@ -265,7 +264,7 @@ def dlpack_producer(kind=CUDA, device=0, **options):
     array = sim.memory(kind=kind, device=device)
     producer = Producer(array, device_type=kind, device_id=device, **options)
     producer.device = (kind, device)
-    sim.arrays.append(producer)  # whose managed tensor it is
+    sim.arrays.append(producer)  # keeps its managed tensor
     return producer
 
 
@@ -275,7 +274,7 @@ def gpumat_header(device=0):
 
 
 class raises:
-    """As pytest.raises, for parts of the message."""
+    """Like pytest.raises, but with several parts of the message."""
 
     def __init__(self, kind, *parts):
         self.kind, self.parts = kind, parts

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work on several threads at once."""
+"""Work on several threads."""
 
 import sysconfig
 import threading
@@ -9,8 +9,8 @@ THREADS = 8
 
 
 def at_once(work, threads=THREADS):
-    """work(index) on so many threads, which begin together. What they answer, in order;
-    the first exception is raised here."""
+    """Runs work(index) on threads that start together; returns the results in order. Raises the
+    first exception."""
     barrier = threading.Barrier(threads)
     results, failures = [None] * threads, []
 

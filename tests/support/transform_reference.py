@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to_tensor and its like compute, written down a second time: NumPy, no
-speed, every rounding on its own. Images are (N, H, W, C); bfloat16 is the
-uint16 of its bits."""
+"""A reference implementation of transforms in NumPy, in which each rounding is a step of its
+own. Images are (N, H, W, C); bfloat16 is represented by the uint16 of its bits."""
 
 import ctypes
 import ctypes.util
@@ -26,7 +25,7 @@ def is_float(name):
 
 
 def is_wide(name):
-    """Worked on in double."""
+    """True if the dtype is computed in double."""
     return name in ("float64", "int64", "uint64", "int32", "uint32")
 
 
@@ -38,16 +37,16 @@ def bits(array):
 
 
 def to_odd(high, rest, into):
-    """high + rest, the rest being smaller than any bit of high, rounded to odd:
-    what may be rounded again, to fewer bits, as if it had been rounded once."""
+    """high + rest rounded to odd, where rest is smaller than the last bit of high. The result can
+    be rounded again, to fewer bits, as if it had been rounded once."""
     away = np.nextafter(high, np.where(rest > 0, np.inf, -np.inf).astype(into))
     odd = (bits(high) & 1).astype(bool)
     return np.where((rest == 0) | odd | ~np.isfinite(high) | np.isnan(rest), high, away)
 
 
 def fma32(x, a, b):
-    """In float32, rounded once: the product is exact in float64, the sum by
-    Knuth's two-sum."""
+    """fma of float32: the product is exact in float64, the sum by Knuth's two-sum, and the
+    result is rounded once."""
     with np.errstate(all="ignore"):
         product = x.astype(np.float64) * a
         total = product + b
@@ -58,7 +57,7 @@ def fma32(x, a, b):
 
 
 def bfloat16_bits(values):
-    """float32 or float64 to the bits of bfloat16, rounded once to nearest even."""
+    """The bits of bfloat16 of a float32 or float64, rounded once to nearest even."""
     with np.errstate(all="ignore"):
         narrow = values.astype(np.float32)
         if values.dtype == np.float64:  # first to odd in float32
@@ -79,7 +78,7 @@ def bfloat16_bits(values):
 
 
 def saturated(values, name):
-    """Floats to integers: to nearest even, NaN to 0."""
+    """Floats as integers: rounded to nearest even and saturated; NaN is 0."""
     info = np.iinfo(name)
     with np.errstate(all="ignore"):
         rounded = np.rint(
@@ -91,7 +90,7 @@ def saturated(values, name):
 
 
 def stored(values, name):
-    """float32 or float64, rounded once to a dtype."""
+    """A float32 or float64, rounded once to the dtype."""
     if name == "bool":
         return values != 0
     if name == "bfloat16":
@@ -105,7 +104,7 @@ def stored(values, name):
 
 
 def loaded(array, name):
-    """As numbers, exactly where float32 or (wide types) float64 can."""
+    """The elements as float32, or float64 for wide dtypes."""
     if name == "bfloat16":
         return (array.astype(np.uint32) << 16).view(np.float32)
     return array.astype(np.float64 if is_wide(name) else np.float32)
@@ -119,7 +118,7 @@ def colours(count):
 
 
 def sources_of_channels(source, target, reverse):
-    """For each channel of the result the source's, or None for the fill."""
+    """The source's channel for each channel of the result; None for the fill."""
     if target > 4 or source > 4:
         assert source == target
         return list(range(source))[:: -1 if reverse else 1]
@@ -132,7 +131,7 @@ def sources_of_channels(source, target, reverse):
 
 
 def filled(fill, name):
-    """One element that holds the fill; None: opaque."""
+    """One element with the fill; None is opaque."""
     if fill is None:
         opaque = 1 if is_float(name) or name == "bool" else np.iinfo(name).max
         if not is_float(name):
@@ -143,7 +142,7 @@ def filled(fill, name):
     return stored(np.array([fill], np.float64), name)
 
 
-# ------------------------------------------------------------------ all of it
+# -------------------------------------------------------------- the transform
 
 
 def each(values, channels, otherwise):
@@ -167,7 +166,7 @@ def saturate_integers(x, name):
 
 
 def unchanged(x, source, target):
-    """No scale, mean or std: one channel."""
+    """One channel without scale, mean and std."""
     if source == target:
         return x
     if not is_float(source) and not is_float(target):
@@ -207,6 +206,6 @@ def transform(
             out[..., c] = filled(fill, target)
         elif neutral:
             out[..., c] = unchanged(x[..., of], source, target)
-        else:  # also a channel whose own a is 1 and b is 0
+        else:  # also for a channel whose a is 1 and b is 0
             out[..., c] = computed(x[..., of], source, target, a[c], b[c])
     return out

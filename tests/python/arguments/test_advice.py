@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the library's messages advise: Python's words for Python, though the C library,
-which speaks C, says the rest."""
+"""Advice in error messages: the C library's messages advise C calls; the extension replaces
+them by Python's."""
 
 import pathlib
 import re

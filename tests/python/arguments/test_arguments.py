@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each argument means one thing, and is refused in one sentence, in every function."""
+"""Each argument is read alike, and refused with the same message, by every function."""
 
 import fractions
 import gc
@@ -23,7 +23,7 @@ def entered(*args, **options):
         return stream
 
 
-# What each is called with, to which one argument is added.
+# The arguments that each function is called with; a test adds one keyword.
 CALLS = {
     "as_gpumat": (vc.as_gpumat, (IMAGE,)),
     "as_gpumats": (vc.as_gpumats, (BATCH,)),
@@ -256,7 +256,7 @@ def pattern(words, argument, value):
 
 
 def held(value):
-    """How often an object is held: one that nobody else can have."""
+    """The reference count of an argument's value, which is made for the test."""
     return None if isinstance(value, (int, type, types.NoneType)) else sys.getrefcount(value)
 
 
@@ -293,7 +293,7 @@ def test_wrong_streams_of_a_pool():
 
 
 def test_every_argument_is_in_the_table():
-    """A new one is added above, or here."""
+    """A new argument is added to the table, or to the list of this test."""
     elsewhere = {"image", "batch", "images", "layout", "from_layout", "out", "ptr", "shape"}
     elsewhere |= {"strides", "pitch", "owner"}
     for name in CALLS:
@@ -312,7 +312,7 @@ def test_nothing_is_written_where_an_argument_is_wrong(function):
     assert (out == 7).all()
 
 
-# ------------------------------------------------------------------- what is right
+# ------------------------------------------------------------------ right values
 
 
 @pytest.mark.parametrize("value", [True, False, np.True_, np.False_, np.bool_(1)], ids=repr)
@@ -365,7 +365,7 @@ def test_devices_that_are_the_host(device):
     ids=repr,
 )
 def test_devices_are_told_apart(device, ordinal):
-    """Streams have one in host mode too; conversions say which one there is not."""
+    """A stream has a device in host mode too; conversions name the device that is missing."""
     assert vc.stream(5, device=device).device == ordinal
     for name in ("as_tensor", "to_numpy", "from_pointer"):
         with pytest.raises(vc.DeviceError, match=f"no CUDA device {ordinal}: this process sees 0"):
@@ -386,7 +386,7 @@ def test_a_stream_has_no_host_device():
 
 @pytest.mark.parametrize("handle", [0, 1, 2, -1, 2**63 - 1, np.int64(5), np.uint64(7), Index(5)])
 def test_handles_of_streams_are_integers(handle):
-    for name in set(CALLS) - {"empty_gpumat"}:  # that needs an OpenCV with CUDA
+    for name in set(CALLS) - {"empty_gpumat"}:  # these need an OpenCV with CUDA
         for argument in ("stream", "producer_stream"):
             if argument in parameters(name):
                 call(name, argument, handle)
@@ -497,7 +497,7 @@ def test_an_owner_of_unowned_memory(function):
 
 
 def test_a_fill_for_one_image_of_a_list():
-    """Images that go to results of their own may differ: one alpha that is added is enough."""
+    """Images that go into separate results may differ: fill= needs one added alpha."""
     with_alpha, without = np.zeros((4, 6, 4), np.uint8), np.zeros((4, 6, 3), np.uint8)
     for images in ([with_alpha, without], [without, with_alpha]):
         outs = [np.full((4, 6, 4), 5, np.uint8) for _ in images]
@@ -518,7 +518,7 @@ def test_the_stream_of_dlpack_is_an_int():
             vc.view(IMAGE).__dlpack__(stream=wrong)
 
 
-def test_owners_of_many_tensors():
+def test_owner_of_a_list_of_tensors():
     pixels, mat = unowned()
     owner = object()
     for images in ([mat, mat], [pixels, mat], iter([mat])):

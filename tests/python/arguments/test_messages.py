@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sentences that an error says, each where it is needed: a table of calls. A row that is
-added to MESSAGES is tested; what holds for every function is tested by the loops below."""
+"""Error messages: MESSAGES is a table of calls and the sentences that their errors contain.
+Messages that every function gives are tested in loops over the functions."""
 
 import collections
 import io
@@ -24,17 +24,17 @@ def name_of(function):
     return function.__name__
 
 
-# --- what is no image, in every function
+# --- objects that are no image, in every function
 
 
 class Frame:
-    """As PyAV's."""
+    """A frame like PyAV's."""
 
     def to_ndarray(self, format=None): ...
 
 
 class Decoded:
-    """As decord's and MXNet's."""
+    """An array like decord's and MXNet's."""
 
     def asnumpy(self): ...
 
@@ -44,7 +44,7 @@ class Eager:
 
 
 class Holder:
-    """As torchcodec's frames."""
+    """A frame like torchcodec's."""
 
     data = torch.zeros(2, 2)
 
@@ -55,14 +55,14 @@ class Path:
 
 
 class Capture:
-    """As cv2.VideoCapture, and what reads frames as it does."""
+    """A reader of frames like cv2.VideoCapture."""
 
     def read(self): ...
     def retrieve(self): ...
 
 
 class Table:
-    """As pandas' DataFrame."""
+    """A table like pandas' DataFrame."""
 
     def keys(self): ...
     def __getitem__(self, key): ...
@@ -122,19 +122,19 @@ def check_no_image(call, thing, sentence, prefix=""):
 
 @for_all_things
 @pytest.mark.parametrize("call", [*AS, *TO], ids=name_of)
-def test_what_is_no_image_says_what_helps(call, thing, sentence):
+def test_the_message_for_no_image_names_the_remedy(call, thing, sentence):
     check_no_image(call, thing, sentence)
 
 
 @for_all_things
 @pytest.mark.parametrize("call", [*TO, vc.as_tensors, vc.as_gpumats], ids=name_of)
-def test_in_a_list_too_with_its_index(call, thing, sentence):
+def test_the_message_for_no_image_in_a_list_has_its_index(call, thing, sentence):
     for index, make in ((0, lambda x: [x, GRAY]), (1, lambda x: (GRAY, x))):
         check_no_image(lambda x, make=make: call(make(x)), thing, sentence, f"image {index}: ")
 
 
 @for_all_things
-def test_as_memory_to_write_to(thing, sentence):
+def test_the_message_for_no_image_as_out(thing, sentence):
     if thing is None:
         return  # no out= at all
     for call in TO[1:]:
@@ -158,13 +158,13 @@ def test_a_list_of_lists(call):
 
 
 @pytest.mark.parametrize("call", AS, ids=name_of)
-def test_what_becomes_an_array(call):
+def test_the_message_for_objects_that_numpy_converts(call):
     with pytest.raises(TypeError, match=r"Table is no image.*numpy\.asarray\(x\)"):
         call(Table())
 
 
 @pytest.mark.parametrize("call", TO, ids=name_of)
-def test_what_becomes_an_array_of_objects(call):
+def test_the_message_for_arrays_of_objects(call):
     with pytest.raises(vc.DTypeError, match="dtype is object"):
         call(Table())
 
@@ -257,13 +257,13 @@ def test_a_keyword_of_the_transform_names_it(call, keyword):
 
 
 @pytest.mark.parametrize("call", [vc.as_tensor, vc.as_cupy, vc.as_numpy, vc.view], ids=name_of)
-def test_layout_too(call):
+def test_the_keyword_layout_names_the_transform(call):
     with pytest.raises(TypeError, match=rf"'layout'.*{MORE[call]}\("):
         call(GRAY, layout="CHW")
 
 
 @pytest.mark.parametrize("call", [*MORE, *TO], ids=name_of)
-def test_keywords_that_nobody_takes(call):
+def test_keywords_that_no_function_takes(call):
     with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'colour'$"):
         call(GRAY, colour="red")
 

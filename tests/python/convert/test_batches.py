@@ -31,7 +31,7 @@ producers = []
 
 
 def kept_producer(array):
-    """Its memory must live until the deleter was called."""
+    """A DLPack producer whose memory lives until its deleter was called."""
     producers.append(Producer(array))
     return producers[-1]
 
@@ -62,7 +62,7 @@ def test_pitched_and_sliced_batches():
     for image, mat in zip(array, vc.as_gpumats(array), strict=True):
         assert mat.step == 30
         assert vc.as_numpy(mat).tolist() == image.tolist()
-    backwards = batch_of(3, 4, 6, 3)[::-1]  # the axis of images has any stride
+    backwards = batch_of(3, 4, 6, 3)[::-1]  # the axis N may have any stride
     assert vc.as_numpy(vc.as_gpumats(backwards)[0]).tolist() == backwards[0].tolist()
 
 
@@ -96,7 +96,7 @@ def test_the_batch_lives_until_its_last_image(counting, ledger):
     assert counted["lends"] == counted["lends_released"] == 4
 
 
-def test_batches_are_refused_with_a_way_out():
+def test_refused_batches_name_the_remedy():
     with pytest.raises(vc.LayoutError, match=r"rank 2, needs 4 .*as_gpumat\(\)"):
         vc.as_gpumats(batch_of(4, 6))
     with pytest.raises(vc.LayoutError, match="a GpuMat is one image"):
@@ -111,7 +111,7 @@ def test_batches_are_refused_with_a_way_out():
 
 
 def test_an_image_that_fails_is_named_and_nothing_is_kept(ledger):
-    """The second image of four channels is not where OpenCV's kernels could read it."""
+    """The second image of four channels is not aligned for OpenCV's kernels."""
     memory = numpy.zeros(4096, "uint8")
     base = -memory.ctypes.data % 16
     batch = numpy.ndarray((3, 4, 6, 4), "uint8", memory, base, (130, 32, 4, 1))
@@ -140,13 +140,13 @@ def test_tensors_of_any_images():
     assert vc.as_tensors([tensor])[0] is tensor
 
 
-def test_tensors_and_back():
+def test_gpumats_become_tensors_and_gpumats_again():
     batch = batch_of(3, 4, 6, 3)
     for index, tensor in enumerate(vc.as_tensors(vc.as_gpumats(batch))):
         assert tensor.data_ptr() == batch[index].ctypes.data
 
 
-def test_an_image_that_is_none_is_named():
+def test_an_element_that_is_no_image_is_named():
     good = batch_of(4, 6)
     with pytest.raises(TypeError, match="image 1: .*is no image"):
         vc.as_tensors([good, 7])
@@ -159,7 +159,7 @@ def test_an_image_that_is_none_is_named():
         vc.as_tensors()
 
 
-def test_a_list_that_changes_meanwhile():
+def test_a_list_that_changes_while_it_is_read():
     class Growing:
         def __init__(self, images):
             self.images, self.array = images, batch_of(4, 6)

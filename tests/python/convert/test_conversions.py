@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every library's image as every other's: the same memory, seen the same way."""
+"""Every library's image as every other's: the same address, shape, strides and pixels."""
 
 import itertools
 
@@ -42,14 +42,14 @@ SHAPES = [
 
 
 def unsupported(dtype, *libraries):
-    """No such type in these libraries, in the versions that are installed."""
+    """True if one of the libraries, as installed, does not have the dtype."""
     if dtype in LATER and "gpumat" in libraries and not HAS_LATER:
         return True
     return dtype == "bfloat16" and ml_dtypes is None and {"numpy", "cupy"} & set(libraries)
 
 
 def in_gpumat(seen):
-    """As a GpuMat sees it: one channel is no axis, bool is 8U."""
+    """Shape, strides and dtype in a GpuMat: one channel is no axis, bool is 8U."""
     dtype = "uint8" if seen.dtype == "bool" else seen.dtype
     flat = len(seen.shape) == 3 and seen.shape[2] == 1
     ndim = 2 if flat else len(seen.shape)
@@ -92,7 +92,7 @@ def test_dtype_is_kept_or_refused(source, target, dtype):
 @pytest.mark.parametrize("target", ["numpy", "cupy"])
 @pytest.mark.parametrize("dtype", [name for name in DTYPES if name != "bfloat16"])
 def test_dtype_object_is_numpys_own(dtype, target):
-    """np.longlong equals np.int64, and its scalars are of another type."""
+    """np.longlong equals np.int64, but the scalars of its arrays are of another type."""
     result = CONVERT[target](MAKE["torch"](Image((6, 4), dtype)))
     assert result.dtype is np.dtype(dtype)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""copy= and device= in host mode: fresh memory where asked, never silently."""
+"""copy= and device= in host mode: a copy where it is asked for, and never otherwise."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ TARGETS = {"as_numpy": vc.as_numpy, "as_tensor": vc.as_tensor, "as_gpumat": vc.a
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("target", TARGETS)
-def test_copy_true_gives_fresh_memory(source, target):
+def test_copy_true_makes_a_copy(source, target):
     image = SOURCES[source]()
     before = np.array(vc.as_numpy(image))
     copy = TARGETS[target](image, copy=True)
@@ -35,7 +35,7 @@ def test_copy_true_gives_fresh_memory(source, target):
 
 @pytest.mark.parametrize("copy", [False, None])
 @pytest.mark.parametrize("target", TARGETS)
-def test_copy_false_and_none_are_views_where_a_view_will_do(target, copy):
+def test_copy_false_and_none_are_views_where_a_view_is_possible(target, copy):
     image = ARRAY.copy()
     assert vc.view(TARGETS[target](image, copy=copy)).ptr == image.ctypes.data
     assert vc.view(TARGETS[target](image, copy=copy, device="cpu")).ptr == image.ctypes.data
@@ -44,7 +44,7 @@ def test_copy_false_and_none_are_views_where_a_view_will_do(target, copy):
 def test_a_pitched_image_is_copied_row_by_row():
     base = np.arange(8 * 10 * 3, dtype=np.uint8).reshape(8, 10, 3)
     copy = vc.as_gpumat(base[1:7, 2:9], copy=True)
-    assert copy.step == 32  # rows of 21 bytes, as textures need them
+    assert copy.step == 32  # rows of 21 bytes, pitched
     np.testing.assert_array_equal(vc.as_numpy(copy), base[1:7, 2:9])
 
 
@@ -64,18 +64,18 @@ def test_empty_images_are_copied():
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", 0, "cuda:7", 7, -1])
 @pytest.mark.skipif(not vc.host_mode(), reason="this machine has a CUDA device")
-def test_a_device_that_is_not_there(device):
+def test_a_missing_device_is_refused(device):
     for copy in (False, None, True):
         with pytest.raises(vc.DeviceError, match="no CUDA device"):
             vc.as_tensor(ARRAY, device=device, copy=copy)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:0 ", 1.5])
-def test_what_is_no_device(device):
+def test_objects_that_are_no_device_are_refused(device):
     with pytest.raises((ValueError, TypeError), match="device"):
         vc.as_numpy(ARRAY, device=device)
 
 
-def test_a_view_has_no_memory_of_its_own():
+def test_view_takes_no_copy():
     with pytest.raises(TypeError, match="copy"):
         vc.view(ARRAY, copy=True)

@@ -17,7 +17,7 @@ for_all_targets = pytest.mark.parametrize("convert", CONVERT.values(), ids=CONVE
 
 @pytest.fixture
 def made():
-    """As Python makes one: without a C++ object."""
+    """GpuMatND() made in Python, which has no C++ object."""
     return cv2.cuda.GpuMatND()
 
 
@@ -25,7 +25,7 @@ def made():
 def filled():
     if not hasattr(cv2.cuda.GpuMatND, "from_dlpack"):
         pytest.skip("this OpenCV makes no GpuMatND from Python")
-    # OpenCV reads the third size whatever the rank: it gets one.
+    # OpenCV reads the third size whatever the rank is.
     producer = Producer(np.zeros((4, 6, 1), np.uint8), versioned=False, device_type=CUDA)
     yield cv2.cuda.GpuMatND.from_dlpack(producer.__dlpack__())
 
@@ -37,7 +37,7 @@ def test_every_view_of_one_is_refused(convert, made):
 
 
 @for_all_targets
-def test_so_is_one_with_a_c_object(convert, filled):
+def test_every_view_of_one_with_a_c_object_is_refused(convert, filled):
     with pytest.raises(vc.ViewError, match=MESSAGE):
         convert(filled)
 

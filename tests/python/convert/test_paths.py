@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fast ways and the public ones: what is made in place is what the libraries
-make themselves, and VIEWCAST_SLOW=1 forces the public way everywhere."""
+"""Fast paths and public calls: objects that viewcast makes in place equal those that the
+libraries make, and VIEWCAST_SLOW=1 uses the libraries' public calls everywhere."""
 
 import ast
 import gc
@@ -66,7 +66,7 @@ def test_the_variable_changes_every_path(counting):
 
 
 @pytest.mark.parametrize("value", ["0", "yes"])
-def test_other_values_mean_nothing(value):
+def test_other_values_of_the_variable_are_ignored(value):
     program = "from viewcast import _viewcast; print(_viewcast._paths())"
     assert paths_with(value, program)["slow"] is False
     assert paths_with("1", program)["slow"] is True
@@ -85,7 +85,7 @@ def over(shape, strides, dtype):
 
 
 def theirs(view):
-    """What CuPy makes of the same memory."""
+    """The array that CuPy makes of the same memory."""
     low = sum(min(0, s * (n - 1)) for s, n in zip(view.strides, view.shape, strict=True))
     size = max(1, MEMORY.nbytes)
     memory = cupy.cuda.UnownedMemory(view.ptr + low, size, MEMORY, device_id=0)
@@ -106,15 +106,15 @@ LAYOUTS = [
     ((3, 4), (0, 1), "uint8"),  # a broadcast
     ((2, 3, 4, 5), (120, 40, 10, 2), "uint16"),
     ((2, 3, 4, 5), (2, 4, 12, 48), "int16"),
-    ((4, 3), (-3, 1), "uint8"),  # backwards: the public way
-    ((4, 0, 3), (0, 3, 1), "uint8"),  # empty: the public way
+    ((4, 3), (-3, 1), "uint8"),  # backwards: by the public call
+    ((4, 0, 3), (0, 3, 1), "uint8"),  # empty: by the public call
     ((2, 2, 2), (4, 4, 4), "int32"),  # overlapping
 ]
 PLAIN = ("shape", "strides", "dtype", "size", "nbytes", "ndim", "itemsize")
 
 
 @pytest.mark.parametrize(("shape", "strides", "dtype"), LAYOUTS, ids=str)
-def test_arrays_are_what_cupy_makes(shape, strides, dtype):
+def test_arrays_equal_those_that_cupy_makes(shape, strides, dtype):
     view = over(shape, strides, dtype)
     ours, needed = vc.as_cupy(view), theirs(view)
     assert type(ours) is type(needed) is cupy.ndarray
@@ -177,8 +177,7 @@ AS_MADE = (MEMORY.ctypes.data, (4, 6, 3), (18, 3, 1), "uint8")
 
 @pytest.mark.parametrize("name", ["shape", "strides", "dtype", "data"])
 def test_subclasses_are_read_as_cupy_reads_them(name):
-    """What a subclass answers with Python code does not describe memory: the code may change
-    the array between two reads."""
+    """A subclass's Python code is not asked: it could change the array between two reads."""
 
     def answer(self):
         self.shape = (72, 1, 1)
@@ -203,7 +202,7 @@ def make(rows=4, cols=6):
     return vc.as_gpumat(numpy.arange(rows * cols * 3, dtype="uint8").reshape(rows, cols, 3))
 
 
-def test_objects_are_what_opencv_makes():
+def test_gpumats_equal_those_that_opencv_makes():
     mat, plain = make(), cv2.cuda.GpuMat()
     assert type(mat) is type(plain) is cv2.cuda.GpuMat
     assert sys.getsizeof(mat) == sys.getsizeof(plain)
@@ -212,7 +211,7 @@ def test_objects_are_what_opencv_makes():
 
 
 def test_parts_outlive_the_object(counting):
-    """A header that was copied out of an object of ours needs the object no more."""
+    """A copied header does not depend on the object that it was copied from."""
     mat = make()
     part, address = mat.rowRange(1, 3), mat.cudaPtr()
     copies = [mat.rowRange(0, 4).colRange(0, 6) for _ in range(10)]
@@ -224,8 +223,8 @@ def test_parts_outlive_the_object(counting):
 
 
 def references_left(make_one):
-    """By which the references of the class grow with a thousand objects that are gone:
-    OpenCV's abi3 builds do not give them back."""
+    """By how many the references to the class grow after a thousand objects were made and
+    dropped: OpenCV's abi3 builds do not release theirs."""
     make_one()
     before = sys.getrefcount(cv2.cuda.GpuMat)
     mats = [make_one() for _ in range(1000)]
@@ -234,7 +233,7 @@ def references_left(make_one):
     return (sys.getrefcount(cv2.cuda.GpuMat) - before + 50) // 1000
 
 
-def test_the_class_counts_its_objects_as_ever():
+def test_the_class_is_referenced_as_by_opencvs_own_objects():
     assert references_left(make) == references_left(cv2.cuda.GpuMat)
 
 
@@ -264,7 +263,7 @@ def test_many_threads_make_and_drop(count):
     assert not wrong
 
 
-def test_the_introspection_says_what_is_in_use():
+def test_paths_lists_the_fast_paths_in_use():
     make(), vc.as_cupy(make()), vc.as_tensor(make())
     now = _viewcast._paths()
     assert now["slow"] is (os.environ.get("VIEWCAST_SLOW") == "1")

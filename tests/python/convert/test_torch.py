@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors: through torch's exchange table, and, where VIEWCAST_SLOW=1 hides it,
-through capsules."""
+"""Tensors: read and made through torch's exchange table or, under VIEWCAST_SLOW=1, through
+capsules."""
 
 import os
 import sys
@@ -36,7 +36,7 @@ def refuses(target, tensor, message, error=vc.ViewError):
 
 
 def test_the_exchange_table_is_used_unless_hidden():
-    """torch.utils.dlpack.from_dlpack, which takes capsules, is Python code."""
+    """Only the capsules' path calls torch.utils.dlpack.from_dlpack(), a Python function."""
     called = set()
     view = vc.view(ones())
     sys.setprofile(lambda frame, event, argument: called.add(frame.f_code.co_name))
@@ -46,7 +46,7 @@ def test_the_exchange_table_is_used_unless_hidden():
     assert tensor.data_ptr() == view.ptr
 
 
-# --- what a view would show wrongly
+# --- tensors whose memory does not hold their values
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -122,7 +122,7 @@ def test_8_bit_floats_are_dtype_errors(target, dtype):
 
 
 class Wrapper(torch.Tensor):
-    """Has a shape and a dtype, and another tensor inside."""
+    """A tensor that wraps another one and has no storage of its own."""
 
     @staticmethod
     def __new__(cls, inner):
@@ -165,7 +165,7 @@ WITHOUT_MEMORY = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, on making them
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch warns when they are made
 @pytest.mark.parametrize(("make", "message"), WITHOUT_MEMORY.values(), ids=WITHOUT_MEMORY)
 @for_all_targets
 def test_tensors_without_plain_memory_are_refused(target, make, message):
@@ -174,7 +174,7 @@ def test_tensors_without_plain_memory_are_refused(target, make, message):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(("make", "message"), WITHOUT_MEMORY.values(), ids=WITHOUT_MEMORY)
-def test_transforms_refuse_them_in_the_same_words(make, message):
+def test_transforms_refuse_tensors_without_plain_memory_with_the_same_message(make, message):
     into = np.zeros((6, 8), np.float32)
     for give in (
         lambda: vc.to_numpy(make()),
@@ -206,7 +206,7 @@ def test_the_producers_exception_is_the_cause():
     assert "meta" in str(caught.value.__cause__)
 
 
-# --- tensors that are as good as any
+# --- tensors with plain memory
 
 
 class Subclass(torch.Tensor):
@@ -280,12 +280,12 @@ def test_a_tensor_of_a_view_has_no_history():
     assert tensor.device == torch.device("cpu")
 
 
-def test_a_tensor_that_requires_grad_is_its_own_tensor():
+def test_as_tensor_returns_a_tensor_that_requires_grad_itself():
     tensor = ones().requires_grad_()
     assert vc.as_tensor(tensor) is tensor
 
 
-def test_torch_can_write_and_resize_what_it_was_given():
+def test_torch_can_write_and_resize_tensors_of_views():
     image = Image((6, 8, 3))
     tensor = vc.as_tensor(image.array)
     tensor.fill_(7)
@@ -301,11 +301,11 @@ def test_torch_can_write_and_resize_what_it_was_given():
         (lambda array: array[:, ::-1], "axis 1 has stride -3 bytes"),
     ],
 )
-def test_negative_strides_have_no_tensor(make, message):
+def test_negative_strides_are_refused_as_a_tensor(make, message):
     with pytest.raises(vc.LayoutError, match=message):
         vc.as_tensor(make(Image((6, 8, 3)).array))
 
 
-def test_read_only_memory_has_no_tensor():
+def test_read_only_memory_is_refused_as_a_tensor():
     with pytest.raises(vc.ViewError, match=r"read-only.*\.copy\(\)"):
         vc.as_tensor(memoryview(bytes(48)).cast("B", (6, 8)))

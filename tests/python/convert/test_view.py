@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""View: what it tells, and what it gives to consumers of each protocol."""
+"""View: its attributes, and its exports by each protocol."""
 
 import ctypes
 import gc
@@ -143,11 +143,11 @@ VERSIONS = {
 
 
 @pytest.mark.parametrize(("version", "name"), VERSIONS.items(), ids=str)
-def test_max_version_decides_the_capsule(version, name):
+def test_max_version_selects_the_kind_of_capsule(version, name):
     assert name_of(vc.view(bytearray(3)).__dlpack__(max_version=version)) == name
 
 
-def test_versioned_capsules_say_their_version_and_no_flags():
+def test_versioned_capsules_have_a_version_and_no_flags():
     tensor = managed_tensor(vc.view(bytearray(3)).__dlpack__(max_version=(1, 0)))
     assert (tensor.major, tensor.flags) == (1, 0)
     assert tensor.minor <= 3
@@ -252,7 +252,7 @@ def test_a_view_does_not_copy(keywords):
     ],
     ids=str,
 )
-def test_arguments_that_ask_for_what_there_is(keywords, ledger):
+def test_arguments_that_ask_for_a_view_are_accepted(keywords, ledger):
     view = vc.view(bytearray(3))
     assert name_of(view.__dlpack__(**keywords)).startswith(b"dltensor")
     assert ledger() == {"exports": 1, "exports_released": 1}
@@ -279,7 +279,7 @@ def test_arguments_that_ask_for_what_there_is(keywords, ledger):
     ],
     ids=str,
 )
-def test_arguments_that_cannot_be_met(keywords, error, ledger):
+def test_arguments_that_ask_for_a_copy_or_another_device_are_refused(keywords, error, ledger):
     with pytest.raises(error):
         vc.view(bytearray(3)).__dlpack__(**keywords)
     assert ledger() == {}
@@ -423,7 +423,7 @@ def test_all_buffer_requests_are_met_or_refused(base, extra, image, readonly):
     array.flags.writeable = not readonly
     view, flags = vc.view(array), base | extra
     refused = (
-        base == SIMPLE  # the shape would be lost
+        base == SIMPLE  # without the shape
         or (readonly and flags & WRITABLE)
         or (pitched and base not in (STRIDES, INDIRECT))
         or (base == F and len(shape) > 1)
@@ -450,14 +450,14 @@ def test_all_buffer_requests_are_met_or_refused(base, extra, image, readonly):
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int16"])
 @pytest.mark.parametrize("shape", [(2, 3), (4, 6, 3), (1, 1), (24,), (2, 4, 6, 3)], ids=str)
 @pytest.mark.parametrize("ask", [torch.asarray, torch.frombuffer, np.frombuffer, b"".__add__])
-def test_nobody_is_given_an_image_without_its_shape(ask, shape, dtype):
+def test_buffers_are_refused_to_consumers_that_ignore_the_shape(ask, shape, dtype):
     view = vc.view(Image(shape, dtype).array)
     keywords = {"dtype": torch.float32} if ask is torch.frombuffer else {}
     with pytest.raises((RuntimeError, ValueError, BufferError, TypeError)):
         ask(view, **keywords)
 
 
-def test_torch_is_given_the_shape_where_it_asks():
+def test_torch_asks_for_the_shape():
     image = Image((4, 6, 3), "float32")
     view = vc.view(image.array)
     for ask in (torch.as_tensor, torch.from_dlpack, vc.as_tensor):
@@ -468,12 +468,12 @@ def test_torch_is_given_the_shape_where_it_asks():
 
 
 @pytest.mark.parametrize("flags", [SIMPLE, WRITABLE, FORMAT, WRITABLE | FORMAT])
-def test_the_refusal_says_how_to_ask(flags):
+def test_the_refusal_names_memoryview(flags):
     with pytest.raises(BufferError, match=r"torch.asarray.*viewcast.as_tensor.*memoryview\(view\)"):
         get_buffer(vc.view(np.zeros((4, 6), np.uint8)), flags)
 
 
-def test_bytes_are_had_through_a_memoryview():
+def test_bytes_are_read_through_a_memoryview():
     image = Image((4, 6, 3))
     view = vc.view(image.array)
     assert bytes(view) == bytes(memoryview(view)) == image.array.tobytes()
@@ -500,7 +500,7 @@ def read_only_array():
     ids=["bytes", "numpy", "view"],
 )
 @pytest.mark.parametrize("convert", [vc.as_gpumat, vc.as_tensor, vc.as_cupy])
-def test_read_only_images_become_nothing_writable(make, convert, ledger):
+def test_read_only_images_are_refused_by_writable_targets(make, convert, ledger):
     with pytest.raises(vc.ViewError, match="read-only.*copy"):
         convert(make())
     assert ledger() == {}
@@ -514,7 +514,7 @@ def test_read_only_images_give_read_only_numpy_arrays(make):
         array[0, 0] = 1
 
 
-def test_empty_read_only_images_have_nothing_to_write():
+def test_empty_read_only_images_are_accepted():
     array = np.zeros((0, 8), np.uint8)
     array.flags.writeable = False
     assert vc.as_gpumat(array).size() == (8, 0)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What OpenCV does with a header that was lent memory: the same as with its own.
+"""OpenCV's methods treat a header of lent memory as one of OpenCV's own.
 
-Only methods of the header: in host mode all others end the process.
+Only methods of the header are called: in host mode all others end the process.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import cv2
 import pytest
 from gpumat_header import count, fields, header
 from images import CONVERT, HAS_LATER, Image, gpumat_type, make_gpumat, pixels
-from loaded_opencv import COUNTS, COUNTS_UP, FREES, standin_lacks
+from loaded_opencv import COUNTS, COUNTS_UP, FREES, not_in_standin
 
 import viewcast as vc
 
@@ -88,7 +88,7 @@ def test_derived_headers_are_converted(derive, target):
     ids=str,
 )
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_methods_tell_of_a_lent_header_what_they_tell_of_opencvs_own(shape, strides, dtype):
+def test_methods_return_the_same_for_a_lent_header_and_for_opencvs_own(shape, strides, dtype):
     if strides and dtype == "float32":
         strides = tuple(4 * stride for stride in strides)
     mat, image = lent(shape, dtype, strides)
@@ -101,7 +101,7 @@ def test_methods_tell_of_a_lent_header_what_they_tell_of_opencvs_own(shape, stri
     assert mat.step == own.step
 
 
-@standin_lacks
+@not_in_standin
 def test_adjust_roi_finds_the_whole_lent_image_and_no_more():
     """It works with datastart, dataend and step, as locateROI does."""
     mat, image = lent(strides=(64, 3, 1))
@@ -112,7 +112,7 @@ def test_adjust_roi_finds_the_whole_lent_image_and_no_more():
     assert pixels("gpumat", roi) == image.array.tobytes()
 
 
-@standin_lacks
+@not_in_standin
 def test_update_continuity_flag_changes_nothing():
     for strides in (None, (64, 3, 1)):
         mat, _ = lent(strides=strides)
@@ -127,7 +127,7 @@ def test_update_continuity_flag_changes_nothing():
 def test_release_of_a_lent_gpumat(counting, ledger):
     mat, image = lent()
     mat.release()
-    if counting == COUNTS_UP:  # release() of stock OpenCV 4 is an empty function
+    if counting == COUNTS_UP:  # release() is an empty function in stock OpenCV 4
         assert address(mat) == image.address
         assert ledger() == {"lends": 1}
         return
@@ -172,11 +172,11 @@ def test_create_of_the_same_size_and_type_does_nothing(ledger):
     assert ledger() == {"lends": 1}
 
 
-@standin_lacks  # it finds memory
+@not_in_standin  # it finds memory
 @frees
 @pytest.mark.parametrize(("rows", "cols", "kind"), [(5, 6, cv2.CV_8UC3), (10, 12, cv2.CV_32FC1)])
 def test_create_of_another_size_releases_the_source_once(rows, cols, kind, ledger):
-    """OpenCV then asks our allocator, which declines, and its own, which finds no
+    """OpenCV then calls our allocator, which returns false, and its own, which finds no
     GPU here."""
     mat, image = lent()
     before = image.array.tobytes()
@@ -199,8 +199,8 @@ def test_create_without_cuda_raises_and_changes_nothing(ledger):
 
 
 @counts_both_ways
-def test_swap_takes_the_others_memory_and_leaves_the_other(ledger):
-    """The binding swaps with a copy of the other's header."""
+def test_swap_takes_the_others_memory_and_leaves_the_others_header(ledger):
+    """The Python binding swaps with a copy of the other header."""
     mat, _ = lent()
     other, image = lent((4, 5))
     mat.swap(other)
@@ -241,13 +241,13 @@ def test_a_gpumat_without_an_object_is_refused(target):
 
 
 @pytest.mark.parametrize("target", CONVERT)
-def test_umats_are_refused_with_the_way_out(target):
+def test_umats_are_refused_with_the_remedy(target):
     with pytest.raises(vc.ViewError, match=r"umat.get\(\)"):
         CONVERT[target](cv2.UMat())
 
 
 class Foreign:
-    """A GpuMat whose header counts in memory of ours; undone at the end."""
+    """A GpuMat whose header has a reference count of the test's; restored at the end."""
 
     def __init__(self, start, allocator):
         self.image = Image((10, 12, 3))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which shapes and strides are images to OpenCV, and what is written for them."""
+"""The shapes and strides that have a GpuMat, and the header that is written for them."""
 
 import math
 
@@ -35,11 +35,11 @@ as_strided = np.lib.stride_tricks.as_strided
 examples = settings(max_examples=400, deadline=None)
 
 
-# --- the rules once more, written from their description alone
+# --- a reference of the rules, written from their documentation alone
 
 
 def alignment(channels, itemsize):
-    """What OpenCV's kernels load at once: a vector of 2 or 4, at most 16 bytes."""
+    """The alignment for OpenCV's kernels: of a vector of 2 or 4 elements, at most 16 bytes."""
     return min(itemsize * channels, 16) if channels in (2, 4) else itemsize
 
 
@@ -76,7 +76,7 @@ def opencvs_own(array):
 
 
 def check(array):
-    """Converted right, or refused by the rules."""
+    """Converts the array; the result must be right, or refused where the rules say so."""
     if not is_image(array):
         with pytest.raises(vc.LayoutError):
             vc.as_gpumat(array, from_layout="HWC")
@@ -103,7 +103,7 @@ def index_of(length):
 
 @st.composite
 def derived_arrays(draw):
-    """What slicing, stepping, flipping, transposing and broadcasting make."""
+    """Arrays made by slicing, stepping, flipping, transposing and broadcasting."""
     dtype = np.dtype(draw(st.sampled_from(EVERYWHERE)))
     shape = draw(hnp.array_shapes(min_dims=2, max_dims=3, max_side=8))
     offset = draw(st.integers(0, 3)) * dtype.itemsize
@@ -125,8 +125,7 @@ def derived_arrays(draw):
 
 @st.composite
 def strided_arrays(draw):
-    """Images with pitched rows, and arrays that miss being one by a stride or by
-    their address."""
+    """Images with pitched rows, and arrays of which one stride or the address is wrong."""
     dtype = np.dtype(draw(st.sampled_from(EVERYWHERE)))
     size = dtype.itemsize
     length = st.sampled_from([0, 1, 1, 2, 2, 3, 3, 4, 4, 5])
@@ -149,7 +148,7 @@ def strided_arrays(draw):
 
 @examples
 @given(derived_arrays())
-def test_what_numpy_makes_is_converted_right_or_refused(array):
+def test_derived_arrays_are_converted_right_or_refused(array):
     check(array)
 
 
@@ -281,7 +280,7 @@ def test_gpumats_of_one_row_or_column_give_arrays(target, rows, cols):
 
 
 def alignments():
-    """Each that there is, kept, and broken where it can be."""
+    """Each alignment, met, and missed where that is possible."""
     for dtype in ("uint8", "uint16", "float32", "float64"):
         for channels in (1, 2, 3, 4, 5, 8):
             needed = alignment(channels, np.dtype(dtype).itemsize)
@@ -346,7 +345,7 @@ def test_views_have_rank_1_to_4(library, shape):
         vc.view(MAKE[library](Image(shape)))
 
 
-# --- strides that no image has
+# --- strides of no image
 
 
 @pytest.mark.parametrize(
@@ -401,7 +400,7 @@ HUGE = [((INT_MAX, 1), (1, 1)), ((1, INT_MAX), (1, 1)), ((INT_MAX, 1), (16, 1))]
 
 @pytest.mark.parametrize(("shape", "strides"), HUGE, ids=str)
 def test_rows_and_cols_up_to_int_max(shape, strides):
-    """No memory is behind most of these pixels, and none is touched."""
+    """Most of these pixels have no memory; none is accessed."""
     array = as_strided(memory(64), shape, strides)
     mat = vc.as_gpumat(array)
     assert mat.size() == shape[::-1]
@@ -473,7 +472,7 @@ def test_an_empty_array_without_channels_has_no_gpumat():
         vc.as_gpumat(Image((4, 5, 0)).array)
 
 
-# --- GpuMats over memory that no framework would make
+# --- GpuMats with unusual steps
 
 
 def test_a_gpumat_whose_step_is_no_multiple_of_the_itemsize():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes that look planar: which are refused, by every function and whatever the strides,
-and what from_layout= makes of them."""
+"""Shapes that look planar: every function refuses them whatever their strides, and reads them
+as from_layout= says."""
 
 import re
 
@@ -33,7 +33,7 @@ def packed(*shape, seed=0, dtype="uint8"):
 
 
 def channels_last(*shape):
-    """As torchvision's and torchcodec's: (C, H, W) over pixels that lie side by side."""
+    """(C, H, W) over interleaved memory, like torchvision's and torchcodec's tensors."""
     order = [*shape[:-3], shape[-2], shape[-1], shape[-3]]
     return np.moveaxis(packed(*order), -1, -3)
 
@@ -118,7 +118,7 @@ each_library = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
 
 
 def made(make, lay_out, *shape):
-    """(what is converted, its values)."""
+    """An image for viewcast, and a NumPy array of its values."""
     array = lay_out(*shape)
     assert array.shape == shape
     return make(array), array
@@ -156,7 +156,7 @@ def seen(result):
 
 
 def interleaved(function, array):
-    """What the function gives of planar values that were said to be planar."""
+    """The values of the function's result for planar values that are declared planar."""
     is_mat = function in (vc.as_gpumat, vc.as_gpumats, vc.to_gpumat)
     if not is_mat:
         return array
@@ -165,12 +165,12 @@ def interleaved(function, array):
 
 
 def offers(message):
-    """The values of from_layout= that a message names."""
+    """The values of from_layout= that the message offers."""
     return re.findall(r'from_layout="(\w+)"', message)
 
 
-def with_way_out(call, *arguments, **options):
-    """The call; where it says that no view is possible, as it then says."""
+def with_copy_if_needed(call, *arguments, **options):
+    """Makes the call; again with copy=None where the error says that a view is impossible."""
     try:
         return call(*arguments, **options)
     except vc.LayoutError as error:
@@ -179,7 +179,7 @@ def with_way_out(call, *arguments, **options):
         return call(*arguments, copy=None, **options)
 
 
-# --- refused, and then read as they are said to be
+# --- refused without from_layout=, and read as it says
 
 
 @each_image
@@ -191,10 +191,10 @@ def test_an_image_that_looks_planar(lay_out, make, call):
             function(image, **options)
         assert str(shape) in str(caught.value)
         assert set(offers(str(caught.value))) >= {"CHW", "HWC"}
-        result = with_way_out(function, image, from_layout="CHW", **options)
+        result = with_copy_if_needed(function, image, from_layout="CHW", **options)
         np.testing.assert_array_equal(seen(result), interleaved(function, array))
         if function in TO:
-            result = with_way_out(function, image, from_layout="hwc", **options)
+            result = with_copy_if_needed(function, image, from_layout="hwc", **options)
             np.testing.assert_array_equal(seen(result), array)
 
 
@@ -206,7 +206,7 @@ def test_a_batch_that_looks_planar(lay_out, make, call):
         with pytest.raises(vc.LayoutError, match=r"looks planar \(NCHW\)") as caught:
             function(batch, **options)
         assert set(offers(str(caught.value))) == {"NCHW", "NHWC"}
-        result = with_way_out(function, batch, from_layout="NCHW", **options)
+        result = with_copy_if_needed(function, batch, from_layout="NCHW", **options)
         np.testing.assert_array_equal(seen(result), interleaved(function, array))
 
 
@@ -220,7 +220,7 @@ def test_a_list_with_an_image_that_looks_planar(lay_out, make, call):
             function(images, **options)
         assert set(offers(str(caught.value))) == {"CHW", "HWC"}
     for name in ("CHW", "nchw"):  # the list is the N
-        result = with_way_out(function, [image, image], from_layout=name, **options)
+        result = with_copy_if_needed(function, [image, image], from_layout=name, **options)
         np.testing.assert_array_equal(seen(result), interleaved(function, np.stack([array, array])))
 
 
@@ -268,7 +268,7 @@ def test_shapes_that_do_not_look_planar(call):
 
 
 def reads_as_planar(shape):
-    """The rule once more, from its description alone."""
+    """A reference of the rule, from its documentation alone."""
     return len(shape) in (3, 4) and shape[-3] in (1, 3, 4) and shape[-1] > 4
 
 
@@ -292,9 +292,9 @@ def strided_arrays(draw):
 
 @settings(max_examples=400, deadline=None)
 @given(strided_arrays(), st.sampled_from(TO), st.sampled_from(["C", "no C"]))
-def test_the_rule_is_the_shapes_alone(array, function, said):
+def test_the_rule_depends_on_the_shape_alone(array, function, said):
     if 0 in array.shape[-3:]:
-        return  # an image without channels is another refusal
+        return  # images without pixels or channels have tests of their own
     layout = ("N" if array.ndim == 4 else "") + ("CHW" if said == "C" else "HWC")
     if reads_as_planar(array.shape):
         with pytest.raises(vc.LayoutError, match="looks planar"):
@@ -449,7 +449,7 @@ def test_masks_that_are_flipped_and_pitched():
         )
 
 
-def test_flow_is_what_is_said():
+def test_flow_is_read_as_from_layout_says():
     flow = packed(2, 6, 9)
     assert vc.to_numpy(flow, from_layout="CHW", layout="HWC").shape == (6, 9, 2)
     assert vc.to_numpy(flow, from_layout="NHW", layout="NHWC").shape == (2, 6, 9, 1)
@@ -569,7 +569,7 @@ def test_one_image_is_no_batch(function, one):
 
 
 @pytest.mark.parametrize("name", ["HWC", "CHW", "NHWC", "NCHW", "HW"])
-def test_one_image_is_no_batch_whatever_is_said(name):
+def test_one_image_is_no_batch_whatever_from_layout_says(name):
     with pytest.raises(vc.LayoutError, match="rank 3, needs 4"):
         vc.as_gpumats(packed(36, 64, 3), from_layout=name)
 
@@ -613,7 +613,7 @@ def test_copies_of_batches_and_lists():
 
 
 def test_a_batch_whose_second_image_is_not_aligned_is_copied():
-    """The first of four channels is where OpenCV's kernels can read it."""
+    """The first image of four channels is aligned for OpenCV's kernels."""
     batch = np.ndarray((3, 4, 6, 4), np.uint8, memory(4096), 0, (130, 32, 4, 1))
     with pytest.raises(vc.LayoutError, match="^image 1: .*aligned to 4 bytes"):
         vc.as_gpumats(batch)
@@ -641,7 +641,7 @@ def test_iterators_are_lists():
             function(5)
 
 
-# --- lists of images that make no batch, and one that does
+# --- lists of images that make no batch, and lists that do
 
 
 @pytest.mark.parametrize("function", TO, ids=lambda function: function.__name__)
@@ -666,7 +666,7 @@ def test_one_channel_with_and_without_its_axis(function):
         function([packed(6, 9, 3), gray[0]])
 
 
-def test_two_sizes_are_named_with_the_way_to_pad():
+def test_the_message_for_two_sizes_says_how_to_pad():
     images = [packed(6, 8, 3), packed(4, 9, 3)]
     sizes = [image.shape[:2] for image in images]
     with pytest.raises(

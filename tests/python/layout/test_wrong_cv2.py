@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cv2 whose objects look different: ABIError at the first use, and not a byte of
-them was written. tests/c/simulated_cv2.c is right but for what each case names."""
+"""A cv2 with another layout of its objects: ABIError at the first use, and no byte of them is
+written. tests/c/simulated_cv2.c differs from OpenCV in what each case names."""
 
 import os
 import pathlib
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.any_opencv, pytest.mark.unsanitized]
 
 SOURCE = pathlib.Path(__file__).parents[2] / "c" / "simulated_cv2.c"
 
-# Case: a part of the message. What is found out before anything is written at all ...
+# Case: a part of the message. Differences that are found before anything is written ...
 UNTOUCHED = {
     "packing": "packed in an unknown way",
     "no constants": "no CV_8UC1",
@@ -44,7 +44,7 @@ UNTOUCHED = {
     "a field more": "field flags",
     "an allocator each": "one default allocator",
 }
-# ... and what can only be seen by writing to headers that were verified.
+# ... those that are found by writing to headers whose layout was verified ...
 TRIED = {
     "reads elsewhere": "not what OpenCV reads",
     "copies do not count": "does not count up",
@@ -58,7 +58,7 @@ TRIED = {
     "cuda: starts at 2": "call the allocator",
 }
 RIGHT = {"nothing": "counts both ways", "up": "counts up only", "cuda": "and frees"}
-# ... and what only the GIL lets be seen.
+# ... and those that are looked for only where there is a GIL.
 if FREE_THREADED:
     TRIED["up"] = "free-threaded"
     del RIGHT["up"]
@@ -125,7 +125,7 @@ def test_the_simulation_itself_is_right(folder, case):
 @pytest.mark.parametrize("case", [*UNTOUCHED, *TRIED])
 def test_a_cv2_that_differs_is_refused(folder, case):
     lines, written = run(folder, case)
-    assert len(lines) == 2  # the second call is no other than the first
+    assert len(lines) == 2  # the second call raises the same error
     for line in lines:
         assert re.search((UNTOUCHED | TRIED)[case], line), line
     if case in UNTOUCHED:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Views of views of views, however many, end without recursion; and views that what they
-look at refers to are found by the garbage collector."""
+"""Chains of views of views end without recursion, however long; and the garbage collector
+finds cycles of a view and the object whose memory it views."""
 
 import gc
 import subprocess
@@ -22,7 +22,7 @@ MANY = 200_000
 
 
 class Wrapped:
-    """Whose managed tensors are NumPy's own."""
+    """Exports the managed tensors that NumPy makes."""
 
     def __init__(self, array):
         self.array = array
@@ -35,7 +35,7 @@ class Wrapped:
 
 
 def over_cuda_array(array):
-    """An object with a __cuda_array_interface__, which is kept."""
+    """A producer with a __cuda_array_interface__, which a view keeps alive."""
     producer = CudaArray(Image((1, 1)), data=(array.ctypes.data, False))
     producer.image = array
     return producer
@@ -62,7 +62,7 @@ for_all_links = pytest.mark.parametrize("name", LINKS)
 
 
 def chain(name, length):
-    """What ends it, and a weak reference to its beginning."""
+    """Makes a chain; returns a list whose clearing ends it, and a weak reference to its source."""
     first = np.zeros((1, 1), np.uint8).view(type("Memory", (np.ndarray,), {}))
     x, alive = first, weakref.ref(first)
     del first
@@ -82,7 +82,7 @@ def test_a_long_chain_ends_without_recursion(name):
 
 
 @for_all_links
-def test_on_a_thread_with_a_small_stack(name):
+def test_a_long_chain_ends_on_a_thread_with_a_small_stack(name):
     kept, alive = chain(name, 20_000)
     before = threading.stack_size(256 * 1024)
     thread = threading.Thread(target=kept.clear)
@@ -93,8 +93,8 @@ def test_on_a_thread_with_a_small_stack(name):
     assert alive() is None
 
 
-def test_every_link_ends_in_the_end_and_in_order():
-    """What waits for its end ends when the outermost view has."""
+def test_every_link_ends_in_order():
+    """The links of the chain end after the outermost view, from the outside in."""
     ended = []
 
     class Link:
@@ -111,7 +111,7 @@ def test_every_link_ends_in_the_end_and_in_order():
     assert sorted(ended) == list(range(1000))
 
 
-def test_an_exception_that_is_on_its_way_survives_the_end_of_a_chain():
+def test_an_exception_in_flight_survives_the_end_of_a_chain():
     def fail():
         kept, alive = chain("asarray of a view", 5_000)
         raise ZeroDivisionError
@@ -136,7 +136,7 @@ def test_chains_that_end_on_eight_threads_at_once():
 
 
 class Array(np.ndarray):
-    """A place for attributes."""
+    """An object with attributes."""
 
 
 def array_that_shows_itself():
@@ -177,7 +177,7 @@ class Owner:
 
 
 class Producer:
-    """Shows itself by the CUDA Array Interface."""
+    """A producer of the CUDA Array Interface with attributes."""
 
     def __init__(self):
         self.memory = Image((4, 4))
@@ -186,7 +186,7 @@ class Producer:
 
 
 class Finalised(Owner):
-    """Looks at its pixels for the last time when it goes."""
+    """Reads its pixels in its finalizer."""
 
     seen = []
 
@@ -201,7 +201,7 @@ def two_that_show_each_other():
 
 
 def tensor_that_shows_itself():
-    """No cycle: what is held is the storage."""
+    """No cycle: the view owns the storage, not the tensor."""
     tensor = torch.zeros(4, 4)
     tensor.shown = vc.view(tensor)
     return tensor
@@ -234,8 +234,8 @@ def test_a_cycle_is_collected(make, ledger):
 
 
 @for_all_cycles
-def test_a_cycle_that_is_referred_to_is_not(make):
-    """By what it shows alone."""
+def test_a_cycle_with_a_reference_from_outside_is_not_collected(make):
+    """Referred to through the view alone."""
     made = make()
     shown, alive = made.shown, weakref.ref(made)
     is_cycle = not isinstance(made, torch.Tensor)
@@ -249,8 +249,8 @@ def test_a_cycle_that_is_referred_to_is_not(make):
     assert alive() is None
 
 
-def test_a_cycle_that_only_an_array_looks_at_is_not_collected():
-    """NumPy's arrays are not followed by the collector, and count as someone who looks."""
+def test_a_cycle_that_an_array_views_is_not_collected():
+    """The collector does not traverse NumPy's arrays: theirs are references from outside."""
     made = array_that_shows_itself()
     alive = weakref.ref(made)
     seen = np.asarray(made.shown)
@@ -264,7 +264,7 @@ def test_a_cycle_that_only_an_array_looks_at_is_not_collected():
     assert alive() is None
 
 
-def test_an_export_is_someone_who_looks():
+def test_a_cycle_with_an_export_is_not_collected():
     made = array_that_shows_itself()
     alive = weakref.ref(made)
     tensor = torch.from_dlpack(made.shown)
@@ -278,14 +278,14 @@ def test_an_export_is_someone_who_looks():
     assert alive() is None
 
 
-def test_a_finaliser_sees_its_pixels():
+def test_a_finalizer_sees_its_pixels():
     Finalised.seen.clear()
     Finalised()
     gc.collect()
     assert Finalised.seen == [((4, 4), 0)]
 
 
-def test_what_a_view_refers_to():
+def test_a_view_refers_to_its_owner():
     owner = Image((4, 4)).array
     assert gc.get_referents(vc.from_pointer(ADDRESS, (1, 1), "uint8", owner=owner))[0][0] is owner
     tensor = torch.zeros(4, 4)
@@ -293,12 +293,12 @@ def test_what_a_view_refers_to():
     assert gc.is_tracked(vc.view(tensor))
 
 
-def test_a_view_of_what_is_not_python_refers_to_nothing():
+def test_a_view_of_memory_that_python_does_not_own_refers_to_nothing():
     assert gc.get_referents(vc.view(Wrapped(np.zeros((4, 4), np.uint8)))) == []
 
 
 def test_collecting_while_views_are_made_and_end():
-    """As many collections as there can be, on other threads too."""
+    """The collector runs as often as it can, on other threads too."""
     gc_before = gc.get_threshold()
     gc.set_threshold(1)
     try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many threads in every conversion at once: right pixels, exact counts, and nothing that
-is found out at the first use is found out wrong. With the GIL threads take turns; on a
-free-threaded Python they do not, and importing viewcast leaves that so."""
+"""Many threads in every conversion at once: right pixels, exact counts, and first uses that
+initialise once. With the GIL threads take turns; on a free-threaded Python they run in
+parallel, and importing viewcast leaves the GIL off."""
 
 import collections
 import ctypes
@@ -99,7 +99,7 @@ def address_of(image):
 
 
 def balanced(counted):
-    """Everything that was handed out came back."""
+    """True if all lends, shares and exports were released."""
     return all(
         counted.get(name) == counted.get(f"{name}_released")
         for name in ("lends", "shares", "exports")
@@ -136,7 +136,7 @@ def test_importing_viewcast_leaves_the_gil_off():
 
 @pytest.mark.skipif(not FREE_THREADED, reason="this Python has the GIL")
 def test_the_gil_is_off_here():
-    """Or the tests below would see less than they should."""
+    """With the GIL on, the tests below could not find data races."""
     assert not sys._is_gil_enabled()
 
 
@@ -182,9 +182,8 @@ def test_one_image_for_all_threads(source, ledger):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_one_thread_makes_another_drops(target, ledger):
-    """Each hands what it makes to the next, so that the last reference to anything may
-    end anywhere."""
+def test_images_are_made_on_one_thread_and_dropped_on_another(target, ledger):
+    """Each thread passes its images to the next, so the last reference may end on any."""
     queues = [queue.SimpleQueue() for _ in range(THREADS)]
 
     def work(index):
@@ -204,7 +203,7 @@ def test_what_one_thread_makes_another_drops(target, ledger):
     assert [reference() for reference in kept] == [None] * len(kept)
 
 
-def test_ends_on_threads_that_python_never_saw(ledger):
+def test_deleters_on_threads_without_a_python_thread_state(ledger):
     libc = ctypes.CDLL(None)
     libc.pthread_create.argtypes = [ctypes.c_void_p] * 4
     libc.pthread_join.argtypes = [ctypes.c_ulong, ctypes.c_void_p]
@@ -238,7 +237,7 @@ def test_collecting_while_others_convert(ledger):
                 gc.collect(0)
             else:
                 made = [convert(new_image(turn)) for convert in TARGETS.values()]
-                made.append(made)  # only the garbage collector ends these
+                made.append(made)  # a cycle, which only the garbage collector ends
                 del made
 
     at_once(work)
@@ -249,7 +248,7 @@ def test_collecting_while_others_convert(ledger):
 
 
 def test_more_types_than_caches_hold(ledger):
-    """Each thread makes classes, and drops them: nobody gets another's adapter."""
+    """Threads make and drop classes: a class must never get the cached adapter of another."""
 
     def work(index):
         for turn in range(TURNS):
@@ -275,9 +274,9 @@ CALLS = (
 )
 
 
-def test_many_ways_to_call_a_transform(ledger):
-    """A call site's keywords are remembered by the tuple of their names: here each call
-    makes a new one."""
+def test_keyword_caches_of_many_call_sites(ledger):
+    """A call site's keywords are cached by the tuple of their names, which ** makes anew for
+    each call."""
     image = new_image(7)
     wanted = [vc.to_numpy(image, **options) for options in CALLS]
 
@@ -332,7 +331,7 @@ def test_lists_that_change_while_they_are_read(ledger):
 
 
 def test_producers_of_every_kind_that_fail(ledger):
-    """Exceptions belong to their thread."""
+    """An exception reaches the thread whose producer raised it."""
 
     class Failing:
         def __init__(self, error):
@@ -401,7 +400,7 @@ def test_the_first_use_on_many_threads(convert):
         assert run_program(FIRST.format(convert=convert)) == [f"True {alone} 0"]
 
 
-# --------------------------------------------------------------------------- and more
+# ---------------------------------------------------------------- pools and fork
 
 
 def test_pools_change_while_others_allocate(counting):
@@ -438,7 +437,7 @@ def test_fork_while_others_convert():
         import numpy as np, viewcast as vc
         warnings.simplefilter("ignore", DeprecationWarning)  # of fork() beside threads
         stop = threading.Event()
-        # A child waits for ever for what a thread of its parent was importing.
+        # Import before forking: a child would deadlock on an import lock of its parent's thread.
         vc.as_gpumat(np.zeros((6, 5, 3), np.uint8))
 
         def work():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds what: any sequence of conversions, copies of headers, regions, slices,
-exports and drops, on any thread, against a model that knows every count."""
+"""References between images: any sequence of conversions, copies of headers, regions, slices,
+exports and drops, on any thread, against a model of every reference count."""
 
 import gc
 import itertools
@@ -27,16 +27,16 @@ COUNTERS = ("lend", "share", "export")
 
 
 class Node:
-    """Something that keeps what it `holds` alive, as long as it is held itself or a
-    program has hold of it (`hands`). `counts` are the counters that it stands for."""
+    """An object that keeps what it `holds` alive as long as it is alive: while another node
+    holds it, or the program has references to it. `counts` are its counters in statistics()."""
 
     def __init__(self, holds=(), counts=()):
-        self.holds, self.counts, self.hands = list(holds), counts, 0
+        self.holds, self.counts, self.references = list(holds), counts, 0
 
 
 def alive(nodes):
     reached = set()
-    waiting = [node for node in nodes if node.hands]
+    waiting = [node for node in nodes if node.references]
     while waiting:
         node = waiting.pop()
         if node not in reached:
@@ -73,7 +73,7 @@ class Holders(RuleBasedStateMachine):
         return made
 
     def keep(self, library, thing, node):
-        node.hands += 1
+        node.references += 1
         self.objects[next(self.numbers)] = library, thing, node
 
     def pick(self, data, *libraries):
@@ -155,19 +155,19 @@ class Holders(RuleBasedStateMachine):
     @rule(data=st.data(), threaded=st.booleans())
     def drop(self, data, threaded):
         number = self.pick(data)
-        self.objects[number][2].hands -= 1
+        self.objects[number][2].references -= 1
         where(threaded, lambda: self.objects.pop(number) and None)
 
     @precondition(lambda self: self.has("gpumat") and not self.counts_up)
     @rule(data=st.data())
     def release(self, data):
-        """The header lets go; the object stays, empty."""
+        """GpuMat.release(): the header's reference ends, the object stays, empty."""
         number = self.pick(data, "gpumat")
         _, mat, node = self.objects[number]
-        if node.hands > 1:
+        if node.references > 1:
             return  # other names of the same object
         mat.release()
-        node.hands -= 1
+        node.references -= 1
         del self.objects[number]
 
     @invariant()
@@ -187,7 +187,7 @@ class Holders(RuleBasedStateMachine):
     def teardown(self):
         self.objects.clear()
         for node in self.nodes:
-            node.hands = 0
+            node.references = 0
         self.counts_are_exact()
 
 
@@ -195,7 +195,7 @@ Holders.TestCase.settings = settings(max_examples=25, stateful_step_count=30, de
 TestHolders = Holders.TestCase
 
 
-# --- several threads at once: no model of the order, but of the end
+# --- several threads at once: the order is not modelled, only that nothing is left
 
 
 def work(seed, kept):
@@ -215,7 +215,7 @@ def work(seed, kept):
             kept.pop()
 
 
-def test_threads_that_hand_their_images_to_each_other(ledger):
+def test_threads_that_pass_images_to_each_other(ledger):
     kept = []
     at_once(lambda seed: work(seed, kept), 6)
     kept.clear()

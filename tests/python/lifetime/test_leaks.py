@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing is left by any call, whether it succeeds or is refused: the blocks that
-Python has allocated are counted over many turns."""
+"""No call leaks, whether it succeeds or is refused: Python's allocated blocks are counted
+over many calls."""
 
 import gc
 import sys
@@ -16,7 +16,7 @@ import viewcast as vc
 pytestmark = pytest.mark.unsanitized  # counts the blocks of Python's own allocator
 
 TURNS = 200
-FEW = TURNS // 2  # free lists of others come and go; a leak is one a turn
+FEW = TURNS // 2  # other libraries' free lists vary by fewer blocks; a leak is one block per call
 
 
 def refused(error, call):
@@ -84,7 +84,7 @@ CALLS = dict(make_calls())
 
 def blocks():
     gc.collect()
-    gc.collect()  # without the GIL some of what is freed is given back by the next one
+    gc.collect()  # without the GIL some objects are only freed by the next collection
     vc.collect(force=True)
     return sys.getallocatedblocks()
 
@@ -100,7 +100,7 @@ def test_nothing_is_left(name, ledger):
         for _ in range(TURNS):
             call()
         left.append(blocks() - before)
-    assert min(left) < FEW, left  # a leak is there each time
+    assert min(left) < FEW, left  # a leak shows in each round
     counted = ledger(force=True)
     for counter in ("lends", "shares", "exports"):
         assert counted.get(counter) == counted.get(f"{counter}_released")

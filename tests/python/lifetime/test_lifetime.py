@@ -33,8 +33,8 @@ TARGETS = SOURCES
 
 @pytest.fixture
 def all_of(counting):
-    """What `repeat` lends and shares count when all is over; shares are counted
-    only where OpenCV counts down."""
+    """The counts of `repeat` lends, shares and exports after all were released; shares are
+    counted only where OpenCV decrements its counter."""
 
     def expected(repeat, lends=1, shares=0, exports=0):
         if counting == COUNTS_UP:
@@ -85,7 +85,7 @@ def test_memory_lives_as_long_as_any_view_in_every_order(source, target, ledger,
                 wanted = part if left in ("roi", "array") else whole
                 assert pixels(libraries[left], view) == wanted
             del made[name], view
-        # Stock OpenCV 4 has forgotten the copies.
+        # Stock OpenCV 4 does not report the end of copies.
         vc.collect(force=counting == COUNTS_UP)
         assert alive() is None
     assert ledger() == all_of(len(orders), shares=1, exports=exports(target))
@@ -138,7 +138,7 @@ def test_arrays_and_views_keep_each_other(source, target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_view_goes_before_its_source(target):
+def test_a_view_that_ends_before_its_source_leaves_it_alone(target):
     made, alive, wanted = owned("torch")
     view = CONVERT[target](made)
     del view
@@ -349,7 +349,7 @@ def test_an_array_whose_gpumat_was_deleted_holds_right_pixels(target):
 
 
 def without_bytecode(*functions):
-    """Calls one after the other, with no pending call in between."""
+    """Calls the functions in turn from C, so that no pending call runs in between."""
     return list(map(operator.call, functions))
 
 
@@ -359,12 +359,12 @@ reports_the_end = pytest.mark.skipif(
 
 
 def is_over(alive):
-    """The interpreter looks for pending calls when it loops."""
+    """True once the memory was released: a loop gives the interpreter time for pending calls."""
     return any(alive() is None for _ in range(100))
 
 
 @reports_the_end
-def test_memory_is_given_back_by_a_pending_call():
+def test_a_pending_call_releases_memory():
     made, alive, _ = owned("numpy")
     mat = vc.as_gpumat(made)
     del made, mat
@@ -372,7 +372,7 @@ def test_memory_is_given_back_by_a_pending_call():
 
 
 @reports_the_end
-def test_memory_dropped_by_another_thread_is_given_back_by_a_pending_call():
+def test_a_pending_call_releases_memory_that_another_thread_dropped():
     made, alive, _ = owned("numpy")
     mats = [vc.as_gpumat(made)]
     del made
@@ -384,7 +384,7 @@ def test_memory_dropped_by_another_thread_is_given_back_by_a_pending_call():
 
 @reports_the_end
 @pytest.mark.parametrize("convert", CONVERT.values(), ids=CONVERT)
-def test_memory_is_given_back_by_the_next_conversion(convert):
+def test_the_next_conversion_releases_memory(convert):
     made, alive, _ = owned("numpy")
     held = [vc.as_gpumat(made)]
     array = np.zeros((4, 5), np.uint8)
@@ -395,7 +395,7 @@ def test_memory_is_given_back_by_the_next_conversion(convert):
 
 @reports_the_end
 @pytest.mark.parametrize("target", TARGETS)
-def test_memory_of_an_array_is_given_back_by_the_next_conversion(target):
+def test_the_next_conversion_releases_the_memory_of_an_array(target):
     made, alive, _ = owned("numpy")
     held = [CONVERT[target](vc.as_gpumat(made))]
     del made
@@ -404,8 +404,8 @@ def test_memory_of_an_array_is_given_back_by_the_next_conversion(target):
 
 
 @pytest.mark.parametrize("keep", [0, 100])
-def test_ended_lends_do_not_pile_up(keep, ledger):
-    """Stock OpenCV's are looked for each time that their number has doubled."""
+def test_ended_lends_do_not_accumulate(keep, ledger):
+    """Lends that stock OpenCV 4 does not report are swept each time their number has doubled."""
     kept = [vc.as_gpumat(np.zeros((4, 5), np.uint8)) for _ in range(keep)]
     start = vc.statistics()["lends_released"]
     for _ in range(1000):
@@ -429,7 +429,7 @@ def test_collect_with_nothing_to_do(ledger):
 
 
 def test_a_release_may_convert_and_collect(ledger):
-    """The finalizer of an owner runs inside the collection."""
+    """The finalizer of an owner runs inside collect()."""
     seen = []
 
     def finalize():
@@ -477,7 +477,7 @@ def test_a_stream_of_cupy_keeps_its_owner_and_nothing_keeps_it():
     del owner
     assert stream.ptr == 4096
     assert alive() is not None
-    gc.disable()  # at once, without a look for cycles
+    gc.disable()  # at once, without the garbage collector
     try:
         del stream
         assert alive() is None
@@ -519,8 +519,8 @@ def test_threads_convert_at_the_same_time(source, ledger):
 # --- the end of the interpreter
 
 
-# Run in a process of its own, in children that are forked after the imports (which
-# take most of the time), once for each way to end.
+# Runs in a process of its own, which forks a child for each entry of ENDINGS after the
+# imports, as these take most of the time.
 ENDINGS_SCRIPT = """
 import atexit, builtins, gc, json, os, sys, tempfile, threading, weakref
 import cupy, cv2, numpy, torch

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python has no memory: each allocation of a conversion fails in turn, until the
-conversion passes. MemoryError each time, nothing kept, nothing counted wrong."""
+"""Failing allocations: each of Python's allocations in a conversion fails in turn, until the
+conversion passes. Each time it raises MemoryError, keeps nothing and leaves the counts right."""
 
 import subprocess
 import sys
@@ -13,9 +13,9 @@ pytestmark = [pytest.mark.any_opencv, pytest.mark.unsanitized]
 
 pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
 
-# In a process of its own: another library's cache may not survive it. Only what
-# viewcast itself allocates counts, so the sources and targets are those that call
-# little else: NumPy arrays, buffers, GpuMats and Views.
+# Runs in a process of its own, because other libraries' caches may not survive a failing
+# allocation. The sources and targets are those that call little code besides viewcast's:
+# NumPy arrays, buffers, GpuMats and Views.
 PROGRAM = """
 import gc, sys
 import _testcapi

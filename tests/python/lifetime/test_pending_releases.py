@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Releases that are put off: from threads that Python never saw, drained in each of
-their three ways, and never more of them than were alive at the last conversion."""
+"""Pending releases: of deleters that ran without the GIL. A pending call, the next conversion
+and vc.collect() drain them, and there are never more than images were alive at the last call."""
 
 import ctypes
 import gc
@@ -24,8 +24,8 @@ libc.pthread_join.argtypes = [ctypes.c_ulong, ctypes.c_void_p]
 
 
 def delete_on_a_foreign_thread(capsule):
-    """The deleter of an export, called as a consumer written in C does: by a thread
-    that has no thread state, without the GIL."""
+    """Calls the deleter of an export as a consumer written in C does: on a thread
+    without a Python thread state, and without the GIL."""
     tensor = managed_tensor(capsule)
     consume(capsule)
     deleter = ctypes.cast(tensor.deleter, ctypes.c_void_p)
@@ -43,8 +43,8 @@ def export(image):
 
 
 def while_the_main_thread_is_away(work):
-    """Runs work() on a thread while the main thread is inside of a C function, where
-    it runs no pending calls. work() is tried until it says that it saw that."""
+    """Runs work() on a thread while the main thread is inside a C function, where it runs
+    no pending calls. work() is repeated until it returns True."""
     done = (ctypes.c_char * 64)()  # a sem_t
     libc.sem_init(ctypes.byref(done), 0, 0)
     failures = []
@@ -67,7 +67,7 @@ def while_the_main_thread_is_away(work):
 
 
 def release_and_see(image):
-    """True if the release is still put off: the main thread is away by now."""
+    """Releases an export; True if the release is pending: the main thread runs no bytecode."""
     delete_on_a_foreign_thread(export(image))
     return pending() > 0
 
@@ -82,7 +82,7 @@ def test_a_pending_call_of_the_main_thread_drains(ledger):
 
 
 @pytest.mark.parametrize("way", [*CONVERT, "collect", "__dlpack__"])
-def test_the_next_call_drains(way):
+def test_the_next_conversion_drains(way):
     image, other = Image((7, 5, 3)), Image((4, 6, 3))
     view = vc.view(other.array)
 
@@ -98,9 +98,9 @@ def test_the_next_call_drains(way):
     while_the_main_thread_is_away(work)
 
 
-def test_a_program_that_only_exports_lets_nothing_pile_up(ledger):
-    """While nobody runs pending calls, the list holds at most what was alive at the
-    last call of viewcast's: each drains it before it makes anything new."""
+def test_releases_do_not_accumulate_where_no_pending_call_runs(ledger):
+    """Each conversion drains the list before it makes a view, so the list holds at most the
+    images that were alive at the last conversion."""
     view = vc.view(Image((7, 5)).array)
     most = []
 
@@ -139,11 +139,11 @@ def test_many_foreign_threads_at_once(ledger):
     assert ledger() == {"exports": 64, "exports_released": 64}
 
 
-# --- a destructor that comes back
+# --- destructors that convert again
 
 
-class Returning(np.ndarray):
-    """Converts the GpuMat that it was lent to again, and itself, while it dies."""
+class ConvertingAgain(np.ndarray):
+    """Converts itself, and the GpuMat that it was lent to, in its own destructor."""
 
     def __del__(self):
         if self.base is None or not hasattr(self, "action"):
@@ -155,13 +155,13 @@ class Returning(np.ndarray):
 
 def test_a_source_that_converts_its_gpumat_again_while_it_dies(ledger, counting):
     seen = []
-    array = np.zeros(60, np.uint8).view(Returning)
+    array = np.zeros(60, np.uint8).view(ConvertingAgain)
     image = array.reshape(4, 5, 3)
     mats = [vc.as_gpumat(image)]
     region = mats[0].rowRange(0, 2) if counting == FREES else None
 
     def again():
-        """The memory is still there: this is the object that holds it."""
+        """The memory is still valid: the object that is being destroyed owns it."""
         for convert in CONVERT.values():
             seen.append(vc.view(convert(np.zeros((4, 5, 3), np.uint8))).shape)
         for mat in mats:
@@ -182,7 +182,7 @@ def test_a_source_that_converts_its_gpumat_again_while_it_dies(ledger, counting)
 
 
 def test_a_release_that_lends_its_own_memory_again(ledger, counting):
-    """The memory goes from one GpuMat to the next for as long as its holder wants."""
+    """Each release lends the memory to the next GpuMat, until the owner stops."""
     turns = []
 
     class Holder:
@@ -228,10 +228,10 @@ print(statistics["pending"])
 
 
 @pytest.mark.parametrize("threads, expected", [(False, "1" if FREE_THREADED else "0"), (True, "1")])
-def test_torch_ends_at_once_where_nobody_else_can_hold_the_gil(threads, expected):
-    """torch deletes a tensor without the GIL. The only Python thread takes it back, which
-    cannot wait; beside others the release is put off, as it is where there is no GIL. The
-    array lives either way."""
+def test_a_tensors_release_is_immediate_where_no_other_thread_can_hold_the_gil(threads, expected):
+    """torch deletes a tensor without the GIL. Where there is one Python thread, the deleter
+    takes the GIL, which cannot block, and releases the array at once. Beside other threads
+    the release is pending, as it is on a free-threaded Python."""
     code = DROP_AND_SEE.format(threads=threads)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stderr, done.stdout.strip()) == ("", expected)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other processes' worth of trouble: fork, daemon threads at exit, interpreters
-beside the main one. test_lifetime.py has the other ways for an interpreter to end;
+"""fork, daemon threads at exit, and subinterpreters. test_lifetime.py has the other ways for
+an interpreter to end;
 streams/test_cuda_mode.py has fork where there is a GPU."""
 
 import os
@@ -149,10 +149,10 @@ def test_daemon_threads_that_convert_at_exit(kind):
 
 
 @pytest.mark.parametrize("kind", ["gpumats", "cv2 alone", "tensors", "torch alone"])
-def test_daemon_threads_inside_of_cv2_or_torch_at_exit(kind):
-    """Both give the GIL up within their calls. A daemon thread that asks for it back
-    while the interpreter ends is ended by Python in the middle of C++ code, which
-    then aborts the process, with viewcast or without. Nothing else may go wrong."""
+def test_daemon_threads_inside_cv2_or_torch_at_exit(kind):
+    """cv2 and torch release the GIL within their calls. Python ends a daemon thread that
+    takes the GIL again during finalisation, in the middle of C++ code, which then aborts
+    the process, with or without viewcast. No other ending is accepted."""
     done = run(DAEMONS, kind)
     if done.returncode == 0:
         assert done.stderr == ""
@@ -161,8 +161,8 @@ def test_daemon_threads_inside_of_cv2_or_torch_at_exit(kind):
         assert "terminate called" in done.stderr or "FATAL" in done.stderr
 
 
-def test_the_interpreter_ends_while_foreign_threads_give_back():
-    """C threads call deleters until the process is gone."""
+def test_the_interpreter_ends_while_foreign_threads_call_deleters():
+    """C threads call deleters until the process ends."""
     program = """
     import ctypes, sys
     sys.path.insert(0, sys.argv[1])
@@ -184,10 +184,10 @@ def test_the_interpreter_ends_while_foreign_threads_give_back():
     assert runs_quietly(program, os.path.dirname(dlpack_structs.__file__)) == ""
 
 
-# --- interpreters beside the main one
+# --- subinterpreters
 
 
-def test_other_interpreters_are_refused_and_the_main_one_goes_on():
+def test_subinterpreters_are_refused_and_the_main_one_goes_on():
     program = """
     try:
         import _interpreters as interpreters

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is owned is a tensor's storage: a view stays as it was while the tensor exchanges
-its memory for other memory, and lending keeps no tensor from that. Through torch's
-exchange table and, where VIEWCAST_SLOW=1 hides it, through capsules."""
+"""A view owns its tensor's storage: it keeps its memory and pixels when the tensor gets other
+storage, and does not keep the tensor from getting it. Tensors are read through torch's exchange
+table and, where VIEWCAST_SLOW=1 hides that, through capsules."""
 
 import copy
 import gc
@@ -53,12 +53,12 @@ VIEWS = {
     "Savant's CUDA array": gpumat(savant.cuda_array_as_opencv_gpu_mat),
 }
 for_all_views = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-# Those that are given the tensor itself, and not what it makes of itself.
+# Conversions of the tensor itself, not of a tensor that its own code makes.
 DIRECT = {name: view for name, view in VIEWS.items() if name != "gpumats"}
 for_all_direct_views = pytest.mark.parametrize("view", DIRECT.values(), ids=DIRECT)
 
 
-# --- a tensor's exchanges of its memory
+# --- operations that give a tensor other storage
 
 
 def other(tensor):
@@ -107,7 +107,7 @@ for_all_exchanges = pytest.mark.parametrize("exchange", EXCHANGES.values(), ids=
 
 
 def churn():
-    """Takes memory that was given back, and writes to it."""
+    """Allocates the memory that was freed last, and overwrites it."""
     return [torch.full(SHAPE, 99, dtype=torch.uint8) for _ in range(40)]
 
 
@@ -141,7 +141,7 @@ def test_a_view_stays_as_it_was(view, exchange, dtype, ledger):
 @for_all_exchanges
 @for_all_views
 def test_the_view_alone_keeps_the_memory(view, exchange, ledger):
-    """The tensor may be gone as well."""
+    """Also after the tensor has ended."""
     tensor, alive, before = owned()
     seen = view(tensor)
     exchange(tensor)
@@ -156,8 +156,8 @@ def test_the_view_alone_keeps_the_memory(view, exchange, ledger):
 
 
 @for_all_views
-def test_memory_that_others_use_too(view, ledger):
-    """Another tensor over the same storage goes on with it after the view."""
+def test_storage_that_another_tensor_uses_too(view, ledger):
+    """The other tensor keeps the storage after the view has ended."""
     tensor, alive, before = owned()
     part = tensor[1:]
     seen = view(tensor)
@@ -265,7 +265,7 @@ def test_a_modules_weights_are_exchanged_under_a_view(view, exchange, swapping):
     del litter
 
 
-def test_loading_in_place_is_seen():
+def test_a_view_sees_weights_that_are_loaded_in_place():
     layer = torch.nn.Linear(8, 6, bias=False).requires_grad_(False)
     seen = vc.as_numpy(layer.weight)
     layer.load_state_dict({"weight": torch.full((6, 8), 3.0)})
@@ -273,8 +273,8 @@ def test_loading_in_place_is_seen():
 
 
 @for_all_views
-def test_large_weights_too(view):
-    """Whose memory goes back to the system: a view that dangles ends the process."""
+def test_large_weights_are_exchanged_under_a_view(view):
+    """Freed memory of this size is unmapped, so a dangling view would crash."""
     layer = torch.nn.Linear(1200, 1200, bias=False).requires_grad_(False)
     before = layer.weight.numpy().tobytes()
     seen = view(layer.weight)
@@ -325,10 +325,10 @@ def test_a_destination_is_the_memory_that_was_given(exchange, in_a_list):
     assert alive() is None
 
 
-# --- whose code runs while a tensor is read: torch's alone
+# --- no Python code of a tensor runs while it is read, only torch's own
 
 
-def ways_to_exchange(tensor):
+def exchanges_of(tensor):
     return {
         "data": lambda: setattr(tensor, "data", torch.full((3000, 3000, 3), 7.0)),
         "set_": lambda: tensor.set_(torch.full((2, 2), 7.0)),
@@ -337,7 +337,7 @@ def ways_to_exchange(tensor):
     }
 
 
-WAYS = list(ways_to_exchange(None))
+CHANGES = list(exchanges_of(None))
 
 
 def tensor_of(cls, dtype="float32"):
@@ -355,14 +355,14 @@ def check(view, tensor, before):
     del litter
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("change", CHANGES)
 @for_all_direct_views
-def test_properties_of_a_subclass_are_not_asked(view, way):
+def test_properties_of_a_subclass_are_not_asked(view, change):
     class Hostile(torch.Tensor):
         @property
         def requires_grad(self):
             with torch._C.DisableTorchFunctionSubclass():
-                ways_to_exchange(self)[way]()
+                exchanges_of(self)[change]()
             return False
 
         def untyped_storage(self):
@@ -375,9 +375,9 @@ def test_properties_of_a_subclass_are_not_asked(view, way):
     assert tensor.as_subclass(torch.Tensor).shape == SHAPE
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("change", CHANGES)
 @for_all_direct_views
-def test_torch_function_of_a_subclass_is_not_called(view, way):
+def test_torch_function_of_a_subclass_is_not_called(view, change):
     calls = []
 
     class Hostile(torch.Tensor):
@@ -385,7 +385,7 @@ def test_torch_function_of_a_subclass_is_not_called(view, way):
         def __torch_function__(cls, function, types, args=(), kwargs=None):
             calls.append(function)
             with torch._C.DisableTorchFunctionSubclass():
-                ways_to_exchange(args[0])[way]()
+                exchanges_of(args[0])[change]()
             return super().__torch_function__(function, types, args, kwargs or {})
 
     tensor, before = tensor_of(Hostile)
@@ -405,9 +405,9 @@ def test_attributes_of_an_object_are_not_asked(view):
 @pytest.mark.parametrize(
     "cls", [torch.Tensor, torch.nn.Parameter, type("Sub", (torch.Tensor,), {})]
 )
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("change", CHANGES)
 @for_all_direct_views
-def test_a_torch_function_mode_is_not_asked(view, way, cls):
+def test_a_torch_function_mode_is_not_asked(view, change, cls):
     tensor, before = tensor_of(torch.Tensor)
     tensor = (
         cls(tensor, requires_grad=False) if cls is torch.nn.Parameter else tensor.as_subclass(cls)
@@ -417,7 +417,7 @@ def test_a_torch_function_mode_is_not_asked(view, way, cls):
         def __torch_function__(self, function, types, args=(), kwargs=None):
             with torch._C.DisableTorchFunction():
                 if "storage" in str(function) or "grad" in str(function) or "is_" in str(function):
-                    ways_to_exchange(tensor)[way]()
+                    exchanges_of(tensor)[change]()
                 return function(*args, **(kwargs or {}))
 
     with Mode():
@@ -428,14 +428,14 @@ def test_a_torch_function_mode_is_not_asked(view, way, cls):
 
 
 @for_all_direct_views
-def test_under_a_default_device(view):
+def test_a_tensor_is_read_under_a_default_device(view):
     tensor, before = tensor_of(torch.Tensor)
     with torch.device("meta"):  # a torch function mode
         seen = view(tensor)
     assert [pixels(library, image) for library, image in seen] == [before]
 
 
-def test_the_mode_is_back_after_a_tensor_was_read():
+def test_a_function_mode_is_restored_after_a_tensor_was_read():
     class Sub(torch.Tensor):
         pass
 
@@ -451,9 +451,9 @@ def test_the_mode_is_back_after_a_tensor_was_read():
 
 
 class Told(torch.Tensor):
-    """Answers for its sizes and strides itself, with code that may do anything."""
+    """Answers questions for its sizes and strides with Python code."""
 
-    sizes, steps, action = SHAPE, (24, 3, 1), staticmethod(lambda tensor: None)
+    sizes, strides, action = SHAPE, (24, 3, 1), staticmethod(lambda tensor: None)
 
     @staticmethod
     def __new__(cls, inner):
@@ -464,7 +464,7 @@ class Told(torch.Tensor):
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         answers = {
             "size": cls.sizes,
-            "stride": cls.steps,
+            "stride": cls.strides,
             "numel": math.prod(cls.sizes),
             "dim": len(cls.sizes),
             "storage_offset": 0,
@@ -481,12 +481,12 @@ def told(**attributes):
     return type("Told", (Told,), attributes)(torch.arange(144.0).view(SHAPE))
 
 
-def test_a_tensor_that_tells_what_is_so_is_a_view():
+def test_a_tensor_that_answers_truthfully_is_a_view():
     assert vc.view(told()).shape == SHAPE
 
 
 @pytest.mark.parametrize(
-    ("sizes", "steps"),
+    ("sizes", "strides"),
     [
         (SHAPE, (2400, 3, 1)),
         (SHAPE, (24, 3, 2)),
@@ -497,22 +497,22 @@ def test_a_tensor_that_tells_what_is_so_is_a_view():
     ids=str,
 )
 @for_all_direct_views
-def test_what_reaches_beyond_the_storage_is_refused(view, sizes, steps):
+def test_a_tensor_that_reaches_beyond_its_storage_is_refused(view, sizes, strides):
     with pytest.raises(vc.ViewError, match="reach beyond its storage of 576 bytes"):
-        view(told(sizes=sizes, steps=steps))
+        view(told(sizes=sizes, strides=strides))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("change", CHANGES)
 @for_all_direct_views
-def test_a_tensor_that_is_exchanged_while_it_is_described(view, way):
-    """Its storage from before, or an exception: never memory that nobody holds."""
+def test_a_tensor_that_is_exchanged_while_it_is_described(view, change):
+    """The view has the storage from before the exchange, or an exception is raised."""
     done = []
 
     def action(tensor):
         if done:
             done.pop()
             with torch._C._DisableTorchDispatch():
-                ways_to_exchange(tensor)[way]()
+                exchanges_of(tensor)[change]()
 
     tensor = told(action=staticmethod(action))
     before = np.arange(144, dtype=np.float32).tobytes()
@@ -527,10 +527,10 @@ def test_a_tensor_that_is_exchanged_while_it_is_described(view, way):
     del litter
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("change", CHANGES)
 @for_all_direct_views
-def test_a_dispatch_mode_that_exchanges_the_tensor(view, way):
-    """The capsule's path dispatches, to_dlpack being made of views."""
+def test_a_dispatch_mode_that_exchanges_the_tensor(view, change):
+    """Reading through a capsule dispatches, because torch's to_dlpack() makes views."""
     tensor, before = tensor_of(torch.Tensor)
     tensor = tensor[:, 1:4]
     before = tensor.numpy().tobytes()
@@ -541,7 +541,7 @@ def test_a_dispatch_mode_that_exchanges_the_tensor(view, way):
             with torch._C._DisableTorchDispatch():
                 if done:
                     done.pop()
-                    ways_to_exchange(tensor)[way]()
+                    exchanges_of(tensor)[change]()
                 return func(*args, **(kwargs or {}))
 
     try:
@@ -555,7 +555,7 @@ def test_a_dispatch_mode_that_exchanges_the_tensor(view, way):
     del litter
 
 
-# --- all in large numbers
+# --- many exchanges
 
 
 @for_all_views

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m viewcast`: what all commands have in common with other Unix programs, and the
-demo and the figures of bench."""
+"""`python -m viewcast`: conventions of Unix programs that all commands follow, the demo, and
+the figures of bench."""
 
 import importlib.util
 import json
@@ -29,7 +29,7 @@ needs_video = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("av", "PIL")),
     reason="the demo needs PyAV and Pillow",
 )
-# Runs the command in a process where these modules can't be imported.
+# Runs the command in a process in which these modules can't be imported.
 WITHOUT = """
 import sys
 for name in {missing!r}:
@@ -41,7 +41,7 @@ sys.exit(main())
 
 @pytest.fixture(autouse=True)
 def without_torch(monkeypatch, tmp_path_factory):
-    """torch's import alone takes seconds, and nothing here is about it."""
+    """Importing torch takes seconds, and these tests don't need it."""
     folder = tmp_path_factory.mktemp("lean")
     (folder / "torch.py").write_text("raise ModuleNotFoundError('No torch', name='torch')")
     path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -55,12 +55,12 @@ def run(*arguments, **options):
 
 
 def one_line(text):
-    """What stderr may have: a message, no traceback."""
+    """Checks that stderr has one line, without a traceback."""
     return text.count("\n") == 1 and "Traceback" not in text and "Errno" not in text
 
 
 def short(words, tmp_path):
-    """The words of a short run, which leaves nothing."""
+    """The arguments of a short run that writes no file outside of the test's folder."""
     if words != ["demo"]:
         return words
     return ["demo", "--frames", "2", "--output", str(tmp_path / "demo.png")]
@@ -111,7 +111,7 @@ def test_no_line_is_longer_than_80_columns(command, columns):
 
 
 def on_a_terminal(words, **env):
-    """What the command writes to a terminal, and its exit code."""
+    """Runs the command on a pseudo-terminal; returns its output and exit code."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(sys.executable, [*VIEWCAST, *words], {**os.environ, **env})
@@ -119,7 +119,7 @@ def on_a_terminal(words, **env):
     while True:
         try:
             part = os.read(terminal, 4096)
-        except OSError:  # as Linux ends it
+        except OSError:  # Linux's error at the end of a pseudo-terminal
             break
         if not part:
             break
@@ -137,7 +137,7 @@ def test_on_a_terminal(command):
     assert max(map(len, lines)) <= 80
 
 
-# --- how it ends
+# --- interrupts and closed pipes
 
 
 def program_runs(process):
@@ -158,14 +158,14 @@ def writes_a_line(process):
 
 
 def obey_interrupts():
-    """In a child: the tests themselves may run in a shell's background job, which ignores
-    them."""
+    """Runs in the child: a shell's background job, in which the tests may run, ignores
+    interrupts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("long", marked([["bench", "--rounds", "1000000"], ["demo"], ["doctor"]]))
 @pytest.mark.parametrize("until", [program_runs, writes_a_line], ids=lambda each: each.__name__)
-def test_ctrl_c_ends_it_without_a_word(long, until, tmp_path):
+def test_ctrl_c_ends_the_command_without_output(long, until, tmp_path):
     with subprocess.Popen(
         [*VIEWCAST, *long],
         cwd=tmp_path,
@@ -178,13 +178,13 @@ def test_ctrl_c_ends_it_without_a_word(long, until, tmp_path):
         until(process)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    # The doctor may have been done after its first line.
+    # The doctor may have ended after its first line.
     assert process.returncode in (-signal.SIGINT, 0 if long == ["doctor"] else -signal.SIGINT)
     assert errors == ""
 
 
-def test_where_interrupts_are_ignored_they_stay_so(tmp_path):
-    """As in a shell's background job."""
+def test_ignored_interrupts_stay_ignored(tmp_path):
+    """A shell's background job ignores interrupts."""
     shell = f"trap '' INT; exec {sys.executable} -m viewcast doctor"
     with subprocess.Popen(["sh", "-c", shell], stdout=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
@@ -194,7 +194,7 @@ def test_where_interrupts_are_ignored_they_stay_so(tmp_path):
 
 
 @pytest.mark.parametrize("words", marked([*COMMANDS, ["--help"], ["bench", "--help"]]))
-def test_a_closed_pipe_ends_it_without_a_word(words, tmp_path):
+def test_a_closed_pipe_ends_the_command_without_output(words, tmp_path):
     """viewcast doctor | head -1"""
     with subprocess.Popen(
         [*VIEWCAST, *short(words, tmp_path)],
@@ -211,7 +211,7 @@ def test_a_closed_pipe_ends_it_without_a_word(words, tmp_path):
     assert code in (-signal.SIGPIPE, 0)
 
 
-def test_a_pipe_that_is_closed_from_the_start_ends_it():
+def test_a_pipe_that_is_closed_from_the_start_ends_the_command():
     reader, writer = os.pipe()
     os.close(reader)
     done = run("doctor", stdout=writer, capture_output=False, stderr=subprocess.PIPE)
@@ -229,7 +229,9 @@ def test_without_a_stdout_there_is_no_traceback(closed, command):
 @pytest.mark.parametrize("words", marked([*COMMANDS, ["--help"], ["--version"]]))
 def test_a_full_disk_is_an_error_in_one_line(words, tmp_path):
     with open("/dev/full", "w") as full:
-        buffered = {"PYTHONUNBUFFERED": ""}  # without a buffer argparse passes over it
+        buffered = {
+            "PYTHONUNBUFFERED": ""
+        }  # argparse ignores the error where stdout is not buffered
         output = {"stdout": full, "capture_output": False, "stderr": subprocess.PIPE}
         done = run(*short(words, tmp_path), env=buffered, **output)
     assert done.returncode == 2
@@ -240,7 +242,7 @@ def test_a_full_disk_is_an_error_in_one_line(words, tmp_path):
 
 
 def refused(*words):
-    """How long it took, and what it said."""
+    """Runs a command that must fail; returns its time and its message."""
     begin = time.monotonic()
     done = run(*words)
     assert done.returncode == 2
@@ -256,7 +258,7 @@ of_each = pytest.mark.parametrize("words", LONG)
 
 
 @of_each
-def test_what_cannot_be_written_is_said_before_the_work(words, tmp_path):
+def test_a_file_that_cannot_be_written_is_an_error_before_the_work(words, tmp_path):
     suffix = ".png" if words[0] == "demo" else ".json"
     folder = tmp_path / f"folder{suffix}"
     folder.mkdir()
@@ -267,14 +269,14 @@ def test_what_cannot_be_written_is_said_before_the_work(words, tmp_path):
 
 @of_each
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_said_before_the_work(words, tmp_path):
+def test_a_folder_without_permission_is_an_error_before_the_work(words, tmp_path):
     tmp_path.chmod(0o500)
     _, said = refused(*words, tmp_path / "x.png")
     assert "Permission denied" in said
 
 
 @needs_video
-def test_what_was_there_stays_where_the_work_fails(tmp_path):
+def test_an_existing_file_stays_where_the_work_fails(tmp_path):
     output = tmp_path / "out.png"
     output.write_text("before")
     assert run("demo", "--video", tmp_path / "none.mp4", "--output", output).returncode == 2
@@ -287,12 +289,12 @@ def test_what_was_there_stays_where_the_work_fails(tmp_path):
 def test_a_check_leaves_a_pipe_alone(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    check_output(str(pipe))  # to open it would wait for a reader
+    check_output(str(pipe))  # opening it would wait for a reader
 
 
 @needs_video
 @pytest.mark.parametrize("name", ["picture", "picture.txt", "picture.", ".png", ""])
-def test_a_name_that_says_no_kind_of_picture(name, tmp_path):
+def test_a_file_name_without_a_known_suffix_is_refused(name, tmp_path):
     _, said = refused("demo", "--output", tmp_path / name if name else "")
     assert "say NAME.png" in said
 
@@ -301,7 +303,7 @@ def test_a_name_that_says_no_kind_of_picture(name, tmp_path):
 
 
 @needs_video
-def test_the_demo_needs_what_its_extra_names(tmp_path):
+def test_the_demo_needs_the_packages_of_its_extra(tmp_path):
     tomllib = pytest.importorskip("tomllib", reason="Python 3.11 and later have it")
     extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
     names = {re.split(r"[><=]", each)[0] for each in extras["demo"]}
@@ -318,7 +320,7 @@ def test_the_demo_needs_what_its_extra_names(tmp_path):
 
 @needs_video
 @pytest.mark.parametrize("name", ["av", "PIL", "cv2"])
-def test_without_a_package_the_demo_names_it(name):
+def test_the_demo_names_a_missing_package(name):
     code = WITHOUT.format(missing=[name])
     done = subprocess.run([sys.executable, "-c", code, "demo"], capture_output=True, text=True)
     package = {"PIL": "pillow", "cv2": "opencv-python-headless"}.get(name, name)
@@ -335,13 +337,13 @@ def videos(tmp_path):
 
 @needs_video
 @pytest.mark.parametrize("name", ["text.mp4", "empty.mp4", "none.mp4", "."])
-def test_a_video_that_is_none(name, videos):
+def test_a_file_that_is_no_video_is_refused(name, videos):
     done = run("demo", "--video", videos / name, "--output", videos / "out.png")
     assert done.returncode == 2
     assert done.stderr.startswith("viewcast demo: ") and "Traceback" not in done.stderr
 
 
-def test_a_number_of_frames_that_is_none():
+def test_wrong_numbers_of_frames_are_refused():
     _, said = refused("demo", "--frames", "0")
     assert "--frames must be at least 1" in said
 
@@ -366,7 +368,7 @@ def test_bench_gives_figures_and_no_verdicts(tmp_path, capsys):
             assert line.split()[-1] == f"{ratio:.2f}"
 
 
-def test_bench_says_what_it_leaves_out_and_why(monkeypatch, capsys):
+def test_bench_names_skipped_conversions_with_the_reason(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert main(["bench", *FEW]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -374,7 +376,7 @@ def test_bench_says_what_it_leaves_out_and_why(monkeypatch, capsys):
     assert "Skipped, cv2 is not installed: pip install opencv-python-headless: " in printed
 
 
-def test_bench_of_nothing_says_so(monkeypatch, capsys):
+def test_bench_without_conversions_is_an_error(monkeypatch, capsys):
     for name in ("torch", "cupy"):
         monkeypatch.setitem(sys.modules, name, None)
     assert main(["bench", *FEW]) == 1
@@ -384,7 +386,7 @@ def test_bench_of_nothing_says_so(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("words", [("--rounds", "-1"), ("--calls", "0"), ("--calls", "x")], ids=str)
-def test_numbers_that_are_none(words, capsys):
+def test_wrong_numbers_are_refused(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["bench", *words])
     assert ended.value.code == 2

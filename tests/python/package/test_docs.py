@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every block of code in the README and docs/ does what the page says."""
+"""Code blocks of the README and docs/: Python runs, C and C++ compile, and commands exist."""
 
 import pathlib
 import re
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.any_opencv
 
 PAGES = pages.pages()
 PYTHON = [page for page in PAGES if any(b.language == "python" for b in pages.blocks_of(page))]
-# What a fence may be. Python in any other dress would be run by nobody.
+# The languages of fenced blocks. Python under another name would not be tested.
 LANGUAGES = {"python", "c", "cpp", "sh", "text", "meson", "toml", "diff", "yaml", "cmake"}
 
 
@@ -115,7 +115,7 @@ def test_cpp_compiles(block, tmp_path):
 
 
 def test_the_c_reference_has_every_function(monkeypatch):
-    """Counted in another way than the reader of docs/_ext finds them."""
+    """Counted by another pattern than that of docs/_ext."""
     header = (pages.ROOT / "include/viewcast/viewcast.h").read_text(encoding="utf-8")
     header = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
     declared = set(re.findall(r"\b(vc_\w+)\s*\((?=[^;]*\)\s*;)", header.replace("(*", "")))

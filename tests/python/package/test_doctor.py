@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`viewcast doctor`: right about every machine that can be had without a GPU."""
+"""`viewcast doctor`: its report on this machine, and on simulated ones."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from loaded_opencv import COUNTS_UP, standin_lacks
+from loaded_opencv import COUNTS_UP, not_in_standin
 
 import viewcast as vc
 from viewcast.doctor import advice, show
@@ -56,7 +56,7 @@ def here():
     return report()
 
 
-def test_it_is_right_about_this_machine(here):
+def test_the_report_describes_this_machine(here):
     assert here["viewcast"]["version"] == vc.__version__
     assert here["viewcast"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert here["machine"]["mode"] == "host"
@@ -64,13 +64,13 @@ def test_it_is_right_about_this_machine(here):
     assert here["machine"]["gpus"] == []
 
 
-def test_it_is_right_about_this_processor(here):
+def test_the_report_describes_this_processor(here):
     flags = set(pathlib.Path("/proc/cpuinfo").read_text().split())
     by_machine = {"aarch64": "neon", "x86_64": "avx2" if flags >= FAST else "scalar"}
     assert here["viewcast"]["simd"] == by_machine.get(platform.machine(), "scalar")
 
 
-def test_it_is_right_about_this_opencv(here):
+def test_the_report_describes_this_opencv(here):
     opencv = here["libraries"]["opencv"]
     assert opencv["version"] == cv2.__version__
     assert (opencv["has_cuda"], opencv["devices"]) == (HAS_CUDA, 0)
@@ -78,7 +78,7 @@ def test_it_is_right_about_this_opencv(here):
     assert opencv["problem"] is None
 
 
-def test_it_is_right_about_the_others(here):
+def test_the_report_describes_the_other_libraries(here):
     libraries = here["libraries"]
     assert libraries["torch"]["version"] == torch.__version__
     assert libraries["torch"]["exchange_table"] is True
@@ -94,13 +94,13 @@ def test_every_conversion_was_tried(here):
     assert here["ready"] is True
 
 
-def test_the_ways_that_are_taken_are_told(here):
+def test_the_report_names_the_fast_paths_in_use(here):
     assert here["slow"] is False
     assert here["paths"]["torch"] == "exchange table"
     assert set(here["paths"]) == {"GpuMat made", "torch", "CuPy read", "CuPy made"}
 
 
-def test_why_a_slower_way_is_taken_is_told(here):
+def test_the_report_says_why_a_slower_path_is_used(here):
     counts_up = vc._viewcast._opencv_layout()["counting"] == COUNTS_UP
     assert here["reasons"] == (
         {"GpuMat made": "this OpenCV never counts down"} if counts_up else {}
@@ -117,7 +117,7 @@ def test_an_opencv_that_never_counts_down_is_mentioned(here):
     assert any("never counts down" in item["what"] for item in here["advice"]) is counts_up
 
 
-def does(found):
+def remedies(found):
     return {item["do"] for item in found["advice"]}
 
 
@@ -125,14 +125,14 @@ def test_without_opencv():
     found = report(missing=["cv2"])
     assert found["libraries"]["opencv"] == {"version": None, "problem": "not installed"}
     assert found["ready"] is False
-    assert "pip install opencv-python-headless" in does(found)
+    assert "pip install opencv-python-headless" in remedies(found)
     assert found["conversions"]["torch"] == {"cupy": "view", "numpy": "view"}
 
 
 def test_without_torch():
     found = report(missing=["torch"])
     assert found["ready"] is True
-    assert "pip install torch" in does(found)
+    assert "pip install torch" in remedies(found)
     assert "torch" not in found["conversions"]["gpumat"]
 
 
@@ -140,7 +140,7 @@ def test_without_torch_and_cupy():
     found = report(missing=["torch", "cupy"])
     assert found["ready"] is False
     assert found["conversions"]["gpumat"] == {"numpy": "view"}
-    assert "pip install torch, or pip install cupy-cuda13x" in does(found)
+    assert "pip install torch, or pip install cupy-cuda13x" in remedies(found)
 
 
 def test_without_anything():
@@ -150,7 +150,7 @@ def test_without_anything():
 
 
 def test_without_host_mode():
-    """The GPU is what is missing then: nothing is guessed, nothing is tried."""
+    """The GPU is missing then: no conversion is tried."""
     found = report(VIEWCAST_HOST_MODE="0")
     assert (found["machine"]["mode"], found["ready"]) == ("none", False)
     assert "VIEWCAST_HOST_MODE" in found["machine"]["reason"]
@@ -175,7 +175,7 @@ def test_the_text_fits_80_columns_and_is_plain(missing):
     assert not done.stderr
 
 
-# --- machines that can't be had here, as examine would describe them
+# --- reports as examine() would make them on other machines
 
 
 @pytest.fixture
@@ -218,9 +218,9 @@ def test_libraries_without_cuda_on_a_gpu_are_not_ready(on_a_gpu):
     assert advised(on_a_gpu)[0] == "Neither PyTorch nor CuPy can use the GPU"
 
 
-@standin_lacks
+@not_in_standin
 def test_an_opencv_that_hides_another_is_no_problem(here):
-    """Two folders, of which Python takes the first; what is here may be such a one."""
+    """Two folders, of which Python imports the first; this environment may be such a one."""
     assert len(here["libraries"]["opencv"]["packages"]) == 1
 
 

@@ -8,7 +8,7 @@ import sys
 import cv2
 import numpy
 import pytest
-from loaded_opencv import standin_lacks
+from loaded_opencv import not_in_standin
 
 import viewcast as vc
 from viewcast.clip import read_frames, sample_clip
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv, pytest.mark.uns
 EXAMPLES = pathlib.Path(__file__).parents[3] / "examples"
 
 
-@standin_lacks
+@not_in_standin
 @pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: tests/gpu runs it on NCCL")
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_multi_gpu_on_gloo(ranks, tmp_path):
@@ -49,7 +49,7 @@ def test_multi_gpu_on_gloo(ranks, tmp_path):
         assert abs(frame.mean(axis=(0, 1)) - colour).max() < 6
 
 
-@standin_lacks
+@not_in_standin
 @pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: the example uses it")
 @pytest.mark.parametrize("video", ["the clip", "a NumPy file"])
 def test_detector_input(tmp_path, video):
@@ -75,7 +75,7 @@ def test_detector_input(tmp_path, video):
     assert image.shape == (2 * 288, 4 * 512, 3)
     above, below = image[:288].astype(int), image[288:].astype(int)
     kept = (abs(above - below).max(axis=2) < 24).mean()
-    assert 0.02 < kept < 0.6  # some of each frame stands out, not all of it
+    assert 0.02 < kept < 0.6  # the mask covers a part of each frame
 
 
 def draw(name, tmp_path):
@@ -128,7 +128,7 @@ def test_side_by_side_fills_four_places(tmp_path):
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_what_cannot_be_read_or_written_is_one_line(name, arguments, said, tmp_path):
+def test_unreadable_and_unwritable_files_are_an_error_in_one_line(name, arguments, said, tmp_path):
     pytest.importorskip("av", reason="PyAV reads the video")
     pytest.importorskip("PIL", reason="Pillow writes the picture")
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What viewcast imports, and what it says where a library is missing or is not
-what it is taken for. Each in a process of its own."""
+"""The modules that viewcast imports, and its errors where a library is missing or is not the
+one that its name says. Each test runs in a process of its own."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.all_libraries, pytest.mark.unsanitized]
 
 
 def python(*parts, **environment):
-    """Runs code, which must be silent on stderr; gives the lines that it printed."""
+    """Runs code, which must write nothing to stderr; returns the lines that it printed."""
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(textwrap.dedent(part) for part in parts)],
         env=dict(os.environ, **environment),
@@ -56,7 +56,7 @@ def test_importing_savants_names_imports_no_library():
 
 
 @pytest.mark.parametrize("image", [IMAGE, "b'123'", "None", "3"])
-def test_looking_at_an_image_imports_no_library(image):
+def test_viewing_an_image_imports_no_library(image):
     code = f"""
     import sys, viewcast
     try:
@@ -142,7 +142,7 @@ except ImportError as error:
 
 
 def without(*names):
-    """A finder that finds these packages nowhere."""
+    """A finder that hides these packages."""
     return f"""
     import sys
     class Missing:
@@ -254,7 +254,7 @@ def test_host_mode_and_its_reason():
     assert reason.startswith("host mode: ")
 
 
-# --- a cv2 that is not what it is taken for
+# --- a cv2 that is not OpenCV's
 
 
 FAKE = """
@@ -335,7 +335,7 @@ def test_nothing_is_written_to_what_is_not_verified():
     code = """
     import viewcast as vc
     size = type(target).__basicsize__
-    def memory():  # of the object where a header should be, but for its own count
+    def memory():  # of the object without its own count, where a header should be
         whole = (ctypes.c_uint8 * size).from_address(id(target))
         return bytes(whole)[ctypes.sizeof(ctypes.c_ssize_t):], bytes(target)
     before = memory()
@@ -350,7 +350,7 @@ def test_nothing_is_written_to_what_is_not_verified():
     assert python(setup, code) == ["refused", "refused", "refused", "True"]
 
 
-def test_the_loaded_opencv_is_verified_and_told():
+def test_the_loaded_opencv_is_verified_and_reported():
     layout = vc._viewcast._opencv_layout()
     assert set(layout) >= {"channel_shift", "channels_max", "counting", "has_allocator"}
     assert layout["channels_max"] == 1 << (12 - layout["channel_shift"])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenCV's GpuMats out of a pool, on an OpenCV built with CUDA. In host mode each
-pool is host memory: what is tested is who allocates and frees, and when."""
+"""OpenCV's GpuMats from a pool, on an OpenCV built with CUDA. In host mode each pool is host
+memory: the tests check who allocates and frees, and when."""
 
 import contextlib
 import gc
@@ -45,7 +45,7 @@ def name(request):
 
 
 def change(call):
-    """What a call changed of the counters of pools."""
+    """By how much a call changed the counters of pools."""
     before = vc.statistics()
     call()
     after = vc.statistics()
@@ -65,7 +65,7 @@ def in_a_process(code, *, env=()):
     return result.stdout
 
 
-# --------------------------------------------------------------- where memory is
+# --------------------------------------------------------------------- memory
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_rows_are_pitched_as_opencv_pitches_them(name, rows, cols, kind, step):
     assert count(mat) == 1
 
 
-def test_pixels_stay(name):
+def test_pixels_of_a_pooled_gpumat_stay(name):
     vc.use_pool(name)
     mats = [cv2.cuda.GpuMat(100, 100, cv2.CV_8UC3) for _ in range(10)]
     for value, mat in enumerate(mats):
@@ -163,7 +163,7 @@ def test_a_lent_gpumat_creates_from_the_pool(name):
 # ---------------------------------------------------------------------- switching
 
 
-def test_none_gives_opencv_its_own_back(name):
+def test_none_restores_opencvs_own_allocator(name):
     before = default_allocator()
     assert vc.get_pool() is None
     vc.use_pool(name)
@@ -189,13 +189,13 @@ def test_gpumats_outlive_the_switch():
     addresses = [mat.cudaPtr() for mat in mats]
     del mat
     mats.clear()
-    for number, name in enumerate(NAMES):  # each went back to where it came from
+    for number, name in enumerate(NAMES):  # each was freed by the allocator that made it
         vc.use_pool(name)
         address = cv2.cuda.GpuMat(64, 64, cv2.CV_8UC1).cudaPtr()
         assert address in (addresses[number], addresses[number + 3])
 
 
-def test_a_hundred_switches_leave_nothing():
+def test_a_hundred_switches_leak_nothing():
     before = default_allocator()
     for _ in range(100):
         for name in [*NAMES, None]:
@@ -206,7 +206,7 @@ def test_a_hundred_switches_leave_nothing():
     assert vc.statistics()["pool_blocks"] == 3
 
 
-def test_a_default_that_somebody_else_set_stays():
+def test_another_librarys_default_allocator_stays():
     own = default_allocator()
     vc.use_pool("cuda")
     set_default_allocator(own)
@@ -298,12 +298,12 @@ def test_empty_gpumat_takes_any_stream(stream):
         ((2**31 - 1, 2**31 - 1, cv2.CV_32FC4), MemoryError, "gives none"),
     ],
 )
-def test_empty_gpumat_refuses(arguments, error, words):
+def test_empty_gpumat_refuses_wrong_sizes_and_types(arguments, error, words):
     with pytest.raises(error, match=re.escape(words)):
         vc.empty_gpumat(*arguments)
 
 
-def test_empty_gpumat_refuses_what_is_no_stream():
+def test_empty_gpumat_refuses_objects_that_are_no_stream():
     with pytest.raises(TypeError, match="stream is a str"):
         vc.empty_gpumat(4, 4, 0, stream="stream")
 
@@ -381,8 +381,8 @@ def test_many_threads(name):
 
 @pytest.fixture
 def slowly(monkeypatch):
-    """OpenCV lets go of the GIL where its allocator is set: here for long enough that
-    another thread gets it each time."""
+    """OpenCV releases the GIL where its allocator is set; here long enough for another thread to
+    take it each time."""
     set_it = cv2.cuda.GpuMat.setDefaultAllocator
 
     def set_and_wait(allocator):
@@ -393,8 +393,8 @@ def slowly(monkeypatch):
 
 
 def test_threads_that_all_set_the_pool(slowly):
-    """What one of them reads back after it set the allocator is what it set; another's
-    was a false ABIError."""
+    """Each thread must read back the allocator that it has set; reading another thread's raised
+    a false ABIError."""
     names, before = [*NAMES, None, None], default_allocator()
 
     def work(index):
@@ -403,7 +403,7 @@ def test_threads_that_all_set_the_pool(slowly):
             assert vc.get_pool() in names
 
     at_once(work, 8)
-    for name in NAMES:  # and what the last of them left is whole
+    for name in NAMES:  # the last of them left a usable pool
         vc.use_pool(name)
         assert change(lambda: cv2.cuda.GpuMat(9, 9, cv2.CV_8UC1))
     vc.use_pool(None)
@@ -427,13 +427,13 @@ def test_threads_that_set_the_pool_and_allocate(slowly):
 
 
 def ignoring_opencv(work, *arguments):
-    """Without a GPU, OpenCV's own allocator raises where it is asked between two pools."""
+    """Without a GPU, OpenCV's own allocator raises where it is called between two pools."""
     with contextlib.suppress(cv2.error, SystemError):
         work(*arguments)
 
 
 def test_a_pool_is_set_while_streams_are_read():
-    """streams= runs Python code, which may come back."""
+    """Reading streams= runs Python code, which may call use_pool() again."""
 
     def streams():
         vc.use_pool("cupy")
@@ -459,7 +459,7 @@ def test_a_child_of_fork_while_a_thread_sets_the_pool(slowly):
         for _ in range(20):
             child = os.fork()
             if child == 0:
-                vc.use_pool("cuda")  # a lock that nobody would give back would stop here
+                vc.use_pool("cuda")  # a lock that was held at the fork would block here
                 os._exit(vc.get_pool() != "cuda")
             assert os.waitpid(child, 0)[1] == 0
     finally:

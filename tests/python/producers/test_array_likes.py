@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images of which no view can be had, where none is asked for: big-endian arrays, PIL
-images, and objects that become arrays."""
+"""Images that can only be copied: big-endian arrays, PIL images, and objects that NumPy
+converts to arrays."""
 
 import array
 import ctypes
@@ -85,14 +85,14 @@ def test_big_endian_arrays_in_lists_and_batches():
     assert (vc.to_numpy(batch.astype(">f4")) == batch).all()
 
 
-def test_big_endian_arrays_are_converted_on_the_way():
+def test_transforms_take_big_endian_arrays():
     values, swapped = big_endian("uint16")
     made = vc.to_tensor(swapped, layout="CHW", dtype="float32", scale=0.5)
     assert (made.permute(1, 2, 0).numpy() == values * np.float32(0.5)).all()
     assert vc.to_numpy(swapped).dtype == np.dtype("uint16")
 
 
-def test_an_array_that_stays_big_endian():
+def test_a_subclass_whose_astype_stays_big_endian_is_refused():
     class Stubborn(np.ndarray):
         def astype(self, *arguments, **keywords):
             return self
@@ -107,7 +107,7 @@ def test_an_array_that_stays_big_endian():
 
 
 @pytest.mark.parametrize("target", [name for name in CONVERT if name != "numpy"])
-def test_a_view_of_a_big_endian_array_says_what_to_do(target):
+def test_a_refused_view_of_a_big_endian_array_names_the_remedy(target):
     _, swapped = big_endian()
     message = r"big-endian.*copy=None.*to_numpy.*\.astype\('<f4'\)"
     for options in ({}, {"copy": False}) if target != "view" else ({},):
@@ -115,7 +115,7 @@ def test_a_view_of_a_big_endian_array_says_what_to_do(target):
             CONVERT[target](swapped, **options)
 
 
-def test_a_big_endian_array_is_no_memory_to_write_to():
+def test_a_big_endian_array_is_refused_as_out():
     values, swapped = big_endian()
     before = swapped.copy()
     with pytest.raises(vc.DTypeError, match="big-endian"):
@@ -135,7 +135,7 @@ def test_other_refusals_come_first(dtype, name):
 
 
 def test_swapping_fills_no_cache():
-    """A dtype of NumPy's own is read as before, after any number of others."""
+    """NumPy's native dtypes are read as before, after any number of swapped ones."""
     for _ in range(100):
         vc.to_numpy(np.zeros((2, 2), np.dtype("f4").newbyteorder(">")))
     assert vc.view(np.zeros((2, 2), np.float32)).dtype == "float32"
@@ -155,7 +155,7 @@ def test_buffers_of_another_byte_order(target):
     assert same(target, TO[target](numbers), wanted)
 
 
-def test_buffers_that_numpy_does_not_take_either():
+def test_buffers_that_numpy_refuses_too():
     with pytest.raises(vc.DTypeError, match="complex64"):
         vc.to_numpy(memoryview(np.zeros((2, 2), np.complex64)))
     with pytest.raises((vc.ViewError, TypeError)):
@@ -202,7 +202,7 @@ def test_a_pil_image_is_no_view(target):
 
 
 @pytest.mark.parametrize("mode", ["P", "PA"])
-def test_indices_of_a_palette_are_not_colours(mode):
+def test_palette_images_are_refused(mode):
     image = picture("P").convert(mode)
     calls = [*TO.values(), lambda x: vc.as_tensor(x, copy=None), lambda x: vc.to_numpy([x])]
     for call in calls:
@@ -237,7 +237,7 @@ def test_pil_images_are_never_planar(size):
 @pytest.mark.parametrize(
     "call", [*TO.values(), lambda x, **layout: vc.as_gpumat(x, copy=None, **layout)]
 )
-def test_a_pil_image_is_interleaved_whatever_is_said(call):
+def test_a_pil_image_refuses_planar_layouts(call):
     for size in ((40, 3), (3, 3)):
         assert vc.view(call(picture(size=size), from_layout="HWC")).shape == (*size[::-1], 3)
         with pytest.raises(
@@ -246,7 +246,7 @@ def test_a_pil_image_is_interleaved_whatever_is_said(call):
             call(picture(size=size), from_layout="CHW")
 
 
-def test_a_pil_image_is_no_memory_to_write_to():
+def test_a_pil_image_is_refused_as_out():
     image = picture()
     with pytest.raises(TypeError, match="no image"):
         vc.to_numpy(np.zeros((7, 5, 3), np.uint8), out=image)
@@ -256,7 +256,7 @@ def test_a_pil_image_is_no_memory_to_write_to():
 
 
 class Interface:
-    """NumPy's own protocol of memory."""
+    """An object with __array_interface__."""
 
     def __init__(self, values):
         self.values = values
@@ -290,7 +290,7 @@ for_all_kinds = pytest.mark.parametrize("kind", LIKE)
 @pytest.mark.parametrize("order", ["<", ">"])
 @for_all_kinds
 @for_all_copies
-def test_objects_that_become_arrays_are_copied(target, kind, order):
+def test_objects_that_numpy_converts_are_copied(target, kind, order):
     values = np.arange(105, dtype="float32").reshape(7, 5, 3)
     thing = LIKE[kind](values.astype(order + "f4"))
     for made in (
@@ -304,7 +304,7 @@ def test_objects_that_become_arrays_are_copied(target, kind, order):
 
 @for_all_kinds
 @for_all_targets
-def test_they_are_no_views(target, kind):
+def test_objects_that_numpy_converts_have_no_view(target, kind):
     thing = LIKE[kind](np.zeros((7, 5, 3), np.uint8))
     name = type(thing).__name__
     with pytest.raises(TypeError, match=rf"{name} is no image.*numpy\.asarray\(x\).*copy=None"):
@@ -312,7 +312,7 @@ def test_they_are_no_views(target, kind):
 
 
 @for_all_kinds
-def test_what_they_become_is_kept_and_given_back(kind):
+def test_the_array_that_numpy_makes_is_released(kind):
     thing = LIKE[kind](Image((7, 5, 3)).array)
     alive = weakref.ref(thing)
     made = vc.as_numpy(thing, copy=None)
@@ -336,7 +336,7 @@ def test_what_they_become_is_kept_and_given_back(kind):
     ],
     ids=repr,
 )
-def test_what_becomes_no_image(answer, error):
+def test_objects_whose_array_is_no_image_are_refused(answer, error):
     class Odd:
         def __array__(self, dtype=None, copy=None):
             return answer
@@ -346,7 +346,7 @@ def test_what_becomes_no_image(answer, error):
             call(Odd())
 
 
-def test_what_raises_is_chained():
+def test_an_exception_of_array_is_chained():
     class Raising:
         def __array__(self, dtype=None, copy=None):
             raise ZeroDivisionError
@@ -358,7 +358,7 @@ def test_what_raises_is_chained():
         vc.to_numpy([np.zeros((2, 2)), Raising()])
 
 
-def test_a_protocol_of_memory_comes_first():
+def test_dlpack_comes_before_array():
     image = Image((7, 5, 3))
 
     class Both:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DLPack capsules that the caller has: each is taken once, and its deleter runs once."""
+"""DLPack capsules as arguments: each is consumed once, and its deleter runs once."""
 
 import ctypes
 import gc
@@ -37,8 +37,8 @@ both_kinds = pytest.mark.parametrize("versioned", [True, False], ids=["versioned
 
 
 class Maker(Producer):
-    """Makes capsules of an image, each with a managed tensor of its own kind; it lives as
-    long as a deleter may be called."""
+    """Makes capsules of an image and keeps their managed tensors until the deleters were
+    called."""
 
     every = []
 
@@ -60,7 +60,7 @@ def capsule_of(tensor, versioned):
     return tensor.__dlpack__(**({"max_version": (1, 0)} if versioned else {}))
 
 
-# --- what is taken
+# --- accepted
 
 
 @both_kinds
@@ -82,7 +82,7 @@ def test_a_capsule_is_a_view_of_its_tensor(target, versioned):
 
 @both_kinds
 @pytest.mark.parametrize("function", TO)
-def test_a_transform_takes_one_and_is_done_with_it(function, versioned):
+def test_a_transform_consumes_a_capsule_and_releases_it(function, versioned):
     maker = Maker(Image((7, 5, 3)), versioned)
     made = TO[function](maker.capsule(), dtype="float32")
     settle()
@@ -146,7 +146,7 @@ def test_capsules_of_libraries(target, versioned):
     assert vc.view(CONVERT[target](capsule_of(view, versioned))).ptr == image.address
 
 
-def test_a_capsule_keeps_memory_that_nobody_else_has():
+def test_a_capsule_keeps_its_memory_alive():
     capsule = torch.full((64, 64, 3), 7, dtype=torch.uint8).__dlpack__()
     mat = vc.as_gpumat(capsule)
     del capsule
@@ -180,11 +180,11 @@ def test_a_read_only_tensor():
     assert maker.deleted == 4
 
 
-def test_a_tensor_that_was_copied_for_the_capsule_is_the_callers_to_have():
+def test_a_capsule_with_the_copied_flag_is_accepted():
     maker = Maker(Image((7, 5, 3)), flags=COPIED)
     assert vc.view(maker.capsule()).ptr == maker.image.address
     with pytest.raises(vc.ViewError, match="made a copy"):
-        vc.view(maker)  # here a view of the producer was asked for
+        vc.view(maker)  # of a producer a view was asked for, not a copy
     assert (vc.to_numpy(maker) == maker.image.array).all()
     assert (vc.as_numpy(maker, copy=None) == maker.image.array).all()
     assert [asked["copy"] for asked in maker.asked] == [False, None, None]
@@ -202,12 +202,12 @@ def test_a_tensor_without_a_deleter():
         vc.view(capsule)
 
 
-# --- what is refused
+# --- refused
 
 
 @both_kinds
 @pytest.mark.parametrize("function", [*CONVERT, *TO])
-def test_a_used_capsule_says_so(function, versioned):
+def test_a_used_capsule_is_refused(function, versioned):
     convert = (CONVERT | TO)[function]
     maker = Maker(Image((7, 5, 3)), versioned)
     capsule = maker.capsule()
@@ -230,7 +230,7 @@ def test_a_capsule_that_another_consumer_used():
         vc.view(capsule)
     capsule = tensor.__dlpack__()
     vc.view(capsule)
-    with pytest.raises(RuntimeError):  # nor do others take it after us
+    with pytest.raises(RuntimeError):  # other consumers refuse it after viewcast
         torch.utils.dlpack.from_dlpack(capsule)
 
 
@@ -280,7 +280,7 @@ def test_a_capsule_whose_image_the_target_refuses_is_used_once(convert, strides)
         convert(capsule)
 
 
-def test_a_list_that_fails_gives_its_capsules_back_once():
+def test_a_list_that_fails_runs_each_deleter_once():
     makers = [Maker(Image((7, 5, 3))) for _ in range(3)]
     for bad in (None, "a", np.zeros((3, 3, 3), np.uint8)):
         for convert in (vc.to_tensor, vc.to_gpumat):
@@ -292,7 +292,7 @@ def test_a_list_that_fails_gives_its_capsules_back_once():
 
 @pytest.mark.parametrize("name", [None, b"", b"dltensor_", b"dl", b"used_", b"viewcast"])
 @pytest.mark.parametrize("function", [*CONVERT, *TO])
-def test_another_capsule_is_no_image(function, name):
+def test_a_capsule_of_another_name_is_no_image(function, name):
     capsule = new_capsule(4096, name)
     with pytest.raises(TypeError, match=r"PyCapsule is no image.*from_pointer\(capsule"):
         (CONVERT | TO)[function](capsule)
@@ -319,7 +319,7 @@ def test_a_capsule_is_taken_by_one_of_many_threads():
 
 
 def test_a_capsule_that_is_renamed_can_be_taken_again():
-    """As some consumers do that give a tensor back; not a crash."""
+    """Some consumers rename a capsule to return its tensor."""
     maker = Maker(Image((7, 5, 3)))
     capsule = maker.capsule()
     vc.view(capsule)
@@ -329,7 +329,7 @@ def test_a_capsule_that_is_renamed_can_be_taken_again():
     assert maker.deleted == 2
 
 
-def test_nothing_is_lost(ledger):
+def test_counts_are_even_after_every_kind_of_capsule(ledger):
     for _ in range(100):
         tensor = torch.zeros(7, 5, 3, dtype=torch.uint8)
         for convert in (*CONVERT.values(), *TO.values()):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that is known by its address alone, as TensorRT and C libraries give it."""
+"""from_pointer(): memory known only by its address, as TensorRT and C libraries have it."""
 
 import ctypes
 import gc
@@ -18,14 +18,14 @@ for_all_targets = pytest.mark.parametrize("convert", CONVERT.values(), ids=CONVE
 
 
 class Owner:
-    """Something to keep alive."""
+    """An object for owner=."""
 
 
 def frame(shape=(4, 6, 3), dtype=np.uint8):
     return np.arange(np.prod(shape), dtype=dtype).reshape(shape)
 
 
-def test_it_is_the_memory_at_that_address():
+def test_the_view_has_the_address_and_pixels():
     pixels = frame()
     view = vc.from_pointer(pixels.ctypes.data, (4, 6, 3), "uint8")
     assert (view.ptr, view.shape, view.strides) == (pixels.ctypes.data, (4, 6, 3), (18, 3, 1))
@@ -61,7 +61,7 @@ def test_dtypes_of_every_library(dtype, name):
     assert vc.from_pointer(address, (2, 4), dtype).dtype == name
 
 
-def test_strides_are_bytes_and_may_leave_gaps():
+def test_strides_are_bytes_and_may_be_pitched():
     pixels = frame((4, 8, 3))
     part = pixels[1:3, 2:5]
     view = vc.from_pointer(part.ctypes.data, part.shape, "uint8", strides=part.strides)
@@ -80,7 +80,7 @@ def capsule_of(array, name=None):
 @pytest.mark.parametrize("name", [None, b"", b"NvBufSurface", b"viewcast.test"])
 @for_all_targets
 def test_a_capsule_holds_an_address(convert, name):
-    """pyds.get_nvds_buf_surface_gpu() gives one without a name."""
+    """pyds.get_nvds_buf_surface_gpu() returns a capsule without a name."""
     pixels = frame()
     image = convert(vc.from_pointer(capsule_of(pixels, name), pixels.shape, "uint8"))
     back = vc.as_numpy(image)
@@ -124,7 +124,7 @@ def test_a_dlpack_capsule_holds_no_address(versioned):
     capsule = pixels.__dlpack__(**version)
     with pytest.raises(TypeError, match=r"DLPack capsule.*vc\.view\(capsule\)"):
         vc.from_pointer(capsule, pixels.shape, "uint8")
-    assert name_of(capsule).startswith(b"dltensor")  # and is not used up
+    assert name_of(capsule).startswith(b"dltensor")  # and is not consumed
     rename(capsule, b"used_" + name_of(capsule))
     with pytest.raises(TypeError, match="DLPack capsule"):
         vc.from_pointer(capsule, pixels.shape, "uint8")
@@ -190,7 +190,7 @@ def test_a_pitch_that_does_not_fit_the_shape(shape, dtype, pitch, message):
 
 
 @pytest.mark.parametrize("pitch", [18.0, "18", True, (18,), b"18"], ids=repr)
-def test_what_is_no_pitch_is_a_type_error(pitch):
+def test_a_pitch_that_is_no_index_is_a_type_error(pitch):
     with pytest.raises(TypeError, match="needs the bytes from row to row as an int"):
         vc.from_pointer(4096, (4, 6, 3), "uint8", pitch=pitch)
 
@@ -200,7 +200,7 @@ def test_a_pitch_has_64_bits():
         vc.from_pointer(4096, (4, 6, 3), "uint8", pitch=2**64)
 
 
-def test_pitch_and_strides_are_one_too_many():
+def test_pitch_and_strides_exclude_each_other():
     with pytest.raises(ValueError, match="strides= and pitch= were given"):
         vc.from_pointer(4096, (4, 6, 3), "uint8", strides=(18, 3, 1), pitch=18)
     view = vc.from_pointer(4096, (4, 6, 3), "uint8", strides=None, pitch=20)
@@ -214,7 +214,7 @@ def test_lists_and_numpy_integers_are_axes_too():
 
 
 @for_all_targets
-def test_the_owner_lives_as_long_as_what_looks_at_it(convert):
+def test_the_owner_lives_as_long_as_the_views(convert):
     pixels, owner = frame(), Owner()
     alive = weakref.ref(owner)
     image = convert(vc.from_pointer(pixels.ctypes.data, pixels.shape, "uint8", owner=owner))
@@ -244,7 +244,7 @@ def test_null_is_an_empty_image_and_nothing_else():
 @pytest.mark.parametrize(
     "pointer", ["0x10", 1.5, None, True, ctypes.c_void_p(16), b"", (16,)], ids=str
 )
-def test_what_is_no_address_is_a_type_error(pointer):
+def test_an_address_that_is_no_index_is_a_type_error(pointer):
     with pytest.raises(TypeError, match=r"needs an address as an int"):
         vc.from_pointer(pointer, (2, 2), "uint8")
 
@@ -256,7 +256,7 @@ def test_an_address_has_64_bits(pointer):
 
 
 @pytest.mark.parametrize("axes", [4, "46", (4, 6.0), (4, "6"), None], ids=str)
-def test_what_are_no_axes_is_a_type_error(axes):
+def test_a_shape_that_is_no_sequence_of_ints_is_a_type_error(axes):
     with pytest.raises(TypeError, match="shape is .*, needs a tuple of integers"):
         vc.from_pointer(16, axes, "uint8")
     if axes is not None:
@@ -276,7 +276,7 @@ def test_what_are_no_axes_is_a_type_error(axes):
     ],
     ids=str,
 )
-def test_axes_that_make_no_sense(shape, strides, message):
+def test_impossible_shapes_and_strides_are_refused(shape, strides, message):
     with pytest.raises(vc.ViewError, match=message):
         vc.from_pointer(16, shape, "uint8", strides=strides)
 
@@ -287,21 +287,21 @@ def test_unknown_dtypes_are_refused(dtype):
         vc.from_pointer(16, (2, 2), dtype)
 
 
-def test_a_device_that_is_not_there():
+def test_a_missing_device_is_refused():
     with pytest.raises(vc.DeviceError, match="there is no CUDA device 0"):
         vc.from_pointer(16, (2, 2), "uint8", device="cuda:0")
     assert vc.from_pointer(frame().ctypes.data, (2, 2), "uint8", device="cpu").device == "cpu"
 
 
-def test_keywords_only_after_the_first_three():
+def test_arguments_after_the_third_are_keyword_only():
     with pytest.raises(TypeError, match="takes 3 positional arguments but 4"):
         vc.from_pointer(16, (2, 2), "uint8", (2, 1))
     with pytest.raises(TypeError, match="missing required argument 'dtype'"):
         vc.from_pointer(16, (2, 2))
 
 
-def test_a_gpumat_s_own_address_comes_back():
-    """The round that a wrapper around OpenCV's raw pointers makes."""
+def test_a_gpumat_by_its_address_has_the_same_memory():
+    """Wrappers around OpenCV's raw pointers convert a GpuMat to its address and back."""
     pixels = frame()
     mat = vc.as_gpumat(pixels)
     view = vc.from_pointer(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Producers that change, vanish or call back while they are read, and classes that
-pretend to be another library's. test_producers.py has those that are merely wrong."""
+"""Producers whose code changes or drops objects, or converts others, while they are read, and
+classes that imitate another library's. test_producers.py has descriptions that are wrong."""
 
 import ctypes
 import gc
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.any_opencv
 
 
 class Producer(MortalProducer):
-    """Its managed tensor is there as long as a deleter may be called: for ever."""
+    """A DLPack producer that is never freed, so that its deleter may be called at any time."""
 
     every = []
 
@@ -45,7 +45,7 @@ def pixels_of(view):
 
 
 class Index:
-    """A number whose reading runs something first."""
+    """An integer whose __index__() runs an action first."""
 
     def __init__(self, value, action):
         self.value, self.action = value, action
@@ -59,11 +59,11 @@ class Index:
 
 @pytest.mark.parametrize("key", ["shape", "strides", "version"])
 def test_a_dictionary_that_is_emptied_while_it_is_read(key):
-    """What was read at the start counts. Under ASan, a borrowed tuple is a crash."""
+    """The values read at the start count. A borrowed reference to the tuple crashes under ASan."""
     image = Image((7, 5))
     producer = CudaArray(image)
     interface = producer.__cuda_array_interface__
-    interface["typestr"] = "".join(["|", "u1"])  # no literal that lives anyway
+    interface["typestr"] = "".join(["|", "u1"])  # not a constant, which would stay alive
     if key == "version":
         interface[key] = Index(3, interface.clear)
     else:
@@ -88,11 +88,11 @@ def test_a_number_that_raises_is_chained():
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-# --- an object that goes, or calls back, while it is asked
+# --- objects that are dropped, or convert others, in their __dlpack__()
 
 
 class Vanishing(Producer):
-    """Gives up everything that it refers to once it has made its capsule."""
+    """Drops all of its references once it has made its capsule."""
 
     kept = []
 
@@ -103,20 +103,20 @@ class Vanishing(Producer):
 
     def __dlpack__(self, **keywords):
         capsule = super().__dlpack__(**keywords)
-        self.kept.append(dict(self.__dict__))  # the memory itself is not lied about
+        self.kept.append(dict(self.__dict__))  # the memory itself stays valid
         self.__dict__.clear()
         return capsule
 
 
 @for_all_targets
-def test_an_object_that_is_emptied_by_being_asked(target):
+def test_an_object_that_drops_its_references_in_dlpack(target):
     image = Image((7, 5, 3))
     view = vc.view(CONVERT[target](Vanishing(image.array)))
     assert (view.ptr, pixels_of(view)) == (image.address, image.array.tobytes())
 
 
 @for_all_targets
-def test_a_producer_that_converts_while_it_is_asked(target, ledger):
+def test_a_producer_that_converts_in_dlpack(target, ledger):
     image = Image((7, 5, 3))
 
     class Busy(Producer):
@@ -143,7 +143,7 @@ def test_a_producer_that_converts_while_it_is_asked(target, ledger):
 
 @for_all_targets
 def test_a_deleter_that_raises_or_converts(target, ledger):
-    """A deleter runs inside of collect(), of a conversion, or of a pending call."""
+    """A deleter runs inside collect(), a conversion or a pending call."""
     image = Image((7, 5, 3))
     calls = []
 
@@ -172,7 +172,7 @@ def test_methods_that_replace_themselves():
     view = vc.view(producer)
     assert view.ptr == image.address
     producer.__class__ = Turning
-    producer.managed.dl_tensor.data = other.address  # the view is a value by now
+    producer.managed.dl_tensor.data = other.address  # the view is independent of the methods
     assert view.ptr == image.address
 
 
@@ -184,7 +184,7 @@ ANSWERS = [None, (), (1,), (1, 0, 0), [1, 0], "cpu", (None, None), ("1", "0"), 1
     [*ANSWERS, (2**70, 0), (2, 2**70), (2**32 + 2, 0), (1, 2**40), (-1, 0), (1, -(2**40))],
     ids=repr,
 )
-def test_no_device_is_guessed(device):
+def test_devices_that_are_wrong_are_refused(device):
     producer = Producer(Image((7, 5)).array)
     producer.device = device
     with pytest.raises(vc.ViewError, match="no usable __dlpack_device__"):
@@ -195,9 +195,9 @@ def test_no_device_is_guessed(device):
 @for_all_targets
 @pytest.mark.parametrize("device", [(CUDA, 0), (CUDA, -5), (CUDA, 99999), (13, 7)], ids=repr)
 def test_a_device_that_is_not_there_leaves_no_exception_behind(target, device):
-    """Of a library that was asked for its current stream there."""
+    """The library's error, where it was asked for its current stream there, is cleared."""
     producer = Producer(Image((7, 5, 3)).array)
-    producer.device = device  # the capsule says CPU, and that counts
+    producer.device = device  # the capsule's device counts, which is the CPU
     assert vc.view(CONVERT[target](producer)).device == "cpu"
 
 
@@ -206,7 +206,7 @@ def test_a_device_that_is_not_there_leaves_no_exception_behind(target, device):
     [None, 0, "capsule", b"", object(), [], Exception],
     ids=lambda answer: type(answer).__name__,
 )
-def test_what_is_given_instead_of_a_capsule(answer):
+def test_results_of_dlpack_that_are_no_capsule_are_refused(answer):
     class Wrong(Producer):
         def __dlpack__(self, **keywords):
             return answer
@@ -253,15 +253,14 @@ FIELDS = st.fixed_dictionaries(
 @settings(max_examples=400, deadline=None)
 @given(FIELDS, st.booleans(), st.sampled_from(["view", "torch", "numpy", "gpumat"]))
 def test_any_managed_tensor_is_an_image_or_an_exception(fields, versioned, target):
-    """One exception of viewcast's, or a view; and the deleter runs once if it was
-    used, never if it was not."""
+    """A ViewError or a view; the deleter runs once if the tensor was consumed, else never."""
     image = Image((7, 5, 3), "float32")
     kept = {"major", "flags"} if versioned else set()
     allowed = {
         name: value for name, value in fields.items() if name not in {"major", "flags"} - kept
     }
     if allowed.get("ndim", 3) > 3:
-        allowed.pop("ndim")  # more axes than there are numbers: nobody could tell
+        allowed.pop("ndim")  # more axes than the arrays have: reading them would be out of bounds
     producer = Producer(image.array, versioned, **allowed)
     try:
         result = CONVERT[target](producer)
@@ -270,7 +269,7 @@ def test_any_managed_tensor_is_an_image_or_an_exception(fields, versioned, targe
         del error
         gc.collect()
         vc.collect(force=True)
-        # Used and then refused by the target: given back.
+        # Consumed and then refused by the target: released.
         assert producer.deleted in (0, 1)
         return
     del result
@@ -279,7 +278,7 @@ def test_any_managed_tensor_is_an_image_or_an_exception(fields, versioned, targe
     assert producer.deleted == 1
 
 
-# --- impostors
+# --- classes and modules that imitate a library's
 
 IMPOSTORS = """
 import sys, types
@@ -346,12 +345,12 @@ thing = object()
 
 
 @pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS)
-def test_a_module_that_pretends_to_be_another_is_an_exception(setup):
+def test_a_module_that_imitates_a_library_is_refused(setup):
     program = textwrap.dedent(IMPOSTORS).format(setup=setup)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("alive\n")
-    assert "as_numpy ndarray" in done.stdout  # what needs none of them works
+    assert "as_numpy ndarray" in done.stdout  # conversions without that library work
 
 
 def impostor(name, **attributes):
@@ -362,14 +361,14 @@ def impostor(name, **attributes):
 @pytest.mark.parametrize(
     "name", ["cv2.cuda.GpuMat", "torch.Tensor", "cupy.ndarray", "numpy.ndarray", "viewcast.View"]
 )
-def test_a_name_alone_makes_no_image(target, name):
+def test_the_name_of_a_librarys_class_makes_no_image(target, name):
     for thing in (impostor(name), impostor(name, __slots__=("a", "b"))):
         with pytest.raises(TypeError, match="is no image"):
             CONVERT[target](thing)
 
 
 def test_a_class_that_is_named_like_a_cv2_stream():
-    """Its first field is no pointer of OpenCV's, and is not followed."""
+    """Its first field is no pointer of OpenCV's, and is not dereferenced."""
 
     fields = {"__slots__": ("a", "b"), "cudaPtr": lambda self: 17}
     Stream = type("cv2.cuda.Stream", (), fields)
@@ -381,7 +380,7 @@ def test_a_class_that_is_named_like_a_cv2_stream():
     assert vc.as_gpumat(array, stream=stream).size() == (5, 7)
 
 
-def test_subclasses_are_read_as_what_they_are():
+def test_subclasses_are_read_as_their_library_reads_them():
     class Tensor(torch.Tensor):
         pass
 
@@ -406,7 +405,7 @@ BEYOND = {
 
 @pytest.mark.parametrize("said", BEYOND)
 @for_all_targets
-def test_a_cupy_subclass_is_what_cupys_own_class_says(target, said):
+def test_a_cupy_subclass_is_read_by_cupys_own_properties(target, said):
     image = Image((7, 5, 3))
     memory = cupy.cuda.UnownedMemory(image.address, image.memory.nbytes, image, 0)
     answer = property(lambda array: BEYOND[said])
@@ -421,7 +420,7 @@ def test_a_cupy_subclass_is_what_cupys_own_class_says(target, said):
     assert pixels_of(view) == image.array.tobytes()
 
 
-def test_the_memory_of_a_cupy_subclass_is_cupys():
+def test_the_memory_of_a_cupy_subclass_is_read_from_cupy():
     image, other = Image((7, 5, 3)), Image((1, 1))
     memory = cupy.cuda.UnownedMemory(image.address, image.memory.nbytes, image, 0)
     elsewhere = cupy.cuda.UnownedMemory(other.address, 1, other, 0)
@@ -432,7 +431,7 @@ def test_the_memory_of_a_cupy_subclass_is_cupys():
 
 
 def exchanging(array):
-    """Gives the array other memory, of which a description of the old one says nothing."""
+    """Gives the array other memory, to which an earlier description does not apply."""
     array.resize((1, 1), refcheck=False)
 
 
@@ -458,7 +457,7 @@ def test_a_numpy_subclass_is_described_after_its_code_has_run(target):
 
 
 @for_all_targets
-def test_a_numpy_subclass_that_says_another_dtype_is_its_buffer(target):
+def test_a_numpy_subclass_with_another_dtype_property_is_read_as_its_buffer(target):
     class Array(np.ndarray):
         dtype = property(lambda array: np.dtype("float64"))
 
@@ -471,7 +470,7 @@ def test_a_numpy_subclass_that_says_another_dtype_is_its_buffer(target):
 
 
 @for_all_targets
-def test_a_numpy_subclass_that_says_it_is_bfloat16_is_not_read_as_more_than_it_is(target):
+def test_a_numpy_subclass_that_claims_bfloat16_is_not_read_beyond_its_buffer(target):
     ml_dtypes = pytest.importorskip("ml_dtypes")
 
     class Array(np.ndarray):
@@ -489,7 +488,7 @@ def test_a_numpy_subclass_that_says_it_is_bfloat16_is_not_read_as_more_than_it_i
         CONVERT[target](array)
 
 
-def test_a_class_that_says_it_is_another():
+def test_a_class_whose_class_attribute_is_another():
     class Liar:
         __class__ = torch.Tensor
 
@@ -513,8 +512,8 @@ def test_a_class_whose_buffer_raises():
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_a_numpy_subclass_whose_view_gives_another_type():
-    """bfloat16 is read as uint16, which its class makes."""
+def test_a_numpy_subclass_whose_view_method_returns_another_type():
+    """bfloat16 is read as a uint16 array, which the subclass's view() makes."""
     ml_dtypes = pytest.importorskip("ml_dtypes")
 
     class Array(np.ndarray):
@@ -529,8 +528,8 @@ def test_a_numpy_subclass_whose_view_gives_another_type():
 @pytest.mark.parametrize("transform", [vc.to_numpy, vc.to_tensor, vc.to_cupy, vc.to_gpumat])
 @pytest.mark.parametrize("rows", [0, 5])
 @pytest.mark.parametrize("listed", [False, True])
-def test_a_transform_of_an_image_on_a_device_that_is_not_there(transform, rows, listed):
-    """It is refused before a library is asked for memory there, whose exceptions are its own."""
+def test_a_transform_of_an_image_on_a_missing_device(transform, rows, listed):
+    """It is refused before a library is asked for memory there, which would raise its own error."""
     producer = Producer(np.zeros((rows, 7, 3), np.uint8), device_type=CUDA)
     capsule = new_capsule(ctypes.addressof(producer.managed), producer.name)
     with pytest.raises(vc.DeviceError, match="says that it is on cuda:0 and this process sees 0"):
@@ -539,7 +538,7 @@ def test_a_transform_of_an_image_on_a_device_that_is_not_there(transform, rows, 
     assert producer.deleted in (0, 1)
 
 
-def test_an_out_on_a_device_that_is_not_there():
+def test_an_out_on_a_missing_device():
     array = np.zeros((5, 7, 3), np.uint8)
     out = vc.view(Producer(array.copy(), device_type=CUDA))
     with pytest.raises(vc.DeviceError, match="of out says that it is on cuda:0"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Libraries without an adapter of their own, on the CPU: both ways, by the
-protocols that they speak. Those that need a GPU are in tests/gpu."""
+"""Libraries without an adapter of their own, on the CPU: as producers and as consumers, through
+DLPack and other protocols. Tests that need a GPU are in tests/gpu."""
 
 import ctypes
 import gc
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from images import CONVERT, Memory, memory, pixels_at
-from loaded_opencv import standin_lacks
+from loaded_opencv import not_in_standin
 
 import viewcast as vc
 
@@ -92,7 +92,7 @@ def test_gpumats_become_jax_arrays_and_live_as_long(jax):
     assert gone(alive)
 
 
-def test_jax_refuses_rows_with_gaps(jax):
+def test_jax_refuses_pitched_rows(jax):
     part = vc.view(frame((8, 8, 3))[2:5, 1:4])
     with pytest.raises(Exception, match="trivial .compact. striding"):
         jax.dlpack.from_dlpack(part)
@@ -101,7 +101,7 @@ def test_jax_refuses_rows_with_gaps(jax):
 
 
 class LooksLikeJax:
-    """What JAX's arrays say of themselves, which is not that they are immutable."""
+    """Describes itself as JAX's arrays do, without the flag for read-only memory."""
 
     def __init__(self, array):
         self.array = array
@@ -215,9 +215,9 @@ def test_numba_compiles_for_the_array_of_a_gpumat():
 # --- cv2.UMat
 
 
-@standin_lacks
+@not_in_standin
 @pytest.mark.parametrize("target", CONVERT)
-def test_umats_are_refused_with_the_way_out(target):
+def test_umats_are_refused_with_the_remedy(target):
     umat = cv2.UMat(np.zeros((4, 6, 3), np.uint8))
     with pytest.raises(vc.ViewError, match=r"OpenCL memory.*umat\.get\(\)"):
         CONVERT[target](umat)

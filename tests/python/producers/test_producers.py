@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of libraries that viewcast does not know, by protocol; and impostors."""
+"""Objects of libraries without an adapter, by protocol: buffers, NumPy's dtypes, DLPack, the
+exchange table and the CUDA Array Interface; and descriptions that are wrong."""
 
 import array
 import collections
@@ -42,7 +43,7 @@ from images import (
     ml_dtypes,
     pixels_at,
 )
-from loaded_opencv import standin_lacks
+from loaded_opencv import not_in_standin
 
 import viewcast as vc
 from viewcast._viewcast import cuda_array_as_opencv_gpu_mat
@@ -62,7 +63,7 @@ def pixels_of(view):
 
 
 def sees(producer, image):
-    """The producer's memory, seen the right way."""
+    """Checks address, shape, strides and dtype of the view."""
     view = vc.view(producer)
     assert (view.ptr, view.shape) == (image.address, image.array.shape)
     assert view.dtype == image.dtype
@@ -76,7 +77,7 @@ def refuses(producer, message, error=vc.ViewError):
     return caught.value
 
 
-# --- what is no image at all
+# --- objects that are no image
 
 
 @for_all_targets
@@ -99,7 +100,7 @@ def refuses(producer, message, error=vc.ViewError):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_image_is_a_type_error_that_names_it(target, thing, name):
+def test_objects_that_are_no_image_are_a_type_error_that_names_the_class(target, thing, name):
     with pytest.raises(TypeError, match=rf"{name} is no image: needs a torch.Tensor"):
         CONVERT[target](thing)
 
@@ -157,7 +158,7 @@ def test_buffers_with_rows_become_gpumats(make):
     assert mat.cudaPtr() == address
 
 
-def test_a_buffer_is_exported_as_long_as_it_is_seen():
+def test_a_buffer_is_exported_as_long_as_it_is_viewed():
     source = bytearray(24)
     view = vc.view(source)
     with pytest.raises(BufferError, match="re-sized"):
@@ -218,7 +219,7 @@ def test_a_released_memoryview_is_refused():
         ("V4", "select one field"),
     ],
 )
-def test_other_numpy_dtypes_are_dtype_errors_with_a_way_out(target, dtype, way_out):
+def test_other_numpy_dtypes_are_dtype_errors_with_a_remedy(target, dtype, way_out):
     if target == "numpy":  # an ndarray already is one
         made = np.zeros((4, 6), dtype)
         assert vc.as_numpy(made) is made
@@ -238,7 +239,7 @@ def test_subclasses_of_ndarray_are_views():
     assert vc.view(made.view(np.recarray)).ptr == made.ctypes.data
 
 
-@standin_lacks
+@not_in_standin
 def test_cv2_mats_are_views():
     made = np.arange(24, dtype=np.uint8).reshape(4, 6)
     assert vc.view(cv2.Mat(made)).ptr == made.ctypes.data
@@ -265,7 +266,7 @@ def test_bfloat16_of_ml_dtypes_is_a_view():
 
 
 class Wrapping:
-    """Passes __dlpack__ on."""
+    """A producer that forwards to another one's __dlpack__()."""
 
     def __init__(self, inner):
         self.inner = inner
@@ -286,7 +287,7 @@ class BeforeVersions(Wrapping):
 
 @pytest.mark.parametrize("wrap", [Wrapping, BeforeVersions])
 @pytest.mark.parametrize("inner", [lambda i: i.array, make_torch], ids=["numpy", "torch"])
-def test_dlpack_producers_are_views_that_live_as_long(wrap, inner):
+def test_dlpack_producers_live_as_long_as_their_views(wrap, inner):
     image = Image((7, 5, 3))
     alive, wanted = weakref.ref(image.memory), image.array.tobytes()
     view = sees(wrap(inner(image)), image)
@@ -299,7 +300,7 @@ def test_dlpack_producers_are_views_that_live_as_long(wrap, inner):
 
 @pytest.mark.parametrize("wrap", [Wrapping, BeforeVersions])
 @for_all_targets
-def test_dlpack_producers_become_everything(wrap, target):
+def test_dlpack_producers_are_converted_to_every_library(wrap, target):
     image = Image((7, 5, 3))
     result = CONVERT[target](wrap(image.array))
     assert vc.view(result).ptr == image.address
@@ -336,7 +337,7 @@ def test_the_deleter_runs_once_after_a_refusal_by_the_target(target):
     assert producer.deleted == 1
 
 
-def test_the_deleter_does_not_see_an_exception_on_its_way():
+def test_the_deleter_runs_without_an_exception_set():
     producer = Producer(Image((7, 5)).array)
     with pytest.raises(ZeroDivisionError):
         print(vc.view(producer), 1 / 0)
@@ -427,7 +428,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("fields", "message", "error"), BROKEN.values(), ids=BROKEN)
-def test_broken_managed_tensors_are_refused_and_left_alone(fields, message, error):
+def test_broken_managed_tensors_are_refused_and_not_consumed(fields, message, error):
     producer = Producer(Image((7, 5)).array, **fields)
     refuses(producer, message, error)
     assert producer.deleted == 0  # the capsule still owns it
@@ -465,7 +466,7 @@ CAPSULES = {
 
 
 @pytest.mark.parametrize(("make", "message"), CAPSULES.values(), ids=CAPSULES)
-def test_what_is_no_capsule_is_refused(make, message):
+def test_results_that_are_no_capsule_are_refused(make, message):
     class Wrong(Wrapping):
         def __dlpack__(self, **keywords):
             return make()
@@ -488,7 +489,7 @@ def test_a_used_capsule_is_refused():
 
 
 def test_a_capsule_under_the_wrong_name_is_not_read():
-    """Each name stands for a structure of its own."""
+    """The capsule's name says which structure it holds."""
     capsule = Image((7, 5)).array.__dlpack__(max_version=(1, 0))
     rename(capsule, b"dltensor_2")
 
@@ -521,7 +522,7 @@ def test_exceptions_that_are_not_the_producers_pass_unchanged(error):
         vc.view(Raising(np.zeros(3)))
 
 
-def test_a_type_error_of_dlpack_is_asked_again_the_old_way_and_chained():
+def test_a_type_error_of_dlpack_is_retried_without_keywords_and_chained():
     class Raising(Wrapping):
         asked = []
 
@@ -579,8 +580,8 @@ def fail(producer, out):
 
 
 def with_table(managed=give, major=1, previous=None):
-    """A Producer class whose instances are read through a table of C functions. That which
-    describes an object without holding its memory is not to be called."""
+    """A Producer class whose instances are read through a DLPack exchange table of C functions.
+    The function that describes an object without a reference to its memory must not be called."""
     table = ExchangeAPI(major=major, minor=1)
     table.prev_api = ctypes.addressof(previous) if previous else None
     table.managed_tensor_from_py_object_no_sync = ctypes.cast(managed, ctypes.c_void_p)
@@ -601,8 +602,8 @@ def test_a_table_gives_managed_tensors_that_are_deleted_once():
 
 
 @needs_tables
-def test_an_object_with_a_table_may_exchange_its_memory():
-    """The view holds the managed tensor, which is of the memory, and not the object."""
+def test_an_object_with_a_table_may_get_other_memory():
+    """The view owns the managed tensor and its memory, not the object."""
     image, other = Image((7, 5, 3)), Image((7, 5, 3), seed=1)
     producer = with_table()(image.array)
     view = sees(producer, image)
@@ -615,7 +616,7 @@ def test_an_object_with_a_table_may_exchange_its_memory():
 
 
 @needs_tables
-def test_read_only_memory_of_a_table_stays_so():
+def test_read_only_memory_of_a_table_stays_read_only():
     producer = with_table()(Image((7, 5, 3)).array, flags=1)
     assert vc.view(producer).readonly
     with pytest.raises(vc.ViewError, match="read-only"):
@@ -652,7 +653,7 @@ def test_an_older_table_of_a_chain_is_found():
     assert producer.asked == []
 
 
-def test_a_table_of_an_unknown_version_is_passed_over():
+def test_a_table_of_an_unknown_version_is_ignored():
     image = Image((7, 5, 3))
     producer = with_table(managed=fail, major=2)(image.array)
     sees(producer, image)
@@ -662,7 +663,7 @@ def test_a_table_of_an_unknown_version_is_passed_over():
 @pytest.mark.parametrize(
     "table", [None, 3, "x", new_capsule(1, b"other")], ids=lambda table: type(table).__name__
 )
-def test_a_wrong_table_is_passed_over(table):
+def test_a_wrong_table_is_ignored(table):
     image = Image((7, 5, 3))
     pretender = type("Pretender", (Wrapping,), {"__dlpack_c_exchange_api__": table})
     sees(pretender(image.array), image)
@@ -673,7 +674,7 @@ def test_a_wrong_table_is_passed_over(table):
     not hasattr(torch.Tensor, "__dlpack_c_exchange_api__"),
     reason="torch has a table since 2.10",
 )
-def test_an_object_that_pretends_to_have_torchs_table_is_refused():
+def test_another_class_with_torchs_table_is_refused():
     table = torch.Tensor.__dlpack_c_exchange_api__
     pretender = type("Pretender", (), {"__dlpack_c_exchange_api__": table})
     caught = refuses(pretender(), "Pretender can't be described through DLPack")
@@ -699,7 +700,7 @@ def test_cuda_arrays_are_views(target, strides, version):
     "dtype", ["bool", "int8", "uint8", "int16", "uint32", "int64", "float16", "float32", "float64"]
 )
 def test_typestrs_need_no_byte_order(dtype, order):
-    """As NumPy, CuPy and torch take them."""
+    """NumPy, CuPy and torch accept them."""
     image = Image((7, 5, 3), dtype)
     typestr = order + image.array.dtype.str[1:]
     assert np.dtype(typestr) == image.array.dtype
@@ -740,7 +741,7 @@ def test_cuda_arrays_are_kept_alive():
 
 @pytest.mark.parametrize("address", [0, None])
 @pytest.mark.parametrize("shape", [(0, 5), (7, 0, 3)], ids=str)
-def test_empty_cuda_arrays_have_no_address(shape, address):
+def test_empty_cuda_arrays_may_have_no_address(shape, address):
     source = CudaArray(Image(shape), data=(address, False))
     assert vc.view(source).shape == shape
     assert vc.as_gpumat(source).empty()
@@ -864,7 +865,7 @@ JUNK = st.one_of(
     )
 )
 def test_any_dictionary_is_an_image_or_an_exception(changes):
-    """`data` stays: an address is believed."""
+    """`data` is not changed: an address cannot be verified."""
     image = Image((7, 5))
     try:
         view = vc.view(CudaArray(image, **changes))
@@ -873,7 +874,7 @@ def test_any_dictionary_is_an_image_or_an_exception(changes):
     assert view.ptr == image.address
 
 
-# --- which protocol comes first
+# --- the order of the protocols
 
 
 def test_dlpack_comes_before_the_cuda_array_interface_and_that_before_buffers():
@@ -890,9 +891,9 @@ def test_dlpack_comes_before_the_cuda_array_interface_and_that_before_buffers():
     assert vc.view(Bytes(b"123")).ptr == second.address
 
 
-@standin_lacks
+@not_in_standin
 def test_opencvs_own_dlpack_is_not_used():
-    """It is wrong about strides, devices and streams."""
+    """OpenCV 5's __dlpack__ is wrong about strides, devices and streams."""
     image = Image((7, 5, 3), strides=(64, 3, 1))
     mat = vc.as_gpumat(image.array)
     if not hasattr(mat, "__dlpack__"):
@@ -901,7 +902,7 @@ def test_opencvs_own_dlpack_is_not_used():
 
 
 def test_cupy_arrays_are_read_by_their_attributes():
-    """Their protocols ask the driver, of which there is none in host mode."""
+    """Their protocols call the driver, which is missing in host mode."""
     image = Image((7, 5, 3))
     sees(make_cupy(image), image)
 
@@ -938,7 +939,7 @@ def test_a_masked_array_without_a_mask_is_its_data(target, options):
 
 
 @pytest.mark.parametrize("mask", [True, np.zeros((4, 6, 3), bool), np.ones((4, 6, 3), bool)])
-def test_a_mask_is_refused_everywhere(mask):
+def test_every_function_refuses_a_mask(mask):
     array = np.ma.masked_array(np.zeros((4, 6, 3), np.uint8), mask=mask)
     calls = [vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.view, vc.to_numpy, vc.to_tensor]
     calls += [lambda x: vc.to_numpy([x]), lambda x: vc.as_tensors([x]), vc.to_gpumat]
@@ -951,7 +952,7 @@ def test_a_mask_is_refused_everywhere(mask):
         vc.view(np.ma.masked)
 
 
-def test_a_mask_that_cannot_be_asked_for():
+def test_a_subclass_whose_mask_raises():
     class Array(np.ndarray):
         @property
         def mask(self):

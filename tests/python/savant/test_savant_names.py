@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The five functions behind Savant's names: they take what Savant's take."""
+"""The five functions behind Savant's names: they accept all that Savant's accept."""
 
 import pickle
 
@@ -48,7 +48,7 @@ each_from = pytest.mark.parametrize(("library", "convert"), FROM.items(), ids=FR
 
 
 def permuted(make, image):
-    """(H, W, C) seen in planar memory."""
+    """An array (H, W, C) over planar memory."""
     if make is make_torch:
         return make(image).permute(1, 2, 0)
     if make is make_cupy:
@@ -91,7 +91,7 @@ def test_a_last_axis_of_length_1_is_one_channel(convert, make, keyword):
 
 
 @each_to
-def test_a_packed_planar_image_is_what_its_shape_says(convert, make, keyword):
+def test_a_packed_planar_image_is_read_as_interleaved(convert, make, keyword):
     image = Image((3, 10, 20))
     mat = convert(make(image))
     assert (mat.size(), mat.channels()) == ((10, 3), 20)
@@ -118,7 +118,7 @@ def test_a_permuted_image_is_an_assertion_error_as_savants(convert, make, keywor
 
 @pytest.mark.parametrize("strides", [(60, 6, 1), (60, 3, 2), (59, 3, 1), (0, 3, 1)], ids=str)
 @each_to
-def test_no_image_that_is_not_interleaved_is_taken(convert, make, keyword, strides):
+def test_images_that_are_not_interleaved_are_refused(convert, make, keyword, strides):
     image = Image((4, 20, 3), strides=strides)
     with pytest.raises(vc.LayoutError, match=CONTIGUOUS):
         convert(make(image))
@@ -136,14 +136,14 @@ def test_the_rank_is_2_or_3(convert, make, keyword, shape):
 @pytest.mark.parametrize("shape", [(0, 20, 3), (10, 0, 3), (0, 0), (0, 20), (0, 0, 4)], ids=str)
 @each_to
 def test_empty_images_are_empty_gpumats(convert, make, keyword, shape, ledger):
-    """As Savant's: rows, columns and type are the array's."""
+    """Rows, columns and type are the array's, as with Savant's functions."""
     mat = convert(make(Image(shape, "float32")))
     channels = shape[2] if len(shape) == 3 else 1
     assert (mat.size(), mat.type()) == ((shape[1], shape[0]), cv2.CV_32FC(channels))
     assert mat.empty() and mat.cudaPtr() == 0
     for from_gpumat in FROM.values():
         assert tuple(from_gpumat(mat).shape) == (shape if channels > 1 else shape[:2])
-    assert ledger(force=True).get("lends", 0) == 0  # there is no memory to keep
+    assert ledger(force=True).get("lends", 0) == 0  # without memory there is no owner to keep
 
 
 @each_to
@@ -185,7 +185,7 @@ def test_a_depth_that_opencv_lacks_is_a_dtype_error(convert, make, keyword):
     assert str(caught.value).startswith(TYPES)
 
 
-def test_the_new_names_raise_no_assertion_errors():
+def test_viewcasts_own_names_raise_no_assertion_errors():
     for image in (Image((4, 20, 3), strides=(60, 6, 1)), Image((1, 3, 10, 20))):
         with pytest.raises(ValueError) as caught:
             vc.as_gpumat(make_torch(image))
@@ -235,7 +235,7 @@ def test_a_read_only_image_is_refused():
     "thing", [None, 3, "x", [1], torch.Tensor, cv2.cuda.GpuMat()], ids=lambda t: type(t).__name__
 )
 @each_to
-def test_what_is_no_array_is_a_type_error(convert, make, keyword, thing):
+def test_objects_that_are_no_array_are_a_type_error(convert, make, keyword, thing):
     with pytest.raises(TypeError, match=f"{type(thing).__name__} is no image"):
         convert(thing)
 
@@ -328,14 +328,14 @@ def test_a_gpumat_without_an_object_is_refused(library, convert):
     ids=lambda thing: type(thing).__name__,
 )
 @each_from
-def test_what_is_no_gpumat_is_a_type_error(library, convert, thing):
+def test_objects_that_are_no_gpumat_are_a_type_error(library, convert, thing):
     message = f"{type(thing).__name__} is no image: needs a cv2.cuda.GpuMat"
     with pytest.raises(TypeError, match=message):
         convert(thing)
 
 
 @each_from
-def test_the_argument_of_the_way_back_has_savants_name(library, convert):
+def test_the_argument_of_conversions_from_a_gpumat_has_savants_name(library, convert):
     with pytest.raises(TypeError, match="missing required argument 'gpu_mat'"):
         convert()
 
@@ -367,7 +367,7 @@ def test_sample_gpumat_to_arrays():
     assert tensor.data_ptr() == array.data.ptr == mat.cudaPtr()
 
 
-def test_there_and_back_is_the_same_memory():
+def test_a_round_trip_has_the_same_memory():
     image = Image((10, 20, 3))
     mat = cupy_array_as_opencv_gpu_mat(make_cupy(image))
     again = pytorch_tensor_as_opencv_gpu_mat(opencv_gpu_mat_as_pytorch_tensor(mat))

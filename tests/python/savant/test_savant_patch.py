@@ -95,7 +95,7 @@ def modules():
     ]
 
 
-def test_savant_imported_before(install):
+def test_patch_replaces_the_names_of_a_savant_that_was_imported_before(install):
     install()
     theirs = [
         getattr(module, function) for module, functions in modules() for function in functions
@@ -130,7 +130,7 @@ def test_savant_imported_before(install):
     assert viewcast.savant.cupy_array_as_opencv_gpu_mat is not user.to_mat
 
 
-def test_savant_imported_after(install):
+def test_patch_applies_to_a_savant_that_is_imported_later(install):
     install()
     viewcast.savant.patch()
     user = importlib.import_module("patch_user")
@@ -139,7 +139,7 @@ def test_savant_imported_after(install):
     assert user.to_mat(None) == "Savant"
 
 
-def test_twice_is_once(install):
+def test_patching_twice_is_the_same_as_once(install):
     install()
     viewcast.savant.patch()
     viewcast.savant.patch()
@@ -153,7 +153,7 @@ def test_twice_is_once(install):
     assert memory_repr.cupy_array_as_opencv_gpu_mat is ours
 
 
-def test_savant_that_cannot_be_imported(install):
+def test_a_savant_that_cannot_be_imported(install):
     install(imports="import a_module_that_is_not_there")
     viewcast.savant.patch()
     user = importlib.import_module("patch_user")
@@ -231,7 +231,7 @@ def test_a_cv2_without_cuda_is_named(install, monkeypatch, attributes):
     assert viewcast.savant._placed == viewcast.savant._replaced == []
 
 
-def test_another_error_of_savants_own_passes(install):
+def test_other_exceptions_of_savant_propagate(install):
     install(imports="import sys\nsys.a_name_that_is_not_there")
     with pytest.raises(AttributeError, match="a_name_that_is_not_there"):
         viewcast.savant.patch()
@@ -244,7 +244,7 @@ def test_without_savant(install, monkeypatch):
     assert caught.value.name == "savant"
 
 
-def test_drop_in_is_left_alone():
+def test_patch_leaves_the_drop_in_alone():
     pytest.importorskip("savant.utils.memory_repr", reason="no drop-in installed")
     for module, functions in modules():
         for function in functions:
@@ -256,7 +256,7 @@ def test_drop_in_is_left_alone():
     assert before == [dict(vars(module)) for module, _ in modules()]
 
 
-def test_imports_nothing_heavy():
+def test_patch_imports_no_library():
     code = (
         "import sys, viewcast.savant, savant.utils.memory_repr, "
         "savant.utils.memory_repr_pytorch; "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that a model can use: no fractions in integers, no 8-bit scale for other dtypes."""
+"""Normalisation: fractions need a floating dtype, and presets are for uint8 sources only."""
 
 import ast
 import dataclasses
@@ -98,7 +98,7 @@ def test_one_channel_of_wrong_counts_is_the_counts_error():
         vc.to_numpy(image(), mean=(1, 2), std=(1, 1, 1))
 
 
-# ------------------------------------------------------------------- made for uint8
+# ------------------------------------------------------- Normalization's field source
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -129,14 +129,14 @@ def test_presets_are_for_uint8(function, name):
         ("bool", 'scale=1, source="bool"'),
     ],
 )
-def test_the_message_says_what_to_make(source, advice):
+def test_the_message_says_which_normalization_to_make(source, advice):
     with pytest.raises(ValueError) as caught:
         vc.to_numpy(image(source), dtype="float32", normalize="imagenet")
     assert advice in str(caught.value)
     assert "dataclasses.replace(it, source=None)" in str(caught.value)
 
 
-def test_a_normalization_of_ones_own_takes_what_it_says():
+def test_a_normalization_with_a_source_takes_that_dtype():
     deep = dataclasses.replace(vc.IMAGENET, scale=1 / 65535, source="uint16")
     pixels = image("uint16") * 65535
     result = vc.to_numpy(pixels, dtype="float64", normalize=deep)
@@ -162,7 +162,7 @@ def test_a_source_is_any_dtype(source):
     assert vc.to_numpy(image("float32"), normalize=made).max() == 2
 
 
-def test_it_is_a_value():
+def test_normalizations_are_immutable_values():
     for known in (*PRESETS.values(), vc.Normalization()):
         again = pickle.loads(pickle.dumps(known))
         assert again == known and hash(again) == hash(known)
@@ -196,7 +196,7 @@ def test_fields_are_checked_when_it_is_made(fields, error, words):
         vc.Normalization(**fields)
 
 
-# ---------------------------------------------------- our own programs and pages
+# ------------------------------------------- the project's own programs and pages
 
 
 def calls_that_normalise():
@@ -214,11 +214,11 @@ def calls_that_normalise():
                 yield path.relative_to(ROOT), ast.unparse(node), options
 
 
-def test_our_own_programs_reorder_what_opencv_gave():
-    """Pixels of a GpuMat are BGR; those that are not are said to be."""
+def test_our_own_programs_reverse_the_channels_of_gpumats():
+    """Pixels of a GpuMat are BGR. The calls whose pixels are not are listed here."""
     found = list(calls_that_normalise())
     assert len(found) >= 4
-    # Two images that are all white; a PIL image, whose pixels are RGB.
+    # White images, whose order does not matter, and a PIL image, whose pixels are RGB.
     rgb = {"docs/transforms.md", "docs/interoperability.md"}
     for path, call, options in found:
         assert options.get("reverse_channels") == "True" or str(path) in rgb, f"{path}: {call}"

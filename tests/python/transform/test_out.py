@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""out=: lists of views of one buffer against NumPy, what shares memory, and that a call
-writes everything or nothing."""
+"""out=: lists of views of one buffer, compared with NumPy; outs that share memory; and calls
+that write everything or nothing."""
 
 import time
 
@@ -18,7 +18,7 @@ IMAGE = np.arange(40 * 30 * 3, dtype=np.uint8).reshape(40, 30, 3)
 
 
 def canvases(rng):
-    """A buffer full of canaries, and an array (C, H, W) or (H, W, C) in it, pitched."""
+    """A buffer of known bytes, and a pitched array (C, H, W) or (H, W, C) in it."""
     dtype = rng.choice([np.uint8, np.uint16, np.float32])
     planar = bool(rng.integers(2))
     shape = (3, *rng.integers(4, 30, 2)) if planar else (*rng.integers(4, 30, 2), 3)
@@ -35,7 +35,7 @@ def canvases(rng):
 
 
 def cut(rng, canvas, planar, wanted):
-    """Parts that share nothing: halves of halves, and every second row or column."""
+    """Disjoint parts: halves of halves, and every second row or column."""
     parts = [canvas]
     for _ in range(20 * wanted):
         if len(parts) == wanted:
@@ -64,7 +64,7 @@ def test_lists_of_parts_of_one_canvas(seed):
     rng = np.random.default_rng(seed)
     buffer, canvas, planar = canvases(rng)
     parts = cut(rng, canvas, planar, int(rng.integers(2, 60)))
-    if rng.integers(2):  # some of it stays as it is
+    if rng.integers(2):  # some parts are not written
         parts = parts[: max(1, len(parts) // 2)]
     images, wanted = [], buffer.copy()
     seen = np.ndarray(canvas.shape, canvas.dtype, wanted, 0, canvas.strides)
@@ -83,7 +83,7 @@ def test_lists_of_parts_of_one_canvas(seed):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("count", [2, 3, 7])
-def test_side_by_side(count, reverse):
+def test_outs_that_lie_side_by_side(count, reverse):
     canvas = np.zeros((3, 40, 30 * count), np.float32)
     out = [canvas[:, :, 30 * i : 30 * i + 30] for i in range(count)]
     images = [IMAGE + i for i in range(count)]
@@ -105,7 +105,7 @@ def test_single_channels_and_alternate_columns():
 
 
 def test_sources_beside_the_outs():
-    """Crops of the canvas that is written, elsewhere in it."""
+    """Sources that are crops of the buffer that is written, at other places of it."""
     canvas = np.arange(8 * 60 * 3, dtype=np.uint8).reshape(8, 60, 3)
     wanted = canvas.copy()
     wanted[:, 30:] = canvas[:, :30]
@@ -115,7 +115,7 @@ def test_sources_beside_the_outs():
 
 
 def parts_of(buffer, rng):
-    """Any view of it."""
+    """Draws any view of the buffer."""
     itemsize = int(rng.choice([1, 2, 4]))
     shape = [int(n) for n in rng.integers(1, 5, 3)]
     strides = [int(n) for n in rng.integers(-40, 41, 3)]
@@ -126,7 +126,7 @@ def parts_of(buffer, rng):
 
 
 def shares(views):
-    """By each byte of each element."""
+    """The reference: compares the addresses of all bytes of all elements."""
     seen = set()
     for view in views:
         start = view.__array_interface__["data"][0]
@@ -158,13 +158,13 @@ def test_any_views(seed):
     np.testing.assert_array_equal(buffer, before)
 
 
-# --------------------------------------------------- everything, or nothing at all
+# ----------------------------------------------------------------- all or nothing
 
 NAMES = {"HWC": lambda shape: shape, "CHW": lambda shape: (shape[2], *shape[:2])}
 
 
 def canvas_of(count, layout, distance):
-    """`count` images of canaries in one buffer: at one distance, or at others."""
+    """`count` images of known bytes in one buffer, at equal or different distances."""
     size = 4 * 6 * 3 * 4
     gaps = [96 * i * (i if distance == "any" else 1) for i in range(count)]
     buffer = np.full(count * size + gaps[-1] + 64, CANARY, np.uint8)
@@ -328,7 +328,7 @@ def test_lists_of_other_lengths(count):
 
 @pytest.mark.parametrize("distance", ["one", "any"])
 def test_sources_of_other_dtypes_and_sizes(distance):
-    """At one distance or not, the same is allowed."""
+    """Whether images lie at equal distances must not change what is allowed."""
     buffer, out = canvas_of(3, "HWC", distance)
     images = [IMAGE[:4, :6], IMAGE[:4, :6].astype(np.int16), torch.ones(4, 6, 3)]
     vc.to_numpy(images, out=out)
@@ -349,7 +349,7 @@ def test_empty_images_of_a_list(where):
         np.testing.assert_array_equal(part, image)
 
 
-# ------------------------------------------------------------------- its cost
+# ------------------------------------------------------------------------- time
 
 
 def best_time(call, runs=7):
@@ -363,7 +363,7 @@ def best_time(call, runs=7):
 
 @pytest.mark.parametrize("kind", ["apart", "tiles", "channels"])
 def test_long_lists_cost_no_more_for_each_image(kind):
-    """Than calls one by one do: once it was thirty times as much."""
+    """Compared with the time of single calls; a list once took thirty times as long."""
     count = 4000
     canvas = np.zeros((count // 40 * 8, 40 * 8, 3), np.uint8)
     out = [canvas[i // 40 * 8 :, i % 40 * 8 :][:8, :8] for i in range(count)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""out= that is a torch tensor: an in-place change for autograd, as tensor.copy_() is."""
+"""Writing into a tensor by out= is an in-place change for autograd, as tensor.copy_() is."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SMALL = torch.arange(12.0).reshape(2, 2, 3)
 
 
 def kinds_of_out(x):
-    """What writes all of x."""
+    """Calls that write all of x."""
     yield x, SMALL
     yield x[:], SMALL
     yield x.detach(), SMALL
@@ -28,7 +28,7 @@ def kinds_of_out(x):
 
 @each_function
 @pytest.mark.parametrize("kind", range(8))
-def test_autograd_sees_what_is_written(function, kind):
+def test_writes_raise_the_version_counter(function, kind):
     x = torch.zeros(2, 2, 3)
     weights = torch.ones(2, 2, 3, requires_grad=True)
     total = (weights * x).sum()
@@ -42,7 +42,7 @@ def test_autograd_sees_what_is_written(function, kind):
 
 
 @each_function
-def test_a_call_that_is_refused_counts_nothing(function):
+def test_a_refused_call_leaves_the_version_counter(function):
     x, other = torch.zeros(2, 2, 3), torch.zeros(2, 2, 3)
     weights = torch.ones(2, 2, 3, requires_grad=True)
     total = (weights * x).sum()
@@ -62,7 +62,7 @@ def test_a_call_that_is_refused_counts_nothing(function):
 
 
 @each_function
-def test_other_tensors_are_not_counted(function):
+def test_the_version_counters_of_other_tensors_stay(function):
     source = SMALL.clone()
     function(source, out=np.zeros((2, 2, 3), np.float32))
     function([source, source], out=[torch.zeros(2, 2, 3), torch.zeros(2, 2, 3)])
@@ -104,7 +104,7 @@ def test_inference_tensors(function):
     with torch.inference_mode():
         x, other = torch.zeros(2, 2, 3), torch.zeros(2, 2, 3)
     with pytest.raises(RuntimeError) as torchs:
-        other.copy_(SMALL)  # which writes all the same
+        other.copy_(SMALL)  # which writes it
     text = str(torchs.value).split(".")[0]
     for source, out in ((SMALL, x), ([SMALL, SMALL], [torch.zeros(2, 2, 3), x])):
         with pytest.raises(vc.ViewError, match=text):
@@ -118,7 +118,7 @@ def test_inference_tensors(function):
 
 
 @each_function
-def test_in_inference_mode_others_are_written_and_counted(function):
+def test_in_inference_mode_normal_tensors_are_written_and_counted(function):
     x = torch.zeros(2, 2, 3)
     with torch.inference_mode():
         function(SMALL, out=x)
@@ -139,7 +139,7 @@ def test_subclasses_and_parameters():
 
 
 def test_a_list_that_changes_while_it_is_read():
-    """What was written is counted, whatever becomes of the list."""
+    """The tensors that were written are counted, also if the list has changed."""
     x = torch.zeros(2, 2, 3)
     out = []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""out= with empty GpuMats, which the call creates as OpenCV creates a dst."""
+"""out= with empty GpuMats: the call creates them, as OpenCV creates a dst."""
 
 import gc
 
@@ -24,7 +24,7 @@ def test_an_empty_gpumat_is_created(ledger):
     assert (mat.size(), mat.channels(), mat.depth()) == ((30, 40), 3, cv2.CV_8U)
     np.testing.assert_array_equal(pixels(mat), IMAGE)
     where = mat.cudaPtr()
-    vc.to_gpumat(IMAGE + 1, out=mat)  # and then it is there
+    vc.to_gpumat(IMAGE + 1, out=mat)  # and then it has memory
     assert mat.cudaPtr() == where
     np.testing.assert_array_equal(pixels(mat), IMAGE + 1)
     del mat
@@ -32,7 +32,7 @@ def test_an_empty_gpumat_is_created(ledger):
 
 
 @pytest.mark.parametrize("function", [vc.to_tensor, vc.to_cupy, vc.to_numpy, vc.to_gpumat])
-def test_what_is_created_is_as_a_new_result(function):
+def test_a_created_gpumat_equals_a_new_result(function):
     chw = torch.from_numpy(np.ascontiguousarray(IMAGE.transpose(2, 0, 1)))
     options = {"dtype": "float32", "normalize": vc.IMAGENET, "reverse_channels": True}
     mat = cv2.cuda.GpuMat()
@@ -56,7 +56,7 @@ def test_a_list_of_empty_gpumats():
     np.testing.assert_array_equal(pixels(pair[1]), IMAGE + 1)
 
 
-def test_of_any_sizes_and_some_that_are_there():
+def test_a_list_of_empty_and_existing_gpumats_of_several_sizes():
     images = [IMAGE[:10], IMAGE[:, :7], IMAGE, IMAGE[:3, :3]]
     out = [
         cv2.cuda.GpuMat(),
@@ -69,7 +69,7 @@ def test_of_any_sizes_and_some_that_are_there():
         np.testing.assert_array_equal(pixels(one), image)
 
 
-def test_what_is_created_lives_by_itself(counting):
+def test_created_gpumats_of_a_list_live_independently(counting):
     mats = [cv2.cuda.GpuMat() for _ in range(3)]
     vc.to_gpumat([IMAGE, IMAGE + 1, IMAGE + 2], out=mats)
     seen = pixels(mats[1])
@@ -117,7 +117,7 @@ def test_one_gpumat_for_a_batch():
 
 
 def test_a_gpumat_of_another_size_stays_as_it_is():
-    """OpenCV would make another, and views of this one would go on showing the old."""
+    """OpenCV would create it anew, and views of it would keep the old memory."""
     mat = vc.to_gpumat(IMAGE)
     seen = pixels(mat)
     for image in (IMAGE[:5], IMAGE[:, :5]):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""to_tensor, to_cupy, to_numpy and to_gpumat, bit by bit against the formula."""
+"""to_tensor, to_cupy, to_numpy and to_gpumat, bit by bit against transform_reference.py."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ import transform_reference as reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from images import HAS_LATER, LATER, MAKE, Memory, memory, ml_dtypes, numpy_dtype
-from loaded_opencv import standin_lacks
+from loaded_opencv import not_in_standin
 
 import viewcast as vc
 
@@ -41,7 +41,7 @@ def holds(library, dtype):
 
 
 def random_values(shape, dtype, seed):
-    """Every bit pattern, and the ones that matter."""
+    """Random bit patterns, and special values: zeros, infinities, NaN, limits and halves."""
     rng = np.random.default_rng(seed)
     raw = reference.raw_dtype(dtype)
     if dtype == "bool":
@@ -60,14 +60,14 @@ PITCHES = ("packed", "padded", "shifted", "stepped", "flipped", "turned")
 
 
 def place(values, pitch, seed=0):
-    """The same values in memory laid out in that way, as (view, all of its memory)."""
+    """Puts the values into memory of that layout and pitch; returns (view, its whole memory)."""
     shape, size = values.shape, values.itemsize
     order = list(range(values.ndim))
-    if pitch == "turned":  # the last two axes change places in memory
+    if pitch == "turned":  # the last two axes are swapped in memory
         order[-1], order[-2] = order[-2], order[-1]
-    steps = {"stepped": 2, "padded": 1, "shifted": 1}.get(pitch, 1)
+    elements = {"stepped": 2, "padded": 1, "shifted": 1}.get(pitch, 1)
     strides = [0] * values.ndim
-    stride = size * steps
+    stride = size * elements
     for n, axis in enumerate(reversed(order)):
         strides[axis] = stride
         stride *= shape[axis]
@@ -127,7 +127,7 @@ def assert_same(result, wanted, dtype):
     )
 
 
-# ------------------------------------------------------------ what may be asked
+# --------------------------------------------------------------------- options
 
 
 @st.composite
@@ -190,7 +190,7 @@ def fits(library, dtype, pitch):
 
 
 def source_of(case):
-    """The reference's input, and the same as a library has it."""
+    """The reference's input, and the same values as a library's image."""
     values = random_values(case.shape, case.source, case.seed)
     view, base = place(axes(values, case.from_layout), case.pitch)
     library = case.library if fits(case.library, case.source, case.pitch) else "torch"
@@ -246,7 +246,7 @@ def test_out_of_any_layout_and_nothing_beside_it(case):
 @pytest.mark.parametrize("target", DTYPES)
 @pytest.mark.parametrize("source", DTYPES)
 def test_every_value_of_8_and_16_bits(source, target):
-    """All that a channel can hold, with and without arithmetic."""
+    """All values of a channel, with and without arithmetic."""
     size = reference.raw_dtype(source).itemsize
     if size > 2:
         values = random_values((1, 64, 64, 1), source, 3)
@@ -286,7 +286,7 @@ def test_large_images(source, target, layout):
     assert_same(result, axes(wanted, layout), target)
 
 
-# --------------------------------------------------------------- its neighbours
+# ------------------------------------------------------------ other libraries
 
 
 PRECISION = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}  # bits of the fraction
@@ -299,8 +299,8 @@ def ulp(size, dtype):
 
 @pytest.mark.parametrize("source", DTYPES)
 @pytest.mark.parametrize("target", [dtype for dtype in DTYPES if dtype != "bool"])
-def test_close_to_what_more_than_float64_says(source, target):
-    """Within 2 ulp of the larger of |x·a| and |b|, integers but for their rounding."""
+def test_results_are_close_to_extended_precision(source, target):
+    """Within 2 ulp of the larger of |x·a| and |b|; integers are rounded as well."""
     shape, mean, std = (37, 29, 3), (0.485, 0.456, 0.406), (0.0229, 0.0224, 0.0225)
     if reference.is_float(source):
         numbers = np.random.default_rng(7).normal(0, 1, shape)
@@ -326,7 +326,7 @@ def test_close_to_what_more_than_float64_says(source, target):
 
 
 def test_the_same_as_torch_eager():
-    """The chain of calls that one replaces; it rounds four times."""
+    """to_tensor() replaces this chain of calls, which rounds four times."""
     values = torch.from_numpy(random_values((2, 33, 47, 3), "uint8", 1))
     chain = values.flip(3).permute(0, 3, 1, 2).contiguous().float().div(255)
     mean, std = torch.tensor(vc.IMAGENET.mean), torch.tensor(vc.IMAGENET.std)
@@ -338,7 +338,7 @@ def test_the_same_as_torch_eager():
     torch.testing.assert_close(result, chain, rtol=1e-6, atol=1e-6)
 
 
-@standin_lacks
+@not_in_standin
 @pytest.mark.parametrize(
     "source", ["uint8", "int16", "uint16", "int8", "float32", "float64", "int32"]
 )
@@ -346,8 +346,8 @@ def test_the_same_as_torch_eager():
     "target", ["uint8", "int8", "uint16", "int16", "int32", "float32", "float64"]
 )
 def test_the_same_as_opencv_saturates(source, target):
-    """cv2.add of nothing with a dtype is saturate_cast, which is defined for what
-    an int holds; for the rest ours is."""
+    """cv2.add of zeros with a dtype is saturate_cast, which is defined for values that an int
+    holds; only those are compared."""
     values = random_values((1, 37, 29, 3), source, 8)[0]
     values = np.clip(np.nan_to_num(values), -2e9, 2e9).astype(source)
     depth = {
@@ -363,7 +363,7 @@ def test_the_same_as_opencv_saturates(source, target):
     np.testing.assert_array_equal(vc.to_numpy(values, dtype=target), wanted)
 
 
-@standin_lacks
+@not_in_standin
 def test_the_same_as_split_merge_and_convert_scale_abs():
     values = random_values((1, 41, 23, 3), "uint8", 2)[0]
     np.testing.assert_array_equal(vc.to_numpy(values, layout="CHW"), np.stack(cv2.split(values)))
@@ -424,9 +424,9 @@ def test_a_batch_gives_gpumats_over_one_block(shape, planar):
     mats = vc.to_gpumat(batch, from_layout="NCHW" if planar else "NHWC")
     assert [mat.size() for mat in mats] == [(shape[2], shape[1])] * shape[0]
     addresses = [mat.cudaPtr() for mat in mats]
-    steps = {b - a for a, b in zip(addresses, addresses[1:], strict=False)}
+    distances = {b - a for a, b in zip(addresses, addresses[1:], strict=False)}
     row = -(-shape[2] * shape[3] // 32) * 32
-    assert len(steps) <= 1 and all(step == shape[1] * row for step in steps)
+    assert len(distances) <= 1 and all(distance == shape[1] * row for distance in distances)
     assert all(address % 32 == 0 for address in addresses)
     for mat, image in zip(mats, values, strict=True):
         np.testing.assert_array_equal(vc.as_numpy(mat, keepdim=True), image)
@@ -560,7 +560,7 @@ def test_empty_gpumats():
 
 
 def test_views_of_what_can_be_none_are_one_copy():
-    """as_gpumat(copy=None): layouts that no GpuMat has."""
+    """as_gpumat(copy=None) of layouts that no GpuMat has."""
     planar = np.ascontiguousarray(random_values((1, 20, 30, 3), "uint8", 1)[0].transpose(2, 0, 1))
     tensor = torch.from_numpy(planar)
     permuted = tensor.permute(1, 2, 0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to_tensor and its like take and refuse, and what they hold on to."""
+"""The arguments that to_tensor, to_cupy, to_numpy and to_gpumat take and refuse, and the
+references that they keep."""
 
 import gc
 import inspect
@@ -43,7 +44,7 @@ def same(result, wanted):
 )
 @each_function
 def test_dtypes_of_any_library(function, dtype):
-    for _ in range(2):  # the second comes from a cache
+    for _ in range(2):  # the second is read from a cache
         result = function(IMAGE, dtype=dtype)
         assert vc.view(result).dtype == "float32"
 
@@ -68,7 +69,7 @@ def test_python_types_are_numpys(dtype, name):
     ],
     ids=repr,
 )
-def test_what_is_no_dtype(dtype, error, message):
+def test_objects_that_are_no_dtype_are_refused(dtype, error, message):
     with pytest.raises(error, match=message):
         vc.to_numpy(IMAGE, dtype=dtype)
 
@@ -92,7 +93,7 @@ def test_mean_and_std_of_any_kind(values):
 
 
 @pytest.mark.parametrize("value", [2, 2.0, np.float32(2), np.array(2.0), torch.tensor(2.0), [2]])
-def test_one_number_is_everyones(value):
+def test_one_number_is_for_all_channels(value):
     same(vc.to_numpy(IMAGE, dtype="float32", std=value), IMAGE / 2)
     if not isinstance(value, list):
         same(vc.to_numpy(IMAGE, dtype="float32", scale=value), IMAGE * 2.0)
@@ -137,14 +138,14 @@ def test_one_number_is_everyones(value):
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
 @each_function
-def test_arguments_that_make_no_sense(function, options, error, message):
+def test_impossible_arguments_are_refused(function, options, error, message):
     for _ in range(2):
         with pytest.raises(error, match=message):
             function(IMAGE, **options)
 
 
 @each_function
-def test_calls_that_make_no_sense(function):
+def test_impossible_calls_are_refused(function):
     with pytest.raises(TypeError, match="missing required argument 'image'"):
         function()
     with pytest.raises(TypeError, match="takes 1 positional argument but 2"):
@@ -163,7 +164,7 @@ def test_layouts_of_results_are_read_as_those_of_sources(function):
         assert tuple(function(IMAGE, layout=name).shape) == (3, 4, 6)
 
 
-def test_what_only_arrays_have():
+def test_to_gpumat_has_no_layout_and_keepdim():
     for name in ("layout", "keepdim"):
         with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
             vc.to_gpumat(IMAGE, **{name: None})
@@ -171,7 +172,7 @@ def test_what_only_arrays_have():
 
 @each_function
 def test_signatures(function):
-    """What help() and editors show is what is taken."""
+    """The signatures that help() and editors show are those that calls accept."""
     for name, parameter in inspect.signature(function).parameters.items():
         if name == "image":
             continue
@@ -180,7 +181,7 @@ def test_signatures(function):
 
 
 def test_one_call_site_after_the_other():
-    """Where keywords go is remembered by call site; not mixed up."""
+    """Argument positions are cached by call site; call sites must not share them."""
     for n in range(200):
         names = ["scale", "mean", "std"]
         order = names[n % 3 :] + names[: n % 3]
@@ -216,7 +217,7 @@ PLANAR = np.zeros((3, 20, 30), np.uint8)
 
 @pytest.mark.parametrize("image", [PLANAR, PLANAR[:1], np.zeros((4, 20, 30)), PLANAR[None]])
 @each_function
-def test_what_looks_planar_must_be_said(function, image):
+def test_shapes_that_look_planar_need_from_layout(function, image):
     n = "N" * (image.ndim - 3)
     message = rf'looks planar \({n}CHW\).*say from_layout="{n}CHW".*or from_layout="{n}HWC"'
     with pytest.raises(vc.LayoutError, match=message):
@@ -284,7 +285,7 @@ def test_gpumats_are_interleaved():
     "bad", [None, 3, "x", IMAGE.tolist(), {}, np.ndarray, [IMAGE, None]], ids=str
 )
 @each_function
-def test_what_is_no_image(function, bad):
+def test_objects_that_are_no_image_are_refused(function, bad):
     with pytest.raises((TypeError, vc.ViewError, ValueError)):
         function(bad)
 
@@ -324,14 +325,14 @@ def test_out_is_checked():
 
 
 @pytest.mark.parametrize("shift", [0, 1, 100])
-def test_memory_that_is_shared(shift):
-    room = memory(4 * 6 * 3 + shift)
-    source = np.ndarray((4, 6, 3), np.uint8, room)
-    out = np.ndarray((4, 6, 3), np.uint8, room, shift)
+def test_an_out_that_shares_memory_with_its_source(shift):
+    buffer = memory(4 * 6 * 3 + shift)
+    source = np.ndarray((4, 6, 3), np.uint8, buffer)
+    out = np.ndarray((4, 6, 3), np.uint8, buffer, shift)
     if shift == 100:
-        room = memory(400)
-        source = np.ndarray((4, 6, 3), np.uint8, room)
-        out = np.ndarray((4, 6, 3), np.uint8, room, shift)
+        buffer = memory(400)
+        source = np.ndarray((4, 6, 3), np.uint8, buffer)
+        out = np.ndarray((4, 6, 3), np.uint8, buffer, shift)
         assert vc.to_numpy(source, out=out) is out
         return
     for image in (source, [IMAGE, source]):
@@ -341,12 +342,12 @@ def test_memory_that_is_shared(shift):
 
 
 def test_outs_that_share_memory():
-    room = np.zeros((10, 6, 3), np.uint8)
+    buffer = np.zeros((10, 6, 3), np.uint8)
     with pytest.raises(vc.ViewError, match="images 0 and 1 of out share memory"):
-        vc.to_numpy([IMAGE, IMAGE], out=[room[:4], room[2:6]])
+        vc.to_numpy([IMAGE, IMAGE], out=[buffer[:4], buffer[2:6]])
     apart = [np.zeros_like(IMAGE), np.zeros_like(IMAGE)]
     with pytest.raises(vc.ViewError, match="shares memory with source 1"):
-        vc.to_numpy([IMAGE, apart[0]], out=[apart[0], room[:4]])
+        vc.to_numpy([IMAGE, apart[0]], out=[apart[0], buffer[:4]])
 
 
 def test_out_decides_the_dtype():
@@ -358,12 +359,12 @@ def test_out_decides_the_dtype():
     same(mat, IMAGE[..., 0])
 
 
-# --------------------------------------------------------- what it holds on to
+# -------------------------------------------------------------------- references
 
 
 @each_function
 @pytest.mark.parametrize("source", ["array", "list", "gpumats"])
-def test_sources_are_let_go_of(function, source, ledger):
+def test_sources_are_released(function, source, ledger):
     bases = [memory(72, n) for n in range(3)]
     images = [np.ndarray((4, 6, 3), np.uint8, base) for base in bases]
     if source == "gpumats":
@@ -382,7 +383,7 @@ def test_sources_are_let_go_of(function, source, ledger):
     assert ledger(force=True).get("lends") == ledger(force=True).get("lends_released")
 
 
-def test_out_is_let_go_of(ledger):
+def test_out_is_released(ledger):
     base = memory(72)
     out = np.ndarray((4, 6, 3), np.uint8, base)
     mat = vc.as_gpumat(out)
@@ -401,8 +402,8 @@ def test_out_is_let_go_of(ledger):
     assert end() is None
 
 
-def test_constants_are_let_go_of():
-    """dtypes and the names of keywords are cached, a few; nothing else is."""
+def test_arguments_are_released():
+    """A few dtypes and names of keywords are cached, and no other argument."""
     mean, std = (0.1, 0.2, 0.3), [1.0, 2.0, 3.0]
     before = sys.getrefcount(mean), sys.getrefcount(std)
     for _ in range(100):
@@ -414,7 +415,7 @@ def test_constants_are_let_go_of():
 
 
 def test_gpumats_of_a_list_live_by_themselves(counting):
-    """One block: it is there until the last of them is gone."""
+    """They share one block, which lives as long as the last of them."""
     mats = vc.to_gpumat([IMAGE + n for n in range(5)])
     kept = vc.as_numpy(mats[3])
     last = mats[4]
@@ -458,7 +459,7 @@ def test_a_list_that_changes_while_it_is_read():
 
 
 def test_threads():
-    """The GIL is free while large images are worked on; results stay one's own."""
+    """The GIL is released for large images; each thread gets its own results."""
     frames = [np.full((480, 640, 3), n, np.uint8) for n in range(8)]
     wrong = []
 
@@ -473,8 +474,8 @@ def test_threads():
     assert not wrong
 
 
-def test_another_thread_runs_meanwhile():
-    """A transform into 300 MB leaves time for others."""
+def test_another_thread_runs_during_a_transform():
+    """A transform into 300 MB releases the GIL."""
     source = np.broadcast_to(np.uint8(1), (5000, 5000, 3))
     ticks = []
     done = threading.Event()
