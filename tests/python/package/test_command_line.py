@@ -55,12 +55,12 @@ def run(*arguments, **options):
 
 
 def one_line(text):
-    """Checks that stderr has one line, without a traceback."""
+    """True for one line that is no traceback and shows no errno."""
     return text.count("\n") == 1 and "Traceback" not in text and "Errno" not in text
 
 
 def short(words, tmp_path):
-    """The arguments of a short run that writes no file outside of the test's folder."""
+    """The command with arguments for a short run, which writes into the test's folder."""
     if words != ["demo"]:
         return words
     return ["demo", "--frames", "2", "--output", str(tmp_path / "demo.png")]
