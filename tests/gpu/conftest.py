@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests on a real GPU. Each is skipped, with the reason, where something lacks."""
+"""Tests on a GPU. Each is skipped, with the reason, where something is missing."""
 
 import gc
 
@@ -54,14 +54,14 @@ def cuda_cv2():
 
 @pytest.fixture
 def frees():
-    """An OpenCV whose lends end by themselves."""
+    """Skips where OpenCV does not report the end of lends."""
     counting = viewcast._viewcast._opencv_layout()["counting"]
     if counting != FREES:
         pytest.skip(f"this OpenCV {counting}: its lends end in collect()")
 
 
 class Ledger:
-    """What was lent, shared and exported since it was made, and what of it ended."""
+    """Counts of lends, shares and exports, made and released since it was created."""
 
     def __init__(self) -> None:
         self.settle()
@@ -77,7 +77,7 @@ class Ledger:
         return {key: now[key] - self.start[key] for key in now}
 
     def balanced(self) -> dict[str, int]:
-        """The delta, after checking that all that was handed out came back."""
+        """The delta, after checking that all lends, shares and exports were released."""
         delta = self.delta()
         assert delta["lends"] == delta["lends_released"]
         assert delta["shares"] == delta["shares_released"]

@@ -9,12 +9,12 @@ import torch
 
 import viewcast as vc
 
-CYCLES = 800_000  # about 0.4 ms at 1.98 GHz: longer than a hand-over
-LONG = 10_000_000  # 5 ms: longer than any hiccup of the host, to make the naive way lose
+CYCLES = 800_000  # about 0.4 ms at 1.98 GHz: longer than a conversion
+LONG = 10_000_000  # 5 ms: longer than any pause of the host, so that naive reads are stale
 
 
 def trials(number: int) -> int:
-    """How often to try: VIEWCAST_TRIALS at most, for a checker that slows each try down."""
+    """`number`, but at most VIEWCAST_TRIALS, which a checker sets that slows down each trial."""
     return min(number, int(os.environ.get("VIEWCAST_TRIALS", number)))
 
 
@@ -37,8 +37,8 @@ def current(library: str, stream):
         yield
 
 
-# torch is given these as bare handles, whose stream is the caller's to keep as long
-# as anything made on it: here, for the whole run.
+# torch gets these as bare handles. The caller must keep such a stream as long as anything
+# that was made on it: here, for the whole run.
 _kept = []
 
 

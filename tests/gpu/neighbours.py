@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Libraries without an adapter of their own, as the tests use them.
 
-Each makes an image of its own (`make`), tells where it is (`address`), takes a
-viewcast.View as it takes any foreign memory (`take`), and gives pixels to NumPy
+Each makes an image of its own (`make`), returns its address (`address`), imports a
+viewcast.View as it imports any foreign memory (`take`), and copies pixels to NumPy
 (`read`).
 
-Those that let their user choose a stream (`chooses`) copy an image into a `room` of
-theirs on one (`copy`); `knows` tells whether such a copy, handed over while its stream
-is current (`current`), is waited for without that stream being named.
+Libraries whose calls take a stream (`takes_streams`) copy an image on it (`copy`) into a
+`buffer` of theirs. `exports_stream` says whether they tell a consumer of the buffer which
+stream is current (`current`), so that the copy is waited for without producer_stream=.
 """
 
 import contextlib
@@ -31,20 +31,20 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 class Neighbour:
-    chooses = False
-    knows = False
-    keeps = True  # alive what an image of its own is made of
+    takes_streams = False
+    exports_stream = False
+    keeps = True  # its images keep the memory alive that they are made of
 
     def current(self, stream):
         return contextlib.nullcontext()
 
-    def hand(self, room):
-        """What of a room viewcast is given."""
-        return room
+    def exported(self, buffer):
+        """The object of a buffer that viewcast imports."""
+        return buffer
 
 
 class Jax(Neighbour):
-    """Immutable: a View of it is read-only. Takes packed memory alone."""
+    """Its arrays are immutable, so a View of one is read-only. It imports packed memory only."""
 
     modules = ("jax",)
     orders = True
@@ -66,7 +66,7 @@ class Jax(Neighbour):
         return self.jax.dlpack.from_dlpack(view)
 
     def read(self, array):
-        # An array of JAX keeps what it once showed to NumPy: it is immutable.
+        # JAX caches the NumPy array of an immutable array: read a new one.
         return np.asarray(array + array.dtype.type(0))
 
 
@@ -93,21 +93,21 @@ class Numba(Neighbour):
     def read(self, array):
         return torch.as_tensor(array, device="cuda").cpu().numpy()
 
-    chooses = True
-    knows = True
+    takes_streams = True
+    exports_stream = True
 
-    def room(self, shape, stream):
+    def buffer(self, shape, stream):
         return self.cuda.device_array(shape, np.uint8, stream=self.stream(stream))
 
-    def copy(self, room, image, stream):
-        room.copy_to_device(image, stream=self.stream(stream))
+    def copy(self, buffer, image, stream):
+        buffer.copy_to_device(image, stream=self.stream(stream))
 
     def stream(self, stream):
         return self.cuda.external_stream(stream.ptr)
 
 
 class CudaCore(Neighbour):
-    """StridedMemoryView, which is no array: it names memory to kernels."""
+    """StridedMemoryView describes memory for kernels, and is no array."""
 
     modules = ("cuda.core",)
     orders = False  # asked with stream_ptr=-1
@@ -137,15 +137,15 @@ class CudaCore(Neighbour):
     def read(self, view):
         return torch.from_dlpack(view.exporting_obj).cpu().numpy()
 
-    chooses = True
+    takes_streams = True
 
-    def room(self, shape, stream):
+    def buffer(self, shape, stream):
         return self.take(torch.empty(shape, dtype=torch.uint8, device="cuda"))
 
-    def copy(self, room, image, stream):
+    def copy(self, buffer, image, stream):
         self.core.Device(0).set_current()
         size = int(np.prod(image.shape))  # bytes
-        target, source = (self.core.Buffer.from_handle(each.ptr, size) for each in (room, image))
+        target, source = (self.core.Buffer.from_handle(each.ptr, size) for each in (buffer, image))
         target.copy_from(source, stream=self.core.Stream.from_handle(stream.ptr))
 
 
@@ -173,17 +173,17 @@ class CvCuda(Neighbour):
         buffer = tensor.cuda() if hasattr(tensor, "cuda") else tensor
         return torch.as_tensor(buffer, device="cuda").cpu().numpy()
 
-    chooses = True
+    takes_streams = True
 
-    def room(self, shape, stream):
+    def buffer(self, shape, stream):
         layout = self.cvcuda.TensorLayout.HWC
         return self.cvcuda.Tensor(shape, self.cvcuda.Type.U8, layout)
 
-    def hand(self, room):
-        return room.cuda()
+    def exported(self, buffer):
+        return buffer.cuda()
 
-    def copy(self, room, image, stream):
-        target, source = map(self.take, (room, image))
+    def copy(self, buffer, image, stream):
+        target, source = map(self.take, (buffer, image))
         self.cvcuda.convertto_into(target, source, stream=self.cvcuda.as_stream(stream.ptr))
 
 
@@ -210,14 +210,14 @@ class Warp(Neighbour):
     def read(self, array):
         return array.numpy()
 
-    chooses = True
-    knows = True
+    takes_streams = True
+    exports_stream = True
 
-    def room(self, shape, stream):
+    def buffer(self, shape, stream):
         return self.warp.empty(shape, dtype=self.warp.uint8, device="cuda:0")
 
-    def copy(self, room, image, stream):
-        self.warp.copy(room, image, stream=self.stream(stream))
+    def copy(self, buffer, image, stream):
+        self.warp.copy(buffer, image, stream=self.stream(stream))
 
     def stream(self, stream):
         return self.warp.Stream("cuda:0", cuda_stream=stream.ptr)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments that mean something only where there is a GPU; the rest is tests/python's."""
+"""Arguments whose meaning needs a GPU; tests/python has the others."""
 
 import cupy
 import numpy as np
@@ -37,7 +37,7 @@ def test_pinned_memory_is_the_hosts():
 
 
 @pytest.mark.parametrize("device", [2**32, "cuda:4294967296", -1, 2**31, torch.cuda.device_count()])
-def test_a_device_that_is_not_there(device):
+def test_a_missing_device_is_refused(device):
     for function in (vc.as_tensor, vc.to_cupy):
         with pytest.raises(vc.DeviceError, match="there is no CUDA device"):
             function(IMAGE, device=device)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DLPack capsules that the caller has, and pointers in capsules, of device memory."""
+"""DLPack capsules and pointers in capsules as arguments, of device memory."""
 
 import ctypes
 
@@ -77,7 +77,7 @@ def test_lists_and_batches_of_capsules(library):
     np.testing.assert_array_equal(vc.as_numpy(capsule_of(batch, True), copy=None), np.stack(arrays))
 
 
-def test_a_used_capsule_says_so():
+def test_a_used_capsule_is_refused():
     tensor = torch.zeros(SHAPE, dtype=torch.uint8, device="cuda")
     capsule = tensor.__dlpack__()
     vc.as_gpumat(capsule)
@@ -107,8 +107,8 @@ def test_the_deleter_runs_once(ledger):
 
 @pytest.mark.parametrize("named", [False, True])
 def test_a_capsule_is_ordered_as_its_maker_asked(named):
-    """The maker ordered it for the stream that __dlpack__() was given: by itself the
-    legacy default stream, which the consumer then waits for; else producer_stream=."""
+    """__dlpack__() has ordered the capsule for the stream that it was given, which is the legacy
+    default stream without stream=: viewcast waits for that one, or for producer_stream=."""
     producer, consumer = side_stream(), side_stream()
     tensor = torch.zeros(SHAPE, dtype=torch.uint8, device="cuda")
     stale = 0
@@ -128,7 +128,7 @@ def test_a_capsule_is_ordered_as_its_maker_asked(named):
 
 
 def test_a_capsules_memory_outlives_its_consumer():
-    """Reused by torch on the stream that it was allocated on, which is another."""
+    """torch reuses the memory on the stream of its allocation, which is another one."""
     own, consumer = side_stream(), side_stream()
     out = torch.zeros((256, 256, 4), dtype=torch.uint8, device="cuda")
     wrong = 0

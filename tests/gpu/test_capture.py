@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CUDA graph capture: in it, beside it, and never drawn into it."""
+"""CUDA graph capture: conversions in a capture and beside one."""
 
 import threading
 
@@ -26,7 +26,7 @@ def image(value=0):
 
 
 def test_both_streams_in_one_capture_are_ordered_in_it():
-    """The order lies in the graph: each replay's consumer sees that replay's value."""
+    """The order is part of the graph: each replay's consumer reads that replay's value."""
     tensor, out, step = image(), image(), torch.zeros((), dtype=torch.uint8, device="cuda")
     side = torch.cuda.Stream()
     graph = torch.cuda.CUDAGraph()
@@ -100,7 +100,7 @@ def test_the_null_stream_beside_a_blocking_capture_is_an_error():
 
 
 def test_the_null_stream_beside_a_nonblocking_capture():
-    """It takes no part in that capture: only the capturing stream itself does."""
+    """A non-blocking stream's capture does not involve the null stream."""
     tensor = image(5)
     capturing = side_stream()
     with capturing:
@@ -115,7 +115,7 @@ def test_the_null_stream_beside_a_nonblocking_capture():
 
 
 def test_another_thread_captures():
-    """A capture elsewhere neither breaks nor is broken by hand-overs here."""
+    """Conversions do not disturb another thread's capture, nor does the capture disturb them."""
     capturing, captured, release = side_stream(), threading.Event(), threading.Event()
     result = {}
     array = cupy.zeros(SHAPE, cupy.uint8)
@@ -167,7 +167,7 @@ def test_releases_during_a_capture_come_after_it():
 
 
 def test_gpumats_end_during_a_capture(cuda_cv2):
-    """The last reference to OpenCV's own memory is given back in a capture."""
+    """The last reference to OpenCV's own memory is released in a capture."""
     from pictures import pattern
 
     mat = cuda_cv2.cuda.GpuMat()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What NVIDIA's decoders give: frames of PyNvVideoCodec, images of nvImageCodec."""
+"""Results of NVIDIA's decoders: frames of PyNvVideoCodec, images of nvImageCodec."""
 
 import importlib
 import struct
@@ -73,7 +73,7 @@ def test_a_frame_in_nv12_is_one_plane(video_codec, clip):
 
 
 def bitmap(path, rgb):
-    """An uncompressed picture: what every decoder gives back to the bit."""
+    """An uncompressed picture, which every decoder reads without loss."""
     height, width, _ = rgb.shape
     rows = rgb[::-1, :, ::-1].tobytes()  # BGR, from the bottom; rows of whole words
     assert width * 3 % 4 == 0

@@ -20,7 +20,7 @@ TARGETS = {"torch": vc.as_tensor, "cupy": vc.as_cupy, "gpumat": vc.as_gpumat}
 
 
 def squeezed(array):
-    """As a one-channel GpuMat gives it back."""
+    """The shape of an array made of a one-channel GpuMat."""
     return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
 
 
@@ -102,7 +102,7 @@ def test_permuted_is_refused_as_savant_says_it():
         pytorch_tensor_as_opencv_gpu_mat(tensor)
 
 
-def test_a_view_goes_to_any_consumer():
+def test_a_view_is_imported_by_every_consumer():
     mat = vc.as_gpumat(torch.from_numpy(pattern((5, 7, 3))).cuda())
     view = vc.view(mat)
     assert cupy.asarray(view).data.ptr == mat.cudaPtr()

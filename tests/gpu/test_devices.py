@@ -168,7 +168,7 @@ def test_between_two_gpus(source, target, two_gpus):
 
 
 def test_a_copy_is_ordered_on_both_sides():
-    """The producer is in flight, and its memory is dropped and taken again at once."""
+    """The producer is in flight, and its memory is dropped and reused at once."""
     wrong = 0
     side = torch.cuda.Stream()
     for trial in range(trials(200)):

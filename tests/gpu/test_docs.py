@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages' Python on a GPU, with the blocks that need one."""
+"""Python blocks of the documentation on a GPU, with those that need one."""
 
 import pytest
 

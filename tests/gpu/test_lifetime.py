@@ -31,7 +31,7 @@ def free_on_device() -> int:
 
 
 def churn(shape) -> None:
-    """Takes memory of this size again, in both pools, and overwrites it."""
+    """Allocates memory of this size from both pools, and overwrites it."""
     for _ in range(3):
         torch.full(shape, 255, dtype=torch.uint8, device="cuda")
         cupy.full(shape, 254, dtype=cupy.uint8)
@@ -238,7 +238,7 @@ def test_a_roi_of_owned_memory_is_shared(cuda_cv2):
     np.testing.assert_array_equal(view.cpu().numpy(), array[7:37, 5:25])
 
 
-def test_releases_come_by_themselves(frees):
+def test_a_pending_call_releases_without_collect(frees):
     """Without collect(): the main thread's pending call frees the frame."""
     before = used_by_torch()
     mat = vc.as_gpumat(torch.empty(FRAME, dtype=torch.uint8, device="cuda"))

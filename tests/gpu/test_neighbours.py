@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Device memory of libraries without an adapter of their own, both ways."""
+"""Device memory of libraries without an adapter of their own, as producers and consumers."""
 
 import importlib
 
@@ -21,7 +21,7 @@ TRIALS = trials(100)
 # --- their memory, seen by viewcast
 
 
-def test_their_memory_is_a_view(neighbour):
+def test_a_librarys_memory_is_a_view(neighbour):
     array = pattern(SHAPE)
     theirs = neighbour.make(array)
     view = vc.view(theirs)
@@ -34,7 +34,7 @@ def test_their_memory_is_a_view(neighbour):
 @pytest.mark.parametrize(
     "convert", [vc.as_gpumat, vc.as_tensor, vc.as_cupy], ids=lambda convert: convert.__name__
 )
-def test_every_library_sees_it(neighbour, convert):
+def test_a_librarys_memory_is_converted_to_every_target(neighbour, convert):
     array = pattern(SHAPE)
     theirs = neighbour.make(array)
     if neighbour.readonly:
@@ -46,7 +46,7 @@ def test_every_library_sees_it(neighbour, convert):
     np.testing.assert_array_equal(pixels(image), array)
 
 
-def test_their_memory_lives_as_long_as_what_looks_at_it(neighbour):
+def test_a_librarys_memory_lives_as_long_as_its_views(neighbour):
     if not neighbour.keeps:
         pytest.skip("does not keep what it looks at; what it decodes: test_codecs.py")
     array = pattern(SHAPE)
@@ -61,7 +61,7 @@ def test_their_memory_lives_as_long_as_what_looks_at_it(neighbour):
 # --- a GpuMat's memory, seen by them
 
 
-def test_they_see_a_gpumat(neighbour, ledger):
+def test_a_library_imports_a_gpumat(neighbour, ledger):
     array = pattern(SHAPE)
     tensor = torch.from_numpy(array).cuda()
     mat = vc.as_gpumat(tensor)
@@ -72,7 +72,7 @@ def test_they_see_a_gpumat(neighbour, ledger):
     np.testing.assert_array_equal(neighbour.read(theirs), 255 - array)
 
 
-def test_a_gpumat_s_memory_lives_as_long_as_they_look_at_it(neighbour):
+def test_a_gpumats_memory_lives_as_long_as_the_librarys_array(neighbour):
     array = pattern(SHAPE)
     theirs = neighbour.take(vc.view(vc.as_gpumat(torch.from_numpy(array).cuda())))
     vc.collect()
@@ -81,7 +81,7 @@ def test_a_gpumat_s_memory_lives_as_long_as_they_look_at_it(neighbour):
     del others
 
 
-def test_rows_with_gaps(neighbour):
+def test_pitched_rows(neighbour):
     array = pattern(SHAPE)
     whole = torch.from_numpy(array).cuda()
     part = cv2.cuda.GpuMat(vc.as_gpumat(whole), (8, 4, 32, 16))
@@ -93,7 +93,7 @@ def test_rows_with_gaps(neighbour):
     np.testing.assert_array_equal(neighbour.read(theirs), array[4:20, 8:40])
 
 
-def test_they_wait_for_work_in_flight(neighbour):
+def test_a_library_waits_for_work_in_flight(neighbour):
     if not neighbour.orders:
         pytest.skip("leaves the order of streams to its user")
     stream = side_stream()

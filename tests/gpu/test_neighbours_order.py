@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The order of streams between viewcast and libraries without an adapter of their own.
 
-Each pair is first tried with -1, no ordering: where that is never stale, the library
-waits by itself, and the test has nothing to show.
+Each test first runs without ordering (stream -1). Where the result is never stale then, the
+library synchronises by itself, and the test is skipped.
 """
 
 import numpy as np
@@ -24,22 +24,22 @@ def count(trial, trials, **how):
 
 def never_stale(trial):
     if count(trial, NAIVE, ordered=False, cycles=LONG) == 0:
-        pytest.skip("never stale without ordering: it waits by itself")
+        pytest.skip("never stale without ordering: the library synchronises by itself")
     assert count(trial, TRIALS, ordered=True, cycles=CYCLES) == 0
 
 
 @pytest.fixture
-def chooser(neighbour):
-    if not neighbour.chooses:
-        pytest.skip("its work runs on streams that its user does not choose, or it has none")
+def library(neighbour):
+    if not neighbour.takes_streams:
+        pytest.skip("its calls take no stream")
     return neighbour
 
 
-def test_their_work_waits_for_ours(chooser):
-    """A tensor in flight on torch's stream, copied by them on theirs."""
+def test_a_consumers_work_waits_for_the_producer(library):
+    """The library copies, on its stream, a tensor that is in flight on torch's stream."""
     ours, theirs = side_stream(), side_stream()
     tensor = torch.zeros(SHAPE, dtype=torch.uint8, device="cuda")
-    room = chooser.room(SHAPE, theirs)
+    buffer = library.buffer(SHAPE, theirs)
 
     def trial(value, ordered, cycles):
         torch.cuda.synchronize()
@@ -47,25 +47,25 @@ def test_their_work_waits_for_ours(chooser):
         with torch.cuda.stream(vc.stream(ours).torch):
             tensor.fill_(value)
             view = vc.view(tensor, stream=theirs if ordered else -1)
-        chooser.copy(room, chooser.take(view), theirs)
+        library.copy(buffer, library.take(view), theirs)
         torch.cuda.synchronize()
-        return int((chooser.read(chooser.hand(room)) != value).any())
+        return int((library.read(library.exported(buffer)) != value).any())
 
     never_stale(trial)
 
 
-def written_by_them(chooser, stream):
-    """A room that they write with a value on a stream, after a delay."""
-    room = chooser.room(SHAPE, stream)
+def written_by_them(library, stream):
+    """A function that writes a value into a buffer of the library, on a stream, after a delay."""
+    buffer = library.buffer(SHAPE, stream)
     sources = {}
 
     def write(value, cycles):
         if value not in sources:
-            sources[value] = chooser.make(np.full(SHAPE, value, np.uint8))
+            sources[value] = library.make(np.full(SHAPE, value, np.uint8))
         torch.cuda.synchronize()
         delay(stream, cycles)
-        chooser.copy(room, sources[value], stream)
-        return chooser.hand(room)
+        library.copy(buffer, sources[value], stream)
+        return library.exported(buffer)
 
     return write
 
@@ -78,9 +78,9 @@ def written_by_them(chooser, stream):
     ],
     ids=["torch", "cupy"],
 )
-def test_our_work_waits_for_theirs(chooser, convert):
+def test_our_copies_wait_for_the_librarys_work(library, convert):
     theirs = side_stream()
-    write = written_by_them(chooser, theirs)
+    write = written_by_them(library, theirs)
 
     def trial(value, ordered, cycles):
         image = write(value, cycles)
@@ -89,48 +89,48 @@ def test_our_work_waits_for_theirs(chooser, convert):
     never_stale(trial)
 
 
-def test_what_they_know_of_the_stream_is_enough(chooser):
-    if not chooser.knows:
+def test_the_stream_that_the_library_exports_is_waited_for(library):
+    if not library.exports_stream:
         pytest.skip("leaves the order of streams to its user")
     theirs = side_stream()
-    write = written_by_them(chooser, theirs)
+    write = written_by_them(library, theirs)
 
     def trial(value, ordered, cycles):
         image = write(value, cycles)
         if not ordered:
             return int((vc.as_tensor(image, producer_stream=-1).cpu().numpy() != value).any())
-        with chooser.current(theirs):
+        with library.current(theirs):
             return int((vc.as_tensor(image).cpu().numpy() != value).any())
 
     never_stale(trial)
 
 
-def test_memory_that_they_read_is_not_reused_before(chooser):
-    """A tensor that ends while their copy of it is still to come: its block is handed
-    out again, on torch's own stream, only after that."""
+def test_memory_is_not_reused_before_the_library_has_read_it(library):
+    """A tensor ends before the library's copy of it has run: torch reuses its block, on its own
+    stream, only after that."""
     theirs = side_stream()
-    room = chooser.room(SHAPE, theirs)
+    buffer = library.buffer(SHAPE, theirs)
 
     def trial(value, ordered, cycles):
         torch.cuda.synchronize()
         tensor = torch.full(SHAPE, value, dtype=torch.uint8, device="cuda")
         torch.cuda.synchronize()
         view = vc.view(tensor, stream=theirs if ordered else -1)
-        image = chooser.take(view)
+        image = library.take(view)
         delay(theirs, cycles)
-        chooser.copy(room, image, theirs)
+        library.copy(buffer, image, theirs)
         del view, image, tensor
         others = [torch.full(SHAPE, 255, dtype=torch.uint8, device="cuda") for _ in range(8)]
         torch.cuda.synchronize()
         del others
-        return int((chooser.read(chooser.hand(room)) != value).any())
+        return int((library.read(library.exported(buffer)) != value).any())
 
     never_stale(trial)
 
 
 @pytest.mark.parametrize("neighbour", ["JAX"], indirect=True)
-def test_jax_s_work_in_flight_is_waited_for(neighbour):
-    """JAX keeps its streams to itself, and says what is ready."""
+def test_work_of_jax_in_flight_is_waited_for(neighbour):
+    """JAX exports no stream. is_ready() tells whether an array was still in flight."""
     assert isinstance(neighbour, Jax)
     jax, jnp = neighbour.jax, neighbour.jax.numpy
 
@@ -149,4 +149,4 @@ def test_jax_s_work_in_flight_is_waited_for(neighbour):
         in_flight += not array.is_ready()
         stale += int((tensor.cpu() != value).any())
     assert stale == 0
-    assert in_flight, "each was ready before it was handed over"
+    assert in_flight, "each array was ready before it was exported"

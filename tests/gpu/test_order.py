@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work in flight is in order: a consumer never sees a picture before it is written.
+"""The order of streams: a consumer never reads an image before it is written.
 
-Each trial writes a new value behind a delay on the producer's stream, hands the
-picture over, and reads it at once on the consumer's stream. The naive hand-over
-(the same memory without a word about streams) is known to lose: it is tested too,
-so that the tests are known to see the race.
+Each trial writes a new value behind a delay on the producer's stream, converts the image,
+and reads it at once on the consumer's stream. A naive conversion (stream=-1) is read too
+early each time, which shows that the tests find the race.
 """
 
 import cupy
@@ -24,7 +23,7 @@ AS = {"torch": vc.as_tensor, "cupy": vc.as_cupy, "gpumat": vc.as_gpumat}
 
 
 class Picture:
-    """One picture, written by one library on a stream of its own."""
+    """An image that one library writes on a stream of its own."""
 
     def __init__(self, library: str) -> None:
         self.library = library
@@ -49,7 +48,7 @@ class Picture:
 
     @property
     def producer_stream(self):
-        """OpenCV has no current stream: its users name it."""
+        """OpenCV has no current stream: its users give it as producer_stream=."""
         return self.stream if self.library == "gpumat" else None
 
 
@@ -87,7 +86,7 @@ def test_never_stale(producer, consumer, consumer_is):
 
 
 @pytest.mark.parametrize("producer, consumer", PAIRS)
-def test_the_naive_way_is_stale(producer, consumer):
+def test_a_naive_conversion_is_stale(producer, consumer):
     picture = Picture(producer)
     stale = 0
     seen(copied(consumer, AS[consumer](picture.image, stream=-1), 1))  # compiles kernels
@@ -102,7 +101,7 @@ def test_the_naive_way_is_stale(producer, consumer):
 
 @pytest.mark.parametrize("flags", [0, 1], ids=["blocking", "non-blocking"])
 def test_a_picture_on_an_opencv_stream_reaches_torch(flags, cuda_cv2):
-    """Real cv2.cuda work on a cv2 stream, not a stand-in for it."""
+    """cv2.cuda's own kernels on a cv2 stream, where the other tests let torch write."""
     stream = cv2.cuda.Stream(flags) if flags else cv2.cuda.Stream()
     mat = cv2.cuda.GpuMat(64, 64, cv2.CV_8UC1)
     stale = 0
@@ -148,7 +147,7 @@ def test_numpy_waits_for_pinned_memory():
 
 
 def test_dlpack_and_cuda_array_consumers_are_in_order():
-    """Our own exports: the consumer names its stream, or reads ours."""
+    """Exports of a View: the consumer gives its stream, or waits for the View's."""
     tensor = torch.zeros(SHAPE, dtype=torch.uint8, device="cuda")
     side, consumer = torch.cuda.Stream(), side_stream()
     stale = 0
@@ -165,7 +164,7 @@ def test_dlpack_and_cuda_array_consumers_are_in_order():
 
 
 def test_nothing_blocks_the_host():
-    """All hand-overs but those to the host return before the producer is done."""
+    """Conversions return before the producer's work is done, except those to the host."""
     tensor = torch.zeros(SHAPE, dtype=torch.uint8, device="cuda")
     side = torch.cuda.Stream()
     vc.warmup(0)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""out= on a GPU: lists of views of one buffer, everything or nothing, empty GpuMats, and
-torch's count of writes."""
+"""out= on a GPU: lists of views of one buffer, all or nothing, empty GpuMats, and torch's
+version counter."""
 
 import gc
 
@@ -85,7 +85,7 @@ def test_parts_of_a_canvas_and_nothing_beside_them(seed):
     np.testing.assert_array_equal(on_host(canvas), wanted)
 
 
-# ----------------------------------------------------------- everything or nothing
+# ------------------------------------------------------------------ all or nothing
 
 
 def wrong_outs(out, sources):
@@ -117,7 +117,7 @@ def test_a_list_with_something_wrong(joined, wrong, index):
     assert all((part == 7).all() for part in kept)
 
 
-def test_down_to_the_host_all_or_nothing():
+def test_downloads_are_all_or_nothing():
     sources = [on_gpu(image(seed=n)) for n in range(3)]
     out = [np.full((3, 40, 30), 7, np.float32) for _ in range(3)]
     frozen = out[2][:]
@@ -133,7 +133,7 @@ def test_down_to_the_host_all_or_nothing():
         np.testing.assert_array_equal(part, image(seed=n).transpose(2, 0, 1))
 
 
-def test_up_from_the_host():
+def test_uploads_into_out():
     sources = [image(10 + n, 30, n) for n in range(3)]
     out = [torch.zeros(10 + n, 30, 3, device="cuda") for n in range(3)]
     vc.to_tensor(sources, scale=2, out=out)
@@ -173,7 +173,7 @@ def test_opencv_takes_what_was_created(cuda_cv2):
     np.testing.assert_array_equal(mat.download(), image(5, 5))
 
 
-def test_created_gpumats_give_their_memory_back(frees):
+def test_created_gpumats_release_their_memory(frees):
     before = torch.cuda.memory_allocated()
     for _ in range(3):
         mats = [cv2.cuda.GpuMat() for _ in range(4)]
@@ -190,11 +190,11 @@ def test_created_gpumats_give_their_memory_back(frees):
     assert torch.cuda.memory_allocated() <= before + 1024
 
 
-# --------------------------------------------------------- torch counts its writes
+# --------------------------------------------------------- torch's version counter
 
 
 @pytest.mark.parametrize("function", [vc.to_tensor, vc.to_cupy, vc.to_gpumat])
-def test_autograd_sees_what_is_written(function):
+def test_writes_raise_the_version_counter(function):
     ones = torch.ones(2, 2, 3, device="cuda")
     for out_of in (lambda x: x, lambda x: [x[:1], x[1:]], lambda x: x.detach()):
         x = torch.zeros(2, 2, 3, device="cuda")
@@ -209,7 +209,7 @@ def test_autograd_sees_what_is_written(function):
 
 
 def test_streams_are_ordered_for_each_image_of_a_list():
-    """What torch does with the outs before and after, on its own stream."""
+    """torch's work on the outs before and after the call is ordered on its own stream."""
     stream = side_stream()
     sources = [on_gpu(image(seed=n)) for n in range(3)]
     canvas = torch.zeros(40, 100, 3, dtype=torch.uint8, device="cuda")

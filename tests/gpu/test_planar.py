@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""from_layout= on a GPU: what can be a view stays where it is, the rest is one copy."""
+"""from_layout= on a GPU: a view where the memory allows, else one copy."""
 
 import cupy
 import numpy as np

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenCV's GpuMats out of the frameworks' pools: right pixels, counts that balance,
-and no block handed out again before the work that used it, on any stream."""
+"""OpenCV's GpuMats from the frameworks' pools: right pixels, counts that balance, and no
+block that is reused before the work that used it is done, on any stream."""
 
 import gc
 
@@ -17,7 +17,7 @@ import viewcast as vc
 
 NAMES = ["torch", "cupy", "cuda"]
 FRAME = (1080, 1920, 3)
-LARGE = (4320, 7680, 3)  # more than a library would split off another block
+LARGE = (4320, 7680, 3)  # larger than the blocks that a library splits
 TRIALS = trials(1000)
 NAIVE_TRIALS = trials(50)
 VALUE, OTHER = 7, 99
@@ -38,7 +38,7 @@ def name(request):
 
 
 def settle() -> None:
-    """Views whose consumers are done give their memory back."""
+    """Releases the memory of views whose consumers are done."""
     gc.collect()
     torch.cuda.synchronize()
     vc.collect()
@@ -55,7 +55,7 @@ def counters() -> dict[str, int]:
 
 
 def trimmed_free_memory() -> int:
-    """Bytes free on the device once every pool has given back what it keeps."""
+    """Free bytes of the device after every pool was trimmed."""
     settle()
     vc.trim_pool()
     torch.cuda.empty_cache()
@@ -129,7 +129,7 @@ def test_a_thousand_frames(name):
     assert after["pool_live"] == before["pool_live"]
 
 
-def test_memory_is_the_librarys(name):
+def test_memory_is_allocated_by_the_library(name):
     used = {
         "torch": torch.cuda.memory_allocated,
         "cupy": cupy.get_default_memory_pool().used_bytes,
@@ -145,7 +145,7 @@ def test_memory_is_the_librarys(name):
     assert used() == before
 
 
-def test_all_memory_comes_back(name):
+def test_all_memory_is_released(name):
     def fill_and_empty():
         vc.use_pool(name)
         mats = [cv2.cuda.GpuMat(*FRAME[:2], cv2.CV_8UC3) for _ in range(50)]
@@ -158,7 +158,7 @@ def test_all_memory_comes_back(name):
 
     start = trimmed_free_memory()
     assert fill_and_empty() < start
-    before = trimmed_free_memory()  # less what drivers and libraries keep from then on
+    before = trimmed_free_memory()  # without what drivers and libraries keep from then on
     fill_and_empty()
     assert trimmed_free_memory() == before
     assert vc.statistics()["pool_blocks"] == vc.statistics()["pool_bytes"] == 0
@@ -220,7 +220,7 @@ def test_threads(name):
 
 @pytest.fixture(params=["torch", "cupy"])
 def capped(request):
-    """A pool whose library has no memory left to give."""
+    """A pool whose library has no memory left."""
     vc.use_pool(request.param)
     vc.trim_pool()
     if request.param == "torch":
@@ -236,7 +236,7 @@ def capped(request):
         pool.set_limit(size=0)
 
 
-def test_opencvs_allocator_takes_over(capped):
+def test_opencvs_allocator_serves_what_the_pool_cannot(capped):
     before = counters()
     array = pattern(LARGE)
     mat = upload(array)
@@ -249,8 +249,8 @@ def test_opencvs_allocator_takes_over(capped):
         vc.empty_gpumat(*LARGE[:2], cv2.CV_8UC3)
 
 
-def test_an_allocation_that_nobody_can_serve(name):
-    """OpenCV's own exception comes through, and the pool works on."""
+def test_an_allocation_that_no_allocator_can_serve(name):
+    """OpenCV's own exception propagates, and the pool goes on working."""
     vc.use_pool(name)
     with pytest.raises((cv2.error, SystemError)):
         cv2.cuda.GpuMat(2**31 - 1, 2**16, cv2.CV_8UC1)  # 128 TiB
@@ -274,8 +274,8 @@ def non_blocking():
 
 
 def race(first, then, trials, *, reuse=None) -> int:
-    """A GpuMat is read late on one stream and dropped; its memory is taken again and
-    overwritten on another. How often the reader saw the other's pixels."""
+    """A GpuMat is read late on one stream and dropped; its memory is reused and overwritten on
+    another. Returns how often the reader saw the other's pixels."""
     out = cv2.cuda.GpuMat(256, 256, cv2.CV_8UC4)
     wrong = 0
     for _ in range(trials):
@@ -326,20 +326,20 @@ def test_blocks_wait_for_named_streams(name, pair):
 
 
 @pytest.mark.parametrize("pair", NAMED_PAIRS)
-def test_streams_without_a_name_race(pair):
-    """What is promised only for named streams is seen to be missing without."""
+def test_streams_that_are_not_named_race(pair):
+    """Without streams=, blocks are not ordered: shows that the tests find the race."""
     first, then = (make() for make in NAMED_PAIRS[pair])
     vc.use_pool("cuda")
     assert race(first, then, NAIVE_TRIALS) > 0
 
 
 def test_two_blocking_streams_race_without_a_pool_between():
-    """The same memory, used on both without being taken again: nobody orders them."""
+    """The same memory used on two streams, without a new allocation, is not ordered."""
     assert race(blocking(), blocking(), NAIVE_TRIALS, reuse=True) > 0
 
 
 def test_empty_gpumat_is_ordered_for_its_stream():
-    """Taken and given back on a stream that use_pool() does not know."""
+    """Allocated and freed on a stream that use_pool() does not know."""
     stream = non_blocking()
     out = cv2.cuda.GpuMat(256, 256, cv2.CV_8UC4)
     other = non_blocking()
@@ -401,7 +401,7 @@ def test_streams_are_kept_as_long_as_they_are_needed(name):
 
 
 def test_a_blocking_capture_is_not_broken(name):
-    """cudaMalloc in it would end it; so would an event on the null stream."""
+    """cudaMalloc would invalidate the capture, and so would an event on the null stream."""
     array = cupy.zeros((64, 64, 3), cupy.uint8)
     array += 0  # compiles
     vc.use_pool(name)
@@ -467,7 +467,7 @@ def test_blocks_are_of_the_current_device(name, two_gpus):
             assert vc.view(mats[device]).device == f"cuda:{device}"
             assert torch.cuda.current_device() == cupy.cuda.runtime.getDevice() == device
     addresses = {device: mat.cudaPtr() for device, mat in mats.items()}
-    for device in (0, 1):  # each given back while the other is current
+    for device in (0, 1):  # each is freed while the other device is current
         with torch.cuda.device(1 - device):
             np.testing.assert_array_equal(vc.as_tensor(mats[device]).cpu().numpy(), array)
             settle()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way back: memory is not handed out again while a consumer still reads it.
+"""Stream-ordered releases: a pool does not reuse memory while a consumer still reads it.
 
-Each trial lets a consumer read a view behind a delay, drops every reference, and
-takes the same block again at once with other contents. The naive way (the view made
-with stream=-1, which says nothing of the consumer) loses, so the tests see the race.
+Each trial lets a consumer read a view behind a delay, drops every reference, and allocates
+the same block again at once, with other contents. A naive view (made with stream=-1, so
+that its consumer is unknown) is read wrongly, which shows that the tests find the race.
 """
 
 import cupy
@@ -26,8 +26,8 @@ def make(library: str, stream):
         return cupy.full(SHAPE, VALUE, cupy.uint8)
 
 
-def take_again(library: str, stream) -> None:
-    """The pool's next blocks of this size, overwritten on their stream."""
+def reuse(library: str, stream) -> None:
+    """Allocates the pool's next blocks of this size, and overwrites them on their stream."""
     with current(library, stream):
         if library == "torch":
             blocks = [torch.full(SHAPE, OTHER, dtype=torch.uint8, device="cuda") for _ in range(3)]
@@ -48,33 +48,33 @@ CHAINS = {
     "to the other": [None],
     "through OpenCV to the other": [vc.as_gpumat, None],
     "through the other to OpenCV": [None, vc.as_gpumat],
-    "there and back and to OpenCV": [None, "home", vc.as_gpumat],
+    "to the other, to the first and to OpenCV": [None, "first", vc.as_gpumat],
     "a View of a GpuMat": [vc.as_gpumat, vc.view],
 }
 
 
 def follow(image, library: str, chain, **streams):
-    """The last view of a chain; only the last is told the consumer's stream."""
+    """The last view of a chain; only its conversion gets the consumer's stream."""
     other = {"torch": vc.as_cupy, "cupy": vc.as_tensor}[library]
-    home = {"torch": vc.as_tensor, "cupy": vc.as_cupy}[library]
+    first = {"torch": vc.as_tensor, "cupy": vc.as_cupy}[library]
     for index, step in enumerate(chain):
-        convert = {None: other, "home": home}.get(step, step)
+        convert = {None: other, "first": first}.get(step, step)
         image = convert(image, **(streams if index == len(chain) - 1 else {}))
     return image
 
 
-def count_wrong(library, chain, allocation, hand_over, consumer, trials, naive) -> int:
+def count_wrong(library, chain, allocation, converted_on, consumer, trials, naive) -> int:
     out = torch.zeros(SHAPE, dtype=torch.uint8, device="cuda")
     wrong = 0
     for _ in range(trials):
         image = make(library, allocation)
         torch.cuda.synchronize()
-        with current("torch", hand_over), current("cupy", hand_over):
+        with current("torch", converted_on), current("cupy", converted_on):
             view = follow(image, library, chain, stream=-1 if naive else consumer)
         read_late(view, consumer, out, LONG if naive else CYCLES)
         del image, view
         vc.collect()
-        take_again(library, allocation)
+        reuse(library, allocation)
         torch.cuda.synchronize()
         wrong += int(out.min()) != VALUE or int(out.max()) != VALUE
     return wrong
@@ -83,24 +83,26 @@ def count_wrong(library, chain, allocation, hand_over, consumer, trials, naive) 
 @pytest.mark.parametrize("allocated", ["same stream", "other stream"])
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("library", ["torch", "cupy"])
-def test_memory_waits_for_its_consumer(library, chain, allocated):
-    hand_over = side_stream()
-    allocation = hand_over if allocated == "same stream" else side_stream()
-    wrong = count_wrong(library, CHAINS[chain], allocation, hand_over, side_stream(), TRIALS, False)
+def test_memory_is_not_reused_before_its_consumer_has_read_it(library, chain, allocated):
+    converted_on = side_stream()
+    allocation = converted_on if allocated == "same stream" else side_stream()
+    wrong = count_wrong(
+        library, CHAINS[chain], allocation, converted_on, side_stream(), TRIALS, False
+    )
     assert wrong == 0
 
 
 @pytest.mark.parametrize("library", ["torch", "cupy"])
-def test_the_naive_way_loses(library):
-    hand_over = side_stream()
+def test_a_naive_view_is_read_wrongly(library):
+    converted_on = side_stream()
     wrong = count_wrong(
-        library, [vc.as_gpumat], hand_over, hand_over, side_stream(), NAIVE_TRIALS, True
+        library, [vc.as_gpumat], converted_on, converted_on, side_stream(), NAIVE_TRIALS, True
     )
     assert wrong == NAIVE_TRIALS
 
 
-def test_stream_objects_live_as_long_as_they_are_needed():
-    """The caller's stream is dropped before the memory goes back."""
+def test_stream_objects_live_until_the_release():
+    """The caller's stream is dropped before the memory is released."""
     for _ in range(100):
         consumer = cupy.cuda.Stream(non_blocking=True)  # nobody else keeps it
         array = cupy.full(SHAPE, VALUE, cupy.uint8)

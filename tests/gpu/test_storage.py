@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A view holds a tensor's storage: the tensor exchanges its memory for other memory while
-a consumer on another stream still reads the view, and torch hands the old block out again
-as soon as it may."""
+"""A view owns a tensor's storage: the tensor gets other storage while a consumer on another
+stream still reads the view, and torch reuses the old block as soon as it is released."""
 
 import gc
 import weakref
@@ -51,8 +50,8 @@ VIEWS = {
 }
 
 
-def take_again(stream):
-    """torch's next blocks of this size, overwritten on their stream."""
+def reuse(stream):
+    """Allocates torch's next blocks of this size, and overwrites them on their stream."""
     with current("torch", stream):
         blocks = [other() for _ in range(4)]
     del blocks
@@ -72,7 +71,7 @@ def read(view, stream, out):
 @pytest.mark.parametrize("exchange", EXCHANGES)
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 def test_a_view_has_its_pixels_after_the_exchange(view, exchange):
-    """On one stream: what is read late is what was lent."""
+    """On one stream: a late read has the pixels that were lent."""
     stream = side_stream()
     out = result_of_reading()
     wrong = 0
@@ -81,7 +80,7 @@ def test_a_view_has_its_pixels_after_the_exchange(view, exchange):
             tensor = torch.full(SHAPE, VALUE, dtype=torch.uint8, device="cuda")
             seen = view(tensor, stream=stream)
             exchange(tensor)
-        take_again(stream)
+        reuse(stream)
         read(seen, stream, out)
         torch.cuda.synchronize()
         wrong += int(out.min()) != VALUE or int(out.max()) != VALUE
@@ -93,7 +92,7 @@ def test_a_view_has_its_pixels_after_the_exchange(view, exchange):
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-def test_the_memory_waits_for_its_consumer(view, exchange):
+def test_the_memory_is_not_reused_before_its_consumer_has_read_it(view, exchange):
     """The view ends behind a delay on a stream of its own, after the exchange."""
     producer, consumer = side_stream(), side_stream()
     out = result_of_reading()
@@ -107,7 +106,7 @@ def test_the_memory_waits_for_its_consumer(view, exchange):
         read(seen, consumer, out)
         del seen, tensor
         vc.collect()
-        take_again(producer)
+        reuse(producer)
         torch.cuda.synchronize()
         wrong += int(out.min()) != VALUE or int(out.max()) != VALUE
     vc.collect()
@@ -133,7 +132,7 @@ def test_a_module_converts_its_weights_under_a_view(view):
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-def test_the_memory_goes_back_once(view, exchange):
+def test_the_memory_is_released_once(view, exchange):
     gc.collect()
     vc.collect(force=True)
     torch.cuda.synchronize()
@@ -155,7 +154,7 @@ def test_the_memory_goes_back_once(view, exchange):
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
 def test_a_source_and_a_destination_that_are_exchanged_at_once(exchange):
-    """Both are held until the transform has run behind a delay."""
+    """Both storages are held until the transform has run behind a delay."""
     wrong = 0
     stream, allocation = side_stream(), side_stream()
     for _ in range(TRIALS):
@@ -169,7 +168,7 @@ def test_a_source_and_a_destination_that_are_exchanged_at_once(exchange):
         vc.to_tensor(source, out=out, reverse_channels=True, stream=stream)
         exchange(source)
         exchange(out)
-        take_again(allocation)
+        reuse(allocation)
         torch.cuda.synchronize()
         wrong += int(kept.min()) != VALUE or int(kept.max()) != VALUE
         vc.collect()
@@ -180,7 +179,7 @@ def test_a_source_and_a_destination_that_are_exchanged_at_once(exchange):
 
 
 class Frame:
-    """Memory of CuPy's, ready on a stream, with a view of itself."""
+    """An owner of CuPy's memory, ready on a stream, with a view of itself."""
 
     def __init__(self, ready_on, show, **streams):
         with ready_on:
@@ -210,7 +209,7 @@ def test_a_cycle_is_collected(show):
 
 
 @pytest.mark.parametrize("show", [vc.view, vc.as_cupy])
-def test_a_cycle_stays_whole_while_its_consumer_is_at_work(show):
+def test_a_cycle_is_not_collected_while_its_consumer_runs(show):
     ready_on, consumer = side_stream(), side_stream()
     out = result_of_reading()
     wrong = 0

@@ -81,7 +81,7 @@ def test_every_dtype(from_dtype, to_dtype):
 
 @pytest.mark.parametrize("source", MAKE)
 def test_lists_and_back(source):
-    arrays = [pixels(seed=n) for n in range(70)]  # more than one table of addresses
+    arrays = [pixels(seed=n) for n in range(70)]  # more addresses than one table holds
     images = [MAKE[source](array) for array in arrays]
     batch = vc.to_tensor(images, layout="NCHW", dtype=torch.float16, **OPTIONS)
     assert_same(batch, vc.to_numpy(arrays, layout="NCHW", dtype="float16", **OPTIONS))
@@ -102,7 +102,7 @@ def test_opencv_works_on_the_result(cuda_cv2):
     planar = pixels(shape=(3, 41, 67))
     mat = vc.to_gpumat(MAKE["torch"](planar), from_layout="CHW")
     np.testing.assert_array_equal(mat.download(), planar.transpose(1, 2, 0))
-    grown = cuda_cv2.cuda.resize(mat, (134, 82))  # through a texture, which wants a pitch
+    grown = cuda_cv2.cuda.resize(mat, (134, 82))  # through a texture, which needs a pitch
     assert grown.size() == (134, 82)
     uploaded = cuda_cv2.cuda.GpuMat()
     uploaded.upload(np.ascontiguousarray(planar.transpose(1, 2, 0)))  # pitched by OpenCV
@@ -116,7 +116,7 @@ def test_opencv_works_on_the_result(cuda_cv2):
 
 @pytest.mark.parametrize("target", ["torch", "cupy", "gpumat"])
 @pytest.mark.parametrize("how", ["packed", "pitched", "permuted", "flipped", "pinned"])
-def test_up(target, how):
+def test_uploads(target, how):
     array = pixels()
     image = {
         "packed": lambda: array,
@@ -134,20 +134,20 @@ def test_up(target, how):
 
 @pytest.mark.parametrize("source", MAKE)
 @pytest.mark.parametrize("options", [{}, {"layout": "CHW", "dtype": "float32", **OPTIONS}], ids=str)
-def test_down(source, options):
+def test_downloads(source, options):
     array = pixels()
     wanted = vc.to_numpy(array, **options)
     np.testing.assert_array_equal(vc.to_numpy(MAKE[source](array), **options), wanted)
     result = vc.to_tensor(MAKE[source](array), device="cpu", **options)
     np.testing.assert_array_equal(result.numpy(), wanted)
-    room = np.zeros((*wanted.shape[:-1], wanted.shape[-1] * 2), wanted.dtype)
-    out = room[..., ::2]
+    padded = np.zeros((*wanted.shape[:-1], wanted.shape[-1] * 2), wanted.dtype)
+    out = padded[..., ::2]
     assert vc.to_tensor(MAKE[source](array), out=out, **options) is out
     np.testing.assert_array_equal(out, wanted)
-    assert not room[..., 1::2].any()
+    assert not padded[..., 1::2].any()
 
 
-def test_devices_must_be_said():
+def test_a_gpu_result_of_host_images_needs_device():
     for function in (vc.to_gpumat, vc.to_cupy):
         with pytest.raises(vc.DeviceError, match="host memory.*device=0"):
             function(pixels())
@@ -161,8 +161,8 @@ def test_devices_must_be_said():
 @pytest.mark.parametrize("consumer", ["torch", "cupy", "gpumat"])
 @pytest.mark.parametrize("producer", ["torch", "cupy", "gpumat"])
 def test_work_in_flight(producer, consumer):
-    """Written behind a delay on one stream, used on another; sources and results
-    are dropped at once, and their memory is taken again."""
+    """Sources are written behind a delay on one stream and used on another; sources and results
+    are dropped at once, and their memory is reused."""
     wrong = 0
     for value in range(1, trials(40) + 1):
         first, second = side_stream(), side_stream()
@@ -187,7 +187,7 @@ def test_work_in_flight(producer, consumer):
 
 
 def test_sources_that_are_dropped_are_not_overwritten():
-    """Their pool gives the memory out again on its own stream while ours reads."""
+    """Their pool reuses the memory on its own stream while the transform reads it."""
     for value in range(1, 21):
         stream = side_stream()
         tensors = [torch.full(SHAPE, value, dtype=torch.uint8, device="cuda") for _ in range(4)]
@@ -248,7 +248,7 @@ def test_graph_capture():
         assert bool((out == 2 * value).all())
 
 
-def test_nothing_is_left(ledger):
+def test_transforms_leak_nothing(ledger):
     stream = side_stream()
     for _ in range(200):
         mats = vc.to_gpumat([MAKE["torch"](pixels())] * 3, stream=stream)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where pixels move on a GPU: bit by bit what the CPU writes, which has an
-independent reference of its own (tests/python/transform/test_transform.py).
+"""Transforms on a GPU write the same bits as on the CPU, which has an independent reference
+of its own (tests/python/transform/test_transform.py).
 
 Each case writes into a part of poisoned memory, and all of that memory is compared.
-Names that say `small` are what compute-sanitizer runs.
+compute-sanitizer runs the tests with `small` in their names.
 """
 
 import os
@@ -48,7 +48,7 @@ CASES, PART = 6000, 150
 
 
 class Place:
-    """Memory on both sides with the same bytes, and how an image lies in it."""
+    """The same bytes in memory of the host and of the GPU, and the place of an image in it."""
 
     def __init__(self, rng, shape, layout, dtype, plain=False):
         self.dtype, self.size = dtype, DTYPES[dtype].itemsize
@@ -61,7 +61,7 @@ class Place:
         self.gpu = self.host.cuda()
 
     def lay(self, rng, layout, plain):
-        """Strides in elements, the first element, and how many there are."""
+        """Draws strides in elements, the first element, and the number of elements."""
         step = 2 if not plain and rng.random() < 0.1 else 1
         gaps = [0, 0, 0, 0]
         if not plain and rng.random() < 0.6:
@@ -77,7 +77,7 @@ class Place:
         return strides, offset, offset + step + 64
 
     def make_numbers(self, rng, generator):
-        """Half of floating memory becomes numbers that are not far from a picture's."""
+        """Replaces half of floating memory by numbers in the range of pixels."""
         if self.dtype not in ("float32", "float64", "float16", "bfloat16"):
             return
         view = self.host.view(DTYPES[self.dtype])
@@ -190,7 +190,7 @@ def test_every_pair_of_dtypes(source, to):
 )
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 def test_flipped_and_sliced_small(dtype, cut):
-    """CuPy has negative strides, which torch has not."""
+    """Images with negative strides, which CuPy has and torch has not."""
     values = np.random.default_rng(5).integers(0, 256, (2, 37, 41, 3)).astype(dtype)
     cuts = {
         "rows backwards": np.s_[:, ::-1],
@@ -216,19 +216,19 @@ def needs(gigabytes):
 
 
 @pytest.fixture
-def room():
+def empty_cache_afterwards():
     yield
     torch.cuda.empty_cache()
 
 
 def random_bytes(count):
-    """Not from torch.randint, which would take eight times the memory."""
+    """Random bytes, without torch.randint, which would need eight times the memory."""
     block = torch.randint(0, 256, (65_537,), dtype=torch.uint8, device="cuda")
     return block.repeat(count // block.numel() + 1)[:count]
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16])
-def test_more_than_2_31_elements(dtype, room):
+def test_more_than_2_31_elements(dtype, empty_cache_afterwards):
     """Channels of different values at every place: 65,537 is no multiple of a row."""
     needs(16)
     rows = cols = 30_000
@@ -240,7 +240,7 @@ def test_more_than_2_31_elements(dtype, room):
         assert torch.equal(result[0, :, part], source[0, part].permute(2, 0, 1).to(dtype))
 
 
-def test_more_than_2_31_elements_back(room):
+def test_more_than_2_31_elements_back(empty_cache_afterwards):
     needs(16)
     rows = cols = 30_000
     source = random_bytes(rows * cols * 3).view(1, 3, rows, cols)
@@ -251,8 +251,8 @@ def test_more_than_2_31_elements_back(room):
 
 
 @pytest.mark.parametrize("dtype", [torch.int16, torch.float32])
-def test_more_than_2_31_pixels(dtype, room):
-    """Beyond what fast kernels count, and in one joined row."""
+def test_more_than_2_31_pixels(dtype, empty_cache_afterwards):
+    """More pixels than the fast kernels can count, also as one joined row."""
     needs(16)
     source = random_bytes(50_000 * 50_001).view(50_000, 50_001)
     result = vc.to_tensor(source, layout="HWC", dtype=dtype).view(source.shape)
@@ -442,7 +442,7 @@ assert torch.equal(out, tensor.permute(2, 0, 1).float())
 
 
 def test_kernels_may_be_loaded_in_a_capture():
-    """In a process that has not used any."""
+    """Runs in a process that has not loaded any kernel."""
     run = subprocess.run(
         [sys.executable, "-c", FIRST_USE], capture_output=True, text=True, env=dict(os.environ)
     )
