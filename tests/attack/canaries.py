@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory in which each byte is known, on the host or on a GPU, and images of every library
-in it. The bytes between and around the elements of an image are its canaries."""
+in it. The bytes between and around the elements of an image are canaries."""
 
 import ctypes
 
@@ -45,8 +45,8 @@ def gpumat_type(dtype, channels):
 
 
 class Block:
-    """Bytes, random at first. `model` is what they must be: write there what a call should
-    have written, then check()."""
+    """Memory of random bytes, and a `model` of what they must be: a test writes into the model
+    what a call should have written, then calls check()."""
 
     def __init__(self, nbytes, numbers, device="cpu"):
         self.model = np.frombuffer(numbers.bytes(nbytes), np.uint8).copy()
@@ -58,7 +58,7 @@ class Block:
         return self.tensor.data_ptr()
 
     def upload(self):
-        """Makes the bytes what the model says."""
+        """Copies the model into the memory."""
         self.tensor.copy_(torch.from_numpy(self.model))
 
     def check(self):
@@ -71,7 +71,7 @@ class Block:
 
 
 class Interfaced:
-    """An object that NumPy would take, and nothing else."""
+    """An object with __array_interface__ and no other protocol."""
 
     def __init__(self, array):
         self.array = array
@@ -79,7 +79,7 @@ class Interfaced:
 
 
 class Place:
-    """Where an image lies in a block: a byte offset, lengths and strides in bytes."""
+    """The place of an image in a block: a byte offset, lengths, and strides in bytes."""
 
     def __init__(self, block, dtype, offset, shape, strides):
         self.block, self.dtype = block, dtype
@@ -109,7 +109,7 @@ class Place:
         )
 
     def fits(self, library):
-        """True if this library can describe an image that lies so."""
+        """True if the library can describe an image at this place."""
         walked = [s for n, s in zip(self.shape, self.strides, strict=True) if n > 1]
         if library in ("torch", "capsule"):
             whole = all(s % ITEMSIZE[self.dtype] == 0 for s in self.strides)
@@ -118,7 +118,7 @@ class Place:
             return self.block.device == "cpu"
         if library == "gpumat":
             return self.fits_gpumat()
-        if library == "view":  # from_pointer says what it takes
+        if library == "view":  # from_pointer refuses more than libraries do
             return self.is_aligned or not walked
         return True
 

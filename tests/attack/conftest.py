@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of the attacks, and what each of them did, at the end."""
+"""Options of the attacks, and their summary lines at the end."""
 
 import pytest
 
-TOLD = pytest.StashKey[list]()
+LINES = pytest.StashKey[list]()
 
 
 def pytest_addoption(parser):
@@ -15,18 +15,18 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.stash[TOLD] = []
+    config.stash[LINES] = []
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    for line in config.stash[TOLD]:
+    for line in config.stash[LINES]:
         terminalreporter.write_line(line)
 
 
 @pytest.fixture
 def tell(request):
-    """Call it with a line that is shown at the end."""
-    return request.config.stash[TOLD].append
+    """A function that shows a line at the end of the run."""
+    return request.config.stash[LINES].append
 
 
 @pytest.fixture
@@ -36,6 +36,6 @@ def seed(request):
 
 @pytest.fixture
 def count_or(request):
-    """Call it with the count of a short run; returns the one that was asked for."""
+    """A function of a default count that returns the count given by --attack-count, if any."""
     asked = request.config.getoption("--attack-count")
     return lambda short: short if asked is None else asked

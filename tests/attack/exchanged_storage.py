@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random sequences of lending, sharing, slicing, dropping and writing, between which tensors
 get other storage (t.data=, set_, swap_tensors, module.half()), on any thread, against a model
-of which memory each object looks at. After each step every pixel is compared with the model,
-and memory that nobody looks at must be gone; at the end all counts are even."""
+of which memory each object views. After each step every pixel is compared with the model, and
+memory without a view must be freed; at the end lends, shares and exports are all released."""
 
 import gc
 import threading
@@ -29,11 +29,11 @@ GONE_BY_ITSELF = vc._viewcast._opencv_layout()["counting"] != "counts up only"
 
 
 class Memory(np.ndarray):
-    """Bytes of a tensor; a weak reference tells when they are gone."""
+    """Bytes of a tensor, with support for weak references."""
 
 
 class Storage:
-    """The bytes that must be there, and whether they are still needed."""
+    """The model of a tensor's storage: its bytes, and whether they must be alive."""
 
     def __init__(self, tensor, base=None):
         self.size = tensor.element_size()
@@ -42,11 +42,11 @@ class Storage:
         self.bytes = np.empty(storage.nbytes(), np.uint8)
         everything = torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(storage)
         self.bytes[...] = everything.cpu().numpy()
-        self.base = base  # a weak reference, or None where nothing can be told
+        self.base = base  # a weak reference, or None where it can't be known
 
 
-class Looked:
-    """An object of a program, and which elements of which storage it looks at."""
+class Viewed:
+    """An object of a program, and which elements of which storage it views."""
 
     def __init__(self, library, thing, storage, offset, shape, strides, dtype):
         self.library, self.thing, self.storage = library, thing, storage
@@ -58,13 +58,13 @@ class Looked:
         return self.dtype.itemsize
 
     def model(self):
-        """What its elements must be, as a view of the storage's bytes."""
+        """The elements' values, as a view of the storage's model."""
         return np.ndarray(
             self.shape, f"u{self.itemsize}", self.storage.bytes, self.offset, self.strides
         )
 
     def take_place_of(self, other):
-        """Looks at what the other looks at."""
+        """Views the other object's elements from now on."""
         self.storage, self.offset = other.storage, other.offset
         self.shape, self.strides, self.dtype = other.shape, other.strides, other.dtype
 
@@ -86,8 +86,8 @@ def packed(shape):
 
 
 def alias(tensor, dtype, offset, shape, strides):
-    """Another tensor of the same storage; offset and strides in elements. It is no view to
-    torch, whose views keep the tensor that they were made of."""
+    """Another tensor of the same storage; offset and strides in elements. To torch it is not a
+    view, because a view would keep the tensor that it was made of."""
     empty = torch.empty(0, dtype=dtype, device=tensor.device)
     return empty.set_(tensor.untyped_storage(), offset, shape, strides)
 
@@ -97,7 +97,7 @@ class Program:
         self.rng, self.device = rng, device
         self.numbers = np.random.default_rng(rng.getrandbits(64))
         self.objects, self.storages, self.done = [], [], []
-        self.capsules = []  # and which storage each holds
+        self.capsules = []  # and the storage that each holds
         self.libraries = [name for name in CONVERT if device == "cpu" or name != "numpy"]
 
     def pick(self, *libraries):
@@ -115,7 +115,7 @@ class Program:
         (result,) = results
         return result
 
-    # --- what a program does
+    # --- operations of a program
 
     def make(self):
         shape, dtype = self.rng.choice(SHAPES), self.rng.choice(DTYPES)
@@ -139,7 +139,7 @@ class Program:
         offset = tensor.storage_offset() * size
         strides = [stride * size for stride in tensor.stride()]
         self.objects.append(
-            Looked("torch", tensor, storage, offset, tensor.shape, strides, tensor.dtype)
+            Viewed("torch", tensor, storage, offset, tensor.shape, strides, tensor.dtype)
         )
 
     def convert(self):
@@ -151,7 +151,7 @@ class Program:
             return
         thing = source.thing
         result = self.somewhere(lambda: CONVERT[target](thing))
-        self.objects.append(Looked(target, result, *self.what(source)))
+        self.objects.append(Viewed(target, result, *self.what(source)))
 
     @staticmethod
     def what(looked):
@@ -168,7 +168,7 @@ class Program:
         for n, mat in enumerate(vc.as_gpumats(source.thing)):
             offset = source.offset + n * source.strides[0]
             geometry = source.shape[1:], source.strides[1:], source.dtype
-            self.objects.append(Looked("gpumat", mat, source.storage, offset, *geometry))
+            self.objects.append(Viewed("gpumat", mat, source.storage, offset, *geometry))
 
     def several(self):
         found = [each for each in self.objects if each.library != "torch"]
@@ -177,7 +177,7 @@ class Program:
             return
         tensors = vc.as_tensors([each.thing for each in chosen])
         for source, tensor in zip(chosen, tensors, strict=True):
-            self.objects.append(Looked("torch", tensor, *self.what(source)))
+            self.objects.append(Viewed("torch", tensor, *self.what(source)))
 
     def slice(self):
         source = self.pick("torch", "cupy", "numpy", "gpumat")
@@ -196,7 +196,7 @@ class Program:
         else:
             thing = source.thing[top:rows, left:cols]
         self.objects.append(
-            Looked(
+            Viewed(
                 source.library, thing, source.storage, offset, shape, source.strides, source.dtype
             )
         )
@@ -204,7 +204,7 @@ class Program:
     def copy_header(self):
         source = self.pick("gpumat")
         if source is not None:
-            self.objects.append(Looked("gpumat", cv2.cuda.GpuMat(source.thing), *self.what(source)))
+            self.objects.append(Viewed("gpumat", cv2.cuda.GpuMat(source.thing), *self.what(source)))
 
     def drop(self):
         if self.objects:
@@ -216,7 +216,7 @@ class Program:
             self.drop()
 
     def write(self):
-        """Through one object; all others that look there see it."""
+        """Writes through one object; all others over the same memory must show it."""
         looked = self.pick("torch", "numpy", "cupy")
         if looked is None:
             return
@@ -226,7 +226,7 @@ class Program:
         address, shape, strides = seen(looked.thing)
         write_elements(address, shape, strides, bits, self.device)
 
-    # --- what gives a tensor other storage
+    # --- operations that give a tensor other storage
 
     def two_tensors(self):
         tensors = [each for each in self.objects if each.library == "torch"]
@@ -257,7 +257,7 @@ class Program:
         if one is None or one.thing is other.thing:
             return
         torch.utils.swap_tensors(one.thing, other.thing)
-        kept = Looked("torch", None, *self.what(one))
+        kept = Viewed("torch", None, *self.what(one))
         one.take_place_of(other)
         other.take_place_of(kept)
 
@@ -269,10 +269,10 @@ class Program:
         module = torch.nn.Module()
         module.weight = torch.nn.Parameter(looked.thing, requires_grad=False)
         lent = self.rng.choice([name for name in self.libraries if name not in ("torch", "gpumat")])
-        self.objects.append(Looked(lent, CONVERT[lent](module.weight), *self.what(looked)))
+        self.objects.append(Viewed(lent, CONVERT[lent](module.weight), *self.what(looked)))
         getattr(module, self.rng.choice(["half", "double", "bfloat16"]))()
         if module.weight.dtype == looked.dtype:  # nothing is done
-            self.objects.append(Looked("torch", module.weight, *self.what(looked)))
+            self.objects.append(Viewed("torch", module.weight, *self.what(looked)))
         else:
             self.adopt(module.weight, Storage(module.weight))
 
@@ -294,7 +294,7 @@ class Program:
             looked.shape = (looked.shape[1], looked.shape[0], *looked.shape[2:])
             looked.strides = (looked.strides[1], looked.strides[0], *looked.strides[2:])
 
-    # --- what keeps memory in other ways
+    # --- exports and cycles
 
     def capsule(self):
         looked = self.pick("view")
@@ -307,7 +307,7 @@ class Program:
             self.capsules.pop(self.rng.randrange(len(self.capsules)))
 
     def cycle(self):
-        """An object that only the garbage collector finds."""
+        """A cycle, which only the garbage collector ends."""
         looked = self.pick()
         if looked is None:
             return
@@ -320,7 +320,7 @@ class Program:
         gc.collect()
         vc.collect()
 
-    # --- what must be true
+    # --- checks
 
     def check(self):
         litter = [
@@ -385,7 +385,7 @@ def case(rng, device):
     before, bytes_before = settled(), allocated(device)
     program = rng.call = Program(rng, device)
     program.run()
-    assert settled() == before, f"not all came back: {settled()}, {before} before"
+    assert settled() == before, f"not all were released:{settled()}, {before} before"
     kept = allocated(device) - bytes_before
     assert kept == 0, f"{kept} bytes of the GPU are kept"
     return "sequences"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every function that takes an image, called in one form, and what a result looks at."""
+"""Every function that takes an image, behind one signature, and descriptions of results."""
 
 import gc
 
@@ -55,7 +55,7 @@ def _transform(rng):
 
 
 def seen(image):
-    """(address, shape, strides in bytes) as its library says; None for lists and others."""
+    """(address, shape, strides in bytes) that the library reports; None for lists and others."""
     if isinstance(image, torch.Tensor):
         size = image.element_size()
         return image.data_ptr(), tuple(image.shape), tuple(s * size for s in image.stride())
@@ -73,7 +73,7 @@ def seen(image):
 
 
 def settled():
-    """What is lent, shared and exported now, once all that is dropped has come back."""
+    """The counts of live lends, shares and exports, after pending releases were drained."""
     gc.collect()
     vc.collect(force=True)
     now = vc.statistics()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to_tensor and its like must compute, in exact integer arithmetic.
+"""A reference of transforms in exact integer arithmetic.
 
 Nothing here uses floating-point hardware except for the two divisions in double precision
 that the documentation names. A number is a pair (sign, value): `value` is a pair (m, e) for
@@ -52,7 +52,7 @@ def bias(exponent):
 
 
 def nearest_even(m, shift):
-    """m / 2**shift as an integer."""
+    """m / 2**shift, rounded to the nearest even integer."""
     if shift <= 0:
         return m << -shift
     quotient, rest = divmod(m, 1 << shift)
@@ -99,13 +99,13 @@ def multiply_and_add(x, a, b):
     one = (-1) ** sign * product << (e - low)
     other = (-1) ** sb * vb[0] << (vb[1] - low)
     total = one + other
-    if total == 0:  # of opposite numbers +0; of zeros of one sign that sign
+    if total == 0:  # opposite numbers give +0, zeros of one sign that sign
         return sign & sb, (0, 0)
     return int(total < 0), (abs(total), low)
 
 
 def to_integer(number, dtype):
-    """Its bits: to nearest even, saturated, NaN to 0."""
+    """The bits of a number as an integer: rounded to nearest even, saturated, NaN as 0."""
     sign, value = number
     low, high = INTEGERS[dtype]
     if value == NAN:
@@ -128,12 +128,12 @@ def store(number, dtype):
 
 
 def colours(channels):
-    """Without alpha, which is the last of 2 and of 4."""
+    """The number of channels without alpha, which is the last of 2 and of 4."""
     return channels - 1 if channels in (2, 4) else channels
 
 
 def can_become(source, target):
-    """The rows of the documentation's table of channels."""
+    """True for the rows of the documentation's table of channels."""
     pairs = {(4, 3), (2, 1), (3, 4), (1, 2), (1, 4), (1, 3), (2, 3), (2, 4)}
     return source == target or (source, target) in pairs
 
@@ -143,7 +143,7 @@ def adds_alpha(source, target):
 
 
 def source_channel(c, source, target, reverse):
-    """Which channel of the source the result's channel `c` is made of; None: the fill."""
+    """The source's channel for channel `c` of the result; None for the fill."""
     if source > 4:
         return source - 1 - c if reverse else c
     if c >= colours(target):

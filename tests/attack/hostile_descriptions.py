@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Descriptions of images that lie: DLPack capsules made by hand, dictionaries of the CUDA
-Array Interface and of NumPy's, with wrong, huge, missing and changing fields, and objects
-whose code runs while they are read, given to every function. Each call gives an exception or
-an image that is what the description says; a deleter runs once if its tensor was taken, and
-never if it was not."""
+"""Wrong descriptions of images, given to every function: DLPack capsules made by hand, and
+dictionaries of the CUDA Array Interface and of NumPy's, with wrong, huge, missing and changing
+fields; and objects whose code runs while they are read. Each call raises an exception or
+returns an image as described; a deleter runs once if its tensor was consumed, else never."""
 
 import ctypes
 import gc
@@ -21,14 +20,14 @@ RANK = 4
 
 
 class Hostile(Exception):
-    """Raised by the code of a description."""
+    """Raised by the Python code of a description."""
 
 
-# ------------------------------------------------------------------ what is described
+# ------------------------------------------------------------------ images
 
 
 class Image:
-    """A true description, of which one or two fields are then made wrong."""
+    """A correct description, of which one or two fields are then made wrong."""
 
     def __init__(self, rng):
         self.rng = rng
@@ -69,7 +68,7 @@ def clip(value, bits, signed=True):
 
 
 class Described:
-    """What a tensor says, as C code reads it."""
+    """The fields of a managed tensor, as C code reads them."""
 
     def __init__(self, shape, strides, code, bits):
         self.shape, self.strides, self.code, self.bits = list(shape), list(strides), code, bits
@@ -162,7 +161,7 @@ def reads_inside(image, address, shape, strides, size):
 
 
 class Producer:
-    """An object with __dlpack__, which may lie about its device, and run code."""
+    """A DLPack producer that may report a wrong device, and run code."""
 
     def __init__(self, rng, export, device):
         self.rng, self.export, self.device = rng, export, device
@@ -181,7 +180,7 @@ class Producer:
 
 
 def disturb(rng):
-    """What a description's code may do meanwhile."""
+    """An action of a description's code while it is read."""
     what = rng.random()
     if what < 0.05:
         raise Hostile("no")
@@ -232,11 +231,10 @@ def attack_dlpack(rng):
 
 
 def wanted_of_tensor(image, said, export, ndim):
-    """(address, shape, strides) that a view must have. Strides are only said for tensors
-    that have some."""
+    """(address, shape, strides) that a view must have; strides are None for tensors without."""
     if not 0 < ndim <= RANK:
         return None
-    more = [0] * (ndim - len(said.shape))  # what the rest of its memory holds
+    more = [0] * (ndim - len(said.shape))  # the rest of its memory
     strides = None
     if "strides" not in said.fields:
         strides = [s * max(said.bits // 8, 1) for s in said.strides[:ndim]] + more
@@ -257,7 +255,7 @@ def check_deleter(export, producer, said):
 
 
 class Index:
-    """A number whose reading runs code."""
+    """An integer whose __index__() runs code."""
 
     def __init__(self, rng, value, interface):
         self.rng, self.value, self.interface = rng, value, interface
@@ -270,7 +268,7 @@ class Index:
 
 
 class Dictionary(dict):
-    """Whose lookups answer something else each time, and run code."""
+    """A dictionary whose lookups run code and give another value each time."""
 
     def __init__(self, rng, *arguments):
         super().__init__(*arguments)
@@ -418,7 +416,7 @@ def wanted_of_dictionary(interface):
 
 
 def is_inside(image, interface, address, shape, strides):
-    """Whether the memory that it names is the image's: only then are pixels read."""
+    """True if the described memory is the image's: only then are pixels read."""
     size = image.size
     typestr = dict.get(interface, "typestr")
     if not isinstance(typestr, str) or not typestr.strip("<>|=").endswith(str(size)):
@@ -434,7 +432,7 @@ def is_inside(image, interface, address, shape, strides):
 
 
 def call(rng, thing, inside, wanted, image, readonly):
-    """One function with this thing; those that read pixels only where the memory is there."""
+    """Calls a function with the object; one that reads pixels only if the memory is valid."""
     name = rng.choice([name for name in FUNCTIONS if inside or name not in READERS])
     try:
         result = FUNCTIONS[name](rng, thing)
@@ -462,7 +460,7 @@ def check_view(name, result, wanted):
     if seen_now is None or name in READERS:
         return
     address, shape, strides = seen_now
-    if wanted is None or 0 in wanted[1]:  # axes beyond those that were said have length 0
+    if wanted is None or 0 in wanted[1]:  # axes beyond the description's have length 0
         assert 0 in shape, f"{name} made {shape} of an empty image, or of no description"
         return
     assert address % 2**64 == wanted[0], f"{name}: address {address:#x}, not {wanted[0]:#x}"
@@ -482,7 +480,7 @@ def case(rng, device):
     else:
         names = {"cuda": "__cuda_array_interface__", "numpy": "__array_interface__"}
         outcome = attack_dictionary(rng, names[what])
-    assert settled() == before, f"not all came back: {settled()}, {before} before"
+    assert settled() == before, f"not all were released:{settled()}, {before} before"
     return outcome
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that are cut short: by Ctrl-C, by an exception that another thread sends, by memory
-that is not there (each of Python's allocations, or all of the process's beyond a limit). What
-was lent, shared and exported comes back, no memory is kept, `out=` holds one whole result, and
-the next call works."""
+"""Calls that are interrupted: by Ctrl-C, by an exception that another thread sends, by failing
+allocations (each of Python's, or all of the process's beyond a limit). Lends, shares and
+exports are released, no memory is kept, `out=` holds one whole result, and the next call
+works."""
 
 import contextlib
 import ctypes
@@ -32,11 +32,11 @@ SHAPE = (24, 18, 3)
 
 
 class Memory(np.ndarray):
-    """An image whose end is seen through a weak reference."""
+    """An image with support for weak references."""
 
 
 class Interface:
-    """A producer whose every answer is Python code."""
+    """A producer whose description is made by Python code."""
 
     def __init__(self, array):
         self.array = array
@@ -94,10 +94,10 @@ class Subclass(torch.Tensor):
 
 
 class World:
-    """Images, a random operation over them, and what must be true of it afterwards."""
+    """Images, random operations over them, and checks of the result."""
 
     def __init__(self, rng, plain=False):
-        """`plain`: with sources alone whose own code allocates next to nothing."""
+        """`plain`: only sources whose own code hardly allocates."""
         self.rng = rng
         self.arrays, self.value = [], 0
         self.references = []
@@ -117,7 +117,7 @@ class World:
         return SOURCES[name](array)
 
     def paint(self):
-        """Another value into all sources."""
+        """Writes another value into all sources."""
         self.value = (self.value + 1) % 250
         for array in self.arrays:
             array[...] = self.value
@@ -174,7 +174,7 @@ class World:
             with contextlib.suppress(vc.ViewError, TypeError, ValueError):
                 vc.as_gpumat(bad)
 
-    # --- what must be true
+    # --- checks
 
     def check(self):
         for part in (self.out, *self.outs):
@@ -222,7 +222,7 @@ class Timer:
 
 
 TIMER = Timer()
-LONGEST = 20  # seconds: whoever swallows an interrupt runs on for so long
+LONGEST = 20  # seconds until a case that swallows an interrupt is ended
 
 
 def repeat(world):
@@ -274,7 +274,7 @@ def by_thread(world, rng):
 
 
 def attempt(operate, start, stop):
-    """A short function: Python needs memory to handle an exception far from its beginning."""
+    """A short function, as Python allocates when it handles exceptions far into a function."""
     _testcapi.set_nomemory(start, stop)
     try:
         operate()
@@ -283,7 +283,7 @@ def attempt(operate, start, stop):
         return
     except BaseException as error:
         _testcapi.remove_mem_hooks()
-        # CPython 3.11 says so where it has no memory for the frame of a Python function.
+        # CPython 3.11's error where it can't allocate the frame of a Python function.
         if "error return without exception set" not in str(error):
             raise
     _testcapi.remove_mem_hooks()
@@ -298,7 +298,7 @@ def without_allocations(world, rng):
 
 
 def within_limit(world, rng):
-    """The process may have some megabytes more, and the result needs many."""
+    """The process may allocate some more megabytes; the result needs many."""
     row = np.full((1, 1, 3), 7, np.uint8)
     large = np.broadcast_to(row, (6000, 5000, 3))
     calls = [
@@ -317,7 +317,7 @@ def within_limit(world, rng):
         rng.choice(calls)()
     except (MemoryError, vc.ViewError):
         pass
-    except RuntimeError as error:  # torch's own, whose allocator says so
+    except RuntimeError as error:  # of torch's allocator
         assert "allocate" in str(error)
     else:
         raise AssertionError("more memory was there than the limit allows")

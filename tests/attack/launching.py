@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts a generator of attacks in a process of its own, so that a crash is seen, and told
-with the number of the case that crashed."""
+"""Starts a generator of attacks in a process of its own, so that a crash is reported with the
+number of the case that crashed."""
 
 import os
 import pathlib
@@ -16,8 +16,8 @@ def how_it_ended(code):
 
 
 def launch(generator, seed, count, folder, device="cpu", **variables):
-    """Runs the cases; returns the line that says how many there were. AssertionError where
-    one failed. `folder`: for the number of the case; `variables`: of the environment."""
+    """Runs the cases; returns the line with their number. Raises AssertionError where one fails.
+    `folder` is for the file with the case's number; `variables` are of the environment."""
     progress = pathlib.Path(folder, f"{generator}.case")
     env = dict(os.environ, VIEWCAST_ATTACK_CASE=str(progress), PYTHONUNBUFFERED="1", **variables)
     if device == "cpu":
@@ -36,10 +36,10 @@ def launch(generator, seed, count, folder, device="cpu", **variables):
     if done.returncode == 0 and lines:
         return lines[-1]
     case = int.from_bytes(progress.read_bytes(), "little") if progress.exists() else 0
-    told = "".join(f"{key}={value} " for key, value in variables.items())
+    environment = "".join(f"{key}={value} " for key, value in variables.items())
     device = "" if device == "cpu" else f" --device {device}"
     raise AssertionError(
         f"{done.stdout[-6000:]}\n{generator} {how_it_ended(done.returncode)} in case {case}; "
-        f"to repeat it:\n  {told}{sys.executable} tests/attack/run.py {generator} "
+        f"to repeat it:\n  {environment}{sys.executable} tests/attack/run.py {generator} "
         f"--seed {seed} --case {case}{device}"
     )

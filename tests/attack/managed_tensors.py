@@ -55,10 +55,10 @@ _name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName
 
 
 class Export:
-    """A managed tensor in memory of its own, and the capsule around it. After its deleter
-    has run, its memory holds rubbish: whoever still reads it reads that."""
+    """A managed tensor in memory of its own, and the capsule around it. The deleter overwrites
+    that memory, so that a read after it finds wrong values."""
 
-    every = []  # C code may call into them as long as the process runs
+    every = []  # kept, as C code may call their deleters until the process ends
 
     def __init__(self, address, shape, strides, code, bits, versioned, fields):
         kind = ManagedVersioned if versioned else Managed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random places for images: every way that axes can lie in memory, with bytes between."""
+"""Random places for images: any order and strides of axes in memory, with bytes in between."""
 
 import math
 
@@ -11,8 +11,8 @@ MARGIN = 64  # bytes before and after what is used
 
 
 def lay_out(rng, lengths, itemsize, *, odd, flips, broadcasts):
-    """Strides in bytes, and the lowest and highest byte that they reach from the first
-    element. `odd`: strides that are no multiple of the itemsize may occur."""
+    """Draws strides in bytes; returns them, and the lowest and highest byte that they reach from
+    the first element. `odd` allows strides that are no multiple of the itemsize."""
     order = list(range(len(lengths)))
     kind = rng.choice(["packed", "packed", "pitched", "pitched", "loose", "turned"])
     if kind == "turned":
@@ -50,7 +50,7 @@ def can_flip(library):
 
 
 def alone(rng, numbers, shape, dtype, library, device="cpu", is_out=False):
-    """A place in a block of its own, that the library can describe."""
+    """A place in a block of its own that the library can describe."""
     size = ITEMSIZE[dtype]
     misaligned = library in ("numpy", "cupy") and rng.random() < 0.06
     for attempt in range(20):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random calls of to_tensor, to_cupy, to_numpy and to_gpumat: every dtype, layout and way
-that an image can lie in memory; batches, lists and mosaics, as sources and as `out=`; and
-calls that must be refused. The result is right to the bit and no other byte has changed, or
-one of the documented exceptions was raised and no byte has changed."""
+"""Random calls of to_tensor, to_cupy, to_numpy and to_gpumat: every dtype, layout and place in
+memory; batches, lists and mosaics, as sources and as `out=`; and calls that must be refused.
+Either the result is right to the bit and no other byte has changed, or one of the documented
+exceptions was raised and no byte has changed."""
 
 import cupy
 import cv2
@@ -34,7 +34,7 @@ CLASSES = {
     "view": vc.View,
 }
 LIBRARIES = tuple(CLASSES)
-# And sources that are no library's class.
+# Sources that are of no library's class.
 OTHERS = ("capsule", "memoryview", "interface", "swapped")
 REFUSALS = (vc.ViewError, ValueError, TypeError)
 PRESETS = {"unit": vc.UNIT, "symmetric": vc.SYMMETRIC, "imagenet": vc.IMAGENET, "clip": vc.CLIP}
@@ -69,7 +69,7 @@ def looks_planar(shape):
 
 
 class Call:
-    """One random call. `must`: why it has to be refused; `may`: why it can be."""
+    """One random call. `must` is why it has to be refused; `may` why it can be refused."""
 
     def __init__(self, rng, device="cpu"):
         self.rng, self.device = rng, device
@@ -146,7 +146,7 @@ class Call:
             self.may.append("elements that are not aligned")
 
     def fill_with_values(self, place):
-        """Any bits, or what images hold."""
+        """Fills the source with random bits, or with values of images."""
         bits, dtype = place.bits, place.dtype
         if dtype == "bool":
             bits[...] = self.numbers.integers(0, 2, bits.shape)
@@ -161,7 +161,7 @@ class Call:
             bits[...] = float_bits(values, dtype)
 
     def say_layout(self):
-        """from_layout=, where it is needed and at times where it is not."""
+        """Adds from_layout=, where it is needed and sometimes where it is not."""
         shape = self.sources[0].shape
         arrays = [name for name in self.origins if name != "gpumat"]
         plain = self.layout in ("HW", "HWC", "NHWC")
@@ -276,7 +276,7 @@ class Call:
         if self.to and self.library == "gpumat":
             self.to = None
         if self.to in ("HW", "NHW") and self.channels != 1:
-            self.into = "new"  # an out of one channel would say that the result has one
+            self.into = "new"  # an out of one channel would make the result have one
             self.must.append("more than one channel without an axis of them")
         if batch and self.to in ("HWC", "CHW", "HW"):
             if self.into in ("list", "mosaic"):
@@ -338,7 +338,7 @@ class Call:
         return self.rng.choice(ways)
 
     def layout_of_result(self):
-        """self.wanted: the layout that the result has."""
+        """Sets self.wanted, the layout that the result must have."""
         batch = self.kind != "one"
         base = self.layout.removeprefix("N")
         if self.library == "gpumat" and base == "CHW":
@@ -350,7 +350,7 @@ class Call:
         self.wanted = name
 
     def is_flat(self):
-        """True where a layout that nobody named, or "HWC", has no axis of channels."""
+        """True where the result has no axis of channels: no layout= was given, or "HWC"."""
         if self.channels != 1 or self.options.get("keepdim", False):
             return False
         if self.kind == "one":
@@ -359,7 +359,7 @@ class Call:
         return self.layout in ("HW", "NHW") and said and self.library != "gpumat"
 
     def draw_out(self):
-        """Memory that exists: one array, a list, or a list of parts of one block."""
+        """Draws out=: one array, a list, or a list of parts of one block."""
         rng = self.rng
         self.layout_of_result()
         if self.wanted in ("HW", "NHW") and not self.to and rng.random() < 0.3:
@@ -424,7 +424,7 @@ class Call:
         return self.rng.choice(names)
 
     def move_onto_source(self):
-        """The first out into the first source's block, anywhere."""
+        """Moves the first out into the first source's block, at a random place."""
         block, out = self.sources[0].block, self.outs[0]
         if block.model.size < out.block.model.size:
             return
@@ -478,7 +478,7 @@ class Call:
         if pairs is None:
             self.must.append("a coefficient that is not finite")
 
-    # --- the call, and what must have come of it
+    # --- the call, and checks of its result
 
     @property
     def image(self):
@@ -487,7 +487,7 @@ class Call:
         return self.images if self.rng.random() < 0.7 else tuple(self.images)
 
     def expected(self, first=0, last=None, target=None):
-        """Of the images in that range, as (N, H, W, C)."""
+        """The expected elements of a range of images, as (N, H, W, C)."""
         source = np.concatenate(
             [
                 as_nhwc(place.bits.byteswap() if origin == "swapped" else place.bits, self.layout)
@@ -500,7 +500,7 @@ class Call:
         )
 
     def run(self):
-        """What came of it: "right" or "refused"."""
+        """Makes the call and checks it; returns "right" or "refused"."""
         before = [image._version for image in self.torch_outs()]
         try:
             result = TO[self.library](self.image, **self.options)
@@ -561,7 +561,7 @@ class Call:
             assert str(image.dtype).removeprefix("torch.") == name
 
     def check_memory(self):
-        """No byte has changed that the model has not changed too."""
+        """Compares all memory with the model."""
         for block in {place.block for place in [*self.sources, *getattr(self, "outs", ())]}:
             block.check()
 
@@ -578,7 +578,7 @@ class Call:
 
 
 def float_bits(values, dtype):
-    """float32 to the bits of another float dtype; any rounding will do."""
+    """float32 as the bits of another float dtype; the rounding does not matter."""
     if dtype == "bfloat16":
         return (values.view(np.uint32) >> 16).astype(np.uint16)
     with np.errstate(over="ignore"):
@@ -587,5 +587,5 @@ def float_bits(values, dtype):
 
 def case(rng, device="cpu"):
     call = Call(rng, device)
-    rng.call = call  # what a failure shows
+    rng.call = call  # shown on a failure
     return call.run()

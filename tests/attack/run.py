@@ -5,8 +5,8 @@
                                          [--device cuda] [--keep-going]
 
 Each case depends on the generator's name, the seed and its number alone, so --case repeats one
-by itself. The number of the case that runs is in the file that VIEWCAST_ATTACK_CASE names, if
-any: whoever started this process reads it there after a crash.
+by itself. The number of the running case is in the file that VIEWCAST_ATTACK_CASE names, if
+any, where the starting process reads it after a crash.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def main():
     sys.path.insert(0, str(pathlib.Path(__file__).parent))
     generator = importlib.import_module(options.generator)
     gc.collect()
-    gc.freeze()  # what the imports made: nobody need look through it again
+    gc.freeze()  # collections need not traverse the objects that imports made
     progress = Progress(os.environ.get("VIEWCAST_ATTACK_CASE"))
     numbers = range(options.count) if options.case is None else [options.case]
     outcomes, failures = collections.Counter(), 0

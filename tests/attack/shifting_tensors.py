@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tensors and arrays of classes whose Python code changes the object whenever one of its
-attributes is read: other shapes, other storage, other dtypes, references that are dropped.
-The result is one state that the object was in, in memory that is alive, or an exception."""
+attributes is read: other shapes, storage and dtypes, and references that are dropped. The
+result is one state that the object had, in live memory, or an exception."""
 
 import contextlib
 import ctypes
@@ -24,12 +24,12 @@ NAMES = [
     *("__cuda_array_interface__", "_version", "is_contiguous", "strides", "ctypes", "flags"),
     *("base", "copy", "astype", "reshape", "view", "cpu", "clone", "__class__", "__dict__"),
 ]
-WRITTEN = 111  # no state's own value
+WRITTEN = 111  # the value of no state
 SHAPES = [(6, 5, 3), (12, 10, 3), (7, 9), (40, 30), (2, 6, 5, 3), (3, 2), (64, 64, 4), (1, 1, 1)]
 TORCH_DTYPES = [torch.uint8, torch.float32, torch.float16, torch.int16]
 
 
-# What a library says to a change that it does not make.
+# Exceptions of libraries that refuse a change.
 REFUSED_CHANGES = (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError)
 
 
@@ -38,7 +38,7 @@ class Hostile(Exception):
 
 
 class State:
-    """What the object was at one time, and the storage behind it."""
+    """The object's description at one time, and its storage."""
 
     def __init__(self, storage, address, shape, strides, dtype):
         self.storage, self.address = storage, address
@@ -49,26 +49,26 @@ class State:
 
 
 class Storage:
-    """Memory that holds one value throughout, with all values that it ever held."""
+    """Memory in which all elements have one value, and the values that it has had."""
 
     def __init__(self, keeper, base):
-        self.keeper, self.base = keeper, base  # base(): where it begins now
+        self.keeper, self.base = keeper, base  # base() returns its present address
         self.began = base()
         self.values = set()
 
     def is_there(self):
-        """False once its memory was given back in place."""
+        """False once its memory was freed in place."""
         return self.base() == self.began
 
 
 class Shifting:
-    """An object that changes, the record of its states, and when it changes."""
+    """An object that changes, the record of its states, and the times of its changes."""
 
     def __init__(self, rng):
         self.rng = rng
         self.states, self.storages = [], []
         self.active, self.left = False, rng.choice([1, 1, 2, 3, 8])
-        self.quiet = rng.choice([0, 0, 1, 2, 3, 5])  # so many reads pass without a change
+        self.quiet = rng.choice([0, 0, 1, 2, 3, 5])  # the number of reads without a change
         self.after = rng.random() < 0.5
         self.container = []
         self.next_value = 1
@@ -87,7 +87,7 @@ class Shifting:
         return self.storages[-1]
 
     def touched(self, thing, name):
-        """An attribute of the object is read."""
+        """Called where an attribute of the object is read."""
         if not self.active or self.left <= 0:
             return
         if self.quiet:
@@ -107,7 +107,7 @@ class Shifting:
             action(thing)
         self.record(thing)
 
-    # --- what every library's object can do
+    # --- changes of every library's objects
 
     def drop(self, _):
         self.container.clear()
@@ -134,7 +134,7 @@ class ShiftingTensor(Shifting):
         self.object = tensor
 
     def other(self, shape, dtype):
-        """Another tensor of one value, at times a slice of a larger one."""
+        """Another tensor of one value, sometimes a slice of a larger one."""
         value = self.value()
         base = torch.full((shape[0] + self.rng.choice([0, 3]), *shape[1:]), value, dtype=dtype)
         storage = base.untyped_storage()
@@ -277,7 +277,7 @@ class ShiftingArray(Shifting):
 
 
 class ShiftingCuPy(Shifting):
-    """Over host memory: this is for host mode alone."""
+    """CuPy arrays over host memory: for host mode only."""
 
     def __init__(self, rng, make_class):
         super().__init__(rng)
@@ -315,7 +315,7 @@ class ShiftingCuPy(Shifting):
 
 
 def with_getattribute(shifting, base):
-    """Every attribute that is read."""
+    """A class that changes with every attribute that is read."""
 
     def __getattribute__(self, name):
         if not shifting.after:
@@ -330,7 +330,7 @@ def with_getattribute(shifting, base):
 
 
 def with_properties(shifting, base):
-    """Some attributes, as properties of the class."""
+    """A class some of whose attributes are properties that change it."""
 
     def attribute(name):
         def get(self):
@@ -350,7 +350,7 @@ def with_properties(shifting, base):
 
 
 def with_torch_function(shifting, base):
-    """Every function of torch that is called with the object."""
+    """A class that changes with every function of torch that is called with it."""
 
     def __torch_function__(cls, function, types, args=(), kwargs=None):
         found = [each for each in args if isinstance(each, cls)]
@@ -364,17 +364,17 @@ def with_torch_function(shifting, base):
     return type("Shifting", (base,), {"__torch_function__": classmethod(__torch_function__)})
 
 
-# ------------------------------------------------------------------ what came of it
+# ------------------------------------------------------------------ checks
 
 
 def litter():
-    """Takes memory that was given back, and writes to it."""
+    """Allocates the memory that was freed last, and overwrites it."""
     sizes = [90, 360, 1080, 1200, 4800, 16384, 65536, 18000, 9000, 60000]
     return [np.full(size, 0xEE, np.uint8) for size in sizes for _ in range(8)]
 
 
 def contents(address, shape, strides, dtype):
-    """The different values of an image that is read by its address."""
+    """The distinct values of an image, read by its address."""
     size = np.dtype(dtype).itemsize
     span = size + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
     block = (ctypes.c_ubyte * span).from_address(address)
@@ -392,7 +392,7 @@ def walked(shape, strides):
 
 
 class Result:
-    """A result's description; `states`: those that it may be of."""
+    """Checks a result's description against `states`, of which it must be one."""
 
     def __init__(self, image, shifting):
         self.image = image
@@ -404,7 +404,7 @@ class Result:
         self.values = {value for state in there for value in state.storage.values}
 
     def check(self, is_view, is_list):
-        """`is_list`: of images that were read one after the other, each in its own state."""
+        """`is_list`: the images were read one after the other, each in its own state."""
         if 0 in self.shape:
             return
         if is_view and self.states:
@@ -434,7 +434,7 @@ KINDS = [
 
 
 def call_with(rng, shifting):
-    """A function, or one that reads a list which the object is in."""
+    """Draws a function of one image, or of a list with the object in it."""
     name = rng.choice(list(FUNCTIONS))
     shifting.container = [shifting.object, shifting.object]
     if rng.random() < 0.3:
@@ -450,7 +450,7 @@ def call_with(rng, shifting):
 
 
 def write_into(shifting):
-    """The object as out=: all of one state is written to, or nothing."""
+    """The object as out=: all of one state is written, or nothing."""
     shape = shifting.states[0].shape
     source = np.full(shape, WRITTEN, np.uint8)
     layout = {2: "HW", 3: "HWC", 4: "NHWC"}[len(shape)]
@@ -473,8 +473,7 @@ def check_written(shifting, done):
 
 
 def read(rng, shifting, name, call):
-    """Calls a function; returns None or its result, after which the result alone holds the
-    memory."""
+    """Calls a function; returns its result, which alone holds the memory then, or None."""
     try:
         result = call()
     except (*REFUSALS, Hostile, RuntimeError) as error:
@@ -522,5 +521,5 @@ def attack(rng):
 def case(rng, device):
     before = settled()
     outcome = attack(rng)
-    assert settled() == before, f"not all came back: {settled()}, {before} before"
+    assert settled() == before, f"not all were released:{settled()}, {before} before"
     return outcome

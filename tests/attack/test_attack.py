@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each generator of attacks, with a fixed seed and for some seconds. The long run is
+"""Each generator of attacks, with a fixed seed and for some seconds. A long run is
 `make attack ATTACK_COUNT=100000 ATTACK_SEED=7`."""
 
 import pytest
 from launching import launch
 
-# A generator, how many cases make a short run, and variables of the environment.
+# A generator, the number of cases of a short run, and variables of the environment.
 RUNS = [
     ("random_transforms", 700, {}),
     ("random_transforms", 200, {"VIEWCAST_SIMD": "scalar"}),

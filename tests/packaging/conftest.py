@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What leaves this tree, tried as its users do: run once, by `make test`."""
+"""Wheels, source distribution, C library and drop-in, installed and used as users do."""
 
 import shutil
 import sys
@@ -27,7 +27,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def drop_in_wheel(tmp_path_factory):
-    """The drop-in's wheel; setuptools leaves nothing in the tree."""
+    """The drop-in's wheel, built from a copy, as setuptools writes into its source folder."""
     source = tmp_path_factory.mktemp("source") / "drop-in"
     keep_out = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT / "drop-in", source, ignore=keep_out)

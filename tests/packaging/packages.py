@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Building, installing and asking: what the tests of this folder do."""
+"""Helpers of the tests of packages: building, installing and running."""
 
 import os
 import pathlib
@@ -28,12 +28,12 @@ def run(*words, cwd=None, env=None, good=True):
 
 
 def version():
-    """The version that meson.build says."""
+    """The version in meson.build."""
     return re.search(r"^  version: '([\d.]+)'", (ROOT / "meson.build").read_text(), re.M)[1]
 
 
 def setup_options():
-    """No CUDA compiler is looked for, or fetched, where this tree can build with one."""
+    """Options without GPU kernels, so that no CUDA compiler is looked for or downloaded."""
     options = (ROOT / "meson.options").read_text()
     return ["-Dcuda=disabled"] if re.search(r"^\s*'cuda',$", options, re.M) else []
 
@@ -56,11 +56,11 @@ class Environment:
         self.pip("uninstall", "--yes", *names)
 
     def pip(self, *words):
-        """The running Python's pip, which need not be installed anew each time."""
+        """Runs the running Python's pip on this environment, which needs none of its own."""
         pip(sys.executable, "--python", self.python, *words)
 
     def run(self, code, good=True):
-        """Away from the tree, whose folders could be taken for packages."""
+        """Runs code outside of the tree, whose folders could be imported as packages."""
         words = [self.python, "-I", "-c", code]
         return run(*words, cwd=self.python.parent, good=good)
 

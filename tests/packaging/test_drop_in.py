@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The drop-in beside a Savant, installed and removed in both orders.
+"""The drop-in and a Savant, installed and removed in both orders.
 
 A Savant of a few files stands for the real one: a regular package `savant` with
 `savant.utils.memory_repr` in it.
@@ -64,7 +64,7 @@ def test_alone(wheel, drop_in_wheel, environment):
 
 
 def test_patch_beside_savant(wheel, savant_wheel, environment):
-    """What the documentation says to do where Savant is."""
+    """patch(), which the documentation advises where Savant is installed."""
     environment.install(wheel, savant_wheel)
     assert environment.run(PATCH).stdout.split() == ["True", "True", "True"]
     assert whose(environment) == "savant"
@@ -74,8 +74,8 @@ def test_patch_beside_savant(wheel, savant_wheel, environment):
 def test_removing_the_drop_in_leaves_the_rest_of_savant(
     order, wheel, drop_in_wheel, savant_wheel, environment
 ):
-    """Both own two files: the later one's stand. Savant is whole again once it is
-    installed anew, and its other modules were never touched."""
+    """Both packages own two files, and the one installed later overwrites them. Reinstalling
+    Savant restores them; its other modules are never touched."""
     environment.install(wheel)
     pair = [savant_wheel, drop_in_wheel]
     for each in pair if order == "savant first" else reversed(pair):

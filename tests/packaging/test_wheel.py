@@ -53,13 +53,13 @@ def test_the_extension_needs_the_c_library_and_nothing_else(wheel, tmp_path):
     assert all(each.startswith(("libc.so", "libm.so", "libgcc_s", "ld-linux")) for each in needed)
 
 
-# glibc 2.34 took libdl and libpthread in: a build on an older system, or for one (make
+# glibc 2.34 contains libdl and libpthread. A build on an older system, or for one (make
 # wheels), has the older versions of their symbols.
 MOVED = ("dl", "pthread_")
 
 
-def test_nothing_stands_between_it_and_manylinux_2_28(wheel, tmp_path):
-    """As built here; make wheels then builds against an older C library."""
+def test_symbols_are_available_in_manylinux_2_28(wheel, tmp_path):
+    """Except for symbols that moved in glibc 2.34; make wheels builds against an older one."""
     nm = shutil.which("nm") or pytest.skip("binutils are not installed")
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (each for each in archive.namelist() if each.endswith(".so"))
@@ -71,7 +71,7 @@ def test_nothing_stands_between_it_and_manylinux_2_28(wheel, tmp_path):
 
 
 def test_in_a_bare_environment(wheel, environment):
-    """Nothing but Python: it imports, knows itself, and says what it would need."""
+    """In an environment with Python only, it imports, and names the packages that it needs."""
     environment.install(wheel)
     shown = environment.run(
         "import viewcast as vc\n"
@@ -93,7 +93,7 @@ def test_in_a_bare_environment(wheel, environment):
 
 
 def test_the_drop_in_fits(drop_in_wheel):
-    """The drop-in has the version of its own file, and asks for this viewcast."""
+    """The drop-in has this version, and requires this viewcast."""
     major, minor, _ = version().split(".")
     project = metadata_of_drop_in()
     assert project["version"] == version()
@@ -106,8 +106,8 @@ def test_the_drop_in_fits(drop_in_wheel):
 
 
 def test_the_source_distribution_builds(git_tree, environment, tmp_path):
-    """From the archive alone, away from the checkout."""
-    # As pip's front ends call it.
+    """Builds from the archive, outside of the checkout."""
+    # As build front ends call it.
     make = f"import mesonpy; print(mesonpy.build_sdist({str(tmp_path)!r}))"
     shown = run(sys.executable, "-c", make, cwd=ROOT).stdout
     archive = tmp_path / shown.split()[-1]

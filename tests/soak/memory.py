@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much memory this process holds: others may use the same GPU, so that what is free
-there says nothing."""
+"""The memory that this process holds. The free memory of a GPU says nothing, as other processes
+may use the same GPU."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ import viewcast as vc
 
 
 def resident():
-    """Bytes of the process in host memory."""
+    """Bytes of host memory of this process."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -29,8 +29,8 @@ class Process(ctypes.Structure):
 
 
 class Driver:
-    """What NVML says of this process on GPU 0: its contexts and all that lies in them.
-    Nothing where NVML is missing, or counts processes by numbers of another namespace."""
+    """Bytes that NVML reports for this process on GPU 0: its contexts and their memory. None where
+    NVML is missing, or knows the process by a number of another namespace."""
 
     NOT_AVAILABLE = 2**64 - 1
     MOST = 1024  # processes
@@ -61,7 +61,7 @@ class Driver:
 
 
 class Books:
-    """Figures of memory, by name. Those of `EXACT` must come back to the very byte, the
+    """Figures of memory, by name. Those in `EXACT` must return to the same number of bytes, the
     others stay within their slack."""
 
     EXACT = ("torch", "cupy", "pools")
@@ -73,7 +73,7 @@ class Books:
         self.driver = Driver() if gpu else None
 
     def read(self):
-        """Call it when nothing is alive any more."""
+        """Reads all figures; to be called while no image is alive."""
         figures = {"host": resident()}
         if not self.gpu:
             return figures
@@ -89,7 +89,7 @@ class Books:
         return figures
 
     def faults(self, before, now):
-        """What has grown, in words."""
+        """One line for each figure that has grown."""
         slack = self.SLACK_GPU if self.gpu else self.SLACK
         for name in now.keys() & before.keys():
             grown = now[name] - before[name]

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make soak`: millions of conversions in random mixes, then the books.
+"""`make soak`: millions of conversions in random mixes, then checks of memory and counts.
 
     python tests/soak/soak.py [--conversions 10000000] [--threads N] [--json FILE]
     python tests/soak/soak.py --gpu --seconds 570
 
-Host and device memory must be flat, and what was lent, shared and exported must
-have come back, exactly. --gpu runs kernels of cv2.cuda, torch and CuPy between the
-conversions, on streams of their own, and compares pixels; without it everything is
-in host mode. --seconds and --minutes are of the whole program, its start included.
+Host and device memory must be flat, and all lends, shares and exports released. --gpu runs
+kernels of cv2.cuda, torch and CuPy between the conversions, on streams of their own, and
+compares pixels; without it everything is in host mode. --seconds and --minutes are of the
+whole program, its start included.
 """
 
 import time
 
-STARTED = time.monotonic()  # before the imports, which take their time
+STARTED = time.monotonic()  # before the imports, which take seconds
 
 import argparse  # noqa: E402
 import contextlib  # noqa: E402
@@ -25,20 +25,20 @@ import threading  # noqa: E402
 import cupy  # noqa: E402
 import cv2  # noqa: E402
 import torch  # noqa: E402
-from images import Gpu, Host  # noqa: E402
 from memory import Books  # noqa: E402
+from workload import Gpu, Host  # noqa: E402
 
 import viewcast as vc  # noqa: E402
 
 REFUSED = (vc.ViewError, TypeError, ValueError)
-WARM = 30_000  # conversions with each pool, before memory is looked at first
+WARM = 30_000  # conversions with each pool, before memory is measured first
 MARGIN = 10  # seconds that the last round and the end take
 POOLS = (None, "torch", "cupy", "cuda")
 COUNTS = ("lends", "shares", "exports")
 
 
 def settle():
-    """Until nothing that was put off, or waits for the GPU, is left."""
+    """Waits for the GPU, and drains all pending releases."""
     if not vc.host_mode():
         torch.cuda.synchronize()
     for _ in range(3):
@@ -47,7 +47,7 @@ def settle():
 
 
 def work(setting, count, deadline, made, failures):
-    """Conversions of a few images that come and go."""
+    """Conversions of a few images, which are made and dropped at random."""
     alive, done = [], 0
     random = setting.random
     try:
@@ -55,13 +55,13 @@ def work(setting, count, deadline, made, failures):
             if len(alive) < 3 or random.random() < 0.1:
                 alive.append(setting.make())
             image = alive[random.randrange(len(alive))]
-            with contextlib.suppress(REFUSED):  # a view that its target can't show
+            with contextlib.suppress(REFUSED):  # an image that the target refuses
                 alive.append(setting.use(setting.convert(image)))
             done += 1
             while len(alive) > 12:
                 del alive[random.randrange(len(alive))]
             if done % 50 == 0:
-                setting.look(alive[random.randrange(len(alive))])
+                setting.check(alive[random.randrange(len(alive))])
             if done % 500 == 0:
                 setting.transform(alive[random.randrange(len(alive))])
         setting.end()
@@ -87,7 +87,7 @@ def run_round(settings, count, deadline):
 
 
 def counts(before):
-    """Made and given back since `before`."""
+    """Counts of made and released lends, shares and exports since `before`."""
     now = vc.statistics()
     names = [name for key in COUNTS for name in (key, f"{key}_released")]
     return {name: now[name] - before[name] for name in names}
@@ -95,15 +95,15 @@ def counts(before):
 
 def wrong_counts(found):
     for key in COUNTS:
-        made, back = found[key], found[f"{key}_released"]
-        if made != back:
-            yield f"{key}: {made} made, {back} came back"
+        made, released = found[key], found[f"{key}_released"]
+        if made != released:
+            yield f"{key}: {made} made, {released} released"
     if left := vc.statistics()["pending"]:
-        yield f"{left} releases are put off still"
+        yield f"{left} releases are pending still"
 
 
 def use_next_pool(number, settings):
-    """OpenCV's memory from another pool in each round, whose books are exact."""
+    """Sets another pool for OpenCV's memory in each round."""
     if vc.host_mode():
         return "none"
     name = POOLS[number % len(POOLS)]

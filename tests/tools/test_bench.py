@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark harness itself, by clocks that these tests turn: no real time counts."""
+"""The benchmark harness, with clocks that the tests advance, so that no real time counts."""
 
 import json
 import pathlib
@@ -22,7 +22,7 @@ FEW = ["--rounds", "2", "--calls", "20"]
 
 
 class Clock:
-    """Stands still but for what is asked of it."""
+    """A clock that the test advances."""
 
     def __init__(self):
         self.now = 0
@@ -66,7 +66,7 @@ def test_calls(clock):
 
 
 class Result:
-    """Takes time to make and more of it to end."""
+    """An object that takes time to make, and more to end."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -107,7 +107,7 @@ def test_threads_all_call_and_failures_are_raised():
 
 
 class Events:
-    """A device on which nothing but launches takes time."""
+    """A device on which only launches take time."""
 
     def __init__(self):
         self.milliseconds_done = 0

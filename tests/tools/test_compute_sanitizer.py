@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tools/compute_sanitizer.py: which of compute-sanitizer's findings count."""
+"""tools/compute_sanitizer.py: how findings are judged."""
 
 import importlib.util
 import pathlib

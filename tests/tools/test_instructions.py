@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench/instructions: what is read of callgrind's dumps, and what the comparison says."""
+"""bench/instructions: reading callgrind's dumps, and the comparison with the record."""
 
 import copy
 import importlib
@@ -105,7 +105,7 @@ def counted(own=1000, total=4000, **versions):
         (counted(own=1015, total=4200), []),
         (counted(own=1030), ["torch-gpumat, own: 1,000 → 1,030 (+3.0%), more than 2%"]),
         (counted(total=4400), ["torch-gpumat, total: 4,000 → 4,400 (+10.0%), more than 6%"]),
-        # Another NumPy: our own instructions are compared as strictly, the rest is not.
+        # Another NumPy: the extension's instructions are compared as strictly, the others are not.
         (counted(total=4400, numpy="3.0"), []),
         (
             counted(own=1030, numpy="3.0"),
@@ -116,7 +116,7 @@ def counted(own=1000, total=4000, **versions):
             counted(own=1300, compiler="clang"),
             ["torch-gpumat, own: 1,000 → 1,300 (+30.0%), more than 25%"],
         ),
-        # What our own code cannot notice.
+        # Differences that do not change the extension's instructions.
         (counted(own=1030, python="3.11.2", torch="2.13.0+cu130"), ["torch-gpumat, own"]),
     ],
 )

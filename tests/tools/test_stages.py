@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tools/stages.py: what becomes of commands, one at a time and several at once."""
+"""tools/stages.py: outcomes of commands that run one at a time or several at once."""
 
 import pathlib
 import sys
@@ -78,7 +78,7 @@ def test_several_run_at_once(capsys):
     assert time.monotonic() - begin < 3.5
 
 
-# A child of the command's own, which must go with it.
+# A child process of the command, which must be stopped with it.
 HANGS = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
 
 

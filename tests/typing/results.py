@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a type checker must know of viewcast's results: `make lint` runs mypy --strict
-over this file, and nothing runs the file."""
+"""The types of viewcast's results. `make lint` runs mypy --strict over this file, which is
+never executed."""
 
 from typing import Any, Literal, assert_type
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that are all of one value, what is done with them, and whether they still are."""
+"""Images of one value each, operations that keep the value, and checks of it."""
 
 import dataclasses
 import random
@@ -19,8 +19,8 @@ LEGACY = 1
 
 @dataclasses.dataclass
 class Image:
-    """Its value never changes: what work writes is the same again. `stream` is where it
-    was written, where that is not the current one of its library."""
+    """An image whose pixels all have `value`; operations write the same value again. `stream` is
+    the stream that wrote it, if that is not its library's current one."""
 
     object: Any
     value: int
@@ -28,13 +28,13 @@ class Image:
 
 
 class Host:
-    """In host memory: views alone."""
+    """Images in host memory: conversions only."""
 
     TARGETS = (vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.as_numpy, vc.view)
 
     def __init__(self, seed):
         self.random = random.Random(seed)
-        self.done = dict.fromkeys(("images made", "images looked at", "transforms"), 0)
+        self.done = dict.fromkeys(("images made", "images checked", "transforms"), 0)
 
     def count(self, name):
         self.done[name] = self.done.get(name, 0) + 1
@@ -51,16 +51,16 @@ class Host:
         return array if kind == 0 else torch.from_numpy(array) if kind == 1 else vc.view(array)
 
     def convert(self, image):
-        """May be refused, where the target can't show such a view."""
+        """Raises an exception where the target refuses the image."""
         to = self.random.choice(self.TARGETS)
         made = to(image.object, producer_stream=image.stream)
         if made is image.object:
             return image
-        # A View has no stream of its own: it is for whoever waits for the image's.
+        # A View has no stream of its own: keep the image's.
         return Image(made, image.value, image.stream if to is vc.view else None)
 
     def use(self, image):
-        """Something that libraries do with images; the image to go on with."""
+        """An operation of a library on the image; returns the image to go on with."""
         thing = image.object
         if isinstance(thing, cv2.cuda.GpuMat) and self.random.random() < 0.3:
             return Image(thing.rowRange(0, max(1, thing.size()[1] // 2)), image.value, image.stream)
@@ -68,30 +68,30 @@ class Host:
             return Image(torch.from_dlpack(thing), image.value)
         return image
 
-    def look(self, image):
-        """Every pixel must be what it was."""
-        self.count("images looked at")
+    def check(self, image):
+        """Compares every pixel with the value."""
+        self.count("images checked")
         assert (self.pixels(image) == image.value).all(), f"pixels of {image} have changed"
 
     def pixels(self, image):
         return vc.as_numpy(image.object)
 
     def transform(self, image):
-        """The same values as float, planes before rows, in memory of its own."""
+        """Checks the values as planar float32, in new memory."""
         layout = "CHW" if len(vc.view(image.object).shape) == 3 else "HWC"
         made = vc.to_tensor(
             image.object, layout=layout, dtype=torch.float32, producer_stream=image.stream
         )
         self.count("transforms")
-        self.look(Image(made, image.value))
+        self.check(Image(made, image.value))
 
     def end(self):
         pass
 
 
 class Gpu(Host):
-    """On the GPU, with kernels of each library between the conversions, some of them on
-    streams that know nothing of the default one."""
+    """Images on the GPU, with kernels of each library between the conversions, some of them on
+    non-blocking streams."""
 
     TARGETS = (vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.view)
 
@@ -117,22 +117,22 @@ class Gpu(Host):
             return work(image)
         return super().use(image)
 
-    def hand_over(self, image, stream):
-        """A view that is used on this stream, which waits for who wrote the image. It is
-        of another class: a conversion to the image's own gives the image itself."""
+    def view_on(self, image, stream):
+        """A view for use on this stream, which waits for the stream that wrote the image. The
+        view is of another class: converting to the image's own class returns the image."""
         written = LEGACY if image.stream is None else image.stream
         to = vc.view if isinstance(image.object, cv2.cuda.GpuMat) else vc.as_gpumat
         return to(image.object, producer_stream=written, stream=stream)
 
     def by_torch(self, image):
-        seen = self.hand_over(image, self.torch_stream)
+        seen = self.view_on(image, self.torch_stream)
         with torch.cuda.stream(self.torch_stream):
             vc.as_tensor(seen, producer_stream=self.torch_stream).add_(0)
         self.count("torch kernels")
         return image
 
     def by_cupy(self, image):
-        seen = self.hand_over(image, self.cupy_stream)
+        seen = self.view_on(image, self.cupy_stream)
         with self.cupy_stream:
             array = vc.as_cupy(seen, producer_stream=self.cupy_stream)
             array += array.dtype.type(0)
@@ -140,9 +140,9 @@ class Gpu(Host):
         return image
 
     def by_opencv(self, image):
-        seen, stream = self.hand_over(image, self.cv2_stream), self.cv2_stream
+        seen, stream = self.view_on(image, self.cv2_stream), self.cv2_stream
         mat = vc.as_gpumat(seen, producer_stream=stream, stream=stream)
-        # A kernel of OpenCV's own: NPP's go to one stream for all threads of the process.
+        # OpenCV's own kernel: NPP uses one stream for all threads of the process.
         larger = cv2.cuda.max(mat, mat, stream=stream)
         self.count("cv2.cuda kernels")
         return Image(larger, image.value, stream)
