@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every benchmark, one after the other, into a folder: NAME.json and NAME.txt of each, and
-all of their tables in tables.md.
+"""Runs every benchmark, one after the other, and writes NAME.json and NAME.txt of each, and
+all of their tables into tables.md, in a folder.
 
     python bench/all.py --output FOLDER
 
-Made for a machine with a GPU that is lent for minutes: takes less than five of them,
-needs no matplotlib (plot later: `python bench/conversions.py --from-json
-FOLDER/conversions.json --plot FILE`), and where one benchmark fails the others still run.
+It takes less than five minutes, and needs no matplotlib (plot later: `python
+bench/conversions.py --from-json FOLDER/conversions.json --plot FILE`). Where one benchmark
+fails, the others still run.
 """
 
 import argparse
@@ -18,8 +18,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 HARNESS = ["conversions.py"]
 
-# Names, and how they are run; --json FILE is added. The most telling come first. A file
-# of bench/ that is not there (yet) is said and left out.
+# Names and arguments of the benchmarks, the most important first; --json FILE is added. A
+# script that is missing is reported and skipped.
 RUNS = {
     "conversions": [*HARNESS, "--only", "conversions", "--only", "release", "--only", "sizes"],
     "where": ["where.py"],
@@ -30,7 +30,7 @@ RUNS = {
     "threads": [*HARNESS, "--only", "threads", "--rounds", "7"],
     "long": [*HARNESS, "--only", "long", "--long", "10"],
 }
-# Quick, to see that all of it runs.
+# Arguments for --quick, which shows that everything runs.
 QUICK = {
     "conversions": ["--rounds", "2", "--calls", "200"],
     "where": ["--rounds", "2", "--calls", "100"],
@@ -42,7 +42,7 @@ QUICK = {
 
 
 def command(name, output, quick):
-    """None where the script is not there."""
+    """The command of a benchmark; None where the script is missing."""
     words = list(RUNS[name])
     if words[0].endswith(".py"):
         script = HERE / words[0]
@@ -54,7 +54,7 @@ def command(name, output, quick):
 
 
 def run(words, text, limit):
-    """Writes what is printed to `text`, and here. "passed", or what went wrong."""
+    """Writes the output to `text` and prints it. Returns "passed", or the failure."""
     try:
         done = subprocess.run(
             words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit
@@ -72,8 +72,10 @@ def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--output", type=pathlib.Path, required=True, metavar="FOLDER")
     parser.add_argument("--only", action="append", choices=RUNS, metavar="NAME")
-    parser.add_argument("--quick", action="store_true", help="to see that all of it runs")
-    parser.add_argument("--seconds", type=float, default=290, metavar="S", help="for all of it")
+    parser.add_argument("--quick", action="store_true", help="to show that everything runs")
+    parser.add_argument(
+        "--seconds", type=float, default=290, metavar="S", help="for all benchmarks"
+    )
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     end, summary = time.monotonic() + options.seconds, []

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An event record and wait between calls of a Python function: there the driver's code and
- * data are as far from the core's caches as they are in use, which a loop of nothing else
- * hides. Built by driver_calls.py, called with the GIL held. Gives nanoseconds of a round,
+/* An event record and wait between calls of a Python function: the driver's code and data are
+ * evicted from the caches as much as in real use, unlike in a loop of records and waits.
+ * Built by driver_calls.py, called with the GIL held. Returns nanoseconds per iteration,
  * negative if a call failed. */
 #include <dlfcn.h>
 #include <stddef.h>
@@ -38,7 +38,7 @@ static double now(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-/* The call alone where the streams are the same. */
+/* Only the call where the streams are the same. */
 double call_and_order(void *callable, uintptr_t producer, uintptr_t consumer, int calls) {
   int failed = prepare(), orders = producer != consumer;
   if (failed) return -1;

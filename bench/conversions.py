@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: what conversions cost, beside other ways, the floor and the budgets.
+"""`make bench`: the cost of conversions, beside other methods, floors and budgets.
 
     python bench/conversions.py [--only NAME] [--threads 1,4,16] [--long MILLIONS] [--json FILE]
 
-Times every conversion that this machine can run, beside other ways of doing the same and
-beside its floor: the least that making the result in Python can cost. All ways take turns
-in one process.
+Times every conversion that this machine can run, other methods of the same conversion, and
+its floor: the least that making the result in Python can cost. All methods take turns in
+one process.
 """
 
 import argparse
@@ -15,14 +15,14 @@ import sys
 import textwrap
 
 from harness import compared, endurance, machine, plot, release, sizes, threads
+from harness.methods import CONVERSIONS, Setup
 from harness.table import WIDTH, show
-from harness.ways import CONVERSIONS, Setup
 
 import viewcast as vc
 from viewcast.bench import positive
 from viewcast.terminal import check_output, fail
 
-FORMAT = 1  # of the JSON
+FORMAT = 2  # of the JSON
 SECTIONS = {
     "conversions": compared,
     "release": release,
@@ -103,7 +103,7 @@ def millions(text):
 
 
 def names_of(only):
-    """Sections and slugs that --only asks for; ValueError for what is neither."""
+    """Sections and slugs in --only; ValueError for other names."""
     names = set(only)
     if unknown := names - set(SECTIONS) - set(SLUGS):
         raise ValueError(
@@ -144,7 +144,7 @@ def measure(options):
 def read(path):
     report = json.loads(path.read_text())
     if not isinstance(report, dict) or report.get("format") != FORMAT:
-        raise ValueError(f"{path} is not what `conversions.py --json` of this version writes")
+        raise ValueError(f"{path} was not written by `conversions.py --json` of this version")
     return report
 
 
@@ -161,7 +161,7 @@ def introduce(report):
 
 
 def conclude(report):
-    """What was skipped, by its reason."""
+    """Prints what was skipped, grouped by the reason."""
     reasons = {}
     for entry in report["skipped"]:
         reasons.setdefault(entry["why"], []).append(entry["what"])

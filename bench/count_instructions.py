@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts the instructions of each host-mode conversion, and compares with the record.
 
-Counts do not depend on how busy a machine is, as times do. `own` are those in our
-extension, `total` all of them: Python's, the libraries', the C library's. More than 2 %
-of our own above the record is a failure, and 6 % of all, where the versions are the
-recorded ones; else 25 %.
+Counts do not depend on the load of a machine, as times do. `own` are the instructions in
+the extension, `total` all of them: Python's, the libraries', the C library's. A failure is
+more than 2 % of `own` above the record, or 6 % of `total` where the versions are those of
+the record, else 25 %.
 
     python bench/count_instructions.py [OpenCV]   compare; "stock-5", "cuda-4"
-    python bench/count_instructions.py --record   keep what was counted as the record
+    python bench/count_instructions.py --record   record the counts
 """
 
 import argparse
@@ -37,9 +37,9 @@ def keep(name, counted):
 
 
 def table(counted):
-    """Whose they are."""
+    """The instructions of each conversion, by the library that they are in."""
     whose = (*count.OBJECTS, "other")
-    made = Table("Instructions a call", ["", *whose, "total"])
+    made = Table("Instructions per call", ["", *whose, "total"])
     for slug, counts in counted["counts"].items():
         numbers = [*(counts["objects"].get(name, 0) for name in whose), counts["total"]]
         made.rows.append([slug, *(f"{number:.0f}" for number in numbers)])
@@ -47,7 +47,7 @@ def table(counted):
 
 
 def check(name, env, record=False):
-    """(True, False or None where it was skipped, one line about it)."""
+    """(True, False, or None where it was skipped; a line about the result)."""
     try:
         counted = count.count(env)
     except count.Skip as reason:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls of the CUDA driver one by one in C loops, with the current context: what they cost
- * without Python and without us. Built by driver_calls.py. Each function gives nanoseconds
- * of one round of its loop, negative if a call failed. */
+/* Single calls of the CUDA driver in C loops, with the current context: their cost without
+ * Python and viewcast. Built by driver_calls.py. Each function returns nanoseconds per
+ * iteration, negative if a call failed. */
 #include <dlfcn.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +31,7 @@ static double now(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-/* Times `call`, an expression that is 0 when all is well. */
+/* Times `call`, an expression that is 0 on success. */
 #define TIMED(call)                                 \
   int failed = 0;                                   \
   double begin = now();                             \

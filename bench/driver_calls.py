@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 class NotBuilt(Exception):
-    """Why there are no C loops."""
+    """The C loops cannot be compiled; its text is the reason."""
 
 
 def build(source, *arguments):
@@ -48,12 +48,12 @@ def dlpack_include():
 
 @functools.cache
 def torch_table():
-    """With the GIL held during calls."""
+    """The library, loaded so that calls keep the GIL."""
     return ctypes.PyDLL(str(build("torch_table.c", "-isystem", dlpack_include())))
 
 
 def exchange_api(tensor_type):
-    """Address of torch's table; NotBuilt for a torch without."""
+    """The address of torch's exchange table; NotBuilt for a torch without one."""
     capsule = getattr(tensor_type, "__dlpack_c_exchange_api__", None)
     if capsule is None:
         raise NotBuilt("this torch has no C exchange table: 2.10 and later have")
@@ -63,25 +63,25 @@ def exchange_api(tensor_type):
 
 
 def driver_stopwatch(name, first, second, number):
-    """µs of one round of a loop of driver_calls.c."""
+    """A stopwatch of one iteration of a loop in driver_calls.c, in µs."""
     return stopwatch(getattr(library(), name), [ctypes.c_size_t] * 2, (first, second), number)
 
 
 @functools.cache
 def between():
-    """With the GIL held during calls."""
+    """The library, loaded so that calls keep the GIL."""
     return ctypes.PyDLL(str(build("between_calls.c")))
 
 
 def between_stopwatch(call, producer, consumer, number):
-    """µs of a call of a Python function, and, if the streams differ, of an event record and
-    wait after it."""
+    """A stopwatch of a call of a Python function and, if the streams differ, of an event record
+    and wait after it, in µs."""
     types = [ctypes.py_object, ctypes.c_size_t, ctypes.c_size_t]
     return stopwatch(between().call_and_order, types, (call, producer, consumer), number)
 
 
 def torch_stopwatch(name, tensor, number):
-    """µs of one round of a loop of torch_table.c."""
+    """A stopwatch of one iteration of a loop in torch_table.c, in µs."""
     types = [ctypes.c_void_p, ctypes.py_object]
     api = exchange_api(type(tensor))
     return stopwatch(getattr(torch_table(), name), types, (api, tensor), number)

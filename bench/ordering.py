@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it costs to keep streams in order, beside an event record and wait.
+"""The cost of ordering streams, compared with an event record and wait.
 
 Each conversion is timed without any ordering (stream=-1), with producer and consumer on
 the same stream, and with streams that differ: the consumer given as a handle, and as a
-stream object. The floor is a record and wait that C code makes after each unordered
-conversion; in a loop of nothing else, which keeps the driver's code in the core's caches, it
-is less and printed too. The end of the view is timed as well: where streams differ, its
-memory waits for the consumer.
+stream object. The floor is a record and wait in C code after each unordered
+conversion. A loop of records and waits alone, which keeps the driver's code in the caches,
+takes less and is printed too. The end of the view is timed as well: where streams differ,
+its release is stream-ordered.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import sys
 
 from driver_calls import between_stopwatch, driver_stopwatch
 from harness import machine, progress, stopwatches
-from harness.images import Images
+from harness.sources import Images
 from harness.table import Table, show
 
 import viewcast as vc
@@ -24,7 +24,7 @@ from viewcast.bench import loop
 from viewcast.bench.ways import CONVERSIONS, load, prepare
 
 BUDGET = 1.3  # × the floor, added where streams differ
-# Of the consumer; a handle is read once, for its attribute is not what is timed.
+# The consumer's stream. The handle is read before, as reading the attribute is not timed.
 PARTS = ("made", "ended")
 STREAMS = {"none": "-1", "same": "1", "differ": "handle", "object": "side"}
 
@@ -70,7 +70,7 @@ def judged(row):
 
 def table(result):
     floor = result["floor"]
-    made = Table("Keeping streams in order, ns a call, minimum", [""])
+    made = Table("Keeping streams in order, ns per call, minimum", [""])
     made.headings += ["none", "same", "÷none", "differ", "floor", "added", "object"]
     made.headings += ["end: same", "differ"]
     for row in result["rows"]:

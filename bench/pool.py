@@ -2,11 +2,11 @@
 """cv2.cuda.resize of a 1080p frame: into a new GpuMat, whose memory comes from OpenCV's
 own allocator or from a pool, and into an existing one.
 
-All ways run in one process, in rounds: each round times each way once, so that what
+All methods run in one process, in rounds: each round times each method once, so that what
 slows the machine down for a while slows all of them. A time is that of a batch of calls
-and of waiting for the GPU at its end, over the number of calls. The floor is the same
-call into an existing GpuMat; what is faster is so than with OpenCV's own allocator.
-Results are dropped at once, and that is part of the time.
+and the wait for the GPU at its end, divided by the number of calls. The floor is the same
+call into an existing GpuMat; speed-ups are over OpenCV's own allocator. Results are dropped
+at once, as part of the time.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from viewcast.bench import loop
 
 OWN, EXISTING = "OpenCV's allocator", "existing GpuMat"
 POOLS = ("torch", "cupy", "cuda")
-FLOORS, FASTER = 1.5, 8  # the budget of a resize out of a pool
+FLOORS, FASTER = 1.5, 8  # the budget of a resize from a pool
 
 
 def available_pools():
-    """The pools whose library is here."""
+    """The pools whose library is installed."""
     for name in POOLS:
         try:
             vc.use_pool(name)
@@ -40,8 +40,8 @@ def available_pools():
     vc.use_pool(None)
 
 
-def make_ways(names, size):
-    """(operation, stream, way, pool, streams to name, call, stream to wait for)."""
+def make_methods(names, size):
+    """(operation, stream, method, pool, streams to name, call, stream to wait for)."""
     source = cv2.cuda.GpuMat()
     source.upload(np.zeros((1080, 1920, 3), np.uint8))
     existing = cv2.cuda.resize(source, size)
@@ -49,10 +49,10 @@ def make_ways(names, size):
     null, side = cv2.cuda.Stream_Null(), cv2.cuda.Stream(1)
     streams = [("null", null, ()), ("blocking", cv2.cuda.Stream(), ())]
     streams.append(("non-blocking, named", side, (side,)))
-    ways = []
+    methods = []
 
-    def add(operation, stream, named, way, pool, call):
-        ways.append((operation, stream[0], way, pool, named, call, stream[1]))
+    def add(operation, stream, named, method, pool, call):
+        methods.append((operation, stream[0], method, pool, named, call, stream[1]))
 
     for title, stream, named in streams:
 
@@ -83,30 +83,30 @@ def make_ways(names, size):
     add("1080p GpuMat", ("", null), (), OWN, None, make_frame)
     for name in names:
         add("1080p GpuMat", ("", null), (), f'use_pool("{name}")', name, make_frame)
-    return ways
+    return methods
 
 
-def stopwatch(way, number):
-    *_, pool, named, call, stream = way
+def stopwatch(method, number):
+    *_, pool, named, call, stream = method
     use_pool = functools.partial(vc.use_pool, pool, streams=named)
     return stopwatches.batches(call, number, stream.waitForCompletion, before=use_pool)
 
 
-def measure(ways, rounds, number):
-    watches = [stopwatch(way, number) for way in ways]
-    with progress.bar("Pools", len(ways) * (rounds + 1)) as step:
+def measure(methods, rounds, number):
+    watches = [stopwatch(method, number) for method in methods]
+    with progress.bar("Pools", len(methods) * (rounds + 1)) as step:
         times = loop.interleave(watches, rounds, step=step)
     vc.use_pool(None)
     vc.trim_pool()
     return times
 
 
-def summarise(ways, times):
+def summarise(methods, times):
     rows = []
-    for (operation, stream, way, *_), column in zip(ways, times, strict=True):
-        row = {"operation": operation, "stream": stream, "way": way} | loop.summary(column)
+    for (operation, stream, method, *_), column in zip(methods, times, strict=True):
+        row = {"operation": operation, "stream": stream, "method": method} | loop.summary(column)
         group = [r for r in rows if (r["operation"], r["stream"]) == (operation, stream)] or [row]
-        own = next((r for r in group if r["way"] == OWN), None)
+        own = next((r for r in group if r["method"] == OWN), None)
         row["floors"] = row["minimum"] / group[0]["minimum"]
         row["faster"] = own["minimum"] / row["minimum"] if own else None
         row["budget"] = budget_of(row)
@@ -115,9 +115,9 @@ def summarise(ways, times):
 
 
 def budget_of(row):
-    """Whether a pool's resize is near to one into an existing GpuMat, and far from
-    OpenCV's allocator; None for other rows."""
-    if row["operation"] != "resize" or row["way"] in (OWN, EXISTING):
+    """True if a resize from a pool meets its budgets: against an existing GpuMat and against
+    OpenCV's allocator. None for other rows."""
+    if row["operation"] != "resize" or row["method"] in (OWN, EXISTING):
         return None
     return row["floors"] <= FLOORS and row["faster"] >= FASTER
 
@@ -134,7 +134,7 @@ def table(rows, title):
         numbers = [f"{row[key]:.2f}" for key in ("minimum", "median", "floors")]
         numbers.append(f"{row['faster']:.1f}" if row["faster"] else "")
         numbers.append({None: "", True: "met", False: "NOT met"}[row["budget"]])
-        made.rows.append([f" {row['way']}", *numbers])
+        made.rows.append([f" {row['method']}", *numbers])
     made.notes.append(f"budget: at most {FLOORS} × floor, at least {FASTER} × faster")
     return made
 
@@ -160,13 +160,15 @@ def main():
         return 0
     described = machine.describe()
     print(*machine.lines(described), "", sep="\n")
-    ways = make_ways(list(available_pools()), options.size)
-    rows = summarise(ways, measure(ways, options.rounds, options.calls))
+    methods = make_methods(list(available_pools()), options.size)
+    rows = summarise(methods, measure(methods, options.rounds, options.calls))
     width, height = options.size
-    title = f"µs a call, 1080p to {width} x {height}, {options.rounds} rounds of {options.calls:,}"
+    title = (
+        f"µs per call, 1080p to {width} x {height}, {options.rounds} rounds of {options.calls:,}"
+    )
     show(table(rows, title))
     if options.json:
-        report = {"machine": described, "title": title, "ways": rows}
+        report = {"machine": described, "title": title, "methods": rows}
         options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return 0
 

@@ -22,7 +22,7 @@ def harness(report):
 def pools(report):
     import pool  # needs OpenCV and NumPy
 
-    yield pool.table(report["ways"], report["title"])
+    yield pool.table(report["methods"], report["title"])
 
 
 READERS = {

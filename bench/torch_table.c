@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions of torch's DLPack exchange table in C loops: what torch itself takes of a
- * conversion. Called with the GIL. Each gives nanoseconds of one round, negative if a call
- * failed. Built by driver_calls.py. */
+/* The functions of torch's DLPack exchange table in C loops: torch's own part of a conversion.
+ * Called with the GIL. Each returns nanoseconds per iteration, negative if a call failed.
+ * Built by driver_calls.py. */
 #include <dlfcn.h>
 #include <dlpack/dlpack.h>
 #include <time.h>
@@ -36,8 +36,8 @@ double own(const DLPackExchangeAPI *api, void *tensor, int calls) {
   TIMED(own_and_release(api, tensor));
 }
 
-/* --- a tensor over memory that is not given back, made and ended. Its deleter runs without
- * the GIL, and does nothing, or what giving a Python object back takes there. */
+/* --- a tensor over static memory, made and ended. Its deleter runs without the GIL, and does
+ * nothing, or what releasing a Python object takes there. */
 
 static void (*drop)(void *);
 static int (*add_pending)(int (*function)(void *), void *);

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels re-laid and converted on the CPU, beside OpenCV and PyTorch.
+"""Transforms on the CPU, compared with OpenCV, PyTorch and a copy.
 
-One process for each number of threads, in which all ways take turns; OpenCV, PyTorch
-and viewcast are told to use as many. The copy moves as many bytes as the transform
-reads and writes, into memory that exists, on as many threads: "of a copy" is its time
-over that of a way. blobFromImages has one scale for all channels, so no std: the pass
-that divides by it is a way of its own; blobFromImagesWithParams has one for each.
+One process for each number of threads, in which all methods take turns; OpenCV, PyTorch
+and viewcast all use that number. The copy moves as many bytes as the transform reads and
+writes, into existing memory, on as many threads: "of a copy" is its time divided by that
+of a method. blobFromImages has one scale for all channels, so no std: the pass that
+divides by it is a separate row; blobFromImagesWithParams has one for each channel.
 Another OpenCV is measured by putting its folder on PYTHONPATH.
 """
 
@@ -38,7 +38,7 @@ def torch_half(image, mean, std):
 
 
 def compiled(function, *inputs):
-    """torch.compile's, or None and why not."""
+    """(compiled function, None), or (None, the reason) where torch.compile fails."""
     try:
         fast = torch.compile(function)
         fast(*inputs)
@@ -48,7 +48,7 @@ def compiled(function, *inputs):
 
 
 def copy_of(nbytes):
-    """Names for a copy that reads and writes `nbytes` together."""
+    """Buffers for a copy whose reads and writes are `nbytes` in total."""
     source = torch.zeros(nbytes // 2, dtype=torch.uint8)
     return {"copied": torch.empty_like(source), "source": source}
 
@@ -89,7 +89,7 @@ NORMALISED = (
     "reverse_channels=True, out={1})"
 )
 
-# Operation: bytes per pixel read and written, and (way, statement).
+# Operation: bytes per pixel read and written, and (method, statement).
 OPERATIONS = {
     "u8 HWC → f32 CHW, normalised": (3 + 12, [
         (OURS, NORMALISED.format("float32", "f32")),
@@ -130,13 +130,13 @@ OPERATIONS = {
 
 
 def last(watch):
-    """The last of four calls: the first ones find in the caches what the way before left,
-    and a way that comes after another with the same memory would find its own."""
+    """Times the last of four calls. The first calls are affected by what the previous method left
+    in the caches, which differs between methods that use the same memory and others."""
     return lambda: (watch(), watch(), watch(), watch())[-1]
 
 
 def measure(threads, rounds, rows, cols):
-    """For one number of threads: operation, way, and what loop.summary says."""
+    """Yields a row of loop.summary() for each operation and method, with so many threads."""
     cv2.setNumThreads(threads)
     torch.set_num_threads(threads)
     names = make_names(rows, cols)
@@ -145,22 +145,22 @@ def measure(threads, rounds, rows, cols):
         print(f"torch.compile: not possible ({why_not})", file=sys.stderr)
     check(names)
     labels, watches = [], []
-    for operation, (pixel, ways) in OPERATIONS.items():
-        for way, statement in ways:
-            if way == "torch.compile" and why_not:
+    for operation, (pixel, methods) in OPERATIONS.items():
+        for method, statement in methods:
+            if method == "torch.compile" and why_not:
                 continue
-            labels.append((operation, way))
+            labels.append((operation, method))
             watches.append(last(loop.calls(statement, names, 1)))
         labels.append((operation, "copy of as many bytes"))
         watch = loop.calls("copied.copy_(source)", copy_of(pixel * rows * cols), 1)
         watches.append(last(watch))
     measured = loop.interleave(watches, rounds, warm=2)
-    for (operation, way), times in zip(labels, measured, strict=True):
-        yield {"operation": operation, "way": way, "threads": threads, **loop.summary(times)}
+    for (operation, method), times in zip(labels, measured, strict=True):
+        yield {"operation": operation, "method": method, "threads": threads, **loop.summary(times)}
 
 
 def check(names):
-    """What is compared is the same picture."""
+    """Checks that all methods make the same picture."""
     ours = eval(NORMALISED.format("float32", "f32"), names)
     assert np.allclose(ours, eval(BLOB, names)[0] / names["nstd"][0], atol=1e-4)
     assert np.allclose(
@@ -172,10 +172,10 @@ def check(names):
 
 
 def run_threads(threads, options):
-    """In a process of its own, which reads how many threads to use as it starts."""
+    """Runs in a process of its own, because the number of threads is read at its start."""
     command = [sys.executable, __file__, "--inner", str(threads)]
     command += ["--rounds", str(options.rounds), "--size", "{}x{}".format(*options.size)]
-    # torch's idle threads would spin on the cores that the next way needs.
+    # torch's idle threads would spin on the cores that the next method needs.
     environment = {**os.environ, "VIEWCAST_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
@@ -183,8 +183,8 @@ def run_threads(threads, options):
 
 def table(rows, title):
     made = Table(title, ["", "minimum", "median", "× viewcast", "of a copy"])
-    ours = {row["operation"]: row["minimum"] for row in rows if row["way"] == OURS}
-    copies = {row["operation"]: row["minimum"] for row in rows if row["way"].startswith("copy")}
+    ours = {row["operation"]: row["minimum"] for row in rows if row["method"] == OURS}
+    copies = {row["operation"]: row["minimum"] for row in rows if row["method"].startswith("copy")}
     before = None
     for row in rows:
         operation = row["operation"]
@@ -194,7 +194,7 @@ def table(rows, title):
             before = operation
         numbers = [f"{row[key] / 1000:.2f}" for key in ("minimum", "median")]
         ratio, share = row["minimum"] / ours[operation], copies[operation] / row["minimum"]
-        made.rows.append([f" {row['way']}", *numbers, f"{ratio:.1f}", f"{share:.0%}"])
+        made.rows.append([f" {row['method']}", *numbers, f"{ratio:.1f}", f"{share:.0%}"])
     return made
 
 
@@ -232,7 +232,9 @@ def main():
         show(table(measured, title))
         report += measured
     if options.json:
-        options.json.write_text(json.dumps({"machine": machine, "ways": report}, indent=1) + "\n")
+        options.json.write_text(
+            json.dumps({"machine": machine, "methods": report}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transforms on a GPU beside torch, torch.compile, CuPy and CV-CUDA, and beside a copy.
+"""Transforms on a GPU, compared with torch, torch.compile, CuPy, CV-CUDA and a copy.
 
-Bytes are each input read once and each output written once; the share is that of the
-bandwidth of a device-to-device copy in the same run (bytes read and written). Times are
-the GPU's (events around a call that is enqueued behind a delay, so that the host's time
-does not count), over buffers that rotate and are larger than the caches. For one frame
-into out= the whole call is timed too, beside the launch of a kernel that does nothing.
-Ways that are not possible here are named with the reason.
+Bytes are each input read once and each output written once; the share is of the bandwidth
+of a device-to-device copy in the same run (bytes read and written). Times are the GPU's:
+of events around a call that is enqueued behind a delay, so that the host's time does not
+count, over rotating buffers that exceed the caches. For one frame into out= the whole call
+is timed too, and the launch of an empty kernel.
+Methods that are not possible here are named with the reason.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def constants(dtype=torch.float32):
 
 # ------------------------------------------------------------------------ cases
 #
-# Each makes one set of buffers (source, out) and has its ways: functions of them.
+# Each case makes sets of buffers (source, out), and yields its methods: functions of them.
 
 
 class Normalise:
@@ -65,7 +65,7 @@ class Normalise:
     def viewcast(self, source, out):
         return vc.to_tensor(source, out=out, **self.words)
 
-    def ways(self):
+    def methods(self):
         mean, std = constants()
 
         def eager(source, out):
@@ -87,16 +87,16 @@ class Normalise:
         yield "torch", eager
         yield "torch.compile", lambda source, out: compiled(source)
         yield "CuPy", with_cupy
-        yield from self.cvcuda_ways()
+        yield from self.cvcuda_methods()
 
-    def cvcuda_ways(self):
+    def cvcuda_methods(self):
         import cvcuda
 
         manip = cvcuda.ChannelManip.REVERSE
         types = {torch.float32: cvcuda.Type.F32, torch.float16: cvcuda.Type.F16}
 
         def fused(source, out):
-            """One scale and one offset for all channels: less than what the others do."""
+            """One scale and one offset for all channels: less work than the other methods do."""
             given, result = cvcuda.as_tensor(source, "NHWC"), cvcuda.as_tensor(out, "NCHW")
             size = (source.shape[2], source.shape[1])
             cvcuda.resize_crop_convert_reformat_into(
@@ -120,7 +120,7 @@ class Normalise:
 
 
 class NormaliseList(Normalise):
-    """GpuMats with a pitch to one batch."""
+    """Pitched GpuMats to one batch."""
 
     def __init__(self):
         super().__init__(torch.float16)
@@ -133,7 +133,7 @@ class NormaliseList(Normalise):
         mats = [vc.as_gpumat(image) for image in pixels]
         return mats, torch.empty((n, 3, h, w), dtype=torch.float16, device="cuda")
 
-    def ways(self):
+    def methods(self):
         mean, std = constants()
 
         def eager(mats, out):
@@ -144,7 +144,7 @@ class NormaliseList(Normalise):
         yield "torch", eager
 
 
-class Back:
+class ToInterleaved:
     """f32 NCHW to u8 NHWC, channels reversed."""
 
     name = "float32 NCHW -> u8 NHWC"
@@ -160,7 +160,7 @@ class Back:
         words = {"layout": "NHWC", "from_layout": "NCHW", "scale": 255.0, "reverse_channels": True}
         return vc.to_tensor(source, out=out, **words)
 
-    def ways(self):
+    def methods(self):
         def function(source):
             numbers = (source * 255).round().clamp(0, 255).to(torch.uint8)
             return numbers.flip(1).permute(0, 2, 3, 1).contiguous()
@@ -190,7 +190,7 @@ class Planes:
     def viewcast(self, source, out):
         return vc.to_tensor(source, out=out, layout="NCHW", from_layout="NHWC")
 
-    def ways(self):
+    def methods(self):
         def function(source):
             return source.permute(0, 3, 1, 2).contiguous()
 
@@ -202,9 +202,9 @@ class Planes:
         yield "torch", lambda source, out: function(source)
         yield "torch.compile", lambda source, out: compiled(source)
         yield "CuPy", with_cupy
-        yield from self.cvcuda_ways()
+        yield from self.cvcuda_methods()
 
-    def cvcuda_ways(self):
+    def cvcuda_methods(self):
         import cvcuda
 
         def reformat(source, out):
@@ -219,7 +219,7 @@ def make_cases():
         Normalise(torch.float32),
         Normalise(torch.float16),
         NormaliseList(),
-        Back(),
+        ToInterleaved(),
         Planes(),
     ]
 
@@ -228,7 +228,7 @@ def make_cases():
 
 
 def time_on_gpu(call, sets, rounds):
-    """Milliseconds of each round, on the GPU. The first calls compile and load."""
+    """Milliseconds of each round on the GPU, after calls that compile and load."""
     for n in range(2):
         call(*sets[n % len(sets)])
     torch.cuda.synchronize()
@@ -245,7 +245,7 @@ def time_on_gpu(call, sets, rounds):
 
 
 def copy_bandwidth(rounds):
-    """Bytes a second, read and written."""
+    """Bytes per second, read and written."""
     size = 2 * 2**30
     given = torch.randint(0, 2**31, (size // 8,), dtype=torch.int64, device="cuda")
     sets = [(given, torch.empty_like(given)) for _ in range(2)]
@@ -273,19 +273,19 @@ def measure_calls(rounds, calls=1000):
     mat, planes = vc.as_gpumat(source[0]), out[0]
     words["layout"] = "CHW"
     nothing = cupy.RawKernel('extern "C" __global__ void nothing() {}', "nothing")
-    ways = {
+    methods = {
         "kernel that does nothing (CuPy)": lambda: nothing((1,), (1,), ()),
         "to_tensor(tensor, out=)": lambda: case.viewcast(source, out),
         "to_tensor(GpuMat, out=)": lambda: vc.to_tensor(mat, out=planes, **words),
     }
     try:
-        _, fused = next(iter(case.cvcuda_ways()))
-        ways["CV-CUDA fused"] = lambda: fused(source, out)
+        _, fused = next(iter(case.cvcuda_methods()))
+        methods["CV-CUDA fused"] = lambda: fused(source, out)
     except ImportError:
         pass
     rows = []
-    for name, call in ways.items():
-        row = {"way": name}
+    for name, call in methods.items():
+        row = {"method": name}
         for key, wait_each in (("enqueued", False), ("waited", True)):
             times = [seconds_a_call(call, calls, wait_each) * 1e6 for _ in range(rounds)]
             row[key] = {"minimum": min(times), "median": statistics.median(times)}
@@ -296,13 +296,13 @@ def measure_calls(rounds, calls=1000):
 # ----------------------------------------------------------------------- report
 
 
-def possible_ways(case, alone):
-    """(name, function); the function is None where a library is not here."""
+def possible_methods(case, alone):
+    """Pairs (name, function); the function is None where a library is missing."""
     yield "viewcast", case.viewcast
     if alone:
         return
     try:
-        yield from case.ways()
+        yield from case.methods()
     except ImportError as error:
         yield f"not here: {error}", None
 
@@ -313,8 +313,8 @@ def measure(case, size, copied, rounds, alone):
     count = max(2, min(32, math.ceil(ROTATED / moved)))
     sets = [case.buffers(*shape) for _ in range(count)]
     reference = None
-    for name, call in possible_ways(case, alone):
-        row = {"case": case.name, "size": size, "way": name, "bytes": moved}
+    for name, call in possible_methods(case, alone):
+        row = {"case": case.name, "size": size, "method": name, "bytes": moved}
         try:
             if call is None:
                 raise ImportError(name)
@@ -326,7 +326,7 @@ def measure(case, size, copied, rounds, alone):
                 row["off_by"] = float(worst)
             del result
             times = time_on_gpu(call, sets, rounds)
-        except Exception as error:  # of any library: the others are still measured
+        except Exception as error:  # an error of one library; the others are still measured
             row["failed"] = f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
         else:
             row["minimum_ms"], row["median_ms"] = min(times), statistics.median(times)
@@ -337,7 +337,7 @@ def measure(case, size, copied, rounds, alone):
 
 
 def show(row):
-    head = f"{row['case']:<40} {row['size']:<11} {row['way']:<18}"
+    head = f"{row['case']:<40} {row['size']:<11} {row['method']:<18}"
     if "failed" in row:
         print(head, row["failed"], flush=True)
         return
@@ -364,7 +364,7 @@ def main():
     machine = {"gpu": torch.cuda.get_device_name(), "copy_gb_s": copied / 1e9}
     machine |= {"viewcast": vc.__version__, "torch": torch.__version__, "cupy": cupy.__version__}
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
-    print(f"{'case':<40} {'size':<11} {'way':<18} {'minimum':>9} {'median':>9}    of the copy")
+    print(f"{'case':<40} {'size':<11} {'method':<18} {'minimum':>9} {'median':>9}    of the copy")
     rows = []
     for case in make_cases():
         if options.only not in case.name:
@@ -377,7 +377,7 @@ def main():
     print("\none 1080p frame, µs a whole call: enqueued one after another; waited for each")
     for row in calls:
         times = [f"{row[key][what]:8.2f}" for key in ("enqueued", "waited") for what in row[key]]
-        print(f"{row['way']:<34}", *times, " (minimum, median)")
+        print(f"{row['method']:<34}", *times, " (minimum, median)")
     if options.json:
         report = {"machine": machine, "cases": rows, "calls": calls}
         options.json.write_text(json.dumps(report, indent=1) + "\n")

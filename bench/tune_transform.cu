@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fast kernels with other pixels a thread and other blocks, timed beside a
- * copy of as many bytes: which shape src/transform/launch.h should have.
- * bench/tune_transform.sh builds it once for each way of reading and writing. */
+/* Times the fast kernels with other numbers of pixels per thread and other block sizes, and a
+ * copy of as many bytes, to find the shape for src/transform/launch.h.
+ * bench/tune_transform.sh builds it once for each combination of cache hints. */
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(1024) kernel_of_one(const __grid_constant__ vc
   run_fast<Family, at_strides>(p, nullptr);
 }
 
-/* Two units a thread, a block apart. */
+/* Two units per thread, one block apart. */
 template <class Family>
 __global__ void __launch_bounds__(1024) kernel_of_two(const __grid_constant__ vc_fast p) {
   uint32_t first = blockIdx.x * 2 * blockDim.x + threadIdx.x;
@@ -43,9 +43,8 @@ __global__ void __launch_bounds__(1024) kernel_of_two(const __grid_constant__ vc
   for (uint32_t i = 0; i < 2; i++) run_unit<Family, at_strides>(p, nullptr, first + i * blockDim.x);
 }
 
-/* Bytes to floats in one line of memory: the traffic of u8 NHWC -> f32 NCHW and nothing
- * else of it. What this does not reach of a copy, no kernel with four bytes written for
- * one read will. */
+/* Converts contiguous bytes to floats: the memory traffic of u8 NHWC -> f32 NCHW alone. It is
+ * an upper bound for kernels that write four bytes for each byte read. */
 __global__ void __launch_bounds__(1024) widen(const uint32_t *from, float4 *to, size_t words) {
   size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= words) return;
@@ -97,7 +96,7 @@ struct job {
   unsigned grid_y, grid_z;
 };
 
-/* As the library would launch it. */
+/* Launches the kernel as the library does. */
 static job make_job(const workload &w, const size &s, char *from, char *to) {
   static const double mean[] = {0.485, 0.456, 0.406}, std[] = {0.229, 0.224, 0.225};
   vc_transform_params params;
@@ -138,7 +137,7 @@ static job make_job(const workload &w, const size &s, char *from, char *to) {
 static int rounds = 30;
 static const char *only = ""; /* workloads whose name contains this */
 
-/* Milliseconds, the median; `run(i)` works on the i-th set of buffers. */
+/* The median time in milliseconds; `run(i)` works on the i-th set of buffers. */
 template <class Run>
 static double time_it(Run run) {
   cudaEvent_t begin, end;

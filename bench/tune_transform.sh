@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Times shapes of the fast GPU kernels, with every way of reading and writing:
-# bench/tune_transform.sh [ROUNDS [WORKLOADS]]. TUNE_HINTS="0_1" times one way. Needs nvcc and a GPU, and nothing else.
+# Times shapes of the fast GPU kernels, with several cache hints for loads and stores:
+#
+#   bench/tune_transform.sh [ROUNDS [WORKLOADS]]
+#
+# TUNE_HINTS="0_1" times one combination of hints. Needs nvcc and a GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the nanoseconds of a conversion go: its parts, each measured alone.
+"""The parts of a conversion's time, each measured separately.
 
-What Python and the libraries cost whatever we do (an empty call, their objects, torch's
-exchange table, the driver) is timed in C loops or as bare calls. Our own parts are
-differences of public calls that have all but that part in common. All of it takes turns
-in one process. The second table puts the parts of each conversion together beside the
-conversion itself; what is left over is in no part.
+The cost of Python and the libraries (an empty call, their objects, torch's exchange table,
+the driver) is timed in C loops or as bare calls. viewcast's parts are differences of public
+calls that differ in that part only. All measurements take turns in one process. The second
+table compares the sum of the parts with the conversion itself; the rest is in no part.
 """
 
 import argparse
@@ -15,9 +14,9 @@ import sys
 
 from driver_calls import NotBuilt, driver_stopwatch, torch_stopwatch
 from harness import machine, progress, stopwatches
-from harness.images import Images
+from harness.methods import said
+from harness.sources import Images
 from harness.table import Table, show
-from harness.ways import said
 
 import viewcast as vc
 from viewcast.bench import loop
@@ -37,7 +36,7 @@ CONVERSIONS = (
 
 
 class Parts:
-    """Stopwatches by name; what cannot be measured here, with its reason."""
+    """Stopwatches by name, and skipped measurements with the reason."""
 
     def __init__(self, number):
         self.number = number
@@ -48,7 +47,7 @@ class Parts:
         try:
             watch = make()
             watch()
-        except Exception as error:  # of whatever library: the other parts go on
+        except Exception as error:  # an error of one library; the other parts are still measured
             known = isinstance(error, (Missing, NotBuilt, vc.ViewError))
             why = str(error) if known else said(error)
             self.skipped.append({"what": name, "why": why})
@@ -56,7 +55,7 @@ class Parts:
             self.watches[name] = watch
 
     def call(self, name, statement, **images):
-        """`images`: names of statement, and of Images or things that are there already."""
+        """`images` maps names in the statement to names of Images, or to objects."""
 
         def make():
             names = {
@@ -74,7 +73,7 @@ def add_python(parts):
 
 
 def add_objects(parts):
-    """What a library takes to make its object, and to end it."""
+    """The time in which a library makes and ends its own object."""
     parts.add("GpuMat()", lambda: loop.calls("f()", {"f": load("cv2").cuda.GpuMat}, parts.number))
     parts.add(
         "Tensor.detach()",
@@ -119,7 +118,7 @@ def add_driver(parts):
     except Missing as reason:
         parts.skipped.append({"what": "calls of the driver", "why": str(reason)})
         return
-    parts.side = side  # lives as long as its handle is used
+    parts.side = side  # must live as long as its handle is used
     pointer, legacy = parts.images["cupy"].data.ptr, 1
     for what, name, first, second in (
         ("cuPointerGetAttributes, one", "pointer_attributes", pointer, 1),
@@ -139,7 +138,7 @@ def add_driver(parts):
 
 
 def add_viewcast(parts):
-    """Public calls, from whose differences our own parts come."""
+    """Public calls, whose differences are viewcast's parts."""
     for source, library in IMPORTS.items():
         parts.call(f"view({library})", "f(x)", f=vc.view, x=source)
         parts.call(f"view({library}, stream=-1)", "f(x, stream=-1)", f=vc.view, x=source)
@@ -179,11 +178,11 @@ def measure(rounds, number):
 
 
 def sums(found):
-    """For each conversion its parts, in µs; None where one was not measured.
+    """The parts of each conversion, in µs; None where one was not measured.
 
-    view(x) and as_y(View) each have a call of ours, arguments and the look-up of the
-    adapter, which a conversion has once. view() also makes a View, which a conversion
-    does not: that is a part of what is left over, as a negative number.
+    view(x) and as_y(View) each include a call, its arguments and the look-up of the adapter,
+    which a conversion has once. view() also makes a View, which a conversion does not: the
+    rest contains that as a negative number.
     """
     minima = {name: times["minimum"] for name, times in found.items()}
 
@@ -214,7 +213,7 @@ def sums(found):
 
 
 def tables(result):
-    """Of what main() writes as JSON."""
+    """The tables of a report that main() has written as JSON."""
     made = Table("Parts, ns", ["", "min", "median", "spread"])
     for name, times in result["parts"].items():
         numbers = [f"{times[key] * 1000:.0f}" for key in ("minimum", "median", "spread")]

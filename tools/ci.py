@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What make runs in stages, whose output is kept in build/logs.
+"""The stages of `make test` and `make ci`, whose output is kept in build/logs.
 
     python tools/ci.py test [arguments of pytest]   `make test`, one stage after the other
     python tools/ci.py all [stages at a time]       `make ci`, .ci/run
@@ -20,10 +20,10 @@ from stages import Stage
 
 PYTEST = [sys.executable, "-m", "pytest"]
 NO_TESTS = 5  # pytest's exit code
-# Each stage is one process at a time, as far as it can be told so.
+# Each stage uses one processor, as far as its programs can be told.
 ALONE = {"MESON_TESTTHREADS": "1", "OMP_NUM_THREADS": "1"}
-FUZZ_SECONDS = 20  # a target
-# A run takes half an hour at most; one that hangs ends with a summary.
+FUZZ_SECONDS = 20  # for each target
+# A run takes half an hour at most; a run that hangs ends with a summary.
 MOST_SECONDS = 60 * 60
 
 DESCRIBE = """
@@ -38,7 +38,7 @@ def make(title, target, **options):
 
 
 def tests(title, words, arguments, env=None):
-    # Arguments may choose tests of which there are none here.
+    # Arguments may select tests of which this stage has none.
     accepted = (0, NO_TESTS) if arguments else (0,)
     return Stage(title, [*PYTEST, *words, *arguments], env or {}, accepted=accepted)
 
@@ -91,7 +91,7 @@ def instructions():
 
 
 def everything():
-    """The longest first, so that none is left over at the end."""
+    """All stages, the longest first, so that no long one runs alone at the end."""
     first, *rest = suites(())
     yield from sanitizers()
     yield first
@@ -99,7 +99,7 @@ def everything():
     yield from rest
     yield from others(())
     yield from instructions()
-    # Bounded: a documentation that hangs must not eat the run.
+    # A build of the documentation that hangs must not use the time of the whole run.
     yield make("Documentation", "docs", timeout=600)
 
 

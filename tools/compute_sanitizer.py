@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of tests/gpu under NVIDIA's compute-sanitizer, a file a process, several at once.
+"""Runs tests/gpu under NVIDIA's compute-sanitizer: one process per file, several at once.
 
     python tools/compute_sanitizer.py [--tools memcheck racecheck initcheck] [--at-once 6]
                                       [--seconds 540] [files of tests]
 
-Counted are: every access of any kernel outside of its memory, for it may have been given
-a view that is wrong; races and reads of what was never written in our own kernels; and
-every call of the driver that failed with a frame of viewcast on its stack, but for those
-of EXPECTED. What other libraries' calls do wrong by themselves is shown as a number.
-Needs a viewcast that this Python imports, and compute-sanitizer (tools/sanitize_gpu.sh
-sees to both).
+Findings are: every access of any kernel outside of its memory, because it may have got a
+wrong view; races and reads of uninitialised memory in viewcast's kernels; and every failed
+call of the driver with a frame of viewcast on its stack, except those in EXPECTED. Findings
+of other libraries' calls are only counted. Needs a viewcast that this Python imports, and
+compute-sanitizer; tools/sanitize_gpu.sh provides both.
 """
 
 import argparse
@@ -28,29 +27,30 @@ from stages import ROOT, Stage
 LOGS = ROOT / "build" / "compute-sanitizer"
 TESTS = ROOT / "tests" / "gpu"
 OWN_KERNELS = ["--kernel-name", "kns=vc_"]
-# Races and unwritten memory are looked for in our own kernels alone: it takes long, and
-# others' are not ours to judge. Small pictures do.
+# Races and uninitialised memory are searched for in viewcast's kernels only, with small
+# images, as it takes long.
 TOOLS = {
-    # Left out: what shows the world without viewcast, and a capture in which torch takes
-    # memory, which it can't without its pool.
+    # Without the tests of naive use, which has races, and a capture in which torch allocates,
+    # which needs its pool.
     "memcheck": ([], ["-k", "not naive and not test_in_a_capture"]),
     "racecheck": (OWN_KERNELS, ["-k", "small"]),
     "initcheck": (OWN_KERNELS, ["-k", "small"]),
 }
 SOME_FAILED = 1  # pytest's exit code
-# Of 1,000 a race test makes without it: each try is the same accesses in another order.
+# In place of 1,000 trials of a race test: each makes the same accesses in another order.
 TRIALS = "20"
 KERNEL_TESTS = [TESTS / "test_transform.py"]
-# The longest first. What needs no kernel of a GPU is left out.
+# The longest first; files that run no GPU kernel are skipped.
 FIRST = ["order", "reuse", "pool", "lifetime", "transform", "to_functions", "devices"]
 WITHOUT = ["docs"]
-# Their subject is the pool of a library; elsewhere each image ends where its memory does.
+# These test the pools of libraries. Elsewhere pools are off, so that each image has an
+# allocation of its own and accesses behind it are found.
 WITH_POOLS = ["pool", "reuse", "order", "capture", "lifetime"]
 OURS = re.compile(r"_viewcast\.|libviewcast|kernels/[a-z]+\.cuh?|\bvc_[a-z0-9_]+\(")
-# (call, error): why it is an answer and not a fault.
+# (call, error): why it is an expected result.
 EXPECTED = {
     ("cuStreamIsCapturing", "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT"): (
-        "the default stream is asked whether it may be used beside a capture: it may not"
+        "viewcast asks whether the default stream may be used during a capture: it may not"
     ),
     ("cuStreamGetCaptureInfo", "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT"): "the same",
     ("cuCtxGetDevice", "CUDA_ERROR_INVALID_CONTEXT"): "a thread that has no current device",
@@ -58,19 +58,19 @@ EXPECTED = {
     ("cuStreamQuery", "CUDA_ERROR_NOT_READY"): "the same",
     ("cuMemAlloc", "CUDA_ERROR_OUT_OF_MEMORY"): "pools are asked for more than there is",
     ("cudaMalloc", "cudaErrorMemoryAllocation"): "the same, by torch, CuPy and OpenCV",
-    ("cudaGetLastError", "cudaErrorMemoryAllocation"): "which then read the error away",
+    ("cudaGetLastError", "cudaErrorMemoryAllocation"): "which then clears the error",
 }
-# What it says of processes that have done nothing on a GPU, or whose tests have failed.
+# Messages about processes that did not use a GPU, or whose tests failed.
 OF_PROCESSES = ("Target application", "Error: process", "Error: No attachable", "Error: Target")
-# Heads of what is no finding.
+# First lines of messages that are no findings.
 SILENT = ("COMPUTE-SANITIZER", "ERROR SUMMARY", "RACECHECK SUMMARY", "LEAK SUMMARY")
 
 
-# --- what compute-sanitizer has written
+# --- compute-sanitizer's output
 
 
 def records(text):
-    """Each finding: its head, and the lines that belong to it."""
+    """The findings, each a list of its first line and the lines that belong to it."""
     found = []
     for line in text.splitlines():
         part = line.removeprefix("=========").rstrip()
@@ -84,7 +84,8 @@ def records(text):
 
 
 def call_and_error(head):
-    """Of "Program hit CUDA_ERROR_X (error 1) due to "..." on CUDA API call to cuY."."""
+    """("cuY", "CUDA_ERROR_X") of "Program hit CUDA_ERROR_X (error 1) due to "..." on CUDA API
+    call to cuY."."""
     match = re.match(r"Program hit (\S+) .* on CUDA API call to (\w+)", head)
     return (match[2], match[1]) if match else None
 
@@ -94,7 +95,7 @@ def is_expected(call, error):
 
 
 def judge(record):
-    """Whose it is: "ours", "expected" of ours, or "others"."""
+    """The origin of a finding: "ours", "expected" (ours too), or "others"."""
     head, lines = record[0], record[1:]
     failed_call = call_and_error(head)
     if failed_call is None:
@@ -106,12 +107,12 @@ def judge(record):
 
 
 def kind(record):
-    """The head, without what differs from one to the next."""
+    """The first line without parts that differ between findings of one kind."""
     return re.sub(r"0x[0-9a-f]+|\d{3,}", "N", record[0])
 
 
 def read(folder):
-    """All findings by judgement, and how many of its processes ended properly."""
+    """All findings by origin, and the number of processes that ended properly."""
     found, ended = collections.defaultdict(list), 0
     for log in sorted(folder.glob("*.txt")):
         text = log.read_text(errors="replace")
@@ -127,8 +128,8 @@ def read(folder):
 def environment(name):
     env = dict(os.environ, XLA_PYTHON_CLIENT_PREALLOCATE="false")
     env.setdefault("VIEWCAST_TRIALS", TRIALS)
-    # Python's frames in its back traces (its choice for a Python) are never let go of again,
-    # with all that is in their variables, and it takes the GIL under a lock of its own.
+    # By default it records Python's frames, never releases them and their variables, and takes
+    # the GIL while it holds a lock of its own.
     env["SANITIZER_HOST_STACKTRACE_NATIVE"] = "1"
     if name not in WITH_POOLS:
         env["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"
@@ -136,8 +137,8 @@ def environment(name):
 
 
 def check(tool, file, arguments):
-    """Exit code 0 where nothing is ours. That tests fail is shown and no more: a machine
-    that is so much slower, and other processes on its GPU, are not what they measure."""
+    """Returns exit code 0 where no finding is ours. Failed tests are shown only: some measure
+    times or free memory, which the tool and other processes on the GPU change."""
     name = file.stem.removeprefix("test_")
     folder = LOGS / f"{tool}-{name}"
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make coverage`: which branches of the C library its C tests take.
+"""`make coverage`: the branches of the C library that its C tests take.
 
-At least 95 % of those in src, but for src/python, must be taken;
-those that are not are listed. Needs gcov of the compiler, and gcovr.
+At least 95 % of the branches in src, without src/python, must be taken; the others are
+listed. Needs the compiler's gcov, and gcovr.
 """
 
 import json
@@ -16,7 +16,7 @@ NEEDED = 95
 
 
 def missed(report):
-    """Lines with branches that were not taken: how many of them, and the text."""
+    """Yields a line of text for each source line with branches that were not taken."""
     for file in json.loads(report.read_text())["files"]:
         source = (ROOT / file["file"]).read_text().splitlines()
         for line in file["lines"]:
@@ -38,7 +38,7 @@ def main():
     report = build / "coverage.json"
     gcovr = [sys.executable, "-m", "gcovr", "--root", ROOT, "--object-directory", build, build]
     for folder in FOLDERS:
-        gcovr += ["--filter", rf"{ROOT}/src/{folder}/\w+\.[ch]$"]  # no kernels of a GPU
+        gcovr += ["--filter", rf"{ROOT}/src/{folder}/\w+\.[ch]$"]  # without GPU kernels
     gcovr += ["--exclude-throw-branches", "--exclude-unreachable-branches"]
     code = run(*gcovr, "--json", report, "--txt-summary", f"--fail-under-branch={NEEDED}")
     print(*missed(report), sep="\n")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make fuzz`: every target of tests/fuzz for some seconds, under sanitizers.
+"""`make fuzz`: runs every target of tests/fuzz for some seconds, under sanitizers.
 
     python tools/fuzz.py [seconds for each target]
 
-With clang (CLANG names it) the targets are libFuzzer's, and new inputs are kept
-in build/fuzz-corpus; else gcc builds them with a driver of our own.
+With clang (CLANG names it) the targets are built with libFuzzer, and new inputs are kept
+in build/fuzz-corpus; else gcc builds them with the driver tests/fuzz/driver.c.
 """
 
 import os
@@ -20,7 +20,7 @@ from sanitize import MESON, ROOT, run, tools_env
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 TARGETS = sorted(folder.name for folder in CORPUS.iterdir())
 RUNS_AT_A_TIME = 200_000
-# What libFuzzer and our driver say of how many they tried.
+# The numbers of inputs in the output of libFuzzer and of driver.c.
 INPUTS = re.compile(r"number_of_executed_units: (\d+)|corpus, (\d+) mutations")
 
 
@@ -61,7 +61,7 @@ def fuzz_with_libfuzzer(program, name, seconds):
 
 
 def watch(*command):
-    """Runs a target and shows what it writes; the exit code, and how many inputs it took."""
+    """Runs a target and shows its output; returns the exit code and the number of inputs."""
     words = [str(word) for word in command]
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     done = subprocess.run(words, cwd=ROOT, text=True, errors="replace", check=False, **both)

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs a command that is missing, where that is nobody's own machine: in CI, as
-# root, with apt-get. Never fails: who needs the command looks for it, and says what
-# is left out without it.
+# Installs a missing command in CI, as root, with apt-get. Never fails: programs that need
+# the command look for it, and report what they skip without it.
 #
 #   tools/get_with_apt.sh COMMAND [PACKAGE ...]    (the package is named as the command)
 command -v "$1" >/dev/null && exit 0

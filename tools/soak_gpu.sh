@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds viewcast for $PYTHON, and runs the soak on a GPU with the torch, CuPy and OpenCV
 # that it has (OpenCV 4 with CUDA, where VIEWCAST_CUDA_CV2 names a folder with its wheel):
-# for what is left of 570 seconds, the build included. Arguments go to soak.py:
+# for the rest of 570 seconds after the build. Arguments go to soak.py:
 #
 #   tools/soak_gpu.sh --json report.json
 #   tools/soak_gpu.sh --seconds 60       # of the soak alone

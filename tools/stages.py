@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that are run one after the other, or several at once, and what came of each.
+"""Runs commands one after the other, or several at once.
 
-One at a time, their output is shown as it comes; several at once, whole, when they end.
-It is kept in build/logs, and a summary says at the end how each went.
+The output of a command is shown while it runs if it runs alone, else when it ends. It is
+kept in build/logs, and a summary of all outcomes comes at the end.
 """
 
 import concurrent.futures
@@ -25,12 +25,12 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclasses.dataclass
 class Stage:
-    """`needs` names the stages that must have passed before. A stage whose last line
-    begins with SKIPPED has done nothing, for the reason that follows."""
+    """A command. `needs` names the stages that must have passed before. A last line of output
+    that begins with SKIPPED says why the stage has done nothing."""
 
     name: str
     command: list
-    env: dict = dataclasses.field(default_factory=dict)  # beside the process's own
+    env: dict = dataclasses.field(default_factory=dict)  # added to that of the process
     needs: tuple = ()
     timeout: float = 1800  # seconds
     accepted: tuple = (0,)  # exit codes
@@ -48,7 +48,7 @@ class Result:
 
 
 class Running:
-    """The process of a stage, with all that it starts in a session of its own."""
+    """The process of a stage, in a session of its own with all processes that it starts."""
 
     def __init__(self, stage, shown, seconds):
         LOGS.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class Running:
         os.killpg(self.process.pid, signal.SIGKILL)
 
     def result(self):
-        """Waits for the end."""
+        """Waits for the end of the process; returns the Result."""
         last = ""
         with self.log.open("w") as log:
             for line in self.process.stdout:
@@ -98,8 +98,8 @@ class Running:
 
 
 def run(stages, at_once=1, seconds=float("inf")):
-    """Runs them, prints the summary; True if all were good. After so many seconds what
-    still runs is stopped, and what waits is not begun: both are failures."""
+    """Runs the stages and prints the summary; True if all were good. After so many seconds,
+    stages that run are stopped, and waiting ones are not started: both are failures."""
     stages = list(stages)
     end, results = time.monotonic() + seconds, {}
     waiting, running = list(stages), {}
@@ -120,7 +120,8 @@ def run(stages, at_once=1, seconds=float("inf")):
 
 
 def _ready(waiting, results, free, end):
-    """Takes the next stages out of `waiting`; those that cannot run have their result."""
+    """Removes and yields the stages of `waiting` that can start now. Stages that can never run
+    are removed with a failure in `results`."""
     for stage in list(waiting):
         lost = [name for name in stage.needs if name in results and not results[name].good]
         late = time.monotonic() >= end

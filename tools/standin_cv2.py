@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the stand-in for OpenCV's Python module (tests/c/standin_cv2.cpp), for the Python
-that runs this.
+that runs this program.
 
     python tools/standin_cv2.py FOLDER      writes FOLDER/cv2.so
 """

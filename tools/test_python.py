@@ -2,10 +2,10 @@
 """`make test-python PYTHON=python3.14t`: the Python suite with another Python, in an
 environment of its own under build/pythons. Arguments after the Python go to pytest.
 
-OpenCV's wheels do not load on a free-threaded Python. There a stand-in takes its place
+OpenCV's wheels can't be imported by a free-threaded Python. There a stand-in replaces them
 (tests/c/standin_cv2.cpp), once as OpenCV 4 with CUDA and once as 5 without, and the GIL
-is kept off. Where TORCH or CUPY (words for `pip install`; empty for none) can't be
-installed, the tests that need them are left out, and pytest's header says so.
+is kept off. Where TORCH or CUPY (requirements for `pip install`; empty for none) can't be
+installed, the tests that need them are not collected, which pytest's header reports.
 """
 
 import os
@@ -33,8 +33,8 @@ def say(text):
 
 
 def requirements(python):
-    """What builds the package, and what tools/requirements.txt names but an OpenCV that
-    does not load."""
+    """The build requirements, and those of tools/requirements.txt without an OpenCV that can't
+    be imported."""
     backend = [python, ROOT / "tools" / "build_backend.py"]
     build = subprocess.run(backend, capture_output=True, text=True, check=True).stdout.split("\n")
     lines = (ROOT / "tools" / "requirements.txt").read_text().splitlines()
@@ -52,7 +52,7 @@ def prepare(python):
 
 
 def build(python, folder):
-    """Without GPU kernels, which are the same with every Python."""
+    """Builds without GPU kernels, which do not depend on the Python."""
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     install = [python, *PIP, "--no-build-isolation", "--no-deps", "--force-reinstall"]
     env = dict(os.environ, PATH=path)
@@ -80,7 +80,7 @@ def free_threaded():
 
 
 def main(arguments):
-    """Runs on the Python that is tested."""
+    """Runs on the Python that is to be tested."""
     folder = ROOT / "build" / "pythons" / f"{sys.implementation.cache_tag}{sys.abiflags}"
     python = folder / "bin" / "python"
     if not python.exists():

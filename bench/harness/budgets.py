@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a conversion may cost, as ratios to what ran beside it in the same process."""
+"""Budgets of conversions, as ratios to the floor and to other methods in the same process."""
 
 from typing import NamedTuple
 
 
 class Budget(NamedTuple):
     floor: float  # at most so many times the floor
-    peer: float | None  # the way that most use takes at least so many times as long
-    name: str | None = None  # of that way
+    peer: float | None  # the most common method takes at least so many times as long
+    name: str | None = None  # the name of that method
 
 
 BUDGETS = {
-    "torch -> GpuMat": Budget(2.2, 20, "Savant's way"),
-    "GpuMat -> torch": Budget(1.35, 6, "Savant's way"),
-    "CuPy -> GpuMat": Budget(2.2, 10, "Savant's way"),
-    "GpuMat -> CuPy": Budget(0.5, 3, "Savant's way"),
+    "torch -> GpuMat": Budget(2.2, 20, "Savant's helpers"),
+    "GpuMat -> torch": Budget(1.35, 6, "Savant's helpers"),
+    "CuPy -> GpuMat": Budget(2.2, 10, "Savant's helpers"),
+    "GpuMat -> CuPy": Budget(0.5, 3, "Savant's helpers"),
     "CuPy -> torch": Budget(1.7, 4.5, "torch.as_tensor"),
     "torch -> CuPy": Budget(0.5, 4, "cupy.asarray"),
     "DLPack -> GpuMat": Budget(1.5, None),
@@ -36,7 +36,7 @@ def budget_of(row):
     budget = BUDGETS.get(row["conversion"])
     if budget and row["kind"] == "own" and row["floors"] is not None:
         return verdict("≤", budget.floor, row["floors"], row["floors"] <= budget.floor)
-    if budget and row["way"] == budget.name and row["owns"] is not None:
+    if budget and row["method"] == budget.name and row["owns"] is not None:
         return verdict("≥", budget.peer, row["owns"], row["owns"] >= budget.peer)
     return None
 

@@ -1,30 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each conversion beside other ways of doing the same, and beside its floor."""
+"""Each conversion, other methods of the same conversion, and its floor."""
 
 import viewcast as vc
 from viewcast.bench import loop
 
 from . import budgets, progress
+from .methods import methods_of
 from .table import Table
-from .ways import ways_of
 
-TITLE = "Conversions, µs a call"
+TITLE = "Conversions, µs per call"
 
 
 def measure(setup):
-    groups = [ways for _, ways in setup.each(ways_of)]
-    ways = []
+    groups = [methods for _, methods in setup.each(methods_of)]
+    methods = []
     for group, skipped in groups:
-        ways += group
+        methods += group
         for what, reason in skipped:
             setup.skip(what, reason)
-    watches = [loop.calls(w.statement, w.names, setup.number(w.share)) for w in ways]
+    watches = [loop.calls(w.statement, w.names, setup.number(w.share)) for w in methods]
     with progress.bar("Conversions", len(watches) * (setup.rounds + 1)) as step:
         times = loop.interleave(watches, setup.rounds, vc.collect, step=step)
     rows = []
-    for way, column in zip(ways, times, strict=True):
-        row = {"conversion": way.conversion, "way": way.name, "kind": way.kind, "note": way.note}
-        rows.append(row | {"calls": setup.number(way.share)} | loop.summary(column))
+    for method, column in zip(methods, times, strict=True):
+        row = {
+            "conversion": method.conversion,
+            "method": method.name,
+            "kind": method.kind,
+            "note": method.note,
+        }
+        rows.append(row | {"calls": setup.number(method.share)} | loop.summary(column))
     for name in dict.fromkeys(row["conversion"] for row in rows):
         budgets.judge([row for row in rows if row["conversion"] == name])
     return {"title": TITLE, "rows": rows}
@@ -40,8 +45,10 @@ def table(result, machine):
             made.rows.append([row["conversion"]] + [""] * 6)
             before = row["conversion"]
         numbers = [row[key] for key in ("minimum", "median", "spread", "floors", "owns")]
-        made.rows.append([f" {row['way']}", *map(number, numbers), budgets.describe(row["budget"])])
-    made.notes += [f"{row['way']}: {row['note']}" for row in first_noted(result["rows"])]
+        made.rows.append(
+            [f" {row['method']}", *map(number, numbers), budgets.describe(row["budget"])]
+        )
+    made.notes += [f"{row['method']}: {row['note']}" for row in first_noted(result["rows"])]
     judged = [row["budget"] for row in result["rows"] if row["budget"]]
     if judged:
         met = sum(budget["met"] for budget in judged)
@@ -56,9 +63,9 @@ def number(value):
 
 
 def first_noted(rows):
-    """Notes, each way's once."""
+    """The first row of each method that has a note."""
     seen = {}
     for row in rows:
         if row["note"]:
-            seen.setdefault(row["way"], row)
+            seen.setdefault(row["method"], row)
     return seen.values()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Millions of conversions in one process: the last must cost what the first did, and no
-memory may be kept."""
+"""Millions of conversions in one process: the last must cost as much as the first, and no
+memory may leak."""
 
 import itertools
 import pathlib
@@ -14,11 +14,11 @@ from . import progress
 from .table import Table
 
 ROUNDS = 10  # of a tenth of all calls
-OWED = {"lends": "lends_released", "shares": "shares_released", "exports": "exports_released"}
+RELEASED = {"lends": "lends_released", "shares": "shares_released", "exports": "exports_released"}
 
 
 def resident():
-    """KiB of this process."""
+    """KiB of host memory of this process."""
     text = pathlib.Path("/proc/self/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1])
 
@@ -39,19 +39,19 @@ def device_used():
 
 
 def measure(setup):
-    """Goes round the conversions, a tenth of the calls of each at a time."""
+    """Times the conversions in turns, a tenth of the calls of each at a time."""
     pairs = list(setup.each(prepare))
     number = max(1, round(setup.millions * 1e6 / ROUNDS))
     watches = [loop.calls(CALL, names, number) for _, names in pairs]
     before, memory, turns = vc.statistics(), [], itertools.count(1)
 
-    def look():
+    def record():
         vc.collect()
         memory.append({"resident": resident(), "device": device_used()})
 
     def last_of_round():
         if next(turns) % len(watches) == 0:
-            look()
+            record()
 
     if not watches:
         return {"title": "Endurance: nothing to convert", "rows": []}
@@ -61,15 +61,15 @@ def measure(setup):
         {"conversion": conversion.name, "first": column[0], "last": column[-1], "rounds": column}
         for (conversion, _), column in zip(pairs, times, strict=True)
     ]
-    title = f"{number * ROUNDS:,} conversions of each, µs a call"
-    return {"title": title, "rows": rows, "memory": memory, "owed": owed(before)}
+    title = f"{number * ROUNDS:,} conversions of each, µs per call"
+    return {"title": title, "rows": rows, "memory": memory, "unreleased": unreleased(before)}
 
 
-def owed(before):
-    """What was taken since then and is not given back, of each kind."""
+def unreleased(before):
+    """The number of lends, shares and exports since then that were not released."""
     now = vc.statistics()
     change = {key: now[key] - before[key] for key in now}
-    return {taken: change[taken] - change[back] for taken, back in OWED.items()}
+    return {made: change[made] - change[released] for made, released in RELEASED.items()}
 
 
 def table(result, machine):
@@ -89,5 +89,5 @@ def memory_notes(result):
         if first[key] is not None:
             change = last[key] - first[key]
             yield f"{name} after the first and the last tenth: {change:+,} KiB"
-    held = ", ".join(f"{count} {name}" for name, count in result["owed"].items())
-    yield f"Not given back at the end: {held}"
+    held = ", ".join(f"{count} {name}" for name, count in result["unreleased"].items())
+    yield f"Not released at the end: {held}"

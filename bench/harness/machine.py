@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the figures were measured on: the versions of everything."""
+"""The machine of the figures: hardware, and the versions of all software."""
 
 import ctypes
 import datetime
@@ -15,7 +15,7 @@ from viewcast.bench.ways import Missing, load
 
 
 def describe():
-    """A flat dictionary; what is not there is None."""
+    """A flat dictionary; None stands for missing parts."""
     versions = {"viewcast": vc.__version__, "python": platform.python_version()}
     for key, name in {"opencv": "cv2", "torch": "torch", "cupy": "cupy", "numpy": "numpy"}.items():
         module = found(name)
@@ -51,7 +51,7 @@ def opencv_cuda():
 
 
 def compiler():
-    """What compiled the extension, as the compiler itself wrote into it."""
+    """The compiler of the extension, as recorded in its binary."""
     from viewcast import _viewcast
 
     content = pathlib.Path(_viewcast.__file__).read_bytes()
@@ -100,7 +100,7 @@ def cpu_name():
 
 
 def lines(machine):
-    """For people: at most 80 columns."""
+    """The description as lines of at most 80 columns."""
     opencv = machine["opencv"] and f"{machine['opencv']} {built(machine['opencv_cuda'])}"
     versions = {
         "viewcast": machine["viewcast"],

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other ways of doing the same: names, and functions that make them or raise Missing."""
+"""Other methods of the same conversions: names, and functions that make them or raise Missing."""
 
 from viewcast.bench.ways import Missing, load
 
 SAVANTS = {
-    "torch-gpumat": ("Savant's way", "gpumat_from"),
-    "cupy-gpumat": ("Savant's way", "gpumat_from"),
-    "gpumat-torch": ("Savant's way", "tensor_from_gpumat"),
-    "gpumat-cupy": ("Savant's way", "cupy_from_gpumat"),
-    # Savant has no helper of its own for these two.
+    "torch-gpumat": ("Savant's helpers", "gpumat_from"),
+    "cupy-gpumat": ("Savant's helpers", "gpumat_from"),
+    "gpumat-torch": ("Savant's helpers", "tensor_from_gpumat"),
+    "gpumat-cupy": ("Savant's helpers", "cupy_from_gpumat"),
+    # Savant has no helper for these two.
     "cupy-torch": ("torch.as_tensor", "tensor_from_cupy"),
     "torch-cupy": ("cupy.asarray", "cupy_from_tensor"),
 }
 
 
 def of(conversion, images):
-    """Pairs of a name and a function that gives the fields of a Way."""
+    """Pairs of a name and a function that returns the fields of a Method."""
     if conversion.slug in SAVANTS:
         name, function = SAVANTS[conversion.slug]
-        yield name, lambda: savants_way(function, conversion, images)
+        yield name, lambda: savants_helpers(function, conversion, images)
     if conversion.target == "gpumat":
         yield "GpuMat.from_dlpack", lambda: opencv_dlpack(conversion, images)
     elif conversion.target == "view":
@@ -27,14 +27,14 @@ def of(conversion, images):
         yield f"{conversion.target}.from_dlpack", lambda: library_dlpack(conversion, images)
 
 
-def savants_way(function, conversion, images):
-    """The array interface, read or offered in Python, and the libraries' own readers."""
+def savants_helpers(function, conversion, images):
+    """The CUDA Array Interface, read or made in Python, and the libraries' own readers."""
     device_memory(images)
     for module in ("cupy", "cv2", "torch"):
         load(module)
-    from . import savant_way
+    from . import savant_baseline
 
-    return {"names": {"f": getattr(savant_way, function), "x": images[conversion.source]}}
+    return {"names": {"f": getattr(savant_baseline, function), "x": images[conversion.source]}}
 
 
 def library_dlpack(conversion, images):
@@ -46,14 +46,14 @@ def library_dlpack(conversion, images):
 
 
 def opencv_dlpack(conversion, images):
-    """GpuMat.from_dlpack never gives back what it took: handles of one and the same
-    image leak, so it gets few calls, on an image that nothing else uses."""
+    """GpuMat.from_dlpack never releases the memory that it imports: its references to the image
+    leak, so it is called less often, on an image that no other method uses."""
     device_memory(images)
     function = getattr(opencv_with_cuda().cuda.GpuMat, "from_dlpack", None)
     if function is None:
         raise Missing("this OpenCV has no GpuMat.from_dlpack: 4.13 and later have")
     image = getattr(images, f"make_{conversion.source}")()
-    note = "leaks what it is given: few calls"
+    note = "leaks its references: fewer calls"
     return {"names": {"f": function, "x": image}, "share": 0.05, "note": note}
 
 
@@ -75,7 +75,7 @@ def device_memory(images):
 
 
 def opencv_with_cuda():
-    """cv2. Without CUDA, what OpenCV does with DLPack may end the process."""
+    """cv2. Without CUDA, OpenCV's DLPack functions may end the process."""
     cv2 = load("cv2")
     if cv2.cuda.getCudaEnabledDeviceCount() <= 0:
         raise Missing(f"OpenCV {cv2.__version__} here is built without CUDA")

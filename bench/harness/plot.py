@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conversions as a picture: a bar to the minimum, a line on to the median."""
+"""Draws the conversions as a chart: bars for minima, lines for medians."""
 
 COLOURS = {"own": "tab:green", "savant": "tab:olive", "peer": "tab:gray", "floor": "tab:blue"}
 
@@ -22,7 +22,7 @@ def draw(report, path):
     )
     for axes, group in zip(all_axes[:, 0], groups, strict=True):
         panel(axes, group)
-    all_axes[-1, 0].set_xlabel("µs a call: minimum (bar) and median (line)")
+    all_axes[-1, 0].set_xlabel("µs per call: minimum (bar) and median (line)")
     figure.suptitle(title_of(report["machine"]), fontsize=9)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
@@ -33,7 +33,7 @@ def panel(axes, rows):
     minima = [row["minimum"] for row in rows]
     above = [row["median"] - row["minimum"] for row in rows]
     bars = axes.barh(
-        [row["way"] for row in rows],
+        [row["method"] for row in rows],
         minima,
         xerr=[[0] * len(rows), above],
         color=[COLOURS[row["kind"]] for row in rows],

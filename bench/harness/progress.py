@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far it is while the clock runs, on a terminal alone."""
+"""A progress line, on terminals only."""
 
 import contextlib
 import sys
@@ -7,7 +7,7 @@ import sys
 
 @contextlib.contextmanager
 def bar(title, total):
-    """Gives a function to call once a step. What it prints is outside of what is timed."""
+    """Yields a function to call once per step. It prints outside of the timed code."""
     done, shown = 0, sys.stdout.isatty()
 
     def step():

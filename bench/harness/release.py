@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of a view alone: what it was made of is let go."""
+"""The time of ending a view, in which its source is released."""
 
 import viewcast as vc
 from viewcast.bench import loop
 from viewcast.bench.ways import prepare
 
 from . import progress, stopwatches
+from .methods import floor_of
 from .table import Table
-from .ways import floor_of
 
 TITLE = "End of a view, µs"
 
 
 def watches_of(conversion, images, number):
-    """Of the view, and of an object of the same library that views nothing of ours, whose
-    name is the third."""
+    """Stopwatches of ending the view and of ending an ordinary object of the same library, and
+    the name of that object."""
     names = prepare(conversion, images)
     own = stopwatches.ends("f(x)", names, number, after=vc.collect)
     floor = floor_of(conversion, images)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cost of a conversion beside the size of the picture, which must not matter."""
+"""The cost of a conversion by the size of the picture, which must not matter."""
 
 import viewcast as vc
 from viewcast.bench import loop
 from viewcast.bench.ways import CALL, prepare
 
 from . import progress
-from .images import Images
+from .sources import Images
 from .table import Table
 
-TITLE = "Conversions by size of the picture, µs a call, minimum"
+TITLE = "Conversions by size of the picture, µs per call, minimum"
 SIZES = ((64, 64), (720, 1280), (1080, 1920), (2160, 3840), (4320, 7680))
 
 

@@ -23,8 +23,8 @@ CACHE = 256 << 20  # more than the L2 cache of any GPU so far
 
 
 def makes(expression, names, number, clock=time.perf_counter_ns):
-    """The making alone: `number` results are kept until the clock has stopped."""
-    make = eval(f"lambda: {expression}", names)  # the caller's own text
+    """Times making only: `number` results are kept until the clock has stopped."""
+    make = eval(f"lambda: {expression}", names)  # text of the benchmarks
 
     def stopwatch():
         made = [None] * number
@@ -37,9 +37,9 @@ def makes(expression, names, number, clock=time.perf_counter_ns):
 
 
 def ends(expression, names, number, after=None, clock=time.perf_counter_ns):
-    """The end of what an expression makes: `number` of them are made, and then dropped
-    one after the other, which alone is timed, together with `after()`."""
-    make = eval(f"lambda: {expression}", names)  # the caller's own text
+    """Times the end of an expression's results: `number` of them are made, then dropped one
+    after the other; only the dropping is timed, with `after()`."""
+    make = eval(f"lambda: {expression}", names)  # text of the benchmarks
 
     def stopwatch():
         made = [make() for _ in range(number)]
@@ -53,8 +53,8 @@ def ends(expression, names, number, after=None, clock=time.perf_counter_ns):
 
 
 def batches(function, number, wait, before=None, clock=time.perf_counter_ns):
-    """`number` calls and one `wait()` for the device, over their number. `before()`, a
-    call and a wait go first, outside of the time."""
+    """The time of `number` calls and one `wait()` for the device, divided by `number`.
+    `before()`, a call and a wait come first, and are not timed."""
 
     def stopwatch():
         if before:
@@ -71,10 +71,10 @@ def batches(function, number, wait, before=None, clock=time.perf_counter_ns):
 
 
 def threads(statement, names, number, clock=time.perf_counter_ns):
-    """A statement `number` times on as many threads at once as `names` has dicts, one for
-    each: the time from the first one's beginning to the last one's end over the calls of
-    *one* thread, which is what a thread sees. The rate of all together is their number
-    over it. An exception of a thread is raised here."""
+    """Runs a statement `number` times on a thread for each dict in `names`, all at once. The
+    result is the time from the first thread's start to the last one's end, divided by the
+    calls of one thread: the time of a call on a thread. The rate of all threads is their
+    number over it. Raises the exception of a thread."""
 
     def stopwatch():
         barrier = threading.Barrier(len(names))
@@ -104,8 +104,8 @@ def threads(statement, names, number, clock=time.perf_counter_ns):
 
 
 def rotating(make, nbytes, at_least=CACHE):
-    """So many buffers (or sets of them) of `nbytes` that together they do not fit into
-    the GPU's cache; at least two."""
+    """As many buffers (or sets of them) of `nbytes` as exceed the GPU's cache together, but at
+    least two."""
     return [make() for _ in range(max(2, -(-at_least // max(1, nbytes))))]
 
 

@@ -14,7 +14,7 @@ class Table:
     notes: list = field(default_factory=list)
 
     def plain(self):
-        """The first column gives way where a line would be too long."""
+        """The first column is shortened where a line would be too long."""
         cells = [self.headings] + [row for row in self.rows if row is not None]
         widths = [max(len(row[n]) for row in cells) for n in range(len(self.headings))]
         others = sum(widths[1:]) + 2 * (len(widths) - 1)
@@ -24,7 +24,7 @@ class Table:
         return "\n".join(lines + self.notes) + "\n"
 
     def markdown(self):
-        """For the documentation. A row of a name alone is the head of a group."""
+        """For the documentation. A row with only a name is the head of a group."""
         lines = [f"**{self.title}**", "", cells_of(self.headings)]
         lines.append(cells_of(["---", *["--:"] * (len(self.headings) - 1)]))
         for row in filter(None, self.rows):

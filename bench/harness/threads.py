@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several threads that convert at once, each an image of its own: what a call costs each of
-them, and what all of them get done."""
+"""Several threads that convert at once, each an image of its own: the time of a call on each
+thread, and the rate of all of them."""
 
 import viewcast as vc
 from viewcast.bench import loop
 from viewcast.bench.ways import CALL, prepare
 
 from . import progress, stopwatches
-from .images import Images
+from .sources import Images
 from .table import Table
 
 TITLE = "Threads at once, an image each"
@@ -40,7 +40,7 @@ def measure(setup):
 
 
 def table(result, machine):
-    headings = ["", "threads", "µs a call, each", "median", "million/s, all", "median"]
+    headings = ["", "threads", "µs per call, each", "median", "million/s, all", "median"]
     made = Table(result["title"], headings)
     before = None
     for row in result["rows"]:

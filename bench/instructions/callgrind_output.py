@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what callgrind writes: instructions by the object file that they are in."""
+"""Reads callgrind's output: instructions by object file."""
 
 import collections
 import re
 
 TRIGGER = re.compile(r"desc: Trigger: Client Request: (.+)")
-OBJECT = re.compile(r"(c?)ob=\((\d+)\)(?: (.+))?")  # c: of the function called
+OBJECT = re.compile(r"(c?)ob=\((\d+)\)(?: (.+))?")  # c: of the called function
 COST = re.compile(r"(?:[+-]?\d+|\*)(?: (?:[+-]?\d+|\*))* (\d+)$")
 
 
 def read(lines, objects):
     """(name of the dump, instructions by object file) of one dump.
 
-    `objects` are the names that earlier dumps of the same run gave to numbers: callgrind
-    says each only once. Costs of calls (the line after `calls=`) are in the callee's own.
+    `objects` maps numbers to names from earlier dumps of the run, because callgrind writes
+    each name once. The costs of calls (the line after `calls=`) are skipped: the callee has
+    them.
     """
     name, current, inclusive = None, None, False
     counts = collections.Counter()

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was counted, beside what is recorded."""
+"""Compares counts with the record."""
 
-# Two runs of one build differ by nothing in our own code, and by 0.2 % in all of it. But
-# where a build puts its objects decides which of Python's caches collide: up to 80
-# instructions more or fewer, 4 % of the shortest call.
+# Two runs of one build do not differ in the extension's instructions, and by 0.2 % in all.
+# But the addresses of a build's objects decide which entries of Python's caches collide: up
+# to 80 instructions more or fewer, 4 % of the shortest call.
 TOLERANCES = {"own": 0.02, "total": 0.06}
-# Where other versions make the counts of another kind.
+# Where versions differ from those of the record.
 LOOSE = 0.25
-# What our own instructions depend on; all of them depend on every version.
+# The versions that `own` depends on; `total` depends on every version.
 OWN_KEYS = ("compiler", "cupy", "machine", "opencv", "opencv_cuda", "python", "torch")
 
 
 def without_details(key, version):
-    """3.11 of 3.11.7, 2.13.0 of 2.13.0+cpu: what our own code can notice."""
+    """The part of a version that changes `own`: 3.11 of 3.11.7, 2.13.0 of 2.13.0+cpu."""
     if key == "python":
         return ".".join(version.split(".")[:2])
     return version.split("+")[0] if key == "torch" and version else version
 
 
 def differing(recorded, counted):
-    """Versions that differ for our own instructions, and for all of them."""
+    """The versions that differ for `own`, and for `total`."""
     own = [
         key
         for key in OWN_KEYS
@@ -29,7 +29,7 @@ def differing(recorded, counted):
 
 
 def compare(recorded, counted):
-    """(failures, remarks): lines."""
+    """(failures, remarks), each a list of lines."""
     failures, remarks = [], []
     tolerances = {}
     for what, keys in zip(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the workload under callgrind; raises Skip where that is not possible."""
+"""Runs the workload under callgrind."""
 
 import collections
 import json
@@ -14,7 +14,7 @@ from . import callgrind_output
 
 HERE = pathlib.Path(__file__).resolve().parent
 PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH")
-# Whose instructions they are, by the beginning of the object file's name.
+# Names of libraries by the beginning of the object file's name.
 OBJECTS = {
     "viewcast": ("_viewcast",),
     "Python": ("libpython", "python"),
@@ -27,7 +27,7 @@ OBJECTS = {
 
 
 class Skip(Exception):
-    """Why nothing was counted."""
+    """Nothing can be counted; its text is the reason."""
 
 
 def requests_library(folder):
@@ -44,12 +44,12 @@ def requests_library(folder):
 
 def count(environment):
     """{"versions", "counts": {slug: {"own", "total", "objects"}}} with this environment's
-    libraries. Instructions are those of one call."""
+    libraries: instructions of one call. Raises Skip."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise Skip("valgrind is not installed (Debian, Ubuntu: apt-get install valgrind)")
     fixed = {key: environment[key] for key in PASSED_ON if key in environment}
-    # The same hashes, threads and memory each time; host mode also where there is a GPU.
+    # Hashes, threads and memory must not vary; host mode also where there is a GPU.
     fixed |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     with tempfile.TemporaryDirectory() as folder:
         dumps, described = pathlib.Path(folder, "dump"), pathlib.Path(folder, "run.json")
@@ -76,7 +76,7 @@ def versions_of(machine):
 
 
 def per_call(found, calls):
-    """Twice as many calls less once as many, over their number."""
+    """The counts of one call: those of 2n calls minus those of n calls, divided by n."""
     counts = {}
     for slug in dict.fromkeys(name.split()[0] for name in found):
         difference = collections.Counter(found[f"{slug} twice"])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What count.py runs under callgrind: each conversion CALLS times, and twice as often,
-so that the difference is CALLS conversions and nothing around them.
+"""The workload that count.py runs under callgrind: each conversion CALLS times, and twice as
+often, so that the difference is CALLS conversions without the code around them.
 
-One process does it all: importing the libraries is what takes the time, and until the
-counting starts valgrind only translates.
+One process runs all conversions, as importing the libraries takes most of the time; until
+counting starts, valgrind only translates.
 """
 
 import ctypes
@@ -16,12 +16,12 @@ from viewcast.bench.ways import Missing, prepare
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 from harness import machine  # noqa: E402
-from harness.images import Images  # noqa: E402
-from harness.ways import CONVERSIONS  # noqa: E402
+from harness.methods import CONVERSIONS  # noqa: E402
+from harness.sources import Images  # noqa: E402
 
 CALLS = 200
-# Python's interpreter adapts, pools and free lists fill, an OpenCV that does not report
-# the end of a lend is swept now and then: all of that comes first.
+# Calls before counting: Python's interpreter specialises its code, pools and free lists
+# fill, and lends of an OpenCV that does not report their end are swept.
 WARM = 1000
 
 

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "bench"))
 import conversions as command  # noqa: E402
 from harness import budgets, stopwatches, table  # noqa: E402
-from harness.ways import CONVERSIONS  # noqa: E402
+from harness.methods import CONVERSIONS  # noqa: E402
 
 SLUGS = [each.slug for each in CONVERSIONS]
 FEW = ["--rounds", "2", "--calls", "20"]
@@ -143,9 +143,9 @@ def test_buffers_are_more_than_the_cache_holds(nbytes, count):
 
 def rows(own, peer, floor):
     kinds = {"own": own, "peer": peer, "floor": floor}
-    ways = {"own": "viewcast", "peer": "Savant's way", "floor": "floor: GpuMat()"}
+    methods = {"own": "viewcast", "peer": "Savant's helpers", "floor": "floor: GpuMat()"}
     return [
-        {"conversion": "torch -> GpuMat", "way": ways[kind], "kind": kind, "minimum": minimum}
+        {"conversion": "torch -> GpuMat", "method": methods[kind], "kind": kind, "minimum": minimum}
         for kind, minimum in kinds.items()
     ]
 
@@ -240,7 +240,7 @@ def test_what_is_skipped_says_why(tmp_path, capsys):
     report = measured(tmp_path, "--only", "torch-gpumat")
     why = {entry["what"]: entry["why"] for entry in report["skipped"]}
     assert set(why) == {
-        "torch -> GpuMat, Savant's way",
+        "torch -> GpuMat, Savant's helpers",
         "torch -> GpuMat, GpuMat.from_dlpack",
     }
     assert set(why.values()) == {"reads device memory only, and there is no GPU"}
@@ -286,8 +286,8 @@ def test_threads_and_millions(tmp_path, capsys):
     assert long["title"].startswith("100 conversions of each")
     assert [len(row["rounds"]) for row in long["rows"]] == [10]
     assert len(long["memory"]) == 10
-    assert long["owed"] == {"lends": 0, "shares": 0, "exports": 0}
-    assert "Not given back at the end: 0 lends" in capsys.readouterr().out
+    assert long["unreleased"] == {"lends": 0, "shares": 0, "exports": 0}
+    assert "Not released at the end: 0 lends" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Savant's way of doing the six conversions, written anew from its description.
+"""The six conversions as Savant's helpers do them, written anew from their description.
 
 To GpuMat: read `__cuda_array_interface__`, check rank, type and strides, and
 make a header with OpenCV's Python API. From GpuMat: an object with
-`__cuda_array_interface__`, given to torch or CuPy. Nothing here keeps memory
-alive: that is part of what is compared.
+`__cuda_array_interface__`, given to torch or CuPy. As in Savant, nothing
+keeps the memory alive.
 """
 
 import cupy

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All ways of each conversion: viewcast's, others', and the floor."""
+"""The methods of each conversion: viewcast's, those of other libraries, and the floor."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from viewcast.bench import ways
 from viewcast.bench.ways import CALL, Conversion, Floor, Missing, load, prepare
 
 from . import peers
-from .images import Images
+from .sources import Images
 
 CONVERSIONS = (
     *ways.CONVERSIONS,
@@ -27,14 +27,14 @@ SAVANTS = {
 
 
 def said(error):
-    """The beginning of what it says."""
+    """The class of the exception and the beginning of its message."""
     line = str(error).partition("\n")[0]
     return f"{type(error).__name__}: {line if len(line) < 120 else line[:119] + '…'}"
 
 
 @dataclass
 class Setup:
-    """What all sections are given: what to convert, how often, and where to say what not."""
+    """The settings of all sections: conversions, numbers of calls, and what was skipped."""
 
     conversions: list = field(default_factory=lambda: list(CONVERSIONS))
     rounds: int = 25
@@ -48,7 +48,7 @@ class Setup:
         return max(1, round(self.calls * share))
 
     def each(self, make):
-        """Pairs of a conversion and make(conversion, images), where that is possible."""
+        """Pairs of a conversion and make(conversion, images), where that does not raise Missing."""
         for conversion in self.conversions:
             try:
                 yield conversion, make(conversion, self.images)
@@ -62,18 +62,18 @@ class Setup:
 
 
 @dataclass
-class Way:
+class Method:
     conversion: str
     name: str
     kind: str
     names: dict
     statement: str = CALL
-    share: float = 1  # of the calls that others get
+    share: float = 1  # of the other methods' number of calls
     note: str = ""
 
 
 def floor_of(conversion, images):
-    """The least that the result can cost in Python; None for a View."""
+    """The least time in which Python can make such a result; None for a View."""
     if conversion.target == "view":
         return None
     if conversion.source != "dlpack":
@@ -84,25 +84,25 @@ def floor_of(conversion, images):
     return Floor("__dlpack__, GpuMat", names, call)
 
 
-def ways_of(conversion, images):
-    """All ways of one conversion, and pairs of a way that cannot go here and why."""
+def methods_of(conversion, images):
+    """The methods of one conversion, and pairs of a skipped method and the reason."""
     name, names = conversion.name, prepare(conversion, images)
-    found, skipped = [Way(name, "viewcast", OWN, names)], []
+    found, skipped = [Method(name, "viewcast", OWN, names)], []
     if conversion.slug in SAVANTS:
         function = getattr(savant, SAVANTS[conversion.slug])
         own_name = {"f": function, "x": names["x"]}
-        found.append(Way(name, "viewcast, Savant's name", "savant", own_name))
+        found.append(Method(name, "viewcast, Savant's name", "savant", own_name))
     for peer, make in peers.of(conversion, images):
         try:
-            way = Way(name, peer, PEER, **make())
-            exec(way.statement, way.names)
+            method = Method(name, peer, PEER, **make())
+            exec(method.statement, method.names)
         except Missing as reason:
             skipped.append((f"{name}, {peer}", str(reason)))
-        except Exception as error:  # not ours: it raises what it likes
+        except Exception as error:  # other libraries raise exceptions of any class
             why = f"not possible with these versions: {said(error)}"
             skipped.append((f"{name}, {peer}", why))
         else:
-            found.append(way)
+            found.append(method)
     if floor := floor_of(conversion, images):
-        found.append(Way(name, f"floor: {floor.name}", FLOOR, floor.names, floor.statement))
+        found.append(Method(name, f"floor: {floor.name}", FLOOR, floor.names, floor.statement))
     return found, skipped

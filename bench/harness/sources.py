@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images of all that the harness converts, beside those of viewcast.bench."""
+"""The sources that the harness converts, in addition to those of viewcast.bench."""
 
 import viewcast as vc
 from viewcast.bench import ways
 
 
 class Producer:
-    """Of DLPack and of nothing else, and a cheap one: a View's memory behind two methods
-    in Python. Tables of C functions and other protocols are not offered."""
+    """A cheap DLPack producer without other protocols or exchange table: two methods in
+    Python over a View's memory."""
 
     __slots__ = ("view",)
 
