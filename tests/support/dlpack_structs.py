@@ -144,3 +144,16 @@ class Producer:
     def __dlpack__(self, **keywords):
         self.asked.append(keywords)
         return new_capsule(ctypes.addressof(self.managed), self.name)
+
+
+class Wrapping:
+    """A producer that forwards to another one's __dlpack__()."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __dlpack_device__(self):
+        return self.inner.__dlpack_device__()
+
+    def __dlpack__(self, **keywords):
+        return self.inner.__dlpack__(**keywords)

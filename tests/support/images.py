@@ -8,6 +8,7 @@ from typing import NamedTuple
 import cupy
 import cv2
 import numpy as np
+import pytest
 import torch
 
 import viewcast as vc
@@ -233,3 +234,23 @@ def pixels(library, image):
     address, shape, strides, dtype = SEE[library](image)
     itemsize = 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
     return pixels_at(address, shape, strides, itemsize)
+
+
+def pixels_of(view):
+    return pixels_at(view.ptr, view.shape, view.strides, view.itemsize)
+
+
+def sees(producer, image):
+    """Checks address, shape, strides and dtype of the view."""
+    view = vc.view(producer)
+    assert (view.ptr, view.shape) == (image.address, image.array.shape)
+    assert view.dtype == image.dtype
+    assert pixels_of(view) == image.array.tobytes()
+    return view
+
+
+def refuses(producer, message, error=vc.ViewError):
+    """Checks that view() raises the error; returns the exception."""
+    with pytest.raises(error, match=message) as caught:
+        vc.view(producer)
+    return caught.value

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Producers whose code changes or drops objects, or converts others, while they are read, and
-classes that imitate another library's. test_producers.py has descriptions that are wrong."""
+classes that imitate another library's. The other files of this folder have wrong descriptions."""
 
 import ctypes
 import gc
@@ -17,7 +17,7 @@ from dlpack_structs import CUDA, new_capsule
 from dlpack_structs import Producer as MortalProducer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from images import CONVERT, CudaArray, Image, pixels_at
+from images import CONVERT, CudaArray, Image, pixels_of
 
 import viewcast as vc
 
@@ -35,10 +35,6 @@ class Producer(MortalProducer):
 
 
 for_all_targets = pytest.mark.parametrize("target", list(CONVERT))
-
-
-def pixels_of(view):
-    return pixels_at(view.ptr, view.shape, view.strides, view.itemsize)
 
 
 # --- a dictionary that changes while it is read
