@@ -18,7 +18,7 @@ MISSING = [name for name in ("torch", "cupy") if importlib.util.find_spec(name) 
 
 
 def needs_missing_libraries(path):
-    modules = "|".join([*MISSING, "images"])
+    modules = "|".join([*MISSING, "images", "planar_images"])
     return re.search(rf"^(import|from) ({modules})\b", path.read_text(), re.MULTILINE)
 
 
