@@ -20,6 +20,7 @@
   X(TO_HOST, "vc_copy")                                                          \
   X(TO_DEVICE, "vc_copy")                                                        \
   X(OTHER_MEMORY, "write into other memory")                                     \
+  X(RESIZE, "params->resize")                                                    \
   /* names of arguments */                                                       \
   X(STREAM, "stream")                                                            \
   X(BOTH_STREAMS, "producer and consumer")                                       \

@@ -684,6 +684,74 @@ VC_API void vc_pool_close(vc_pool *pool);
  * and (N, C, H, W). A view of rank 2 is (H, W), of one channel, in both. */
 typedef enum vc_layout { VC_INTERLEAVED = 0, VC_PLANAR = 1 } vc_layout;
 
+/* How the pixels of a resized image are computed. For 8-bit images each gives the bytes of the
+ * function that it names: cv2.resize of OpenCV's x86-64 wheels (4.8 to 5.0 agree), or
+ * PIL.Image.resize with the horizontal pass first (Pillow before 12.2, and later versions
+ * except for tall shapes), which filters every channel by itself. */
+typedef enum vc_interpolation {
+  VC_LINEAR = 0,          /* cv2.INTER_LINEAR */
+  VC_NEAREST = 1,         /* cv2.INTER_NEAREST */
+  VC_AREA = 2,            /* cv2.INTER_AREA */
+  VC_PILLOW_BOX = 3,      /* PIL.Image.Resampling.BOX */
+  VC_PILLOW_BILINEAR = 4, /* BILINEAR */
+  VC_PILLOW_BICUBIC = 5,  /* BICUBIC */
+  VC_PILLOW_LANCZOS = 6   /* LANCZOS */
+} vc_interpolation;
+
+/* How an image is fitted into a result of another size. */
+typedef enum vc_fit {
+  VC_STRETCH = 0, /* resized to exactly the result's size */
+  /* Resized to the largest size of its aspect that fits, and centred; pad surrounds it. The
+   * size is that of Ultralytics' LetterBox(auto=False): sides max(1, round(side * r)) with
+   * r = min(rows / its rows, cols / its cols); top and left are half of the rest, rounded
+   * down. */
+  VC_LETTERBOX = 1,
+  /* Resized to a size of its aspect that covers the result, of which the middle is taken, as
+   * torchvision's Resize(shorter) and CenterCrop do on PIL images: the longer edge becomes
+   * floor(shorter * long / short); half of what is cut off, rounded to even, is at the top and
+   * at the left. */
+  VC_CENTER_CROP = 2
+} vc_fit;
+
+/* Resizing as a part of a transform: vc_transform_params.resize. Start from vc_resize_init. */
+typedef struct vc_resize {
+  size_t size;           /* sizeof(vc_resize) */
+  int32_t interpolation; /* vc_interpolation */
+  int32_t fit;           /* vc_fit */
+  int64_t rows, cols;    /* of the result, 1 to INT_MAX */
+  /* VC_CENTER_CROP: the length of the shorter edge before the crop; 0: the smallest size that
+   * covers the result. 0 for all other fits. */
+  int64_t shorter;
+  /* The values around a letterbox, and of boxes in GPU memory that hold no pixel: pad_count
+   * values, 1 or one for each channel of the source, in the source's units and channel order.
+   * NULL: 0. They are converted as pixels of the source are. */
+  const double *pad;
+  int32_t pad_count;
+} vc_resize;
+
+/* A resize of every image to exactly rows x cols. */
+static inline void vc_resize_init(vc_resize *out, int64_t rows, int64_t cols,
+                                  vc_interpolation interpolation) {
+  if (out == NULL) return;
+  memset(out, 0, sizeof *out);
+  out->size = sizeof *out;
+  out->interpolation = (int32_t)interpolation;
+  out->rows = rows;
+  out->cols = cols;
+}
+
+/* The size to which an image is resized, and the row and column of the result where its first
+ * pixel lies: negative where it is cut off. A point x of the image is at
+ * x * cols / (its cols) + left of the result. */
+typedef struct vc_placement {
+  int64_t rows, cols, top, left;
+} vc_placement;
+
+/* Writes the placement of an image of rows x cols, both 1 to INT_MAX. VC_ERROR_LAYOUT if a
+ * centre crop is larger than the resized image. */
+VC_API vc_status vc_resize_placement(const vc_resize *resize, int64_t rows, int64_t cols,
+                                     vc_placement *out, vc_error *error);
+
 /* The most channels of a transform whose mean or std differ by channel. */
 #define VC_TRANSFORM_CHANNELS 512
 
@@ -707,6 +775,14 @@ typedef struct vc_transform_params {
   double fill;
   /* CPU only: threads to use at most; 0: vc_transform_set_threads decides. */
   int32_t threads;
+  /* Resizes each image into its image of `to`, which has resize->rows and resize->cols. NULL:
+   * images keep their size. */
+  const vc_resize *resize;
+  /* With `resize`: the parts of the sources that are resized, one for each image of `to`. A view
+   * (N, 4) of boxes x0, y0, x1, y1 of the only image, or (N, 5) with the image's index before
+   * them, of any dtype except bool. In host memory, or in memory of the sources' GPU, where the
+   * kernel reads them. NULL: whole images. */
+  const vc_view *boxes;
 } vc_transform_params;
 
 /* No change of values: scale 1, opaque fill, both sides interleaved. */
@@ -728,6 +804,15 @@ VC_API bool vc_transform_adds_alpha(int64_t from, int64_t to);
  * Sources are images of one size, dtype and device, with any strides; `to` is
  * one image, or a batch with one image for each source. A batch may be the
  * only source of a batch.
+ *
+ * With params->resize the result is, bit for bit for 8-bit sources, that of the same transform
+ * of images that the function which its interpolation names has resized (and cropped to boxes)
+ * before. Images have 1 to 4 channels, and those of a list may have different sizes. Sources of
+ * other dtypes than u8 are resized by one formula, the same on CPU and GPU: coordinates in
+ * double, weights and sums in float (in double for 64-bit types and 32-bit integers), rounded to
+ * the source's dtype. Coordinates of boxes are truncated toward zero and clipped to the image.
+ * A box in host memory that then holds no pixel, or names no image, is VC_ERROR_ARGUMENT; in GPU
+ * memory its image of the result is pad.
  *
  * Channels: as many on both sides; or alpha (the last of 2 or 4) is dropped,
  * added (`fill`), or kept, and one colour is spread to three. Other changes are

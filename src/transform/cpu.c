@@ -85,16 +85,9 @@ static void divide_for(pieces *job, int32_t threads) {
   atomic_init(&job->arrived, 0);
 }
 
-static int32_t count_threads(const vc_plan *plan, double bytes) {
-  if (bytes < 2.0 * (double)vc_limits.thread_bytes || plan->threads == 1) return 1;
-  int32_t most = vc_settings_threads(plan->threads);
-  double useful = bytes / (double)vc_limits.thread_bytes;
-  return useful < most ? (int32_t)useful : most;
-}
-
 vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error) {
-  (void)error; /* nothing can fail: all was checked, and nothing is allocated */
-  pieces job;
+  if (plan->geometry) return vc_geometry_run_cpu(plan, error);
+  pieces job; /* nothing can fail: all was checked, and nothing is allocated */
   int64_t written = (int64_t)vc_dtype_size(plan->to) * plan->channels;
   int64_t read = (int64_t)vc_dtype_size(plan->from) * plan->from_channels;
   double pixels = (double)plan->images * (double)plan->rows * (double)plan->cols;
@@ -102,7 +95,7 @@ vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error) {
   bool large = bytes > (double)vc_settings_stream_bytes();
   vc_tiles_prepare(plan, vc_row_kernels_best(), large, &job.tiles);
   divide(&job, written + read);
-  int32_t threads = count_threads(plan, bytes);
+  int32_t threads = vc_settings_threads_for(bytes, plan->threads);
   divide_for(&job, threads);
   vc_threads_run(threads, work, &job);
   return VC_OK;

@@ -8,14 +8,24 @@
       "vc_" #family "_" #from "_" #to "_" #channels "_list",
 #define GENERIC_NAMES(name, work) "vc_generic_" #name, "vc_generic_" #name "_more",
 
+#define LINEAR_NAME(to, in, out) "vc_resize_linear_" #to "_" #in "_" #out,
+
 const char *const vc_kernel_names[] = {VC_GENERIC_KERNELS(GENERIC_NAMES)
-                                           VC_FAST_KERNELS(FAST_NAMES)};
+                                           VC_FAST_KERNELS(FAST_NAMES) "vc_resize_any",
+                                       "vc_resize_pillow", VC_LINEAR_KERNELS(LINEAR_NAME)};
 const int32_t vc_kernel_count = sizeof vc_kernel_names / sizeof *vc_kernel_names;
 _Static_assert(sizeof vc_kernel_names / sizeof *vc_kernel_names <= VC_MOST_KERNELS,
                "VC_MOST_KERNELS is too small");
 
 #define ONE_MORE(name, work) +1
 enum { GENERIC = 0 VC_GENERIC_KERNELS(ONE_MORE) };
+#define ONE_MORE_FAST(family, from, to, channels) +1
+enum { FAST = 0 VC_FAST_KERNELS(ONE_MORE_FAST) };
+
+vc_resize_kernels vc_resize_kernels_find(void) {
+  const int32_t first = 2 * (GENERIC + FAST);
+  return (vc_resize_kernels){first, first + 1, first + 2};
+}
 
 /* Puts the addresses of the sources into the launch's table, or into a list if they are too
  * many for it. */
@@ -34,7 +44,8 @@ static vc_status list_images(const vc_plan *plan, vc_launch *out, vc_error *erro
 
 vc_status vc_dispatch(const vc_plan *plan, vc_launch *out, vc_error *error) {
   out->list = NULL;
-  out->has_more = false;
+  out->has_more = out->is_resizing = false;
+  if (plan->geometry) return vc_dispatch_resize(plan, out, error);
   if (!vc_dispatch_fast(plan, out)) return vc_dispatch_generic(plan, out, error);
   out->kernel = 2 * (GENERIC + out->kernel);
   return plan->sources ? list_images(plan, out, error) : VC_OK;

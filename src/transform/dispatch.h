@@ -9,11 +9,12 @@
 typedef struct vc_launch {
   int32_t kernel; /* for vc_kernel_name */
   uint32_t grid[3];
-  bool is_generic;
+  bool is_generic, is_resizing;
   bool has_more; /* a table, or coefficients, follow as second parameter */
   union {
     vc_fast fast;
     vc_generic generic;
+    vc_resizing resizing;
   };
   vc_generic_more more; /* its table, or all of it for generic kernels */
   /* A list that is too long for the table: what the kernel reads in device
@@ -38,7 +39,23 @@ bool vc_dispatch_fast(const vc_plan *plan, vc_launch *out);
 /* Selects a generic kernel, which carries out any plan, and fills *out with its image list. */
 vc_status vc_dispatch_generic(const vc_plan *plan, vc_launch *out, vc_error *error);
 
-/* --- what both need: dispatch_generic.c */
+/* Selects a kernel for a plan whose sources are resized, and fills *out with its image list. */
+vc_status vc_dispatch_resize(const vc_plan *plan, vc_launch *out, vc_error *error);
+
+/* --- what these need: dispatch.c, dispatch_generic.c */
+
+/* Indices of kernels that resize, in vc_kernel_names: of vc_resize_any, vc_resize_pillow and the
+ * first of VC_LINEAR_KERNELS. */
+typedef struct vc_resize_kernels {
+  int32_t any, pillow, linear;
+} vc_resize_kernels;
+vc_resize_kernels vc_resize_kernels_find(void);
+
+vc_element vc_element_of(vc_dtype dtype);
+
+/* Fills the types, coefficients, channels and destination of a plan that has up to
+ * VC_CHANNELS_MAPPED channels. */
+void vc_generic_fill(const vc_plan *plan, vc_generic *out);
 
 vc_divider vc_divide_by(int64_t divisor);
 

@@ -30,7 +30,7 @@ vc_status vc_take_list(vc_launch *out, int64_t count, size_t size, vc_error *err
 #define GENERIC_WORK(name, work) work,
 static const vc_work generic_works[] = {VC_GENERIC_KERNELS(GENERIC_WORK)};
 
-static vc_element element_of(vc_dtype dtype) {
+vc_element vc_element_of(vc_dtype dtype) {
   int size = dtype.bits == 64 ? 3 : dtype.bits == 32 ? 2 : dtype.bits == 16;
   switch (dtype.code) {
     case VC_BOOL: return VC_ELEMENT_BOOL;
@@ -55,11 +55,8 @@ static bool are_sources_aligned(const vc_plan *plan) {
   return bits % vc_dtype_size(plan->from) == 0;
 }
 
-static void set_coefficients(const vc_plan *plan, vc_launch *out) {
-  vc_generic *generic = &out->generic;
+static void set_coefficients(const vc_plan *plan, vc_generic *generic, double *a, double *b) {
   int32_t count = plan->stride ? plan->channels : 1;
-  double *a = out->has_more ? out->more.a : generic->a,
-         *b = out->has_more ? out->more.b : generic->b;
   generic->stride = plan->stride;
   if (plan->work != VC_WORK_FLOAT && plan->work != VC_WORK_DOUBLE) count = generic->stride = 0;
   for (int32_t c = 0; c < count; c++) {
@@ -69,8 +66,8 @@ static void set_coefficients(const vc_plan *plan, vc_launch *out) {
 }
 
 static void set_types(const vc_plan *plan, vc_generic *out) {
-  out->from_type = element_of(plan->from);
-  out->to_type = element_of(plan->to);
+  out->from_type = vc_element_of(plan->from);
+  out->to_type = vc_element_of(plan->to);
   out->from_size = (int32_t)vc_dtype_size(plan->from);
   out->to_size = (int32_t)vc_dtype_size(plan->to);
   out->from_aligned = are_sources_aligned(plan);
@@ -91,6 +88,16 @@ static void set_axes(const vc_plan *plan, vc_generic *out) {
   out->mapped = plan->channels <= VC_CHANNELS_MAPPED;
   out->reversed = plan->reversed;
   for (int c = 0; out->mapped && c < plan->channels; c++) out->map[c] = plan->map[c];
+}
+
+void vc_generic_fill(const vc_plan *plan, vc_generic *out) {
+  out->to = plan->to_data;
+  out->from = NULL;
+  out->listed = NULL;
+  out->fill = plan->fill;
+  set_types(plan, out);
+  set_axes(plan, out);
+  set_coefficients(plan, out, out->a, out->b);
 }
 
 /* Counts the threads and fills the divisors of the axes. */
@@ -134,7 +141,8 @@ static vc_status fill_launch(const vc_plan *plan, vc_launch *out, vc_error *erro
   generic->fill = plan->fill;
   set_types(plan, generic);
   set_axes(plan, generic);
-  set_coefficients(plan, out);
+  set_coefficients(plan, generic, out->has_more ? out->more.a : generic->a,
+                   out->has_more ? out->more.b : generic->b);
   return set_threads(plan, out, error);
 }
 

@@ -43,8 +43,8 @@ static vc_status check_list_capture(const vc_driver *driver, CUstream stream, vc
   return vc_fail(error, VC_ERROR_CUDA,
                  "a list of so many images can't be captured in a graph: it goes through memory "
                  "that would be gone at the replay; capture up to %d images of the same strides "
-                 "(%d of different ones) at a time, or give one batch",
-                 VC_TABLE_IMAGES, VC_TABLE_LISTED);
+                 "(%d of different ones, %d that are resized) at a time, or give one batch",
+                 VC_TABLE_IMAGES, VC_TABLE_LISTED, VC_TABLE_RESIZED);
 }
 
 static vc_status upload_list(const vc_driver *driver, vc_launch *launch, CUstream stream,
@@ -62,7 +62,9 @@ static vc_status upload_list(const vc_driver *driver, vc_launch *launch, CUstrea
 }
 
 static void point_at_list(vc_launch *launch, CUdeviceptr list) {
-  if (launch->is_generic) {
+  if (launch->is_resizing) {
+    launch->resizing.list = (const vc_resized *)list;
+  } else if (launch->is_generic) {
     launch->generic.listed = (const vc_listed *)list;
   } else {
     launch->fast.images = (const char *const *)list;
@@ -79,7 +81,8 @@ static vc_status enqueue(const vc_driver *driver, vc_launch *launch, CUfunction 
     if (status != VC_OK) return status;
     point_at_list(launch, list);
   }
-  void *parameters[] = {&launch->fast, &launch->more}; /* fast or generic: one place */
+  void *parameters[] = {&launch->fast,
+                        &launch->more}; /* fast, generic and resizing share one place */
   const uint32_t *grid = launch->grid;
   CUresult result = driver->cuLaunchKernel(kernel, grid[0], grid[1], grid[2], VC_BLOCK, 1, 1, 0,
                                            stream, parameters, NULL);

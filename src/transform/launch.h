@@ -6,6 +6,7 @@
 
 #include <viewcast/viewcast.h>
 
+#include "transform/geometry/placement.h"
 #include "transform/plan.h"
 
 /* Number of threads of a block, for every kernel. */
@@ -113,6 +114,54 @@ typedef struct vc_fast {
   float a[VC_CHANNELS_MAPPED], b[VC_CHANNELS_MAPPED];
 } vc_fast;
 
+/* --- the resizing kernels */
+
+/* A block of threads makes a tile of an image of the result: VC_TILE_COLS columns of threads,
+ * each with one or a few pixels, and VC_TILE_ROWS rows of threads. */
+#define VC_TILE_COLS 64
+#define VC_TILE_ROWS (VC_BLOCK / VC_TILE_COLS)
+
+/* An image of the result; where there are boxes in GPU memory, an image of the source. */
+typedef struct vc_resized {
+  const char *data;                            /* the first pixel that is shown */
+  int64_t row, col, channel;                   /* strides in bytes */
+  double row_scale, col_scale;                 /* vc_axis_scale of both axes */
+  int32_t rows, cols;                          /* that are shown */
+  int32_t placed_rows, placed_cols, top, left; /* vc_placement */
+} vc_resized;
+
+/* The number of images that fit into the parameters of a launch. */
+#define VC_TABLE_RESIZED 44
+
+typedef struct vc_resizing {
+  vc_generic generic; /* types, coefficients, channels and the destination */
+  /* generic.source says where images are found. VC_SOURCE_STRIDES: `image`, the others
+   * from_image bytes apart; VC_SOURCE_TABLE: `table`; VC_SOURCE_MEMORY: `list`, in device
+   * memory. */
+  vc_resized image;
+  const vc_resized *list;
+  int64_t from_image;
+  int64_t sources;   /* the number of images that boxes may name */
+  const char *boxes; /* in device memory: one for each image of the result; or NULL */
+  int64_t box_row, box_col;
+  int32_t box_type, box_size; /* vc_element, bytes */
+  bool box_names;             /* boxes have five values, the first of which is the image */
+  bool boxes_aligned;
+  vc_work work;
+  vc_fitting fit;
+  int32_t interpolation;
+  int32_t from_channels;
+  bool is_u8, wide;                 /* the source's dtype is u8; sums are formed in double */
+  bool swaps;                       /* the first three channels are reversed */
+  bool words;                       /* fast kernels may store words */
+  int32_t filled;                   /* the first channel that holds `fill`; `channels` for none */
+  uint64_t pad[VC_CHANNELS_MAPPED]; /* the bits of a source element for each source channel */
+  vc_divider by_col_tiles, by_row_tiles;
+  vc_resized table[VC_TABLE_RESIZED];
+} vc_resizing;
+
+/* --- the kernels that exist */
+
 /* X(family, from, to, channels) for each kernel vc_<family>_<from>_<to>_<channels>, which also
  * exists as ..._list. raw1 to raw8 are elements of 1 to 8 bytes that are moved as they are. */
 
@@ -167,6 +216,26 @@ typedef struct vc_fast {
   X(integer, VC_WORK_INTEGER) \
   X(float, VC_WORK_FLOAT)     \
   X(double, VC_WORK_DOUBLE)
+
+/* The kernel vc_resize_any resizes images of any kind, and vc_resize_pillow 8-bit images by
+ * Pillow's filters. A block of the latter makes a tile of so many columns and rows. */
+#define VC_PILLOW_COLS 32
+#define VC_PILLOW_ROWS 8
+
+/* X(to, in, out) for each kernel vc_resize_linear_<to>_<in>_<out>, which resizes interleaved 8-bit
+ * pixels of `in` channels by VC_LINEAR or VC_NEAREST to interleaved pixels of `out` channels, or
+ * to planes (0). */
+/* clang-format off */
+#define VC_LINEAR_KERNELS(X)                                                      \
+  X(raw1, 1, 0) X(raw1, 3, 0) X(raw1, 4, 0) X(raw1, 3, 3) X(raw1, 4, 3) X(raw1, 4, 4) \
+  X(f16, 1, 0) X(f16, 3, 0) X(f16, 4, 0) X(f16, 3, 3)                             \
+  X(bf16, 3, 0) X(bf16, 4, 0)                                                     \
+  X(f32, 1, 0) X(f32, 3, 0) X(f32, 4, 0) X(f32, 3, 3)
+/* clang-format on */
+
+/* Number of pixels and rows of a thread of these, by the size of an element. */
+#define VC_LINEAR_PIXELS(to) ((to) == 4 ? 2 : 4)
+#define VC_LINEAR_ROWS 4
 
 /* The size in bytes of the widest word that divides `bytes`, a multiple of 4. */
 #define VC_WIDEST(bytes) ((bytes) % 16 == 0 ? 16 : (bytes) % 8 == 0 ? 8 : 4)

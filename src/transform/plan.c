@@ -4,9 +4,12 @@
  * images are in plan_checks.c. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
+#include "core/dtype.h"
 #include "core/error.h"
 #include "transform/element.h"
+#include "transform/geometry/geometry.h"
 #include "transform/plan_parts.h"
 
 /* --- a view, read as images */
@@ -15,7 +18,7 @@ static int64_t step_of(const vc_view *view, int32_t axis) {
   return view->shape[axis] > 1 ? view->strides[axis] : 0;
 }
 
-static vc_images read_images(const vc_view *view, vc_layout layout) {
+vc_images vc_plan_read_images(const vc_view *view, vc_layout layout) {
   vc_images out = {1, 1, 1, 1, {0, 0, 0, 0}};
   int32_t first = 0;
   if (view->ndim == 4) {
@@ -39,7 +42,7 @@ static vc_images read_images(const vc_view *view, vc_layout layout) {
 }
 
 vc_strides vc_plan_strides(const vc_view *view, vc_layout layout) {
-  return read_images(view, layout).strides;
+  return vc_plan_read_images(view, layout).strides;
 }
 
 /* --- channels: which of the source each of the destination comes from */
@@ -269,27 +272,75 @@ static void plan_axes(const vc_images *out, const vc_images *in, const vc_view *
   join_images(plan);
 }
 
+/* The axes of a plan whose sources are resized: a source is one packed row at a time. */
+static void plan_resized_axes(const vc_images *out, vc_plan *plan) {
+  int64_t size = (int64_t)vc_dtype_size(plan->from);
+  plan->images = out->count;
+  plan->rows = out->rows;
+  plan->cols = out->cols;
+  plan->to_strides = out->strides;
+  plan->from_strides = (vc_strides){0, 0, size * plan->from_channels, size};
+  plan->from_data = NULL;
+  plan->sources = NULL;
+  plan->layout = VC_INTERLEAVED;
+  plan->alike = true;
+}
+
 /* --- all of it */
+
+/* Checks the sizes of all images, and that they are alike. */
+static vc_status check_images(const vc_view *to, const vc_images *out, const vc_view *from,
+                              const vc_images *in, size_t count, const vc_transform_params *params,
+                              vc_resize *resize, vc_error *error) {
+  if (!params->resize) {
+    if (params->boxes) {
+      return vc_fail(error, VC_ERROR_ARGUMENT,
+                     "boxes were given without a size to resize them to; set params->resize");
+    }
+    VC_TRY(vc_plan_check_sizes(to, out, from, in, count, params, error));
+  } else {
+    VC_TRY(vc_resize_read(params->resize, resize, error));
+    VC_TRY(vc_plan_check_resize(out, from, in, count, resize, params->boxes, error));
+  }
+  return vc_plan_check_alike(from, count, params->from, params->resize != NULL, error);
+}
+
+/* Fills the axes of *out, or the geometry of sources that are resized. */
+static vc_status plan_sources(const vc_images *written, const vc_view *from, const vc_images *read,
+                              size_t count, const vc_transform_params *params,
+                              const vc_resize *resize, vc_plan *out, vc_error *error) {
+  if (!params->resize) {
+    plan_axes(written, read, from, count, params->from, out);
+    return VC_OK;
+  }
+  plan_resized_axes(written, out);
+  return vc_geometry_make(from, count, params->from, resize, params->boxes, &out->geometry, error);
+}
 
 vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
                        const vc_transform_params *params, vc_plan *out, bool *empty,
                        vc_error *error) {
-  vc_status status = vc_plan_check_ends(to, from, count, error);
-  if (status != VC_OK) return status;
-  vc_images written = read_images(to, params->to), read = read_images(&from[0], params->from);
-  status = vc_plan_check_sizes(to, &written, from, &read, count, params, error);
-  if (status == VC_OK) status = vc_plan_check_alike(from, count, error);
-  if (status != VC_OK) return status;
+  vc_resize resize;
+  VC_TRY(vc_plan_check_ends(to, from, count, error));
+  vc_images written = vc_plan_read_images(to, params->to);
+  vc_images read = vc_plan_read_images(&from[0], params->from);
+  VC_TRY(check_images(to, &written, from, &read, count, params, &resize, error));
   out->from = from->dtype;
   out->to = to->dtype;
   out->to_data = to->data;
   out->threads = params->threads;
+  out->geometry = NULL;
   out->fill = vc_number_bits(to->dtype, params->fill);
-  status = plan_channels(read.channels, written.channels, params->reverse_channels, out, error);
-  if (status == VC_OK) status = plan_work(params, out, error);
+  VC_TRY(plan_channels(read.channels, written.channels, params->reverse_channels, out, error));
+  VC_TRY(plan_work(params, out, error));
   *empty = vc_view_is_empty(to);
-  if (status != VC_OK || *empty) return status;
-  status = vc_plan_check_memory(to, from, count, error);
-  if (status == VC_OK) plan_axes(&written, &read, from, count, params->from, out);
-  return status;
+  if (*empty) return VC_OK;
+  VC_TRY(vc_plan_check_memory(to, from, count, error));
+  if (params->boxes) VC_TRY(vc_plan_check_memory(to, params->boxes, 1, error));
+  return plan_sources(&written, from, &read, count, params, &resize, out, error);
+}
+
+void vc_plan_end(vc_plan *plan) {
+  free(plan->geometry);
+  plan->geometry = NULL;
 }

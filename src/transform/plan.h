@@ -55,15 +55,21 @@ typedef struct vc_plan {
   bool neutral;    /* every a is 1 and every b is -0: nothing but a conversion */
   int32_t threads; /* vc_transform_params.threads */
   double storage[2 * VC_TRANSFORM_CHANNELS];
+  /* Sources that are resized, or NULL. from_strides are then those of a packed row of source
+   * elements, from_data and sources are NULL, and no axes are joined. */
+  struct vc_geometry *geometry;
 } vc_plan;
 
 /* Checks everything and fills *out, which points into itself and into `from`, so that neither may
  * move. Rows, columns, and the channels of interleaved images that keep theirs are joined to
  * longer axes where both sides allow that. If there is no element to write, *empty is set to
- * true, and *out is not complete. */
+ * true, and *out is not complete. vc_plan_end must follow, after a failure too. */
 vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
                        const vc_transform_params *params, vc_plan *out, bool *empty,
                        vc_error *error);
+
+/* Frees the memory of a plan. */
+void vc_plan_end(vc_plan *plan);
 
 /* Returns the strides of a source in the plan's terms, for sources that are not alike (those are
  * never joined). */
@@ -72,6 +78,7 @@ vc_strides vc_plan_strides(const vc_view *view, vc_layout layout);
 /* Carry out a plan. Host memory is written on return. Work on GPU memory is enqueued; the
  * device's context is made current and the previous one restored. */
 vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error);
+vc_status vc_geometry_run_cpu(const vc_plan *plan, vc_error *error); /* called by the former */
 vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error);
 
 /* Returns VC_OK if vc_plan_run_gpu can enqueue the plan: makes the same checks and enqueues

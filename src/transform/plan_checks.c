@@ -64,19 +64,40 @@ vc_status vc_plan_check_device(const vc_view *view, vc_error *error) {
   return vc_device_check(view->device.id, error);
 }
 
-vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_error *error) {
+/* Names the sizes of two sources that differ in nothing else, and both ways out. */
+static vc_status refuse_size(size_t index, const vc_images *first, const vc_images *other,
+                             vc_error *error) {
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "source %zu differs from source 0 in size, H = %" PRId64 ", W = %" PRId64
+                 " from H = %" PRId64 ", W = %" PRId64
+                 ": a batch needs images of one size; resize them in the same call (%s), or "
+                 "transform each of them by itself",
+                 index, other->rows, other->cols, first->rows, first->cols,
+                 vc_advice_text(VC_ADVICE_RESIZE));
+}
+
+static vc_status check_shape(const vc_view *from, size_t index, vc_layout layout, bool resizes,
+                             vc_error *error) {
+  const vc_view *view = &from[index];
+  bool same_type = view->dtype.code == from->dtype.code && view->dtype.bits == from->dtype.bits;
+  if (same_type && view->ndim == from->ndim) {
+    vc_images first = vc_plan_read_images(from, layout), other = vc_plan_read_images(view, layout);
+    bool same_size = other.rows == first.rows && other.cols == first.cols;
+    bool same_pixels = other.count == first.count && other.channels == first.channels;
+    if (same_pixels && (same_size || resizes)) return VC_OK;
+    if (same_pixels) return refuse_size(index, &first, &other, error);
+  }
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "source %zu differs from source 0 in shape or dtype (%s): a batch needs images "
+                 "of one size and type; resize or convert them first",
+                 index, vc_dtype_name(view->dtype));
+}
+
+vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_layout layout, bool resizes,
+                              vc_error *error) {
   for (size_t i = 1; i < count; i++) {
-    vc_status status = check_view(&from[i], "a source", error);
-    if (status != VC_OK) return status;
-    if (from[i].ndim != from[0].ndim ||
-        memcmp(from[i].shape, from[0].shape, (size_t)from[0].ndim * sizeof from[0].shape[0]) ||
-        from[i].dtype.code != from[0].dtype.code || from[i].dtype.bits != from[0].dtype.bits) {
-      return vc_fail(
-          error, VC_ERROR_LAYOUT,
-          "source %zu differs from source 0 in shape or dtype (%s): a batch needs images "
-          "of one size and type; resize or convert them first",
-          i, vc_dtype_name(from[i].dtype));
-    }
+    VC_TRY(check_view(&from[i], "a source", error));
+    VC_TRY(check_shape(from, i, layout, resizes, error));
     if (!is_same_place(from[i].device, from[0].device)) {
       return vc_fail(error, VC_ERROR_DEVICE,
                      "source %zu is on another device than source 0: a batch needs images of one "
@@ -122,6 +143,65 @@ vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_
                  "resize first",
                  axes_of(from, params->from), in->rows, in->cols, axes_of(to, params->to),
                  out->rows, out->cols);
+}
+
+/* --- resizing */
+
+static vc_status check_boxes(const vc_view *boxes, const vc_view *from, int64_t sources,
+                             vc_error *error) {
+  VC_TRY(vc_view_check(boxes, error));
+  if (boxes->ndim != 2 || (boxes->shape[1] != 4 && boxes->shape[1] != 5)) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "boxes have rank %" PRId32 " and %" PRId64
+                   " values in a row, needs (N, 4) boxes "
+                   "x0, y0, x1, y1, or (N, 5) with the index of the image before them",
+                   boxes->ndim, boxes->shape[boxes->ndim - 1]);
+  }
+  if (boxes->dtype.code == VC_BOOL) {
+    return vc_fail(error, VC_ERROR_DTYPE, "boxes are bool, needs numbers: pixels");
+  }
+  if (boxes->shape[1] == 4 && sources != 1) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "boxes are (N, 4) and there are %" PRId64
+                   " images, needs (N, 5): the index of the image before x0, y0, x1, y1",
+                   sources);
+  }
+  if (!vc_device_is_gpu(boxes->device) || is_same_place(boxes->device, from->device)) return VC_OK;
+  return vc_fail(error, VC_ERROR_DEVICE,
+                 "boxes are in memory of cuda:%" PRId32
+                 " and the images are not, needs boxes on the images' device or on the host",
+                 boxes->device.id);
+}
+
+vc_status vc_plan_check_resize(const vc_images *out, const vc_view *from, const vc_images *in,
+                               size_t count, const vc_resize *resize, const vc_view *boxes,
+                               vc_error *error) {
+  int64_t sources = count > 1 ? (int64_t)count : in->count;
+  if (count > 1 && in->count != 1) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "%zu batches were given, needs one batch or a list of images; join them first",
+                   count);
+  }
+  if (boxes) VC_TRY(check_boxes(boxes, from, sources, error));
+  int64_t images = boxes ? boxes->shape[0] : sources;
+  if (images != out->count) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "%" PRId64 " %s go into a destination of %" PRId64 " images; needs as many",
+                   images, boxes ? "boxes" : "images", out->count);
+  }
+  if (out->rows != resize->rows || out->cols != resize->cols) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "images are resized to H = %" PRId64 ", W = %" PRId64
+                   " and the destination has H = %" PRId64 ", W = %" PRId64
+                   "; needs the same size: say which layout it has",
+                   resize->rows, resize->cols, out->rows, out->cols);
+  }
+  if (in->channels >= 1 && in->channels <= VC_CHANNELS_MAPPED) return VC_OK;
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "an image of %" PRId64
+                 " channels can't be resized, needs 1 to %d; say which layout "
+                 "it has, or resize its channels in groups",
+                 in->channels, VC_CHANNELS_MAPPED);
 }
 
 /* The axis with the shortest stride of those that `seen` does not have; -1: none. */

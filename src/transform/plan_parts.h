@@ -18,8 +18,10 @@ typedef struct vc_images {
  * destination yet. */
 vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t count, vc_error *error);
 
-/* Checks that the other sources have the shape, dtype and device of the first. */
-vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_error *error);
+/* Checks that the other sources have the shape, dtype and device of the first; sources that
+ * are resized may have other sizes. */
+vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_layout layout, bool resizes,
+                              vc_error *error);
 
 /* Checks that a view in GPU memory is on a device of this machine. */
 vc_status vc_plan_check_device(const vc_view *view, vc_error *error);
@@ -29,12 +31,21 @@ vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_
                               const vc_images *in, size_t count, const vc_transform_params *params,
                               vc_error *error);
 
+/* Checks that the destination has the size of a resize and an image for each source or box,
+ * and that the boxes, which may be NULL, can be read. */
+vc_status vc_plan_check_resize(const vc_images *out, const vc_view *from, const vc_images *in,
+                               size_t count, const vc_resize *resize, const vc_view *boxes,
+                               vc_error *error);
+
 /* Checks that the destination may be written, that none of its elements share memory, and that it
  * shares none with a source. */
 vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
                                vc_error *error);
 
 /* --- plan.c */
+
+/* Reads a view as images of a layout. */
+vc_images vc_plan_read_images(const vc_view *view, vc_layout layout);
 
 /* Returns the bits of one element of `dtype` that holds `value`, rounded once and saturated
  * as vc_transform does. NaN gives the opaque value: the largest of an integer type, 1 of the

@@ -116,3 +116,10 @@ int32_t vc_settings_threads(int32_t asked) {
 }
 
 int32_t vc_transform_threads(void) { return vc_settings_threads(0); }
+
+int32_t vc_settings_threads_for(double bytes, int32_t asked) {
+  if (bytes < 2.0 * (double)vc_limits.thread_bytes || asked == 1) return 1;
+  int32_t most = vc_settings_threads(asked);
+  double useful = bytes / (double)vc_limits.thread_bytes;
+  return useful < most ? (int32_t)useful : most;
+}

@@ -8,6 +8,9 @@
 /* Returns the number of threads to use at most for a transform whose params.threads is `asked`. */
 int32_t vc_settings_threads(int32_t asked);
 
+/* Returns the number of threads for a transform that reads and writes so many bytes. */
+int32_t vc_settings_threads_for(double bytes, int32_t asked);
+
 struct vc_row_kernels;
 
 /* Limits that tests change so that small images take every path. Constant otherwise. */

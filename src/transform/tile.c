@@ -326,9 +326,22 @@ int64_t vc_tiles_past_line(const vc_tiles *tiles, int64_t image, int64_t row) {
   return past_line(tiles, start_of(tiles->plan, image, row));
 }
 
+/* Writes `n` pixels of a row. The first tile ends at a cache line. */
+static void write_pixels(const vc_tiles *tiles, tile *at, int64_t n) {
+  workspace space;
+  int64_t length = tiles->length - past_line(tiles, at->to);
+  for (; n > 0; length = tiles->length) {
+    int64_t now = n < length ? n : length;
+    at->n = (size_t)now;
+    write_tile(tiles, at, &space);
+    at->from += now * at->from_strides.col;
+    at->to += now * tiles->plan->to_strides.col;
+    n -= now;
+  }
+}
+
 void vc_tiles_write(const vc_tiles *tiles, int64_t image, int64_t row, int64_t col, int64_t n) {
   const vc_plan *plan = tiles->plan;
-  workspace space;
   tile at = {.from_strides = plan->from_strides};
   at.from = plan->from_data + image * plan->from_strides.image;
   if (plan->sources) {
@@ -337,14 +350,11 @@ void vc_tiles_write(const vc_tiles *tiles, int64_t image, int64_t row, int64_t c
   }
   at.from += row * at.from_strides.row + col * at.from_strides.col;
   at.to = start_of(plan, image, row) + col * plan->to_strides.col;
-  /* The first tile ends at a cache line. */
-  int64_t length = tiles->length - past_line(tiles, at.to);
-  for (; n > 0; length = tiles->length) {
-    int64_t now = n < length ? n : length;
-    at.n = (size_t)now;
-    write_tile(tiles, &at, &space);
-    at.from += now * at.from_strides.col;
-    at.to += now * plan->to_strides.col;
-    n -= now;
-  }
+  write_pixels(tiles, &at, n);
+}
+
+void vc_tiles_write_row(const vc_tiles *tiles, const char *from, int64_t image, int64_t row) {
+  const vc_plan *plan = tiles->plan;
+  tile at = {.from = from, .from_strides = plan->from_strides, .to = start_of(plan, image, row)};
+  write_pixels(tiles, &at, plan->cols);
 }

@@ -37,4 +37,8 @@ int64_t vc_tiles_past_line(const vc_tiles *tiles, int64_t image, int64_t row);
 /* Writes `n` pixels of one row, from `col` on. Floating point must be in its default mode. */
 void vc_tiles_write(const vc_tiles *tiles, int64_t image, int64_t row, int64_t col, int64_t n);
 
+/* Writes a whole row of an image from a row of source pixels at `from`, which has the plan's
+ * from_strides. Floating point must be in its default mode. */
+void vc_tiles_write_row(const vc_tiles *tiles, const char *from, int64_t image, int64_t row);
+
 #endif

@@ -43,23 +43,36 @@ static vc_status prepare(const vc_view *to, const vc_view *from, size_t count,
   return status;
 }
 
+/* Carries out a plan, or checks whether that can be enqueued. */
+static vc_status carry_out(const vc_plan *plan, vc_device device, vc_stream stream, bool writes,
+                           vc_error *error) {
+  if (!vc_device_is_gpu(device)) return writes ? vc_plan_run_cpu(plan, error) : VC_OK;
+  return writes ? vc_plan_run_gpu(plan, device.id, stream, error)
+                : vc_plan_check_gpu(plan, device.id, stream, error);
+}
+
 /* The plan is made in the default floating-point mode, because it rounds coefficients and the
  * fill value, whatever the device. */
+static vc_status transform(const vc_view *to, const vc_view *from, size_t count,
+                           const vc_transform_params *params, vc_stream stream, bool writes,
+                           vc_error *error) {
+  vc_plan plan;
+  bool empty;
+  plan.geometry = NULL;
+  vc_fp_environment mode = vc_fp_environment_default();
+  vc_status status = prepare(to, from, count, params, stream, &plan, &empty, error);
+  if (status == VC_OK && !empty) status = carry_out(&plan, to->device, stream, writes, error);
+  vc_plan_end(&plan);
+  vc_fp_environment_restore(mode);
+  return status;
+}
+
 vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
                        const vc_transform_params *params, vc_stream stream, vc_error *error) {
   VC_NEED(to);
   VC_NEED(from);
   VC_NEED(params);
-  vc_plan plan;
-  bool empty;
-  vc_fp_environment mode = vc_fp_environment_default();
-  vc_status status = prepare(to, from, count, params, stream, &plan, &empty, error);
-  if (status == VC_OK && !empty) {
-    status = vc_device_is_gpu(to->device) ? vc_plan_run_gpu(&plan, to->device.id, stream, error)
-                                          : vc_plan_run_cpu(&plan, error);
-  }
-  vc_fp_environment_restore(mode);
-  return status;
+  return transform(to, from, count, params, stream, true, error);
 }
 
 vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t count,
@@ -67,13 +80,5 @@ vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t coun
   VC_NEED(to);
   VC_NEED(from);
   VC_NEED(params);
-  vc_plan plan;
-  bool empty;
-  vc_fp_environment mode = vc_fp_environment_default();
-  vc_status status = prepare(to, from, count, params, stream, &plan, &empty, error);
-  if (status == VC_OK && !empty && vc_device_is_gpu(to->device)) {
-    status = vc_plan_check_gpu(&plan, to->device.id, stream, error);
-  }
-  vc_fp_environment_restore(mode);
-  return status;
+  return transform(to, from, count, params, stream, false, error);
 }

@@ -65,6 +65,23 @@ static inline uint32_t __funnelshift_r(uint32_t low, uint32_t high, uint32_t shi
   return (uint32_t)(((uint64_t)high << 32 | low) >> (shift & 31));
 }
 
+/* Bytes of both words, selected by the nibbles of `selector`. */
+static inline uint32_t __byte_perm(uint32_t low, uint32_t high, uint32_t selector) {
+  uint64_t both = (uint64_t)high << 32 | low;
+  uint32_t out = 0;
+  for (int i = 0; i < 4; i++)
+    out |= (uint32_t)(both >> ((selector >> (4 * i) & 7) * 8) & 255) << (8 * i);
+  return out;
+}
+
+/* 16-bit halves of `a` times bytes of `b`: the lower or the upper two. */
+static inline uint32_t __dp2a_lo(uint32_t a, uint32_t b, uint32_t c) {
+  return c + (a & 0xffff) * (b & 255) + (a >> 16) * (b >> 8 & 255);
+}
+static inline uint32_t __dp2a_hi(uint32_t a, uint32_t b, uint32_t c) {
+  return __dp2a_lo(a, b >> 16, c);
+}
+
 static inline int32_t __float2int_rn(float value) {
   if (value != value) return 0;
   if (value >= 0x1p31f) return INT32_MAX;
@@ -97,6 +114,7 @@ static inline float __double2float_rz(double value) {
 
 #define VIEWCAST_KERNELS_INTRINSICS_CUH
 #define VC_DEVICE static inline
+#define VC_DEVICE_CALL static inline
 
 VC_DEVICE float f32_from_f16(uint16_t bits) {
   int exponent = bits >> 10 & 31, rest = bits & 1023;
@@ -139,6 +157,28 @@ template <class Word>
 VC_DEVICE void store_word(Word *at, Word value) {
   misaligned += (uintptr_t)at % sizeof value != 0;
   memcpy(at, &value, sizeof value);
+}
+
+/* --- in the place of run_phases: all threads of a block, phase after phase */
+
+#define VC_PHASES_ON_HOST
+
+template <class Phase>
+static inline void each_thread(Phase phase) {
+  for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++) phase(threadIdx.x);
+}
+
+template <class Kernel>
+static inline void run_phases(const typename Kernel::parameters &p) {
+  static typename Kernel::shared shared;
+  static typename Kernel::own own[VC_BLOCK];
+  memset((void *)&shared, 0xa5, sizeof shared); /* nothing is left from another block */
+  each_thread([&](uint32_t thread) { Kernel::begin(p, shared, own[thread]); });
+  for (int32_t round = 0; round < Kernel::rounds(p, shared); round++) {
+    each_thread([&](uint32_t thread) { Kernel::load(p, shared, own[thread], round); });
+    each_thread([&](uint32_t thread) { Kernel::use(p, shared, own[thread], round); });
+  }
+  each_thread([&](uint32_t thread) { Kernel::end(p, shared, own[thread]); });
 }
 
 #endif

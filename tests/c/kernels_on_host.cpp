@@ -11,39 +11,49 @@ typedef void (*step_function)(void **parameters);
 
 struct entry {
   const char *name;
-  step_function step; /* one thread */
+  step_function step; /* one thread; all threads of a block where the kernel has phases */
+  bool has_phases;
 };
 
-#define GENERIC_STEPS(name, work)                                                  \
-  {"vc_generic_" #name, [](void **p) { vc_generic_##name(*(vc_generic *)p[0]); }}, \
-      {"vc_generic_" #name "_more",                                                \
-       [](void **p) { vc_generic_##name##_more(*(vc_generic *)p[0], *(vc_generic_more *)p[1]); }},
+#define GENERIC_STEPS(name, work)                                                                 \
+  {"vc_generic_" #name, [](void **p) { vc_generic_##name(*(vc_generic *)p[0]); }, false},         \
+      {"vc_generic_" #name "_more",                                                               \
+       [](void **p) { vc_generic_##name##_more(*(vc_generic *)p[0], *(vc_generic_more *)p[1]); }, \
+       false},
 
 #define FAST_STEPS(family, from, to, channels)                                                 \
   {"vc_" #family "_" #from "_" #to "_" #channels,                                              \
-   [](void **p) { vc_##family##_##from##_##to##_##channels(*(vc_fast *)p[0]); }},              \
-      {"vc_" #family "_" #from "_" #to "_" #channels "_list", [](void **p) {                   \
+   [](void **p) { vc_##family##_##from##_##to##_##channels(*(vc_fast *)p[0]); }, false},       \
+      {"vc_" #family "_" #from "_" #to "_" #channels "_list",                                  \
+       [](void **p) {                                                                          \
          vc_##family##_##from##_##to##_##channels##_list(*(vc_fast *)p[0], *(vc_table *)p[1]); \
-       }},
+       },                                                                                      \
+       false},
 
-static const entry entries[] = {VC_GENERIC_KERNELS(GENERIC_STEPS) VC_FAST_KERNELS(FAST_STEPS)};
+#define RESIZE_STEPS(name) {#name, [](void **p) { name(*(vc_resizing *)p[0]); }, true},
+#define LINEAR_STEPS(to, in, out) RESIZE_STEPS(vc_resize_linear_##to##_##in##_##out)
 
-static step_function find(const char *name) {
+static const entry entries[] = {VC_GENERIC_KERNELS(GENERIC_STEPS) VC_FAST_KERNELS(FAST_STEPS)
+                                    RESIZE_STEPS(vc_resize_any) RESIZE_STEPS(vc_resize_pillow)
+                                        VC_LINEAR_KERNELS(LINEAR_STEPS)};
+
+static const entry *find(const char *name) {
   for (const entry &each : entries) {
-    if (strcmp(each.name, name) == 0) return each.step;
+    if (strcmp(each.name, name) == 0) return &each;
   }
   return nullptr;
 }
 
 extern "C" int run_kernel(const char *name, const unsigned sizes[6], void **parameters) {
-  step_function step = find(name);
-  if (!step) return 500; /* CUDA_ERROR_NOT_FOUND */
+  const entry *kernel = find(name);
+  if (!kernel) return 500; /* CUDA_ERROR_NOT_FOUND */
   long before = misaligned;
+  unsigned threads = kernel->has_phases ? 1 : sizes[3];
   blockDim = {sizes[3], sizes[4], sizes[5]};
   for (blockIdx.z = 0; blockIdx.z < sizes[2]; blockIdx.z++) {
     for (blockIdx.y = 0; blockIdx.y < sizes[1]; blockIdx.y++) {
       for (blockIdx.x = 0; blockIdx.x < sizes[0]; blockIdx.x++) {
-        for (threadIdx.x = 0; threadIdx.x < sizes[3]; threadIdx.x++) step(parameters);
+        for (threadIdx.x = 0; threadIdx.x < threads; threadIdx.x++) kernel->step(parameters);
       }
     }
   }

@@ -621,6 +621,28 @@ static void arguments_of_vc_transform(void) {
 }
 
 /* What transform_checked has compared with vc_transform, all of it. */
+static void arguments_of_vc_resize_placement(void) {
+  vc_resize resize;
+  vc_placement out;
+  vc_resize_init(&resize, 4, 6, VC_AREA);
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"resize\" is NULL",
+               vc_resize_placement(NULL, 1, 1, &out, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_resize_placement(&resize, 1, 1, NULL, into));
+  static const int64_t wrong[] = {0, -1, INT64_MIN, INT64_C(1) << 31, INT64_MAX};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "needs sides of 1",
+                 vc_resize_placement(&resize, wrong[i], 1, &out, into));
+    REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "needs sides of 1",
+                 vc_resize_placement(&resize, 1, wrong[i], &out, into));
+    resize.rows = wrong[i];
+    REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "resize->rows",
+                 vc_resize_placement(&resize, 1, 1, &out, into));
+    resize.rows = 4;
+  }
+  resize.size -= 1;
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "size is", vc_resize_placement(&resize, 1, 1, &out, into));
+}
+
 static void arguments_of_vc_transform_check(void) {
   vc_view to = image_in(pixels, cpu, f32), from = image_in(other_pixels, cpu, u8);
   vc_transform_params params = defaults();
@@ -711,6 +733,7 @@ static const tested_function functions[] = {
     TESTED(vc_copy),
     TESTED(vc_transform),
     TESTED(vc_transform_check),
+    TESTED(vc_resize_placement),
     TESTED(vc_views_find_overlap),
     TESTED(vc_transform_set_threads),
     TESTED(vc_transform_adds_alpha),

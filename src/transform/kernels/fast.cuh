@@ -66,6 +66,16 @@ struct conversion<raw<Stored>, raw<Stored>> {
   VC_DEVICE_MEMBER Stored run(Stored x, float, float) { return x; }
 };
 
+/* The type as which 8-bit elements are read that become To: moved, or converted. */
+template <class To>
+struct source_type {
+  typedef u8 type;
+};
+template <class Stored>
+struct source_type<raw<Stored>> {
+  typedef raw<Stored> type;
+};
+
 /* --- families: how a unit of Count pixels is loaded, converted and stored. `from` and `to` point
  * at the image's row. */
 

@@ -9,6 +9,7 @@
 #include "transform/launch.h"
 
 #define VC_DEVICE static __device__ __forceinline__
+#define VC_DEVICE_CALL static __device__ __noinline__ /* long: one copy for all kernels */
 
 VC_DEVICE float f32_from_f16(uint16_t bits) {
   float out;

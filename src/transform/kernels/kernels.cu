@@ -3,6 +3,8 @@
 #include "kernels/fast.cuh"
 #include "kernels/generic.cuh"
 #include "kernels/intrinsics.cuh"
+#include "kernels/pillow.cuh"
+#include "kernels/resize.cuh"
 
 #define KERNEL extern "C" __global__ void __launch_bounds__(VC_BLOCK)
 
@@ -30,3 +32,15 @@ static_assert(sizeof(vc_fast) + sizeof(vc_table) < 4096, "more than every GPU's 
     run_fast<family##_##from##_##to##_##channels, listed>(p, &t);                              \
   }
 VC_FAST_KERNELS(FAST)
+
+static_assert(sizeof(vc_resizing) < 4096, "more than every GPU's parameters");
+
+KERNEL vc_resize_any(const __grid_constant__ vc_resizing p) { run_phases<resize_any>(p); }
+KERNEL vc_resize_pillow(const __grid_constant__ vc_resizing p) { run_phases<resize_pillow>(p); }
+
+#define LINEAR(to, in, out)                                                            \
+  typedef resize_linear<to, in, out> linear_##to##_##in##_##out;                       \
+  KERNEL vc_resize_linear_##to##_##in##_##out(const __grid_constant__ vc_resizing p) { \
+    run_phases<linear_##to##_##in##_##out>(p);                                         \
+  }
+VC_LINEAR_KERNELS(LINEAR)

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Selects the kernel that resizes the sources of a plan, and fills its parameters. */
+#include <string.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+#include "transform/dispatch.h"
+#include "transform/geometry/geometry.h"
+
+/* --- the images */
+
+static vc_resized resized_of(const vc_geometry_item *item) {
+  const vc_placement *at = &item->placement;
+  vc_resized out = {.data = item->image.data,
+                    .row = item->image.row,
+                    .col = item->image.col,
+                    .channel = item->image.channel,
+                    .rows = (int32_t)item->rows,
+                    .cols = (int32_t)item->cols,
+                    .placed_rows = (int32_t)at->rows,
+                    .placed_cols = (int32_t)at->cols,
+                    .top = (int32_t)at->top,
+                    .left = (int32_t)at->left};
+  if (at->rows == 0) return out; /* boxes in GPU memory: placed by the kernel */
+  out.row_scale = vc_axis_scale(item->rows, at->rows);
+  out.col_scale = vc_axis_scale(item->cols, at->cols);
+  return out;
+}
+
+/* Returns true if all images have one size, one set of strides and one distance from each other,
+ * as the images of a batch have. */
+static bool is_regular(const vc_geometry *geometry, int64_t *distance) {
+  const vc_geometry_item *items = geometry->items;
+  *distance = geometry->count > 1 ? items[1].image.data - items[0].image.data : 0;
+  for (int64_t i = 1; i < geometry->count; i++) {
+    if (items[i].image.data - items[i - 1].image.data != *distance) return false;
+    if (items[i].image.row != items[0].image.row || items[i].image.col != items[0].image.col ||
+        items[i].image.channel != items[0].image.channel) {
+      return false;
+    }
+  }
+  return geometry->alike;
+}
+
+static vc_status set_images(const vc_geometry *geometry, vc_launch *out, vc_error *error) {
+  vc_resizing *resizing = &out->resizing;
+  resizing->sources = geometry->count;
+  resizing->generic.source = VC_SOURCE_STRIDES;
+  resizing->image = resized_of(&geometry->items[0]);
+  if (is_regular(geometry, &resizing->from_image)) return VC_OK;
+  bool fits = geometry->count <= VC_TABLE_RESIZED;
+  resizing->generic.source = fits ? VC_SOURCE_TABLE : VC_SOURCE_MEMORY;
+  if (!fits) VC_TRY(vc_take_list(out, geometry->count, sizeof(vc_resized), error));
+  vc_resized *into = fits ? resizing->table : out->list;
+  for (int64_t i = 0; i < geometry->count; i++) into[i] = resized_of(&geometry->items[i]);
+  return VC_OK;
+}
+
+static void set_boxes(const vc_view *boxes, vc_resizing *out) {
+  int64_t size = (int64_t)vc_dtype_size(boxes->dtype);
+  out->boxes = boxes->data;
+  out->box_row = boxes->strides[0];
+  out->box_col = boxes->strides[1];
+  out->box_type = vc_element_of(boxes->dtype);
+  out->box_size = (int32_t)size;
+  out->box_names = boxes->shape[1] == 5;
+  uint64_t bits =
+      (uint64_t)(uintptr_t)boxes->data | (uint64_t)out->box_row | (uint64_t)out->box_col;
+  out->boxes_aligned = bits % (uint64_t)size == 0;
+}
+
+static bool are_sources_aligned(const vc_geometry *geometry, int64_t size) {
+  uint64_t bits = 0;
+  for (int64_t i = 0; i < geometry->count; i++) {
+    const vc_resample_image *image = &geometry->items[i].image;
+    bits |= (uint64_t)(uintptr_t)image->data | (uint64_t)(image->row | image->col | image->channel);
+  }
+  return bits % (uint64_t)size == 0;
+}
+
+/* --- the kernel */
+
+enum { LINEAR_raw1, LINEAR_f16, LINEAR_bf16, LINEAR_f32, LINEAR_none };
+#define LINEAR_KEY(to, in, out) {LINEAR_##to, in, out},
+static const struct {
+  int to, in, out;
+} linear_kernels[] = {VC_LINEAR_KERNELS(LINEAR_KEY)};
+enum { LINEAR_COUNT = sizeof linear_kernels / sizeof *linear_kernels };
+
+static int linear_type(const vc_plan *plan) {
+  if (plan->work == VC_WORK_MOVE) return LINEAR_raw1;
+  if (plan->work != VC_WORK_FLOAT) return LINEAR_none;
+  if (plan->to.code == VC_BFLOAT) return LINEAR_bf16;
+  if (plan->to.code != VC_FLOAT) return LINEAR_none;
+  return plan->to.bits == 16 ? LINEAR_f16 : plan->to.bits == 32 ? LINEAR_f32 : LINEAR_none;
+}
+
+/* Returns true if all sources have interleaved 8-bit pixels that are adjacent. */
+static bool has_packed_pixels(const vc_plan *plan) {
+  int32_t channels = plan->from_channels;
+  if (plan->from.code != VC_UINT || plan->from.bits != 8) return false;
+  for (int64_t i = 0; i < plan->geometry->count; i++) {
+    const vc_geometry_item *item = &plan->geometry->items[i];
+    if (channels > 1 && item->image.channel != 1) return false;
+    if (item->cols > 1 && item->image.col != channels) return false;
+  }
+  return true;
+}
+
+/* Returns the number of channels of interleaved pixels of the destination, 0 for planes, -1 for
+ * neither. */
+static int destination_pixels(const vc_plan *plan) {
+  int64_t size = (int64_t)vc_dtype_size(plan->to);
+  const vc_strides *strides = &plan->to_strides;
+  if (plan->cols == 1 || strides->col == size) return 0;
+  bool packed = strides->channel == size && strides->col == size * plan->channels;
+  return packed ? plan->channels : -1;
+}
+
+static int find_linear(const vc_plan *plan) {
+  int to = linear_type(plan), out = destination_pixels(plan);
+  int32_t interpolation = plan->geometry->interpolation;
+  if ((interpolation != VC_LINEAR && interpolation != VC_NEAREST) || !has_packed_pixels(plan)) {
+    return -1;
+  }
+  for (int i = 0; i < LINEAR_COUNT; i++) {
+    if (linear_kernels[i].to == to && linear_kernels[i].in == plan->from_channels &&
+        linear_kernels[i].out == out) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+/* Returns true if all pixels of a thread begin where its words may be stored. */
+static bool stores_words(const vc_plan *plan, int pixels, int out) {
+  const vc_strides *strides = &plan->to_strides;
+  int64_t bytes = (int64_t)vc_dtype_size(plan->to) * pixels * (out ? out : 1);
+  uint64_t bits =
+      (uint64_t)(uintptr_t)plan->to_data | (uint64_t)strides->image | (uint64_t)strides->row;
+  if (!out && plan->channels > 1) bits |= (uint64_t)strides->channel;
+  return plan->cols > 1 && bits % (uint64_t)VC_WIDEST(bytes) == 0;
+}
+
+/* --- the grid */
+
+/* Divides every image of the result into tiles, one for each block. */
+static vc_status set_tiles(const vc_plan *plan, int64_t tile_cols, int64_t tile_rows,
+                           vc_launch *out, vc_error *error) {
+  vc_resizing *resizing = &out->resizing;
+  int64_t cols = (plan->cols - 1) / tile_cols + 1, rows = (plan->rows - 1) / tile_rows + 1, tiles;
+  if (__builtin_mul_overflow(cols, rows, &tiles) ||
+      __builtin_mul_overflow(tiles, plan->images, &tiles) || tiles > INT32_MAX) {
+    return vc_fail(
+        error, VC_ERROR_LAYOUT,
+        "the destination has more elements than one launch can write; write it in parts");
+  }
+  resizing->by_col_tiles = vc_divide_by(cols);
+  resizing->by_row_tiles = vc_divide_by(rows);
+  out->grid[0] = (uint32_t)tiles;
+  out->grid[1] = out->grid[2] = 1;
+  return VC_OK;
+}
+
+static int32_t first_filled(const vc_plan *plan) {
+  for (int32_t c = 0; c < plan->channels; c++) {
+    if (plan->map[c] == VC_CHANNEL_FILL) return c;
+  }
+  return plan->channels;
+}
+
+static void set_source(const vc_plan *plan, vc_resizing *out) {
+  const vc_geometry *geometry = plan->geometry;
+  size_t size = vc_dtype_size(plan->from);
+  out->work = plan->work;
+  out->fit = geometry->fit;
+  out->interpolation = geometry->interpolation;
+  out->from_channels = plan->from_channels;
+  out->is_u8 = plan->from.code == VC_UINT && plan->from.bits == 8;
+  out->wide = vc_rule_is_wide(plan->from);
+  out->swaps = plan->map[0] == 2;
+  out->filled = first_filled(plan);
+  out->generic.from_aligned = are_sources_aligned(geometry, (int64_t)size);
+  for (int32_t c = 0; c < plan->from_channels; c++) {
+    out->pad[c] = 0;
+    memcpy(&out->pad[c], geometry->pad + (size_t)c * size, size); /* little endian */
+  }
+}
+
+/* Sets the kernel and its grid. */
+static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error) {
+  vc_resizing *resizing = &out->resizing;
+  vc_resize_kernels kernels = vc_resize_kernels_find();
+  int found = find_linear(plan);
+  resizing->words = false;
+  if (found >= 0) {
+    int pixels = VC_LINEAR_PIXELS((int)vc_dtype_size(plan->to));
+    out->kernel = kernels.linear + found;
+    resizing->words = stores_words(plan, pixels, linear_kernels[found].out);
+    return set_tiles(plan, VC_TILE_COLS * pixels, VC_TILE_ROWS * VC_LINEAR_ROWS, out, error);
+  }
+  if (resizing->is_u8 && vc_is_pillow(resizing->interpolation)) {
+    out->kernel = kernels.pillow;
+    return set_tiles(plan, VC_PILLOW_COLS, VC_PILLOW_ROWS, out, error);
+  }
+  out->kernel = kernels.any;
+  return set_tiles(plan, VC_TILE_COLS, VC_TILE_ROWS, out, error);
+}
+
+vc_status vc_dispatch_resize(const vc_plan *plan, vc_launch *out, vc_error *error) {
+  vc_resizing *resizing = &out->resizing;
+  out->is_resizing = true;
+  vc_generic_fill(plan, &resizing->generic);
+  set_source(plan, resizing);
+  resizing->boxes = NULL;
+  resizing->list = NULL;
+  if (plan->geometry->boxes) set_boxes(plan->geometry->boxes, resizing);
+  VC_TRY(set_kernel(plan, out, error));
+  return set_images(plan->geometry, out, error);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks the parameters of a resize, and makes the geometry of each image of its result. */
+#include "transform/geometry/geometry.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/allocate.h"
+#include "core/dtype.h"
+#include "core/error.h"
+#include "internal.h"
+
+/* --- vc_resize */
+
+static vc_status check_side(const char *name, int64_t value, int64_t least, vc_error *error) {
+  if (value >= least && value <= INT_MAX) return VC_OK;
+  return vc_fail(error, VC_ERROR_ARGUMENT, "resize->%s is %" PRId64 ", needs %" PRId64 " to %d",
+                 name, value, least, INT_MAX);
+}
+
+static vc_status check_enumerators(const vc_resize *resize, vc_error *error) {
+  if (resize->interpolation < VC_LINEAR || resize->interpolation > VC_PILLOW_LANCZOS) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "resize->interpolation is %d, needs VC_LINEAR (0) to VC_PILLOW_LANCZOS (%d)",
+                   (int)resize->interpolation, VC_PILLOW_LANCZOS);
+  }
+  if (resize->fit >= VC_STRETCH && resize->fit <= VC_CENTER_CROP) return VC_OK;
+  return vc_fail(error, VC_ERROR_ARGUMENT,
+                 "resize->fit is %d, needs VC_STRETCH (0), VC_LETTERBOX (1) or VC_CENTER_CROP (2)",
+                 (int)resize->fit);
+}
+
+vc_status vc_resize_read(const vc_resize *given, vc_resize *out, vc_error *error) {
+  vc_status status = vc_read_sized(given, "vc_resize", sizeof *out, sizeof *out, out, error);
+  if (status == VC_OK) status = check_enumerators(out, error);
+  if (status == VC_OK) status = check_side("rows", out->rows, 1, error);
+  if (status == VC_OK) status = check_side("cols", out->cols, 1, error);
+  if (status == VC_OK) status = check_side("shorter", out->shorter, 0, error);
+  if (status != VC_OK) return status;
+  if (out->shorter && out->fit != VC_CENTER_CROP) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "resize->shorter is %" PRId64
+                   " without VC_CENTER_CROP, the only fit that uses it; leave it 0",
+                   out->shorter);
+  }
+  if (out->pad_count >= 0 && (out->pad == NULL || out->pad_count > 0)) return VC_OK;
+  return vc_fail(error, VC_ERROR_ARGUMENT,
+                 "resize->pad_count is %" PRId32
+                 ", needs 1, or one value for each channel of the "
+                 "source",
+                 out->pad_count);
+}
+
+static vc_fitting fitting_of(const vc_resize *resize) {
+  return (vc_fitting){resize->fit, resize->rows, resize->cols, resize->shorter};
+}
+
+/* Places an image of rows x cols. Its resized sides must be countable, and cover a centre crop. */
+static vc_status place(const vc_resize *resize, int64_t rows, int64_t cols, vc_placement *out,
+                       vc_error *error) {
+  vc_fitting fit = fitting_of(resize);
+  *out = vc_fit_place(&fit, rows, cols);
+  if (out->rows > INT_MAX || out->cols > INT_MAX) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "an image of H = %" PRId64 ", W = %" PRId64 " would be resized to H = %" PRId64
+                   ", W = %" PRId64 " before it is cropped, needs sides up to %d: resize less",
+                   rows, cols, out->rows, out->cols, INT_MAX);
+  }
+  if (resize->fit != VC_CENTER_CROP || (out->rows >= resize->rows && out->cols >= resize->cols)) {
+    return VC_OK;
+  }
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "a centre crop of H = %" PRId64 ", W = %" PRId64
+                 " is larger than the resized image, H = %" PRId64 ", W = %" PRId64
+                 "; resize to a longer edge, or crop less",
+                 resize->rows, resize->cols, out->rows, out->cols);
+}
+
+vc_status vc_resize_placement(const vc_resize *resize, int64_t rows, int64_t cols,
+                              vc_placement *out, vc_error *error) {
+  vc_resize known;
+  vc_placement placed;
+  VC_NEED(resize);
+  VC_NEED(out);
+  vc_status status = vc_resize_read(resize, &known, error);
+  if (status != VC_OK) return status;
+  if (rows < 1 || cols < 1 || rows > INT_MAX || cols > INT_MAX) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "the image has H = %" PRId64 ", W = %" PRId64 ", needs sides of 1 to %d", rows,
+                   cols, INT_MAX);
+  }
+  status = place(&known, rows, cols, &placed, error);
+  if (status == VC_OK) *out = placed;
+  return status;
+}
+
+/* --- the pad, as elements of the source */
+
+static vc_status make_pad(const vc_resize *resize, vc_dtype dtype, int64_t channels,
+                          vc_geometry *out, vc_error *error) {
+  size_t size = vc_dtype_size(dtype);
+  int32_t count = resize->pad ? resize->pad_count : 1;
+  if (count != 1 && count != channels) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "resize->pad has %" PRId32 " values and the image %" PRId64
+                   " channels, needs one value or one for each channel",
+                   count, channels);
+  }
+  for (int32_t c = 0; c < channels; c++) {
+    double value = resize->pad ? resize->pad[count > 1 ? c : 0] : 0;
+    if (value != value) {
+      return vc_fail(error, VC_ERROR_ARGUMENT, "resize->pad[%" PRId32 "] is NaN, needs a number",
+                     count > 1 ? c : 0);
+    }
+    vc_store_bits(out->pad + (size_t)c * size, size, vc_number_bits(dtype, value));
+  }
+  return VC_OK;
+}
+
+/* --- the sources */
+
+typedef struct {
+  const vc_view *views;
+  size_t count;
+  vc_layout layout;
+  vc_images first; /* of views[0] */
+} source_list;
+
+/* An image of a source, or a crop of one. */
+typedef struct {
+  vc_resample_image image;
+  int64_t rows, cols;
+} source;
+
+static int64_t count_images(const source_list *from) {
+  return from->count > 1 ? (int64_t)from->count : from->first.count;
+}
+
+static source source_of(const source_list *from, int64_t index) {
+  vc_images read = from->first;
+  const vc_view *view = from->views;
+  if (from->count > 1) {
+    view = &from->views[index];
+    read = vc_plan_read_images(view, from->layout);
+    index = 0;
+  }
+  source out = {.rows = read.rows, .cols = read.cols};
+  out.image.data = (const char *)view->data + index * read.strides.image;
+  out.image.row = read.strides.row;
+  out.image.col = read.strides.col;
+  out.image.channel = read.strides.channel;
+  return out;
+}
+
+static void add_item(const source *of, const vc_placement *placement, vc_geometry *out) {
+  vc_geometry_item *item = &out->items[out->count++];
+  item->image = of->image;
+  item->rows = of->rows;
+  item->cols = of->cols;
+  item->placement = *placement;
+  if (of->rows != out->items[0].rows || of->cols != out->items[0].cols) out->alike = false;
+}
+
+static vc_status add_images(const source_list *from, const vc_resize *resize, vc_geometry *out,
+                            vc_error *error) {
+  int64_t count = count_images(from);
+  for (int64_t i = 0; i < count; i++) {
+    vc_placement placement = {0, 0, 0, 0};
+    source of = source_of(from, i);
+    if (!out->boxes && (of.rows < 1 || of.cols < 1)) {
+      return vc_fail(error, VC_ERROR_LAYOUT,
+                     "image %" PRId64 " is empty (H = %" PRId64 ", W = %" PRId64
+                     ") and can't be resized, needs pixels",
+                     i, of.rows, of.cols);
+    }
+    vc_status status = VC_OK;
+    if (!out->boxes) status = place(resize, of.rows, of.cols, &placement, error);
+    if (status != VC_OK) return status;
+    add_item(&of, &placement, out);
+  }
+  return VC_OK;
+}
+
+/* --- boxes in host memory */
+
+/* Reads x0, y0, x1, y1 into xy and returns the image that the box names, 0 if it has four
+ * values. */
+static double read_box(const vc_view *boxes, int64_t index, double *xy) {
+  double values[5] = {0};
+  int64_t first = boxes->shape[1] == 5 ? 0 : 1;
+  const char *row = (const char *)boxes->data + index * boxes->strides[0];
+  for (int64_t k = first; k < 5; k++) {
+    values[k] = vc_load_double(vc_type_of(boxes->dtype), row + (k - first) * boxes->strides[1]);
+  }
+  memcpy(xy, values + 1, 4 * sizeof *xy);
+  return values[0];
+}
+
+static vc_status refuse_box(const double *xy, int64_t index, const source *of, vc_error *error) {
+  bool reversed = xy[0] >= xy[2] || xy[1] >= xy[3], numbers = true;
+  for (int k = 0; k < 4; k++) numbers = numbers && xy[k] == xy[k];
+  const char *why = !numbers   ? "holds a NaN"
+                    : reversed ? "is empty or reversed"
+                               : "has no pixel in its image";
+  return vc_fail(error, VC_ERROR_ARGUMENT,
+                 "box %" PRId64 ", (%g, %g, %g, %g), %s (H = %" PRId64 ", W = %" PRId64
+                 "): needs x0 < x1 and y0 < y1 and a pixel inside after truncation; leave it out",
+                 index, xy[0], xy[1], xy[2], xy[3], why, of->rows, of->cols);
+}
+
+static vc_status add_box(const source_list *from, const vc_resize *resize, const vc_view *boxes,
+                         int64_t index, vc_geometry *out, vc_error *error) {
+  vc_crop crop;
+  vc_placement placement;
+  double xy[4], image = read_box(boxes, index, xy);
+  if (!(image > -1 && image < (double)count_images(from))) {
+    return vc_fail(error, VC_ERROR_ARGUMENT, "box %" PRId64 " names image %g, needs 0 to %" PRId64,
+                   index, image, count_images(from) - 1);
+  }
+  source of = source_of(from, (int64_t)image);
+  if (!vc_crop_from_box(xy[0], xy[1], xy[2], xy[3], of.rows, of.cols, &crop)) {
+    return refuse_box(xy, index, &of, error);
+  }
+  of.image.data += crop.top * of.image.row + crop.left * of.image.col;
+  of.rows = crop.bottom - crop.top;
+  of.cols = crop.right - crop.left;
+  vc_status status = place(resize, of.rows, of.cols, &placement, error);
+  if (status == VC_OK) add_item(&of, &placement, out);
+  return status;
+}
+
+/* --- all of it */
+
+static vc_status add_items(const source_list *from, const vc_resize *resize, const vc_view *boxes,
+                           vc_geometry *out, vc_error *error) {
+  if (!boxes || out->boxes) return add_images(from, resize, out, error);
+  for (int64_t i = 0; i < boxes->shape[0]; i++) {
+    vc_status status = add_box(from, resize, boxes, i, out, error);
+    if (status != VC_OK) return status;
+  }
+  return VC_OK;
+}
+
+vc_status vc_geometry_make(const vc_view *from, size_t count, vc_layout layout,
+                           const vc_resize *resize, const vc_view *boxes, vc_geometry **out,
+                           vc_error *error) {
+  source_list sources = {from, count, layout, vc_plan_read_images(from, layout)};
+  bool on_gpu = boxes && vc_device_is_gpu(boxes->device);
+  int64_t items = boxes && !on_gpu ? boxes->shape[0] : count_images(&sources);
+  size_t bytes = sizeof(vc_geometry) + (size_t)items * sizeof(vc_geometry_item);
+  vc_geometry *made = vc_malloc(bytes);
+  if (!made) {
+    return vc_fail(error, VC_ERROR_MEMORY, "no memory for the geometry of %" PRId64 " images",
+                   items);
+  }
+  made->fit = fitting_of(resize);
+  made->interpolation = resize->interpolation;
+  made->alike = true;
+  made->boxes = on_gpu ? boxes : NULL;
+  made->count = 0;
+  vc_status status = make_pad(resize, from->dtype, sources.first.channels, made, error);
+  if (status == VC_OK) status = add_items(&sources, resize, boxes, made, error);
+  if (status == VC_OK) {
+    *out = made;
+  } else {
+    free(made);
+  }
+  return status;
+}
+
+vc_resample_range vc_geometry_range(int64_t n, int64_t m, int64_t offset, int64_t shown) {
+  int64_t start = offset < 0 ? -offset : 0, left = shown - (offset > 0 ? offset : 0);
+  int64_t count = m - start < left ? m - start : left;
+  return (vc_resample_range){n, m, start, count > 0 ? count : 0};
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inner loops of resizing 8-bit images. There is a table for each kind of processor; all
+ * give the same bytes. */
+#ifndef VIEWCAST_TRANSFORM_GEOMETRY_RESAMPLE_KERNELS_H
+#define VIEWCAST_TRANSFORM_GEOMETRY_RESAMPLE_KERNELS_H
+
+#include "transform/geometry/resample.h"
+
+/* The integers of weights have the layout that vc_resample_axis states. Rows hold pixels of
+ * `channels` elements, packed. */
+typedef struct vc_resample_kernels {
+  /* out = (p[first] * w0 + p[next] * w1) >> 4 for each pixel; at most 32,640. May write
+   * up to VC_RESAMPLE_SPARE bytes more. */
+  void (*linear_cols)(const vc_resample_axis *axis, int32_t channels, const uint8_t *row,
+                      int16_t *out);
+  /* out = (((w0 * upper) >> 16) + ((w1 * lower) >> 16) + 2) >> 2 for n elements. */
+  void (*linear_rows)(const int16_t *upper, const int16_t *lower, int32_t weights, int64_t n,
+                      uint8_t *out);
+  /* Pillow's pass along a row, and down `taps` rows of n elements. */
+  void (*pillow_cols)(const vc_resample_axis *axis, int32_t channels, const uint8_t *row,
+                      uint8_t *out);
+  void (*pillow_rows)(const uint8_t *const *rows, const int32_t *weights, int32_t taps, int64_t n,
+                      uint8_t *out);
+} vc_resample_kernels;
+
+extern const vc_resample_kernels vc_resample_kernels_scalar;
+#if defined(__x86_64__)
+extern const vc_resample_kernels vc_resample_kernels_avx2;
+#endif
+
+/* Returns the table that goes with vc_row_kernels_best. */
+const vc_resample_kernels *vc_resample_kernels_best(void);
+
+#endif
