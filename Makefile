@@ -73,6 +73,7 @@ test-c: $(VENV)/tools.stamp
 ci: $(VENV)/package.stamp $(VENV)/docs.stamp
 	@tools/get_with_apt.sh valgrind
 	@tools/get_with_apt.sh clang clang libclang-rt-dev
+	@tools/get_with_apt.sh /usr/include/opencv4/opencv2/core/cuda.hpp libopencv-core-dev
 	CC=gcc CXX=g++ $(BIN)/python tools/ci.py all $(STAGES_AT_ONCE)
 
 instructions: $(VENV)/package.stamp

@@ -99,15 +99,35 @@ def test_the_headers_without_dlpack(language, consumers):
     assert run(consumers / f"headers_{language}").stdout.strip() == version()
 
 
-def test_the_project_of_the_page(built, tmp_path):
+def cmake_lines(page):
+    return re.search(r"```cmake\n(.*?)```", page, re.S)[1]
+
+
+def test_the_project_of_the_c_page(built, tmp_path):
     """The lines and the program that docs/how-to/c-library.md has."""
     page = (ROOT / "docs/how-to/c-library.md").read_text(encoding="utf-8")
-    (lines,) = re.findall(r"```cmake\n(.*?)```", page, re.S)
     first, *_ = re.findall(r"```c\n(.*?)```", page, re.S)
-    (tmp_path / "CMakeLists.txt").write_text(lines)
+    (tmp_path / "CMakeLists.txt").write_text(cmake_lines(page))
     (tmp_path / "program.c").write_text(first)
     shown = run(built(tmp_path) / "program").stdout
     assert shown.strip() == "3 channels of uint8, 1920 bytes from row to row"
+
+
+# What find_package(OpenCV) gives, of the stand-in for its class GpuMat.
+OPENCV_CONFIG = """
+set(OpenCV_INCLUDE_DIRS "{root}/tests/c/opencv_standin")
+set(OpenCV_LIBS "")
+"""
+
+
+def test_the_project_of_the_cpp_page(built, tmp_path):
+    """The lines that docs/how-to/cpp.md has, for examples/cpp_lend.cpp."""
+    page = (ROOT / "docs/how-to/cpp.md").read_text(encoding="utf-8")
+    (tmp_path / "OpenCVConfig.cmake").write_text(OPENCV_CONFIG.format(root=ROOT))
+    (tmp_path / "CMakeLists.txt").write_text(cmake_lines(page))
+    shutil.copy(ROOT / "examples" / "cpp_lend.cpp", tmp_path / "program.cpp")
+    done = run(built(tmp_path, f"-DOpenCV_DIR={tmp_path}") / "program", good=False)
+    assert done.returncode in (0, 77), done.stderr
 
 
 def message(done):

@@ -13,6 +13,7 @@ import pytest
 from packages import ROOT, run, version
 
 EXAMPLES = ROOT / "examples"
+C_TESTS = ROOT / "tests" / "c"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,9 @@ def dlpack():
 def test_what_is_installed(prefix):
     files = {str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir()}
     assert files == {
+        "include/viewcast/opencv.hpp",
         "include/viewcast/viewcast.h",
+        "include/viewcast/viewcast.hpp",
         "lib/cmake/viewcast/viewcastConfig.cmake",
         "lib/cmake/viewcast/viewcastConfigVersion.cmake",
         "lib/cmake/viewcast/viewcastDLPack.cmake",
@@ -113,6 +116,25 @@ def test_a_c_program(linked, prefix, flags, dlpack, picture, tmp_path):
     assert run(program, source, tmp_path / "x", good=False).returncode == 1
 
 
+def system_opencv():
+    """Flags for the OpenCV that the system has, with a version in which its class GpuMat is."""
+    for folder in ("/usr/include/opencv4", "/usr/local/include/opencv4", "/usr/include/opencv5"):
+        if pathlib.Path(folder, "opencv2", "core", "cuda.hpp").is_file():
+            return ["-isystem", folder, "-lopencv_core"]
+    return pytest.skip("OpenCV's C++ library is not installed")
+
+
+def test_a_cpp_program_with_the_opencv_of_the_system(prefix, flags, tmp_path):
+    """The tests of opencv.hpp, in C++11, with the class GpuMat itself."""
+    compiler = shutil.which("c++") or pytest.skip("no C++ compiler")
+    opencv = system_opencv()
+    words = ["-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
+    words += [C_TESTS / "test_opencv_hpp.cpp", "-o", tmp_path / "program", *opencv]
+    run(compiler, *words, *flags("--cflags", "--libs"), f"-Wl,-rpath,{prefix}/lib")
+    done = run(tmp_path / "program", good=False)
+    assert done.returncode in (0, 77), done.stderr
+
+
 def torch_flags():
     """Of torch as it is installed, without importing it."""
     try:
@@ -129,7 +151,16 @@ def test_a_cpp_program_with_libtorch(prefix, flags, picture, tmp_path):
     compiler = shutil.which("c++") or pytest.skip("no C++ compiler")
     include, link = torch_flags()
     program = tmp_path / "cpp_torch"
-    words = ["-std=c++20", "-Wall", "-Wextra", "-Werror", *include, EXAMPLES / "cpp_torch.cpp"]
+    words = [
+        "-std=c++20",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        *include,
+        "-I",
+        C_TESTS / "opencv_standin",
+    ]
+    words += [EXAMPLES / "cpp_torch.cpp"]
     words += [*flags("--cflags", "--libs"), f"-Wl,-rpath,{prefix}/lib", *link]
     run(compiler, *words, "-o", program)
 
