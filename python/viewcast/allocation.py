@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""New memory, made by the library that a copy or a transform is for."""
+"""New memory on a GPU where another device or stream than the current one must be current."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ from viewcast import _viewcast
 from viewcast.streams import cupy_stream, torch_stream
 
 
-def empty(
-    target: str, shape: tuple[int, ...], dtype: str, device: int, stream: int | None = None
-) -> Any:
+def empty(target: str, shape: tuple[int, ...], dtype: str, device: int, stream: int) -> Any:
     """An uninitialised array of `target`, an adapter's name.
 
-    device: CUDA ordinal, or -1 for host memory. stream: the handle of the stream
-    that the memory belongs to, as if it were the library's current one; None: the
-    current one.
+    device: CUDA ordinal. stream: the handle of the stream that the memory belongs to, as if
+    it were the library's current one.
     """
     return _MAKERS[target](shape, dtype, device, stream)
 
 
-def block(nbytes: int, device: int, stream: int | None = None) -> Any:
-    """Bytes on a GPU, out of the caching pool that this process uses: an array of
-    torch or CuPy, or a GpuMat of one row out of viewcast's own pool."""
+def block(nbytes: int, device: int, stream: int) -> Any:
+    """Bytes out of the caching pool that this process uses: an array of torch or CuPy, or a
+    GpuMat of one row out of viewcast's own pool."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return _torch((nbytes,), "uint8", device, stream)
@@ -34,36 +31,20 @@ def block(nbytes: int, device: int, stream: int | None = None) -> Any:
     return _pooled(nbytes, device, stream)
 
 
-def _torch(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -> Any:
+def _torch(shape: tuple[int, ...], dtype: str, device: int, stream: int) -> Any:
     import torch
 
-    if device < 0:
-        return torch.empty(shape, dtype=getattr(torch, dtype))
-    with contextlib.ExitStack() as stack:
-        if stream is not None:
-            stack.enter_context(torch.cuda.stream(torch_stream(stream, device)))
+    with torch.cuda.stream(torch_stream(stream, device)):
         return torch.empty(shape, dtype=getattr(torch, dtype), device=f"cuda:{device}")
 
 
-def _cupy(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -> Any:
+def _cupy(shape: tuple[int, ...], dtype: str, device: int, stream: int) -> Any:
     import cupy
 
-    if device < 0:
-        raise _viewcast.DeviceError(
-            "CuPy has no arrays in host memory; use as_numpy or to_numpy, or name a CUDA "
-            "device (device=0)"
-        )
     with contextlib.ExitStack() as stack:
         stack.enter_context(cupy.cuda.Device(device))
-        if stream is not None:
-            stack.enter_context(cupy_stream(stream, device))
+        stack.enter_context(cupy_stream(stream, device))
         return cupy.empty(shape, _numpy_dtype(dtype))
-
-
-def _numpy(shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -> Any:
-    import numpy
-
-    return numpy.empty(shape, _numpy_dtype(dtype))
 
 
 def _numpy_dtype(name: str) -> Any:
@@ -76,7 +57,7 @@ def _numpy_dtype(name: str) -> Any:
     return numpy.dtype(name)
 
 
-def _pooled(nbytes: int, device: int, stream: int | None) -> Any:
+def _pooled(nbytes: int, device: int, stream: int) -> Any:
     """A GpuMat counts its columns in 32 bits: pixels of 16 bytes reach further."""
     import cv2
 
@@ -88,8 +69,4 @@ def _pooled(nbytes: int, device: int, stream: int | None) -> Any:
         cv2.cuda.setDevice(before)
 
 
-_MAKERS = {
-    "torch.Tensor": _torch,
-    "cupy.ndarray": _cupy,
-    "numpy.ndarray": _numpy,
-}
+_MAKERS = {"torch.Tensor": _torch, "cupy.ndarray": _cupy}

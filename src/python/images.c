@@ -165,15 +165,11 @@ static bool is_of_shape(const vc_view *a, const vc_view *b) {
   return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) == 0;
 }
 
-static bool is_of_dtype(const vc_view *a, const vc_view *b) {
-  return a->dtype.code == b->dtype.code && a->dtype.bits == b->dtype.bits;
-}
-
 bool ext_images_are_alike(const ext_images *images) {
   const vc_view *first = &images->views[0];
   for (size_t i = 1; i < images->count; i++) {
     const vc_view *view = &images->views[i];
-    if (!is_of_shape(first, view) || !is_of_dtype(first, view)) return false;
+    if (!is_of_shape(first, view) || !ext_dtype_same(first->dtype, view->dtype)) return false;
   }
   return true;
 }
@@ -211,7 +207,7 @@ int ext_images_check_alike(const ext_images *images, const ext_request *request)
   for (size_t i = 1; i < images->count; i++) {
     const vc_view *view = &images->views[i];
     if (!is_of_shape(first, view)) return refuse_shape(images, i, request);
-    if (is_of_dtype(first, view)) continue;
+    if (ext_dtype_same(first->dtype, view->dtype)) continue;
     return ext_fail(VC_ERROR_LAYOUT,
                     "image %zu is %s and image 0 %s, needs one dtype for a batch; convert each by "
                     "itself first (dtype=)",

@@ -49,6 +49,10 @@ typedef struct ext_source {
   bool freed_by_cuda_free;
 } ext_source;
 
+static inline bool ext_dtype_same(vc_dtype a, vc_dtype b) {
+  return a.code == b.code && a.bits == b.bits;
+}
+
 /* True where the process decided for host mode; no exception where it can't. */
 bool ext_is_host_mode(void);
 

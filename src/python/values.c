@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "errors.h"
 #include "free_threading.h"
+#include "imports.h"
 
 /* --- numbers */
 
@@ -146,24 +147,14 @@ static int read_scale_mean_std(PyObject *scale, PyObject *mean, PyObject *std, e
   return read_each(std, "std", out->std, &params->std, &params->std_count);
 }
 
-/* viewcast.normalization's. Borrowed: kept for ever. */
-static PyObject *find(const char *name, PyObject **cache) {
-  PyObject *known = EXT_READ(*cache);
-  if (known) return known;
-  PyObject *module = PyImport_ImportModule("viewcast.normalization");
-  PyObject *found = module ? PyObject_GetAttrString(module, name) : NULL;
-  Py_XDECREF(module);
-  return ext_keep_first(cache, found);
-}
-
 /* A Normalization, or that of a name. New reference. */
 static PyObject *normalization_of(PyObject *value) {
   static PyObject *class, *named;
-  PyObject *type = find("Normalization", &class);
+  PyObject *type = ext_import_attribute("viewcast.normalization", "Normalization", &class);
   if (!type) return NULL;
   if (PyObject_TypeCheck(value, (PyTypeObject *)type)) return Py_NewRef(value);
   if (PyUnicode_Check(value)) {
-    PyObject *function = find("named", &named);
+    PyObject *function = ext_import_attribute("viewcast.normalization", "named", &named);
     return function ? PyObject_CallOneArg(function, value) : NULL;
   }
   PyErr_Format(PyExc_TypeError,
@@ -243,7 +234,7 @@ int ext_values_check_source(const ext_request *request, vc_dtype source) {
   char divisor[24];
   vc_dtype made_for = request->source;
   if (!request->has_source) return 0;
-  if (made_for.code == source.code && made_for.bits == source.bits) return 0;
+  if (ext_dtype_same(made_for, source)) return 0;
   range_of(source, divisor, sizeof divisor);
   PyErr_Format(PyExc_ValueError,
                "normalize= is made for %s pixels (its source) and the image is %s, needs one made "

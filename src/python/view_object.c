@@ -67,44 +67,20 @@ PyObject *ext_view_new(ext_source *source) {
 
 /* --- attributes */
 
-static PyObject *get_ptr(View *self, void *unused) {
-  (void)unused;
-  return PyLong_FromVoidPtr(self->view.data);
-}
+typedef enum { PTR, SHAPE, STRIDES, NDIM, DTYPE, ITEMSIZE, NBYTES, READONLY } attribute;
 
-static PyObject *get_shape(View *self, void *unused) {
-  (void)unused;
-  return ext_axes_tuple(self->view.shape, self->view.ndim);
-}
-
-static PyObject *get_strides(View *self, void *unused) {
-  (void)unused;
-  return ext_axes_tuple(self->view.strides, self->view.ndim);
-}
-
-static PyObject *get_ndim(View *self, void *unused) {
-  (void)unused;
-  return PyLong_FromLong(self->view.ndim);
-}
-
-static PyObject *get_dtype(View *self, void *unused) {
-  (void)unused;
-  return PyUnicode_FromString(vc_dtype_name(self->view.dtype));
-}
-
-static PyObject *get_itemsize(View *self, void *unused) {
-  (void)unused;
-  return PyLong_FromSize_t(vc_dtype_size(self->view.dtype));
-}
-
-static PyObject *get_nbytes(View *self, void *unused) {
-  (void)unused;
-  return PyLong_FromSize_t(vc_view_nbytes(&self->view));
-}
-
-static PyObject *get_readonly(View *self, void *unused) {
-  (void)unused;
-  return PyBool_FromLong(self->view.readonly);
+static PyObject *get(View *self, void *which) {
+  const vc_view *view = &self->view;
+  switch ((attribute)(uintptr_t)which) {
+    case PTR: return PyLong_FromVoidPtr(view->data);
+    case SHAPE: return ext_axes_tuple(view->shape, view->ndim);
+    case STRIDES: return ext_axes_tuple(view->strides, view->ndim);
+    case NDIM: return PyLong_FromLong(view->ndim);
+    case DTYPE: return PyUnicode_FromString(vc_dtype_name(view->dtype));
+    case ITEMSIZE: return PyLong_FromSize_t(vc_dtype_size(view->dtype));
+    case NBYTES: return PyLong_FromSize_t(vc_view_nbytes(view));
+    default: return PyBool_FromLong(view->readonly);
+  }
 }
 
 static PyObject *get_device(View *self, void *unused) {
@@ -119,7 +95,7 @@ static PyObject *get_device(View *self, void *unused) {
 }
 
 static PyObject *view_repr(View *self) {
-  PyObject *shape = get_shape(self, NULL);
+  PyObject *shape = ext_axes_tuple(self->view.shape, self->view.ndim);
   PyObject *device = shape ? get_device(self, NULL) : NULL;
   PyObject *text = NULL;
   if (device) {
@@ -299,15 +275,16 @@ static int view_getbuffer(View *self, Py_buffer *buffer, int flags) {
 
 /* --- the type */
 
+#define ATTRIBUTE(name, which, doc) {name, (getter)get, NULL, doc, (void *)(uintptr_t)(which)}
 static PyGetSetDef view_getset[] = {
-    {"ptr", (getter)get_ptr, NULL, "Address of the first element (int).", NULL},
-    {"shape", (getter)get_shape, NULL, "Lengths of the axes, in elements.", NULL},
-    {"strides", (getter)get_strides, NULL, "Distances along the axes, in bytes.", NULL},
-    {"ndim", (getter)get_ndim, NULL, "Number of axes.", NULL},
-    {"dtype", (getter)get_dtype, NULL, "Name of the element type, as \"uint8\".", NULL},
-    {"itemsize", (getter)get_itemsize, NULL, "Bytes of one element.", NULL},
-    {"nbytes", (getter)get_nbytes, NULL, "Bytes of all elements, gaps not counted.", NULL},
-    {"readonly", (getter)get_readonly, NULL, "True if the producer forbids writing.", NULL},
+    ATTRIBUTE("ptr", PTR, "Address of the first element (int)."),
+    ATTRIBUTE("shape", SHAPE, "Lengths of the axes, in elements."),
+    ATTRIBUTE("strides", STRIDES, "Distances along the axes, in bytes."),
+    ATTRIBUTE("ndim", NDIM, "Number of axes."),
+    ATTRIBUTE("dtype", DTYPE, "Name of the element type, as \"uint8\"."),
+    ATTRIBUTE("itemsize", ITEMSIZE, "Bytes of one element."),
+    ATTRIBUTE("nbytes", NBYTES, "Bytes of all elements, gaps not counted."),
+    ATTRIBUTE("readonly", READONLY, "True if the producer forbids writing."),
     {"device", (getter)get_device, NULL,
      "\"cpu\", \"cuda:0\", \"cuda_host\" (pinned) or \"cuda_managed:0\".", NULL},
     {"__cuda_array_interface__", (getter)get_cuda_array, NULL,

@@ -69,12 +69,6 @@ int ext_function_prepare(PyObject *callable, ext_function *out) {
   return 0;
 }
 
-int ext_read_truth(PyObject *answer) {
-  int truth = answer ? PyObject_IsTrue(answer) : -1;
-  Py_XDECREF(answer);
-  return truth;
-}
-
 int ext_read_size(PyObject *answer, uintptr_t *out) {
   *out = answer ? (uintptr_t)PyLong_AsUnsignedLongLong(answer) : 0;
   Py_XDECREF(answer);

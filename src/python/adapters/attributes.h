@@ -43,7 +43,11 @@ static inline PyObject *ext_call(const ext_function *function, PyObject *object)
 }
 
 /* Takes an answer (NULL with an exception). 1 or 0; -1 with an exception. */
-int ext_read_truth(PyObject *answer);
+static inline int ext_read_truth(PyObject *answer) {
+  int truth = answer ? PyObject_IsTrue(answer) : -1;
+  Py_XDECREF(answer);
+  return truth;
+}
 
 /* Takes an answer (NULL with an exception) that is an address or a count of bytes. */
 int ext_read_size(PyObject *answer, uintptr_t *out);

@@ -134,37 +134,12 @@ static int check_export(const vc_view *view) {
                   vc_cuda_host_kind(view->data, view->device));
 }
 
-/* A cupy.cuda.MemoryPointer to the first element; `owner` lives as long. */
-static PyObject *make_pointer(const vc_view *view, PyObject *owner) {
-  int64_t low, high;
-  vc_view_span(view, &low, &high);
-  PyObject *memory =
-      PyObject_CallFunction(cupy.classes.memory, "KLOi",
-                            (unsigned long long)(uintptr_t)view->data + (unsigned long long)low,
-                            (long long)(high - low), owner, (int)view->device.id);
-  if (!memory) return NULL;
-  PyObject *pointer = PyObject_CallFunction(cupy.classes.pointer, "OL", memory, (long long)-low);
-  Py_DECREF(memory);
-  return pointer;
-}
-
 static PyObject *make_array(const vc_view *view, PyObject *owner) {
   PyObject *dtype = ext_dtype_to_numpy(view->dtype); /* borrowed */
   if (dtype && cupy.layout.makes && ext_cupy_can_make(view)) {
     return ext_cupy_make(view, dtype, owner);
   }
-  PyObject *pointer = dtype ? make_pointer(view, owner) : NULL;
-  PyObject *shape = pointer ? ext_axes_tuple(view->shape, view->ndim) : NULL;
-  PyObject *strides = shape ? ext_axes_tuple(view->strides, view->ndim) : NULL;
-  PyObject *array = NULL;
-  if (strides) {
-    array =
-        PyObject_CallFunctionObjArgs(cupy.classes.ndarray, shape, dtype, pointer, strides, NULL);
-  }
-  Py_XDECREF(strides);
-  Py_XDECREF(shape);
-  Py_XDECREF(pointer);
-  return array;
+  return dtype ? ext_cupy_call(&cupy.classes, view, dtype, owner) : NULL;
 }
 
 static PyObject *export_array(ext_source *source, const ext_options *options) {

@@ -184,33 +184,42 @@ PyObject *ext_cupy_make(const vc_view *view, PyObject *dtype, PyObject *owner) {
   return PyErr_NoMemory();
 }
 
-/* ------------------------------------------------------------- finding the fields */
+/* ------------------------------------------------------------- arrays made by CuPy */
 
-/* What a known array lies over; only its addresses are used. */
-static char somewhere[4096];
-enum { KNOWN_DEVICE = 0x5a17 };
-
-/* CuPy's own array of a view, over memory of `owner` (any object). */
-static PyObject *make_known(const ext_cupy_classes *classes, const vc_view *view, PyObject *owner) {
+/* A cupy.cuda.MemoryPointer to the first element; `owner` lives as long. */
+static PyObject *call_pointer(const ext_cupy_classes *classes, const vc_view *view,
+                              PyObject *owner) {
   int64_t low, high;
   vc_view_span(view, &low, &high);
-  PyObject *dtype = ext_dtype_to_numpy(view->dtype); /* borrowed */
-  PyObject *memory =
-      PyObject_CallFunction(classes->memory, "KLOi", (unsigned long long)(uintptr_t)view->data,
-                            (long long)high, owner, (int)view->device.id);
-  PyObject *pointer = memory ? PyObject_CallFunction(classes->pointer, "Oi", memory, 0) : NULL;
-  PyObject *shape = ext_axes_tuple(view->shape, view->ndim);
-  PyObject *strides = ext_axes_tuple(view->strides, view->ndim);
+  PyObject *memory = PyObject_CallFunction(
+      classes->memory, "KLOi", (unsigned long long)(uintptr_t)view->data + (unsigned long long)low,
+      (long long)(high - low), owner, (int)view->device.id);
+  if (!memory) return NULL;
+  PyObject *pointer = PyObject_CallFunction(classes->pointer, "OL", memory, (long long)-low);
+  Py_DECREF(memory);
+  return pointer;
+}
+
+PyObject *ext_cupy_call(const ext_cupy_classes *classes, const vc_view *view, PyObject *dtype,
+                        PyObject *owner) {
+  PyObject *pointer = call_pointer(classes, view, owner);
+  PyObject *shape = pointer ? ext_axes_tuple(view->shape, view->ndim) : NULL;
+  PyObject *strides = shape ? ext_axes_tuple(view->strides, view->ndim) : NULL;
   PyObject *array = NULL;
-  if (dtype && pointer && shape && strides) {
+  if (strides) {
     array = PyObject_CallFunctionObjArgs(classes->ndarray, shape, dtype, pointer, strides, NULL);
   }
   Py_XDECREF(strides);
   Py_XDECREF(shape);
   Py_XDECREF(pointer);
-  Py_XDECREF(memory);
   return array;
 }
+
+/* ------------------------------------------------------------- finding the fields */
+
+/* What a known array lies over; only its addresses are used. */
+static char somewhere[4096];
+enum { KNOWN_DEVICE = 0x5a17 };
 
 /* The only field of that many bytes with this value; 0 if there is none, or two. */
 static size_t find_value(PyObject *object, class of, uint64_t value, size_t size) {
@@ -450,7 +459,8 @@ ext_cupy_layout ext_cupy_find_layout(const ext_cupy_classes *classes) {
                find_class(classes->pointer, &layout.pointer) &&
                find_class(classes->memory, &layout.memory);
   for (size_t i = 0; known && i < VIEWS; i++) {
-    arrays[i] = make_known(classes, &known_views[i], owner);
+    PyObject *dtype = ext_dtype_to_numpy(known_views[i].dtype); /* borrowed */
+    arrays[i] = dtype ? ext_cupy_call(classes, &known_views[i], dtype, owner) : NULL;
     known = arrays[i] && Py_TYPE(arrays[i]) == layout.array.type;
   }
   if (known) proved = prove(arrays, owner);

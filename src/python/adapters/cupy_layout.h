@@ -32,4 +32,9 @@ bool ext_cupy_can_make(const vc_view *view);
 /* A cupy.ndarray over memory that `owner` keeps alive. New reference. */
 PyObject *ext_cupy_make(const vc_view *view, PyObject *dtype, PyObject *owner);
 
+/* An array of the view made by CuPy's own classes, the public way; `owner` lives as long. New
+ * reference. */
+PyObject *ext_cupy_call(const ext_cupy_classes *classes, const vc_view *view, PyObject *dtype,
+                        PyObject *owner);
+
 #endif

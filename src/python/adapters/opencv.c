@@ -207,6 +207,14 @@ static int check_fill(const vc_view *view) {
 
 static int fill(PyObject *mat, ext_source *source) { return lend(source, mat); }
 
+PyObject *ext_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control) {
+  PyObject *made = type->tp_alloc(type, 0);
+  if (!made) return NULL;
+  void *const words[] = {mat, control};
+  memcpy((char *)made + sizeof(PyObject), words, sizeof words);
+  return made;
+}
+
 static PyObject *make_object(void) {
   vc_error error;
   vc_gpumat *mat;

@@ -3,8 +3,6 @@
 #ifndef VIEWCAST_PYTHON_ADAPTERS_OPENCV_H
 #define VIEWCAST_PYTHON_ADAPTERS_OPENCV_H
 
-#include <string.h>
-
 #include "owner.h"
 
 typedef struct ext_opencv {
@@ -52,13 +50,6 @@ bool ext_opencv_verify_objects(const ext_opencv *opencv);
 
 /* A Python GpuMat around an object and its control block, which it then owns: the Python head,
  * then a cv::Ptr. */
-static inline PyObject *ext_gpumat_around(PyTypeObject *type, vc_gpumat *mat,
-                                          vc_gpumat_control *control) {
-  PyObject *made = type->tp_alloc(type, 0);
-  if (!made) return NULL;
-  void *const words[] = {mat, control};
-  memcpy((char *)made + sizeof(PyObject), words, sizeof words);
-  return made;
-}
+PyObject *ext_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control);
 
 #endif

@@ -90,7 +90,7 @@ static int check_depths(PyObject *cv2, const probe_state *state, const vc_gpumat
     }
     bool in_table = number >= 0 && number < VC_GPUMAT_DEPTHS;
     vc_dtype known = in_table ? abi->depths[number] : (vc_dtype){0, 0};
-    if (known.code != depths[i].dtype.code || known.bits != depths[i].dtype.bits) {
+    if (!ext_dtype_same(known, depths[i].dtype)) {
       return mismatch(state, "a depth constant has an unknown number");
     }
   }
