@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Reads arguments (arguments.h). */
 #include "arguments.h"
 
 #include <string.h>
@@ -123,7 +124,8 @@ int ext_argument_copy(PyObject *value, ext_copy *out) {
   return 0;
 }
 
-/* A tensor of one truth value, which torch takes for an int. */
+/* Whether an object with __index__ holds a truth value: torch converts a tensor of one bool to an
+ * int. */
 static bool holds_bool(PyObject *value) {
   PyObject *dtype = PyObject_GetAttrString(value, "dtype");
   PyObject *text = dtype ? PyObject_Str(dtype) : NULL;
@@ -139,7 +141,8 @@ PyObject *ext_integer_of(PyObject *value) {
   if (PyLong_CheckExact(value)) return Py_NewRef(value);
   if (ext_is_bool(value) || !PyIndex_Check(value) || holds_bool(value)) return NULL;
   PyObject *number = PyNumber_Index(value);
-  if (!number && PyErr_ExceptionMatches(PyExc_TypeError)) PyErr_Clear(); /* an array of many */
+  if (!number && PyErr_ExceptionMatches(PyExc_TypeError))
+    PyErr_Clear(); /* an array of several elements */
   return number;
 }
 
@@ -178,7 +181,7 @@ static bool is_unowned(PyObject *image) {
 
 static bool takes_owner(PyObject *image) {
   bool takes = false;
-  if (PyIter_Check(image)) return true; /* what it gives can't be known */
+  if (PyIter_Check(image)) return true; /* the images of an iterator are not known yet */
   if (!PyList_Check(image) && !PyTuple_Check(image)) return is_unowned(image);
   for (Py_ssize_t i = 0; !takes && i < PySequence_Fast_GET_SIZE(image); i++) {
     PyObject *item = ext_item(image, i);
@@ -251,7 +254,7 @@ static int read_torch_dtype(PyObject *object, const char *name, vc_dtype *out) {
   return result;
 }
 
-/* What numpy.dtype() makes of it. */
+/* Reads whatever numpy.dtype() accepts. */
 static int read_numpy_dtype(PyObject *object, const char *name, vc_dtype *out) {
   PyObject *numpy = ext_import("numpy");
   PyObject *dtype = numpy ? PyObject_CallMethod(numpy, "dtype", "O", object) : NULL;
@@ -301,8 +304,8 @@ static int read_dtype(PyObject *object, const char *name, vc_dtype *out) {
   return ext_refuse_type(object, name, "a torch, NumPy or CuPy dtype, or a name: " DTYPES);
 }
 
-/* Object to dtype, by address. A cached object is kept alive. Strings are not
- * cached: they may be anyone's. */
+/* Cache from a dtype object to vc_dtype, by address. A cached object is kept alive, so that its
+ * address is not reused. Strings are not cached: there is no bound on how many there are. */
 #define CACHE_SIZE 32
 typedef struct {
   PyObject *object;

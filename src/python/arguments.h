@@ -2,7 +2,7 @@
 /* Arguments of vectorcall functions: some positional, the rest by keyword; and the readers
  * of the arguments that several functions take: each has one reader and one message,
  * wherever it occurs. Streams are read by streams.h, devices by device.h, scale=, mean=, std=, normalize= and
- * fill= by transform/values.h.
+ * fill= by values.h.
  *
  * A reader takes the value as ext_arguments sorted it: for NULL, an argument that was not
  * given, it leaves *out as it is. It returns 0, or -1 with an exception: TypeError for a
@@ -24,25 +24,25 @@ typedef struct ext_signature {
   const char *names[EXT_MAX_PARAMETERS + 1]; /* NULL-terminated */
 } ext_signature;
 
-/* The usual call: one positional argument, and nothing else to look at. */
+/* The usual call: one positional argument and no keyword. */
 static inline bool ext_is_one_argument(Py_ssize_t count, PyObject *kwnames) {
   return count == 1 && !kwnames;
 }
 
-/* In the place of a parameter that the function does not take: no keyword has this name. */
+/* Stands in a signature for a parameter that the function does not take: no keyword is empty. */
 #define EXT_ABSENT ""
 
 /* The parameter of that name, -1 if there is none. */
 int ext_signature_index(const ext_signature *signature, PyObject *name);
 
-/* A function that takes keywords that another refuses, for the message. */
+/* The function that takes the keywords that another one refuses, for the message. */
 typedef struct ext_more {
   const char *function; /* "to_cupy()" */
   const ext_signature *signature;
 } ext_more;
 
-/* Sorts the arguments into values[], one borrowed reference a name, NULL where
- * one was not given. TypeError as a Python function raises it; returns -1. */
+/* Sorts the arguments into values[]: one borrowed reference per name, NULL for an argument that
+ * was not given. Returns -1 with the TypeError that a Python function would raise. */
 int ext_arguments(const ext_signature *signature, PyObject *const *args, Py_ssize_t count,
                   PyObject *kwnames, PyObject **values);
 
@@ -54,9 +54,9 @@ int ext_arguments_or_more(const ext_signature *signature, const ext_more *more,
 /* True for Python's bool and NumPy's. */
 bool ext_is_bool(PyObject *value);
 
-/* The int that a value is, or gives by __index__ (NumPy's); not that of a bool. New
- * reference; NULL for anything else, with an exception where __index__ raised one that
- * is no TypeError. */
+/* The int that a value is, or that its __index__ returns (NumPy's ints). New reference; NULL for a
+ * bool and for anything else, with an exception only if __index__ raised another one than
+ * TypeError. */
 PyObject *ext_integer_of(PyObject *value);
 
 /* TypeError: `value` is of another type than the argument `name` needs. Returns -1. */
@@ -74,8 +74,8 @@ int ext_argument_int(PyObject *value, const char *name, int32_t least, int32_t *
 /* copy=: False, None or True. */
 int ext_argument_copy(PyObject *value, ext_copy *out);
 
-/* owner= of an image, or of a list one of whose images it is for at least. *out is
- * borrowed, and NULL for None. ValueError where the memory has its owner. */
+/* owner= of an image, or of a list of which at least one image owns nothing. *out is borrowed, and
+ * NULL for None. ValueError if the memory is owned. */
 int ext_argument_owner(PyObject *value, PyObject *image, PyObject **out);
 
 /* dtype=: a name ("float16"; "half", "float" and "double" as in torch and C), a torch,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The pipeline of every conversion (call.h). */
 #include "call.h"
 
 #include "errors.h"
@@ -9,7 +10,8 @@
 
 /* --- transforms */
 
-/* The result, with the images imported and their axes read. */
+/* Plans and runs the transform of images that were imported and whose axes were read. Returns the
+ * result: a new reference, or NULL with an exception. */
 static PyObject *transform_images(ext_request *request, const ext_geometry *read, ext_images *from,
                                   ext_result *result) {
   ext_run run;
@@ -23,7 +25,8 @@ static PyObject *transform_images(ext_request *request, const ext_geometry *read
   return done == 0 ? Py_NewRef(result->object) : NULL;
 }
 
-/* The same; takes the images, imported or (count 0) not. */
+/* Transforms `from` and releases it. The images are imported from `image` first, unless it is
+ * NULL: then they were imported already. */
 static PyObject *transform(ext_request *request, PyObject *image, ext_images *from) {
   ext_result result;
   ext_geometry read;
@@ -54,7 +57,7 @@ static PyObject *copy(const ext_adapter *from, const ext_options *options, ext_s
   request.options = *options;
   request.options.device = ext_plan_copy_device(options, source);
   request.options.has_device = true;
-  request.options.orders = NULL; /* they are for the target's stream, of views */
+  request.options.orders = NULL; /* these are orders for the stream of views */
   request.is_line = source->view.ndim == 1 && !options->target->interleaved;
   if (request.is_line) ext_result_lift_line(&source->view);
   request.options.from = (ext_layout){.given = true, .batch = source->view.ndim == 4};
@@ -134,13 +137,14 @@ static PyObject *convert_batch(PyObject *object, const ext_options *options) {
 
 /* --- one image */
 
-/* Whether an image that is an object of the target needs no look. */
+/* Whether an image that is an object of the target is its own conversion without being read. */
 static bool asks_nothing(const ext_options *options) {
   return !options->consumer.given && !options->producer.given && !options->has_device &&
          !options->from.given && !options->owner && options->copy != EXT_COPY_ALWAYS;
 }
 
-/* The image itself, or what the target makes of it, ready on its stream. */
+/* Converts one image: imports it, plans, orders the streams and exports. Returns the image itself
+ * where it is an object of the target and nothing has to change. */
 static PyObject *import_and_export(PyObject *image, const ext_adapter *from, bool is_target,
                                    const ext_options *options) {
   ext_source source = {0};
@@ -151,7 +155,7 @@ static PyObject *import_and_export(PyObject *image, const ext_adapter *from, boo
   if (from->import(image, options, &source) == 0 &&
       (!target->interleaved || ext_layout_image(&options->from, from, &source.view) == 0)) {
     copies = ext_plan_copy(options, &source);
-    /* What keeps owner= alive is a new object. */
+    /* a new object keeps owner= alive; the image can't */
     if (options->owner && ext_owned_object(&source.owner) == options->owner) is_result = false;
   }
   if (copies > 0) {
@@ -194,7 +198,7 @@ PyObject *ext_convert_all(PyObject *images, ext_options *options) {
   bool is_list = PyList_Check(images) || PyTuple_Check(images);
   if (!is_list && !PyIter_Check(images)) return convert_batch(images, options);
   options->orders = &orders;
-  options->from.batch = false; /* the list is the N */
+  options->from.batch = false; /* the list takes the place of the axis N */
   PyObject *sequence = PySequence_Fast(images, "needs a list of images");
   PyObject *list = sequence ? convert_list(sequence, options) : NULL;
   Py_XDECREF(sequence);

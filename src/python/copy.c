@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Copies of unchanged pixels between devices. */
 #include "copy.h"
 
 #include <stdlib.h>
@@ -8,7 +9,8 @@
 
 /* --- the order of the axes in memory */
 
-/* Axes from the longest step to the shortest; those of length 1 where they are. */
+/* The axes of a view from the longest stride to the shortest. Axes of length 1 keep their place:
+ * their strides do not matter. */
 typedef struct {
   int axes[VC_MAX_NDIM];
 } axis_order;
@@ -43,7 +45,7 @@ static vc_status copy_sorted(const vc_view *to, const vc_view *from, axis_order 
   return vc_copy(&target, &source, stream, error);
 }
 
-/* `like` at another place, without gaps. */
+/* A packed view with the shape, dtype and order of axes of `like`, over other memory. */
 static vc_view packed_like(const vc_view *like, void *data, vc_device device) {
   vc_view out = *like;
   axis_order order = order_of(like);
@@ -83,7 +85,7 @@ int ext_copy_reserve(vc_view *views, size_t count, vc_device device, vc_stream s
 
 /* --- one after another */
 
-/* Pixels that do not lie in rows: closed up first, where they are. */
+/* Packs the pixels of a view that does not consist of rows, on its own device. */
 static int close_up(const vc_view *to, const vc_view *from) {
   vc_error error;
   vc_transform_params params;
@@ -101,7 +103,7 @@ static int move_closed_up(const vc_view *to, const vc_view *from, vc_stream stre
   if (result == 0 && copy_sorted(to, &closed, order_of(to), stream, &error) != VC_OK) {
     result = ext_raise(&error);
   }
-  /* A copy from pageable memory has read it when it returns. */
+  /* A copy from pageable memory has read all of it when it returns: the block may go. */
   ext_release(&block.owner);
   return result;
 }

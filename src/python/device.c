@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Devices in messages and in device=. */
 #include "device.h"
 
 #include <string.h>
@@ -82,7 +83,7 @@ static int read_device_text(const char *text, vc_device *out) {
   return 0;
 }
 
-/* CuPy's is its ordinal; others, as torch's, are told by their text. */
+/* Reads a device object: CuPy's by its attribute `id`, others (torch's) by their text. */
 static int read_device_object(PyObject *value, vc_device *out) {
   if (strcmp(Py_TYPE(value)->tp_name, "cupy.cuda.device.Device") == 0) {
     PyObject *id = PyObject_GetAttrString(value, "id");

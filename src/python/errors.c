@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* viewcast's exceptions, and the advice in the library's messages in Python's words. */
 #include "errors.h"
 
 #include <stdarg.h>
@@ -8,7 +9,8 @@
 
 /* --- what the library's messages advise, for callers in Python */
 
-/* x itself would be read otherwise without the from_layout= that was given. */
+/* The same arguments: without the from_layout= that was given, the image would be read
+ * differently. */
 #define ONE_COPY "copy=None, or vc.to_gpumat() with the same arguments, makes one fused copy"
 
 static const char *const texts[VC_ADVICE_COUNT] = {
@@ -68,7 +70,7 @@ static PyObject *make_type(PyObject *module, const char *full, const char *doc, 
   return type;
 }
 
-/* A type with a second base. NULL if `base` could not be made. */
+/* A new exception with two bases. NULL if `base` is NULL. */
 static PyObject *make_double_type(PyObject *module, const char *full, const char *doc,
                                   PyObject *base, PyObject *second) {
   PyObject *bases = base ? PyTuple_Pack(2, base, second) : NULL;
@@ -197,7 +199,8 @@ static int raise_with_cause(PyObject *cause) {
 }
 
 int ext_raise_at(Py_ssize_t index, const char *of) {
-  bool plain = PyErr_Occurred() == PyExc_ValueError; /* others have more than a message */
+  bool plain =
+      PyErr_Occurred() == PyExc_ValueError; /* subclasses (UnicodeError) have more than a message */
   if (!plain && !PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_TypeError)) {
     return -1;
   }
@@ -215,7 +218,7 @@ int ext_raise_after(Py_ssize_t index) {
   return raise_with_cause(cause);
 }
 
-/* Savant's class for the exception that is set; NULL for one that has none. */
+/* Savant's class for the exception that is set; NULL if Savant's helpers raise no such one. */
 static PyObject *savant_type(void) {
   if (PyErr_ExceptionMatches(types.layout)) return types.savant_layout;
   return PyErr_ExceptionMatches(types.dtype) ? types.savant_dtype : NULL;

@@ -23,8 +23,9 @@ int ext_raise(const vc_error *error);
 /* The same with text before the message. */
 int ext_raise_prefixed(const char *prefix, const vc_error *error);
 
-/* Raises ViewError with the exception that is set, if one is, as its cause.
- * KeyboardInterrupt and its like, MemoryError and ImportError pass unchanged. */
+/* Raises ViewError with the exception that is set, if one is, as its cause. Exceptions of ours,
+ * MemoryError, ImportError and those that are no Exception (KeyboardInterrupt) pass unchanged.
+ * Always returns -1. */
 int ext_raise_from(const char *format, ...);
 
 /* Raises the exception of a status with a formatted message. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What free-threaded builds of CPython need (free_threading.h). */
 #include "free_threading.h"
 
 #include <pthread.h>
@@ -9,7 +10,7 @@ bool ext_is_attached(void) {
   return PyThreadState_GetUnchecked() != NULL;
 #elif PY_VERSION_HEX >= 0x030C0000
   return _PyThreadState_UncheckedGet() != NULL;
-#else /* the state that is current, in whichever thread: is it this one's? */
+#else /* the current state may be another thread's */
   PyThreadState *current = _PyThreadState_UncheckedGet();
   return current && current == PyGILState_GetThisThreadState();
 #endif
@@ -119,7 +120,7 @@ static void unlock(mutex *which) { PyMutex_Unlock(which); }
 typedef pthread_mutex_t mutex;
 #  define NEW_MUTEX PTHREAD_MUTEX_INITIALIZER
 
-/* Who holds it may be waiting for the GIL. */
+/* The holder of the lock may be waiting for the GIL. */
 static void lock(mutex *which) {
   if (pthread_mutex_trylock(which) == 0) return;
   Py_BEGIN_ALLOW_THREADS pthread_mutex_lock(which);

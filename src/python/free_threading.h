@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Tells a reader of an entry that it was written to meanwhile. */
+/* A counter by which a reader of an entry detects that it was written meanwhile. */
 typedef uint32_t ext_version;
 
 #ifdef Py_GIL_DISABLED
@@ -86,8 +86,8 @@ void ext_loading_end(void);
 void ext_setting_begin(void);
 void ext_setting_end(void);
 
-/* Keeps an object (taken; NULL with an exception) in a slot for ever, unless another
- * is there by now. Returns the one that is there, borrowed. */
+/* Stores an object (taken; NULL with an exception) in a slot permanently, unless another thread
+ * stored one first. Returns the object in the slot, borrowed. */
 static inline PyObject *ext_keep_first(PyObject **slot, PyObject *made) {
   PyObject *kept = NULL;
   if (!made) return NULL;
@@ -124,8 +124,8 @@ PyObject *ext_dict_value(PyObject *dict, const char *key);
 /* True if this thread may use Python now: it holds the GIL, where there is one. */
 bool ext_is_attached(void);
 
-/* Gives a reference back if that runs nothing: not if it is the last, nor on a thread
- * that Python is not on. True if it was given back. */
+/* Decrements a reference count if that can run no code: not if it is the last reference, nor on a
+ * thread that is not attached to Python. True if it was decremented. */
 bool ext_decref_unless_last(PyObject *object);
 
 /* Prepares for fork(). */

@@ -24,7 +24,7 @@ enum {
   STREAM,
   PRODUCER_STREAM,
   COPY,          /* of as_NAME */
-  LAYOUT = COPY, /* of to_NAME, and all that follow */
+  LAYOUT = COPY, /* of to_NAME, as are all that follow */
   DTYPE,
   SCALE,
   MEAN,
@@ -42,7 +42,7 @@ enum {
 
 typedef struct {
   ext_signature signature;
-  ext_more more; /* the function that takes what this one does not; or no signature */
+  ext_more more; /* takes the keywords that this function refuses; its signature may be NULL */
   const ext_adapter *target;
   bool several; /* takes a batch or a list */
 } conversion;
@@ -120,7 +120,7 @@ static int read_dtype(PyObject *dtype, ext_request *out) {
   return out->has_dtype ? ext_argument_dtype(dtype, "dtype", &out->dtype) : 0;
 }
 
-/* None: as many as the source has. */
+/* None means as many channels as the source has. */
 static int read_channels(PyObject *channels, ext_request *out) {
   if (channels == Py_None) return 0;
   return ext_argument_int(channels, "channels", 1, &out->channels);
@@ -138,7 +138,7 @@ static int read_layout(PyObject *layout, ext_request *out) {
 }
 
 static int read_request(PyObject *const *values, ext_request *out) {
-  out->options.copy = EXT_COPY_IF_NEEDED; /* no view is asked for */
+  out->options.copy = EXT_COPY_IF_NEEDED; /* an import may copy: no view is asked for */
   out->out = values[OUT] == Py_None ? NULL : values[OUT];
   if (read_options(values, NULL, &out->options) < 0) return -1;
   if (read_layout(values[LAYOUT], out) < 0 || read_dtype(values[DTYPE], out) < 0) return -1;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Python objects that hold an owner. */
 #include "holder.h"
 
 #include "errors.h"
@@ -24,9 +25,11 @@ static void end_holder(ext_holder *self) {
   Py_TYPE(self)->tp_free(self);
 }
 
-/* The end of a holder is that of what it holds, and so, in a chain of views, that of the
- * next holder. CPython's own remedy (Py_TRASHCAN_BEGIN) allows as many levels as its own
- * types have stack for; of views and arrays in turn, each level takes several times that. */
+/* Deallocating a holder may deallocate what it holds, and so, in a chain of views, the next
+ * holder: the recursion is as deep as the chain is long. CPython's trashcan (Py_TRASHCAN_BEGIN)
+ * allows a depth that suits CPython's own types; a level of views and arrays in turn takes several
+ * times their stack. Beyond MOST_NESTED levels, holders wait in a list that the outermost level
+ * empties. */
 static void end_nested(ext_holder *self) {
   enum { MOST_NESTED = 20 };
   static _Thread_local struct ends {
@@ -49,8 +52,8 @@ static void end_nested(ext_holder *self) {
   here->depth--;
 }
 
-/* Whether the end of an owner may be that of something else: not where it only counts
- * down, and without Python code that could set an exception. */
+/* Whether releasing an owner may deallocate other objects or run Python code. It does neither
+ * where it only decrements a reference count. */
 static bool may_end_others(const vc_owner *owner) {
   if (!owner->release || owner->any_thread) return false;
 #ifdef Py_GIL_DISABLED
@@ -71,7 +74,7 @@ void ext_holder_dealloc(PyObject *object) {
   }
 }
 
-/* Static types, as View is. */
+/* Static types, for the reason that View is one (view_object.c). */
 #define HOLD_TYPE(flags, traverse, finalize)                                        \
   {                                                                                 \
       PyVarObject_HEAD_INIT(NULL, 0).tp_name = "viewcast._viewcast.Hold",           \
@@ -89,10 +92,12 @@ static PyTypeObject visible_hold_type =
 PyObject *ext_keepalive(vc_owner *owner) {
   PyObject *object = ext_owned_object(owner);
   if (object) {
-    *owner = (vc_owner){0}; /* its reference is now the caller's */
+    *owner = (vc_owner){0}; /* the caller takes the owner's reference */
     return object;
   }
-  bool visible = ext_ordered_owner(owner) != NULL; /* and so to the collector */
+  bool visible =
+      ext_ordered_owner(owner) !=
+      NULL; /* a cycle can go through the stream's object, so the collector must see it */
   ext_holder *hold = visible ? PyObject_GC_New(ext_holder, &visible_hold_type)
                              : PyObject_New(ext_holder, &hold_type);
   if (!hold) return NULL;

@@ -10,18 +10,18 @@
 
 #include "owner.h"
 
-/* What such an object begins with. */
+/* The head of such an object. */
 typedef struct ext_holder {
   PyObject_HEAD vc_owner owner;
-  struct ext_holder *next; /* of those that wait for their end */
+  struct ext_holder *next; /* in the list of holders that wait to be deallocated */
 } ext_holder;
 
 /* The slots of such a type, with or without Py_TPFLAGS_HAVE_GC. */
 void ext_holder_dealloc(PyObject *self);
 int ext_holder_traverse(PyObject *self, visitproc visit, void *arg);
 
-/* The collector calls it before it takes a cycle apart, and so ends memory that a
- * consumer on another stream may be at work on: the cycle is kept until that is done. */
+/* tp_finalize: the collector calls it before it breaks a cycle. Memory that a consumer on another
+ * stream may still use must not be released then: the cycle is kept until that stream is done. */
 void ext_holder_finalize(PyObject *self);
 
 /* A Python object that holds an owner (taken) and releases it when it dies;

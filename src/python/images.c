@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Imports the images of a call, reads their axes, and checks whether they make one batch. */
 #include "images.h"
 
 #include <stdlib.h>
@@ -103,7 +104,7 @@ int ext_images_device(const ext_images *images, vc_device *out) {
 
 /* --- how */
 
-/* Images (H, W) in a list that holds one with an axis of one channel get that axis. */
+/* Adds an axis of one channel to the images (H, W) of a list that also holds images (H, W, 1). */
 static void level_ranks(const ext_images *images, bool planar) {
   size_t i = 0;
   while (i < images->count && images->views[i].ndim != 3) i++;
@@ -174,8 +175,8 @@ bool ext_images_are_alike(const ext_images *images) {
   return true;
 }
 
-/* How images of other shapes can be converted: of two sizes, each into its part of one
- * batch. */
+/* What to do with two images that make no batch. Images of two sizes can be written to parts of
+ * one batch. */
 static const char *advice(const vc_view *a, const vc_view *b, const ext_request *request) {
   int channel = a->ndim - (request->options.from.planar ? 3 : 1);
   bool sizes = a->ndim == b->ndim && (a->ndim == 2 || a->shape[channel] == b->shape[channel]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sources of a transform, or the images of out=: one, or a list. */
+/* The images of a call, imported: sources, or images of out=; one, or a list. */
 #ifndef VIEWCAST_PYTHON_IMAGES_H
 #define VIEWCAST_PYTHON_IMAGES_H
 
@@ -15,19 +15,19 @@ typedef struct ext_image {
 
 typedef struct ext_images {
   size_t count;
-  bool is_list;   /* as the caller gave them */
+  bool is_list;   /* the caller gave a list or a tuple */
   const char *of; /* in messages, after an image's number: "" or " of out" */
   ext_image *items;
-  vc_view *views; /* of the items, side by side; staged ones are elsewhere */
-  ext_image one;  /* room for the usual case */
+  vc_view *views; /* of the items; those copied to another device are over the copies */
+  ext_image one;  /* storage for one image, the usual case */
   vc_view one_view;
 } ext_images;
 
-/* Imports an image, or each of a list or tuple of them. The options are those of
- * an import; `of` is the field. To be released in any case. */
+/* Imports an image, or each of a list or tuple of them. `of` sets the field. -1 with an exception;
+ * *out must be released in any case. */
 int ext_images_import(PyObject *image, const ext_options *options, const char *of, ext_images *out);
 
-/* One image that was imported already (taken). */
+/* Makes *out of one image that was imported already. Takes the source's owner. */
 void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out);
 
 void ext_images_release(ext_images *images);
@@ -36,7 +36,7 @@ void ext_images_release(ext_images *images);
  * names two that differ. */
 int ext_images_device(const ext_images *images, vc_device *out);
 
-/* How their axes are read. */
+/* The meaning of the axes of images. */
 typedef struct ext_geometry {
   int64_t images, rows, cols, channels;
   bool batch; /* a list, or four axes */
@@ -48,7 +48,7 @@ typedef struct ext_geometry {
  * all can be read so, and adds an axis of channels to views (N, H, W). LayoutError. */
 int ext_images_read(const ext_images *images, const ext_layout *layout, ext_geometry *out);
 
-/* The channels of a view, read as planar or not. */
+/* The number of channels of a view that is read as planar or interleaved. */
 int64_t ext_channels_of(const vc_view *view, bool planar);
 
 /* The i-th image of the sources: of a list, or of a batch. */

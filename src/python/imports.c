@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Other libraries' modules. */
 #include "imports.h"
 
 #include "errors.h"

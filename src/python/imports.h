@@ -11,17 +11,17 @@
  * An object of a library whose module is not imported cannot exist. */
 PyObject *ext_imported(const char *module);
 
-/* How a library is installed, for who lacks it. Static text. */
+/* The command that installs a library, for error messages. Static text. */
 const char *ext_install(const char *module);
 
 /* Imports a module; ImportError says what to install. New reference. */
 PyObject *ext_import(const char *module);
 
-/* Imports a module as above, and finds out once what is in it: `find` (0, or -1 with an
- * exception), on one thread at a time. *loaded, to be EXT_READ, says that it was. */
+/* Imports a module as above and calls `find` for it once, on one thread at a time; *loaded, read
+ * by EXT_READ, says that this succeeded. 0, or -1 with an exception. */
 int ext_load(const char *module, bool *loaded, int (*find)(PyObject *module));
 
-/* An attribute of a module, found once and kept in *cache for ever. Borrowed; NULL with an
+/* An attribute of a module, found once and kept in *cache permanently. Borrowed; NULL with an
  * exception. */
 PyObject *ext_import_attribute(const char *module, const char *name, PyObject **cache);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* layout=, from_layout=, and the rule about shapes that look planar. */
 #include "layout.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@ static const struct {
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
-/* Index in the table, -1 for what is no name of a layout. */
+/* The index of a name in the table; -1 for any other object. */
 static int index_of(PyObject *value) {
   Py_ssize_t size;
   const char *text = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, &size) : NULL;
@@ -109,7 +110,8 @@ static int refuse_rank(const ext_layout *layout, const vc_view *view) {
                   layouts[index].name, (int)view->ndim, needs[index], fits[view->ndim - 2]);
 }
 
-/* Layouts with C take (H, W) for one channel; in a list N may be the list's. */
+/* Whether a view has the rank of a layout. Layouts with C take (H, W) for one channel; in a list,
+ * the list itself may be the N. */
 static bool fits_rank(const ext_layout *layout, const vc_view *view, ext_place place) {
   int32_t rank = (layout->flat ? 2 : 3) + layout->batch;
   bool is_list = place == EXT_IN_LIST && layout->batch;
@@ -117,7 +119,7 @@ static bool fits_rank(const ext_layout *layout, const vc_view *view, ext_place p
   return view->ndim == 2 && !layout->flat && (is_list || !layout->batch);
 }
 
-/* One image whose axes are known: (H, W) or (H, W, C). */
+/* Whether an image that is always (H, W) or (H, W, C) can be read by a layout. */
 static bool fits_interleaved(const ext_layout *layout, const vc_view *view, ext_place place) {
   if (layout->batch && place != EXT_IN_LIST) return false;
   return view->ndim == 2 || !(layout->planar || (layout->flat && view->shape[2] != 1));
@@ -187,7 +189,7 @@ static int refuse_one_image(const ext_adapter *from, const ext_adapter *target,
                     "one image",
                     one, one);
   }
-  bool pixels = view->ndim != 3 || view->shape[2] <= 4; /* (H, W, C), no (N, H, W) */
+  bool pixels = view->ndim != 3 || view->shape[2] <= 4; /* probably (H, W, C), not (N, H, W) */
   const char *masks = pixels ? ""
                       : mats ? ", or say from_layout=\"NHW\" of a batch of one-channel images"
                              : ", or give a list of one-channel images (list(x))";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an image's axes mean: layout= and from_layout=, the refusal of shapes that look
+/* The meaning of an image's axes: layout= and from_layout=, the refusal of shapes that look
  * planar, and the images of a batch. */
 #ifndef VIEWCAST_PYTHON_LAYOUT_H
 #define VIEWCAST_PYTHON_LAYOUT_H
@@ -20,7 +20,7 @@ typedef struct ext_layout {
   bool flat;   /* there is no C: one channel */
 } ext_layout;
 
-/* Where an image stands, which decides on the axes that it may have. */
+/* The position of an image in a call, which decides on the axes that it may have. */
 typedef enum ext_place {
   EXT_ALONE,    /* one image */
   EXT_IN_LIST,  /* one of a list, which is the N of a layout */
@@ -40,17 +40,19 @@ const char *ext_layout_name(const ext_layout *layout);
 int ext_layout_check(const ext_layout *layout, const struct ext_adapter *from, const vc_view *view,
                      ext_place place);
 
-/* The view, which ext_layout_check took, in the order (H, W), (H, W, C) or (N, H, W, C). */
+/* Puts the axes of a view that ext_layout_check accepted in the order (H, W), (H, W, C) or (N, H,
+ * W, C). */
 void ext_layout_interleave(const ext_layout *layout, vc_view *view);
 
-/* (H, W) as (H, W, 1), or planar as (1, H, W); a batch of these likewise. */
+/* Adds an axis of one channel: (H, W) becomes (H, W, 1), or (1, H, W) if planar. A batch of these
+ * likewise. */
 void ext_layout_add_channel(vc_view *view, bool planar);
 
-/* Both for one image that is none of the usual. */
+/* The uncommon part of ext_layout_image. */
 int ext_layout_other_image(const ext_layout *layout, const struct ext_adapter *from, vc_view *view);
 
-/* Both for the source of one GpuMat: checks it, and puts its axes in order. A rank below 2
- * is refused where the GpuMat is made. */
+/* Checks the source of one GpuMat and puts its axes in order. A rank below 2 is refused where the
+ * GpuMat is made. */
 static inline int ext_layout_image(const ext_layout *layout, const struct ext_adapter *from,
                                    vc_view *view) {
   bool usual = !layout->given && view->ndim < 4 && !vc_view_looks_planar(view);

@@ -163,7 +163,7 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* The state is the process's: other libraries' allocators know our addresses. */
+/* viewcast's state belongs to the process: other libraries' allocators hold addresses in it. */
 static int check_interpreter(void) {
   if (PyInterpreterState_Get() == PyInterpreterState_Main()) return 0;
   PyErr_SetString(PyExc_ImportError, "viewcast works in the main interpreter only");
@@ -189,7 +189,7 @@ static PyModuleDef_Slot slots[] = {
     {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
 #endif
 #if PY_VERSION_HEX >= 0x030D0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* free_threading.h has what that takes */
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* free_threading.h says how */
 #endif
     {0, NULL},
 };

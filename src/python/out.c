@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* out=: imports, checks and writes objects that a call was given. */
 #include "out.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ static int check_writable(PyObject *objects, bool is_list) {
   return 0;
 }
 
-/* A list is read once: what is imported is what is told that it was written. */
+/* Reads a list once: the objects that are imported are those that are told of the write. */
 int ext_outs_import(ext_request *request, ext_result *result) {
   const ext_options plain = {.target = request->options.target,
                              .consumer = request->options.consumer};
@@ -61,7 +62,7 @@ static int check_out_layout(const ext_request *request, const ext_image *out, co
                   (int)rank, view->ndim == rank - 1 ? "; add an axis (out[None])" : "");
 }
 
-/* An out= of axes (N, H, W): because layout= says so, or as the source has. */
+/* Whether out= has the axes (N, H, W), because layout= says so or the source has them. */
 static bool is_stack(const ext_request *request, const ext_images *outs) {
   const ext_layout *to = request->to.given ? &request->to : &request->options.from;
   return to->batch && to->flat && !outs->is_list && outs->views[0].ndim == 3 &&
@@ -89,7 +90,7 @@ static int check_out_values(const ext_request *request, const vc_view *view) {
                   ext_device_name(request->options.device).text, ext_device_name(device).text);
 }
 
-/* The image that goes into a GpuMat with memory has its size. */
+/* Checks that the image has the size of the GpuMat that it is written to. */
 static int check_size(const ext_geometry *read, const ext_images *from, size_t index,
                       const ext_image *out, const vc_view *view) {
   vc_view image = ext_images_at(from, index);
@@ -122,7 +123,7 @@ static int check_outs(const ext_request *request, const ext_geometry *read, cons
   return 0;
 }
 
-/* As many as there are images. One GpuMat that is to be created holds one. */
+/* Checks that there are as many objects as images. A GpuMat to be created holds one image. */
 static int check_count(const ext_geometry *read, const ext_images *outs) {
   bool is_one = outs->is_list || outs->items[0].is_unfilled;
   if (!is_one || (int64_t)outs->count == read->images) return 0;
@@ -138,7 +139,8 @@ static int check_count(const ext_geometry *read, const ext_images *outs) {
 
 /* --- GpuMats that are created */
 
-/* Where they are to be: where the other images are, else where a new result would be. */
+/* The device of GpuMats that are to be created: that of the other images of out=, else that of a
+ * new result. */
 static int device_of_unfilled(const ext_request *request, const ext_images *from,
                               const ext_images *outs, vc_device *out) {
   vc_device source;
@@ -151,7 +153,8 @@ static int device_of_unfilled(const ext_request *request, const ext_images *from
   return ext_result_device(request, source, out);
 }
 
-/* Rows, columns, channels and dtype of a new result of the image. */
+/* Plans a GpuMat that is to be created: rows, columns, channels and dtype of a new result of the
+ * image. */
 static int plan_unfilled(const ext_request *request, bool planar, const vc_view *image,
                          vc_device device, vc_view *out) {
   const int64_t *shape = image->shape + (image->ndim == 4) + (image->ndim > 2 && planar);
@@ -160,7 +163,7 @@ static int plan_unfilled(const ext_request *request, bool planar, const vc_view 
   return ext_result_dtype(request, image->dtype, &out->dtype);
 }
 
-/* One object can't become two images. */
+/* Refuses an object that is in the list twice: it can't become two images. */
 static int check_once(PyObject *objects, const ext_images *outs) {
   PyObject *seen = PySet_New(NULL);
   int result = seen ? 0 : -1;
@@ -195,10 +198,11 @@ static int plan_all_unfilled(const ext_request *request, const ext_geometry *rea
   return count > 1 ? check_once(result->written, outs) : 0;
 }
 
-/* Each begins at such an address of the block. */
+/* The alignment of each image in the block. */
 #define IMAGE_ALIGNMENT 64
 
-/* Strides, and offsets in `data` until there is a block; its bytes. */
+/* Sets the strides of the GpuMats that are to be created, and their offsets in the block, which
+ * `data` holds until there is one; and the size of the block. */
 static int lay_out_unfilled(const ext_images *outs, size_t *bytes) {
   int64_t all = 0;
   for (size_t i = 0; i < outs->count; i++) {
@@ -218,7 +222,7 @@ static int lay_out_unfilled(const ext_images *outs, size_t *bytes) {
   return 0;
 }
 
-/* One block for all of them, which the objects hold later. */
+/* Allocates one block for all of them, which the objects keep alive later. */
 static int allocate_unfilled(vc_stream stream, ext_result *result) {
   const ext_images *outs = &result->outs;
   PyObject *memory;
@@ -268,7 +272,7 @@ static bool are_alike(const vc_view *a, const vc_view *b) {
          memcmp(a->strides, b->strides, (size_t)a->ndim * sizeof *a->strides) == 0;
 }
 
-/* Images that follow each other at one distance are a batch. */
+/* Joins images that follow each other at equal distances to one batch. False if they do not. */
 static bool join_outs(const vc_view *views, size_t count, bool planar, vc_view *out) {
   int64_t low, high, step = (char *)views[1].data - (char *)views[0].data;
   vc_view_span(&views[0], &low, &high);
@@ -291,7 +295,8 @@ static bool join_outs(const vc_view *views, size_t count, bool planar, vc_view *
   return true;
 }
 
-/* Images that are written one after another: none may be another's, or a source. */
+/* Checks images that are written one after another: none may share memory with another one or with
+ * a source. */
 static int check_apart(const ext_images *outs, const ext_images *from) {
   vc_error error;
   vc_overlap found;
@@ -353,7 +358,7 @@ static int tell(const ext_result *result) {
 }
 
 int ext_outs_finish(ext_result *result, int done) {
-  if (done < 0) { /* that is the error to tell, whatever fails now */
+  if (done < 0) { /* the first error is the one that is raised */
     PyObject *raised = ext_exception_take();
     if (tell(result) < 0) PyErr_Clear();
     ext_exception_set(raised);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* out=: an object or a list of them that a transform writes into. Whatever is wrong with
- * one of them is found before any is written. An empty GpuMat is created by the call, as
- * OpenCV creates a dst. */
+/* out=: an object or a list of objects that a transform writes into. An error in any of them is
+ * found before any is written. An empty GpuMat is created by the call, as OpenCV creates a dst. */
 #ifndef VIEWCAST_PYTHON_OUT_H
 #define VIEWCAST_PYTHON_OUT_H
 
 #include "plan.h"
 
-/* Imports request->out: its library is then the target. */
+/* Imports request->out, whose library becomes the target. */
 int ext_outs_import(ext_request *request, ext_result *result);
 
 /* Checks each image against what was asked, and plans the empty GpuMats. Before
@@ -15,14 +14,14 @@ int ext_outs_import(ext_request *request, ext_result *result);
 int ext_outs_plan(ext_request *request, const ext_geometry *read, const ext_images *from,
                   ext_result *result);
 
-/* Allocates for the empty GpuMats, for work on `stream`, decides whether all are written as
- * one batch, and sees that no two share memory, nor with a source. */
+/* Allocates memory for the empty GpuMats, for work on `stream`; decides whether all are written as
+ * one batch; and checks that none shares memory with another one or with a source. */
 int ext_outs_make(const ext_request *request, const ext_images *from, vc_stream stream,
                   ext_result *result);
 
-/* After the work: gives the empty GpuMats their memory (not if `done` is negative: the
- * call failed, with an exception), and tells the libraries what was written. Returns
- * `done`, or -1. */
+/* Ends the call: gives the empty GpuMats their memory, and tells the libraries that their objects
+ * were written. `done` is the result of the work: if it is negative the call failed, with an
+ * exception, and no GpuMat is given memory. Returns `done`, or -1. */
 int ext_outs_finish(ext_result *result, int done);
 
 #endif

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Owners of memory and how they end: Python objects, releases in the order of a stream, and
+ * pending releases. */
 #include "owner.h"
 
 #include <stdatomic.h>
@@ -294,7 +296,7 @@ void ext_gil_leave(ext_gil taken) { (void)taken; }
 
 #else
 
-/* The newest thread comes first, so that one look at the list is enough. */
+/* The newest thread is the first of the list, so only the first entry has to be read. */
 static bool is_only_thread(PyThreadState *here) {
   PyInterpreterState *interpreter = PyThreadState_GetInterpreter(here);
   return PyInterpreterState_ThreadHead(interpreter) == here && !PyThreadState_Next(here);
@@ -314,7 +316,7 @@ void ext_gil_leave(ext_gil taken) {
 
 #endif
 
-static _Atomic bool asked; /* a pending call is on its way */
+static _Atomic bool asked; /* a pending call was requested and has not run yet */
 
 static int run_pending(void *nothing) {
   (void)nothing;

@@ -38,12 +38,12 @@ typedef struct ext_options {
 typedef struct ext_source {
   vc_view view;
   vc_owner owner;
-  /* The stream on which the pixels were written, where the image itself tells
-   * (has_producer); else it is the current one of its library. */
+  /* The stream on which the pixels were written, if the image itself names it (has_producer);
+   * otherwise it is the current stream of the image's library. */
   bool has_producer;
   vc_stream producer;
-  /* The producer ordered itself for the consumer's stream; on which one its memory
-   * will be used next, nobody knows. */
+  /* The producer synchronised with the consumer's stream itself. On which stream it will use its
+   * memory next is not known. */
   bool producer_synchronises;
   /* The memory is freed by cudaFree, which waits for all its users. */
   bool freed_by_cuda_free;
@@ -53,14 +53,14 @@ static inline bool ext_dtype_same(vc_dtype a, vc_dtype b) {
   return a.code == b.code && a.bits == b.bits;
 }
 
-/* True where the process decided for host mode; no exception where it can't. */
+/* True if the process is in host mode. Sets no exception. */
 bool ext_is_host_mode(void);
 
 /* The release function of an owner that holds a strong reference to a Python object. */
 void ext_release_object(void *object);
 
-/* An owner that holds a strong reference to a Python object. It is released in
- * vc_collect, on a thread that Python is on. */
+/* An owner that holds a strong reference to a Python object. It is released in vc_collect, on a
+ * thread that is attached to Python. */
 static inline vc_owner ext_own(PyObject *object) {
   return (vc_owner){Py_NewRef(object), ext_release_object, false};
 }
@@ -92,7 +92,7 @@ int ext_release_after(ext_source *source, vc_stream consumer, PyObject *kept);
 const vc_owner *ext_ordered_owner(const vc_owner *owner);
 PyObject *ext_ordered_stream(const vc_owner *owner);
 
-/* Keeps an object until the consumer's work for such an owner, not released yet, is done. */
+/* Keeps an object alive until the consumer of such an owner, which is not released yet, is done. */
 void ext_keep_until_ordered(const vc_owner *owner, PyObject *object);
 
 /* Performs the releases whose consumers are done. Stops after `most_busy` streams that are
@@ -105,8 +105,8 @@ size_t ext_releases_retry(size_t most_busy);
 /* Makes the main thread run pending releases soon after they were queued. */
 int ext_owner_init(PyObject *module);
 
-/* Takes the GIL where that cannot wait: on a Python thread that let go of it, and that
- * is the only one. Else does nothing. What it returns is for ext_gil_leave. */
+/* Takes the GIL if that cannot wait: on a Python thread that released it and is the only thread.
+ * Otherwise does nothing. The result is to be passed to ext_gil_leave. */
 typedef enum ext_gil { EXT_GIL_NOT_TAKEN, EXT_GIL_TAKEN } ext_gil;
 ext_gil ext_gil_take_if_free(void);
 void ext_gil_leave(ext_gil taken);

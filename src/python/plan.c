@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The plan of a call: view, copy or transform; the shape, dtype and device of the result. */
 #include "plan.h"
 
 #include <math.h>
@@ -24,7 +25,7 @@ static bool is_elsewhere(vc_device memory, vc_device wanted) {
   return !vc_device_is_gpu(memory) || memory.id != wanted.id;
 }
 
-/* Whether an object of the target can't be over this memory. Managed memory is the host's, too. */
+/* Whether no object of the target can be over this memory. Managed memory is host memory too. */
 static bool is_impossible(const ext_adapter *target, const vc_view *view) {
   return (view->readonly && target->writable) || (target->fits && !target->fits(view)) ||
          (target->on_host && view->device.type == VC_CUDA);
@@ -47,7 +48,7 @@ int ext_plan_copy_where_asked(const ext_options *options, const ext_source *sour
   return may_copy ? 1 : refuse_copy(options, &source->view);
 }
 
-/* The second image tells of all that follow. */
+/* If the first two images are aligned, so is the distance between them, and with it every image. */
 int ext_plan_copy_of_batch(const ext_options *options, const ext_source *batch) {
   int needed = 0;
   for (int64_t i = 0; needed == 0 && i < batch->view.shape[0] && i < 2; i++) {
@@ -128,8 +129,8 @@ static int check_layout(const ext_layout *to, const ext_geometry *read, int64_t 
       name, (long long)channels, name);
 }
 
-/* Whether the result goes without an axis of channels: because layout= says so, or as the
- * source does. "NHWC" and planar layouts always have it, a GpuMat's is its own. */
+/* Whether the result has no axis of channels: because layout= says so, or because the source has
+ * none. "NHWC" and planar layouts always have one, and a GpuMat has it in its header. */
 static bool is_flat(const ext_request *request, const ext_geometry *read, const ext_layout *to,
                     int64_t channels) {
   if (to->flat) return true;
@@ -233,7 +234,8 @@ static int check_sources(const ext_request *request, const ext_images *from) {
   return 0;
 }
 
-/* Of images of a list that go to results of their own, one that gets an alpha is enough. */
+/* fill= must have an effect. Where the images of a list have results of their own, one that gets
+ * an alpha channel is enough. */
 static int check_fill(const ext_request *request, const ext_geometry *read, const ext_images *from,
                       const ext_result *result) {
   bool planar = request->params.to == VC_PLANAR;

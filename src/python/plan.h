@@ -28,37 +28,36 @@ int ext_plan_check_device(const ext_options *options);
 /* --- the result of a copy or a transform */
 
 typedef struct ext_result {
-  /* What is to be made: shape, dtype and device. Of a list of GpuMats, all of
-   * them as one batch. */
+  /* The new object: shape, dtype and device. A list of GpuMats is planned as one batch. */
   vc_view wanted;
-  ext_images outs;  /* out=; none: count 0 */
-  ext_source fresh; /* owner of new memory */
-  /* Where the pixels go: one view, or one for each image of out= where these are
-   * not evenly spaced. */
+  ext_images outs;  /* the images of out=; count is 0 without out= */
+  ext_source fresh; /* the new memory and its owner */
+  /* The destination of the pixels: one view, or one for each image of out= if these are not evenly
+   * spaced. */
   vc_view one;
   const vc_view *views;
   size_t count;
-  bool stack;        /* (N, H, W): what is written has an axis of channels, what is returned not */
-  PyObject *object;  /* strong: what the call returns */
+  bool stack;       /* (N, H, W) is returned: `views` have an axis of channels, `object` has none */
+  PyObject *object; /* strong: the result of the call */
   PyObject *written; /* strong: a tuple of the objects of out=; NULL: none */
 } ext_result;
 
-/* Nothing yet: to be released in any case. */
+/* Makes an empty result, which must be released in any case. */
 void ext_result_begin(ext_result *result);
 
-/* Decides on shape, dtype, layout and device of what is new, where there is no out=, and
- * checks the numbers of the call. Fills the layouts of request->params. */
+/* Decides on shape, dtype, layout and device of the new object, where there is no out=, and checks
+ * the call's numbers for each channel. Sets the layouts of request->params. */
 int ext_result_plan(ext_request *request, const ext_geometry *read, const ext_images *from,
                     ext_result *result);
 
-/* Makes what is new, for work on `stream`. */
+/* Makes the new object, for work on `stream`. */
 int ext_result_make(const ext_request *request, vc_stream stream, ext_result *result);
 
-/* The dtype of a result of a source's, and where it is to be. */
+/* The dtype of the result of a source, and its device. */
 int ext_result_dtype(const ext_request *request, vc_dtype source, vc_dtype *out);
 int ext_result_device(const ext_request *request, vc_device source, vc_device *out);
 
-/* (N) as (1, N). */
+/* Changes a view of shape (N) to (1, N). */
 void ext_result_lift_line(vc_view *view);
 
 void ext_result_release(ext_result *result);

@@ -17,16 +17,16 @@ typedef struct ext_request {
   bool is_normalised; /* normalize= was given */
   bool has_source;    /* normalize= is made for sources of one dtype */
   vc_dtype source;
-  bool is_line;  /* the source had one axis, and is seen as one row */
+  bool is_line;  /* the source had one axis, and is read as one row */
   PyObject *out; /* borrowed; NULL: fresh memory */
   double mean[VC_TRANSFORM_CHANNELS], std[VC_TRANSFORM_CHANNELS];
 } ext_request;
 
-/* Nothing asked but the target: the pixels as they are. The arrays of numbers
- * are not touched: 8 KiB. */
+/* Makes a request that changes nothing: the pixels as they are, as an object of the target. The
+ * arrays of numbers, 8 KiB, are left uninitialised. */
 void ext_request_init(ext_request *out, const struct ext_adapter *target);
 
-/* True if the values stay as they are, the dtype aside. */
+/* True if the values stay as they are, apart from the dtype. */
 bool ext_request_is_plain(const ext_request *request);
 
 #endif

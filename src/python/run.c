@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Runs copies and transforms. */
 #include "run.h"
 
 #include "copy.h"
@@ -9,8 +10,8 @@ static bool on_gpu(vc_device device) { return device.type == VC_CUDA; }
 
 /* --- streams */
 
-/* stream=, else the current stream of the result's library; of work that ends on
- * the host, the first producer's. */
+/* The stream of the work: stream=, else the current stream of the result's library. Where the
+ * result is in host memory, it is the first producer's stream. */
 static vc_stream choose_stream(const ext_run *run) {
   const ext_options *options = &run->request->options;
   const ext_image *first = &run->from->items[0];
@@ -27,18 +28,19 @@ int ext_run_begin(const ext_request *request, ext_images *from, ext_result *resu
   out->stream = choose_stream(out);
   out->ordered = out->stream != VC_STREAM_NONE;
   if (out->ordered) return 0;
-  const ext_adapter *target = request->options.target; /* it must run somewhere */
+  const ext_adapter *target = request->options.target; /* unordered work needs a stream too */
   int32_t device = on_gpu(out->target) ? out->target.id : out->source.id;
   out->stream = target->current_stream && on_gpu(out->target) ? target->current_stream(device)
                                                               : VC_STREAM_LEGACY;
   return 0;
 }
 
-/* What is at work on the memory of the images and of out= comes first. */
+/* Orders the work after everything that is at work on the images and on the memory of out=. */
 static int order_streams(ext_run *run) {
   if (vc_cuda_device_count() == 0) return 0;
   const ext_options *options = &run->request->options;
-  const ext_options of_out = {.target = options->target}; /* producer_stream= is the images' */
+  /* producer_stream= is said of the images. */
+  const ext_options of_out = {.target = options->target};
   ext_images *outs = &run->result->outs;
   bool to_gpu = on_gpu(run->target);
   if (!to_gpu && ext_order_host(outs, &of_out) < 0) return -1;
@@ -51,7 +53,7 @@ static int order_streams(ext_run *run) {
 
 /* --- the work */
 
-/* Below this a thread switch costs more than it gives others. */
+/* In bytes. For less work, releasing the GIL costs more than other threads gain. */
 #define WORTH_THE_GIL 65536
 
 static int work(const ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
@@ -67,8 +69,8 @@ static int work(const ext_run *run, const vc_view *to, const vc_view *from, size
   return status == VC_OK ? 0 : ext_raise(&error);
 }
 
-/* Pixels that stay as they are: the driver copies them, to wherever, and needs no
- * kernels of ours. */
+/* Whether no pixel changes: then the driver copies them, between any two devices, without a kernel
+ * of ours. */
 static bool is_a_copy(const ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
   const vc_transform_params *params = &run->request->params;
   bool same = count == 1 && to->ndim == from->ndim && params->from == params->to &&
@@ -80,13 +82,13 @@ static bool is_a_copy(const ext_run *run, const vc_view *to, const vc_view *from
 
 static bool goes_down(const ext_run *run) { return on_gpu(run->source) && !on_gpu(run->target); }
 
-/* On the GPU into a block, and down. */
+/* Works on the GPU into a block, which is then copied to the host. */
 static int work_and_download(ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
   ext_source block = {0};
   vc_view there = *to;
   int result = ext_copy_reserve(&there, 1, run->source, run->stream, &block);
   if (result == 0) result = work(run, &there, from, count);
-  run->has_written = result == 0; /* some of it, if the copy fails */
+  run->has_written = result == 0; /* if the copy fails, some of it may be there */
   if (result == 0) result = ext_copy_down(to, &there, run->stream);
   ext_release(&block.owner);
   return result;
@@ -99,19 +101,20 @@ static int work_on_one(ext_run *run, const vc_view *to, const vc_view *from, siz
 
 /* --- images that are written one after another */
 
-/* Memory on the sources' GPU for images of a list that are worked on there and go down. */
+/* Reserves memory on the sources' GPU for those images of a list that are worked on there and then
+ * copied to the host. Images that are only copied get a place of rank 0. */
 static int find_places(const ext_run *run, vc_view *places, ext_source *block) {
   const ext_result *result = run->result;
   for (size_t i = 0; i < result->count; i++) {
     vc_view from = ext_images_at(run->from, i);
     places[i] = result->views[i];
-    if (is_a_copy(run, &places[i], &from, 1)) places[i].ndim = 0; /* needs none */
+    if (is_a_copy(run, &places[i], &from, 1)) places[i].ndim = 0; /* is only copied */
   }
   return goes_down(run) ? ext_copy_reserve(places, result->count, run->source, run->stream, block)
                         : 0;
 }
 
-/* What would stop any of them is found before the first is written. */
+/* Checks all images before the first is written. */
 static int check_list(const ext_run *run, const vc_view *places) {
   vc_error error;
   for (size_t i = 0; i < run->result->count; i++) {
@@ -195,7 +198,8 @@ static int keep_until_done(const ext_run *run) {
   return result;
 }
 
-/* What is copied as it is goes straight to where it is to be. */
+/* Whether the images must be copied to the GPU before the work. An image that is only copied goes
+ * to its destination directly. */
 static bool must_move_up(const ext_run *run) {
   const ext_result *result = run->result;
   if (!on_gpu(run->target) || ext_device_same(run->source, run->target)) return false;
@@ -212,7 +216,7 @@ int ext_run_all(ext_run *run) {
   if (result == 0) result = work_on_all(run);
   if (result == 0 && on_gpu(run->target)) {
     result = keep_until_done(run);
-  } else if (on_gpu(run->target)) { /* some of it may be on its way */
+  } else if (on_gpu(run->target)) { /* some of it may have been enqueued */
     vc_stream_synchronize(run->target.id, run->stream, NULL);
   }
   ext_release(&block.owner);

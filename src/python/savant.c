@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Savant's names take what Savant's take (a packed HWC array is what its shape
- * says, however many channels) and say what Savant's say, then what to do. */
+/* Savant's functions. They accept the same images as Savant's own (a packed array is HWC as its
+ * shape says, however many channels that gives) and raise errors with Savant's texts, followed by
+ * advice. */
 #include "savant.h"
 
 #include "adapters/list.h"
@@ -24,14 +25,14 @@ static void raise_no_image(PyObject *object, const char *needed) {
 
 /* --- to a GpuMat */
 
-/* What Savant's helpers say. Callers match these texts. */
+/* The texts of Savant's helpers, which callers match. */
 #define RANK_TEXT "Array must have 2 or 3 dimensions."
 #define ORDER_TEXT "Array must be in C-contiguous layout."
 #define TYPE_TEXT                                                                           \
   "Array must be of one of the following types ['|u1', '|i1', '<u2', '<i2', '<i4', '<f4', " \
   "'<f8', '<f2']."
 
-/* Savant's functions take a packed array for what its shape says, and no other. */
+/* An array that is not packed and looks planar. */
 static int refuse_planar(const vc_view *view) {
   return ext_fail(
       VC_ERROR_LAYOUT,

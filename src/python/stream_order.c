@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The order of streams, and memory that must live until a stream is done. */
 #include "stream_order.h"
 
 #include <string.h>
@@ -61,14 +62,14 @@ static int find_writer(const ext_adapter *from, const ext_options *options,
   return vc_cuda_pointer_device(source->view.data, out, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
-/* The host reads as soon as it has the array: it waits. */
+/* Waits until no GPU writes the memory any more: the host reads as soon as it has the array. */
 static int wait_on_host(const ext_adapter *from, const ext_options *options,
                         const ext_source *source) {
   vc_error error;
   vc_device device;
   if (find_writer(from, options, source, &device) < 0) return -1;
   if (device.type == VC_CPU) return 0;
-  /* Pinned memory is no device's: its library's current stream counts. */
+  /* Pinned memory belongs to no device: the stream is the one that is current in its library. */
   int32_t id = device.type == VC_CUDA_HOST ? -1 : source->view.device.id;
   vc_stream producer = ext_producer_stream(from, options, source, id);
   return vc_stream_synchronize(id, producer, &error) == VC_OK ? 0 : ext_raise(&error);
@@ -89,7 +90,7 @@ static PyObject *consumer_object(const ext_options *options, int32_t device, vc_
 /* Orders the release of the memory after the consumer. */
 static int order_release(const ext_options *options, vc_stream producer, vc_stream consumer,
                          ext_source *source) {
-  /* A producer that orders itself still gets its memory back. */
+  /* The memory of a producer that synchronises itself is released in order all the same. */
   bool itself = producer == VC_STREAM_NONE || source->producer_synchronises;
   bool same = !itself && vc_stream_same(producer, consumer);
   if (same || consumer == VC_STREAM_NONE || source->freed_by_cuda_free) return 0;
@@ -99,8 +100,8 @@ static int order_release(const ext_options *options, vc_stream producer, vc_stre
   return result;
 }
 
-/* Without a device there is nothing to order; but the memory of one can't be used
- * where the driver can't, as in a child of fork(). */
+/* Raises CUDAError for memory of a GPU that can't be used because the driver can't, as in a child
+ * of fork(). Without devices there is nothing to order. */
 static int check_mode(const ext_source *source) {
   vc_error error;
   vc_mode mode;
@@ -147,7 +148,7 @@ static int order_image(ext_image *image, const ext_options *options, struct ext_
   }
   if (writer.type == VC_CPU) return 0;
   order.producer = ext_producer_stream(image->from, options, &image->source, order.device);
-  image->source.has_producer = true; /* not to be asked for again */
+  image->source.has_producer = true; /* the library is asked once */
   image->source.producer = order.producer;
   return give_order(orders, order);
 }
@@ -189,7 +190,8 @@ int ext_keep_add(ext_keep *keep, vc_owner *owner) {
   return 0;
 }
 
-/* Releases run Python code, which may come here again: by value, back to front. */
+/* A release may run Python code that enters this function again, so each owner is removed before
+ * it is released. */
 void ext_keep_release(ext_keep *keep) {
   while (keep->count) {
     vc_owner owner = owners_of(keep)[--keep->count];
@@ -204,7 +206,7 @@ static void release_bundle(void *context) {
   PyMem_RawFree(context);
 }
 
-/* All of them as one owner. */
+/* Makes one owner of all of them. */
 static int bundle(ext_keep *keep, vc_owner *out) {
   ext_keep *moved = PyMem_RawMalloc(sizeof *moved);
   if (!moved) {
@@ -238,7 +240,7 @@ int ext_keep_images(ext_keep *keep, ext_images *images, const ext_options *optio
 int ext_keep_until(ext_keep *keep, const ext_options *options, int32_t device, vc_stream stream) {
   ext_source kept = {.view.device = {VC_CUDA, device}};
   if (keep->count == 0) return 0;
-  if (bundle(keep, &kept.owner) < 0) { /* they are let go now */
+  if (bundle(keep, &kept.owner) < 0) { /* the caller releases them now */
     vc_stream_synchronize(device, stream, NULL);
     return -1;
   }

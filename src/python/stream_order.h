@@ -6,8 +6,8 @@
 
 #include "images.h"
 
-/* The orders given in the course of one call for many images: each is needed once,
- * for all of them were written before the call. */
+/* The orders that were given in one call for many images. Each is needed once: all images were
+ * written before the call. */
 typedef struct ext_orders {
   size_t count;
   struct ext_order {

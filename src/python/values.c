@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* scale=, mean=, std=, normalize= and fill=. */
 #include "values.h"
 
 #include <math.h>
@@ -15,7 +16,7 @@ typedef struct {
   const char *name;
   bool finite;   /* NaN and infinities are refused */
   bool not_zero; /* and so is 0 */
-  bool single;   /* set where it was one number, and no sequence of one */
+  bool single;   /* it was one number, not a sequence of one */
   double *values;
   int32_t count;
 } numbers;
@@ -60,7 +61,7 @@ static int add_item(PyObject *item, int depth, numbers *out) {
   return -1;
 }
 
-/* Lists in lists too: statistics often have the shape (3, 1, 1). */
+/* Reads nested lists too: statistics often have the shape (3, 1, 1). */
 static int add_numbers(PyObject *list_or_tuple, int depth, numbers *out) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(list_or_tuple);
   for (Py_ssize_t i = 0; i < count; i++) {
@@ -77,7 +78,7 @@ static bool is_text(PyObject *value) {
   return PyUnicode_Check(value) || PyBytes_Check(value) || PyByteArray_Check(value);
 }
 
-/* What is no list itself may know how to become one: arrays and scalars of any library. */
+/* Reads arrays and scalars of any library, which have tolist(), and other sequences. */
 static int add_array(PyObject *value, numbers *out) {
   PyObject *list = PyObject_CallMethod(value, "tolist", NULL);
   if (!list && PyErr_ExceptionMatches(PyExc_AttributeError)) {
@@ -202,7 +203,7 @@ int ext_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *no
   return read_normalization(normalize, out);
 }
 
-/* NaN is what the library knows "opaque" by. */
+/* The library represents "opaque" by NaN. */
 int ext_values_read_fill(PyObject *fill, ext_request *out) {
   double value = 0;
   if (!fill || fill == Py_None) return 0;
@@ -259,7 +260,7 @@ int ext_values_check_fill(const ext_request *request, int64_t channels, int64_t 
 
 static double value_at(const double *values, int32_t count, int32_t channel, double none) {
   if (!values) return none;
-  return values[channel < count ? channel : count - 1]; /* of one value, that one */
+  return values[channel < count ? channel : count - 1]; /* one value is for all channels */
 }
 
 int ext_values_check_whole(const ext_request *request, vc_dtype source) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a call asks of values: scale=, mean=, std=, normalize= and fill=. */
+/* The arguments that change values: scale=, mean=, std=, normalize= and fill=. */
 #ifndef VIEWCAST_PYTHON_VALUES_H
 #define VIEWCAST_PYTHON_VALUES_H
 
@@ -13,8 +13,8 @@ int ext_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *no
 /* Reads fill=. */
 int ext_values_read_fill(PyObject *fill, ext_request *out);
 
-/* ValueError where fill= was given and a result of `wanted` channels has no alpha channel
- * that an image of `channels` lacks. */
+/* ValueError if fill= was given and no alpha channel is added to an image of `channels` for a
+ * result of `wanted` channels. */
 int ext_values_check_fill(const ext_request *request, int64_t channels, int64_t wanted);
 
 /* ValueError where the normalization was made for another dtype than the source's. */

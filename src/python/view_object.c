@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* viewcast.View: its attributes, its exports, and its adapter. */
 #include "view_object.h"
 
 #include "adapters/attributes.h"
@@ -15,12 +16,12 @@ _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "buffers point at a view's
 typedef struct {
   ext_holder holder;
   vc_view view;
-  vc_stream stream; /* the image is ready on it; VC_STREAM_NONE: at once */
+  vc_stream stream; /* the pixels are ready on this stream; VC_STREAM_NONE: ready for all */
 } View;
 
 #ifdef Py_GIL_DISABLED
 
-/* The allocator has lists of its own, one per thread. */
+/* CPython's allocator keeps free lists per thread. */
 static View *allocate(void) { return PyObject_GC_New(View, &ext_view_type); }
 static void deallocate(void *view) { PyObject_GC_Del(view); }
 
@@ -42,7 +43,8 @@ static View *allocate(void) {
 
 static void deallocate(void *view) {
   ext_holder *done = view;
-  /* The collector finalises an object once, also if it is another's by then. */
+  /* The collector finalises an object once. A View that was finalised is not reused: it would not
+   * be finalised again. */
   if (spare_count == MOST_SPARE || PyObject_GC_IsFinalized(view)) {
     PyObject_GC_Del(view);
     return;
@@ -142,7 +144,7 @@ static int wants_versioned(PyObject *version) {
 
 static bool is_on_gpu(const View *self) { return vc_device_is_gpu(self->view.device); }
 
-/* DLPack's stream argument: None is the legacy default stream, and 0 is none. */
+/* Reads DLPack's stream argument: None is the legacy default stream, and 0 is an error. */
 static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
   *out = VC_STREAM_LEGACY;
   if (!is_given(stream)) return 0;
@@ -170,7 +172,7 @@ static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
   return 0;
 }
 
-/* Orders the consumer's stream after what the image is ready on, and the end of
+/* Orders the consumer's stream after the stream on which the pixels are ready, and the release of
  * the export after the consumer. */
 static int order_consumer(View *self, vc_stream consumer, ext_source *source) {
   vc_error error;
@@ -206,7 +208,7 @@ static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count
       "__dlpack__", 0, {"stream", "max_version", "dl_device", "copy", NULL}};
   PyObject *values[EXT_MAX_PARAMETERS];
   if (ext_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
-  ext_drain(); /* or a program that only ever exports would let releases pile up */
+  ext_drain(); /* a program that only exports would otherwise accumulate releases */
   int versioned = wants_versioned(values[1]);
   vc_stream consumer;
   if (versioned < 0 || read_stream(self, values[0], &consumer) < 0) return NULL;
@@ -250,7 +252,7 @@ static const char *buffer_refusal(const View *self, int flags) {
 }
 
 static int view_getbuffer(View *self, Py_buffer *buffer, int flags) {
-  static char nowhere; /* the address of an empty image: consumers want one */
+  static char nowhere; /* the address of an empty image: consumers need one that is not NULL */
   const char *refusal = buffer_refusal(self, flags);
   buffer->obj = NULL;
   if (refusal) {
@@ -303,8 +305,8 @@ static PyMethodDef view_methods[] = {
 
 static PyBufferProcs view_buffer = {(getbufferproc)view_getbuffer, NULL};
 
-/* A static type: each object of a heap type counts a reference to it, and all threads
- * would count in the same place. */
+/* A static type: an object of a heap type holds a reference to its type, and all threads would
+ * contend for that counter. */
 PyTypeObject ext_view_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "viewcast.View",
     .tp_basicsize = sizeof(View),

@@ -19,7 +19,7 @@ typedef struct ext_adapter {
   /* Facts about each of its objects. */
   bool interleaved; /* one image (H, W) or (H, W, C) whose channels are adjacent: as a source
                      * never planar, and what it is made of must not look planar */
-  bool writable;    /* may be written by whoever has it: never made of read-only memory */
+  bool writable;    /* can always be written, so it is never made of read-only memory */
   bool on_host;     /* lies in host memory */
   bool on_gpu;      /* lies in the memory of a GPU (in host mode: of the host) */
 
@@ -27,32 +27,32 @@ typedef struct ext_adapter {
   int (*import)(PyObject *image, const ext_options *options, ext_source *out);
   /* Whether an object of its type is an image. NULL: each is. May set an exception. */
   bool (*is_image)(PyObject *image);
-  /* Whether an object does not own its memory, which owner= then names the owner of. NULL: each
-   * owns it. Leaves no exception. */
+  /* Whether an object does not own its memory, so that owner= may name the owner. NULL: each
+   * object owns it. Leaves no exception. */
   bool (*is_unowned)(PyObject *image);
   /* The library's current stream on a device. NULL: it has none. */
   vc_stream (*current_stream)(int32_t device);
-  /* The object of the current stream, whose handle is `stream`, where it must be kept alive;
-   * else NULL without an exception. New reference. NULL: its streams live for ever. */
+  /* The object of the current stream, whose handle is `stream`, if it must be kept alive (new
+   * reference); else NULL without an exception. Without this function streams are never freed. */
   PyObject *(*stream_object)(int32_t device, vc_stream stream);
 
-  /* Makes an object over the memory: new reference, which takes source->owner if it needs it.
-   * NULL with an exception. A NULL function: this adapter only imports. */
+  /* Makes an object over the memory of the source, and takes source->owner if it needs it. New
+   * reference; NULL with an exception. Without this function the adapter only imports. */
   PyObject *(*export)(ext_source *source, const ext_options *options);
   /* False for a view that its objects can't be over, although a packed copy would do. NULL: any
    * strides will do. Leaves no exception. */
   bool (*fits)(const vc_view *view);
-  /* Makes an object with memory of its own: uninitialised, of this shape and dtype, on
-   * wanted->device, for work on `stream`. *out says where the memory is and what owns it. New
-   * reference, a list where `wanted` is a batch and an object is one image. A NULL function: its
-   * objects are views. */
+  /* Makes an object with uninitialised memory of its own, of this shape and dtype, on
+   * wanted->device, for work on `stream`. *out describes the memory and owns it. New reference: a
+   * list where `wanted` is a batch and an object is one image. Without this function all objects
+   * are views. */
   PyObject *(*empty)(const vc_view *wanted, vc_stream stream, ext_source *out);
 
   /* For an object of out=. All may be NULL. */
   /* Whether the library lets it be written, beyond what its description says. Comes before
    * the import. -1 with an exception. */
   int (*check_out)(PyObject *image);
-  /* It has no memory yet: a call creates it, by `fill`. */
+  /* Whether the object has no memory yet, and is to be created by `fill`. */
   bool (*is_unfilled)(PyObject *image);
   /* Whether such an object can be over this memory. -1 with an exception. */
   int (*check_fill)(const vc_view *view);
@@ -66,8 +66,8 @@ typedef struct ext_adapter {
   int (*add_paths)(PyObject *paths);
 } ext_adapter;
 
-/* The adapter of an object, by its type. Never NULL: the generic adapter is
- * tried for types that no other knows. */
+/* The adapter of an object, by its type. Never NULL: the generic adapter takes the types that no
+ * other adapter takes. */
 const ext_adapter *ext_adapter_of(PyObject *image);
 
 /* Calls add_paths of each adapter. -1 with an exception. */

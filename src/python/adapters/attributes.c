@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Attributes of other libraries' objects. */
 #include "adapters/attributes.h"
 
 #include "errors.h"

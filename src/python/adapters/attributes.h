@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What objects of other libraries say of themselves: shapes and strides as tuples; what a
- * library's class says of an object, whatever a subclass overrides it with; and whether what a
- * subclass says can be so. */
+/* Attributes of other libraries' objects: shapes and strides as tuples; the answer of a library's
+ * own class, even if a subclass overrides it; and checks of what a subclass answers. */
 #ifndef VIEWCAST_PYTHON_ADAPTERS_ATTRIBUTES_H
 #define VIEWCAST_PYTHON_ADAPTERS_ATTRIBUTES_H
 
@@ -18,15 +17,15 @@ int ext_axes_read(PyObject *tuple, int64_t *out, int32_t *ndim);
 /* New reference. */
 PyObject *ext_axes_tuple(const int64_t *values, int32_t count);
 
-/* Finds a class's attribute of its objects (a property, a field), to be given to ext_ask.
- * It goes into *out, which is NULL or strong. -1 with an exception. */
+/* Finds a property or field of a class, to be passed to ext_ask. *out is NULL or a strong
+ * reference, which is replaced. -1 with an exception. */
 int ext_find_attribute(PyObject *class, const char *name, PyObject **out);
 
-/* What such an attribute says of an object of the class or a subclass. New reference. */
+/* The value of such an attribute for an object of the class or a subclass. New reference. */
 PyObject *ext_ask(PyObject *attribute, PyObject *object);
 
-/* A function of one object, ready to be called: where it is one of C's that takes no
- * other argument, without what a call from Python costs. */
+/* A function of one object. One that is implemented in C and takes no other argument is called
+ * directly, without the cost of a call through Python. */
 typedef struct ext_function {
   PyObject *callable; /* strong */
   PyCFunction direct; /* or NULL */
@@ -52,7 +51,7 @@ static inline int ext_read_truth(PyObject *answer) {
 /* Takes an answer (NULL with an exception) that is an address or a count of bytes. */
 int ext_read_size(PyObject *answer, uintptr_t *out);
 
-/* True for a view that is empty, or lies in these bytes altogether. */
+/* True for a view that is empty or lies within these bytes. */
 bool ext_lies_within(const vc_view *view, uintptr_t start, uintptr_t bytes);
 
 #endif

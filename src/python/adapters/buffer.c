@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The buffer protocol. */
 #include "adapters/buffer.h"
 
 #include <string.h>
@@ -20,7 +21,7 @@ const char *ext_buffer_format(vc_dtype dtype) {
   }
 }
 
-/* Byte order marks that mean little-endian here, or native order. */
+/* Skips a byte order mark that means native order, which is little-endian. */
 static const char *skip_order(const char *format) {
   return *format && strchr("@=<", *format) ? format + 1 : format;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* __cuda_array_interface__ dictionaries. */
 #include "adapters/cuda_array.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ static int missing(const char *key, const char *needed) {
   return ext_raise_from("__cuda_array_interface__ needs \"%s\" as %s", key, needed);
 }
 
-/* Borrowed from the dictionary, which nobody else has; NULL if it has none. */
+/* Borrowed from the dictionary, which no other code can reach; NULL if it has no such key. */
 static int find(PyObject *dictionary, const char *key, PyObject **out) {
   *out = ext_dict_value(dictionary, key);
   if (!*out) return PyErr_Occurred() ? -1 : 0;
@@ -129,8 +130,8 @@ int ext_import_cuda_array(PyObject *object, PyObject *dictionary, ext_source *ou
     return ext_fail(VC_ERROR_VALUE, "__cuda_array_interface__ is a %.100s, needs a dict",
                     Py_TYPE(dictionary)->tp_name);
   }
-  /* Its numbers may run Python code (__index__), which may change the dictionary:
-   * what is read is a copy that nobody else has. */
+  /* Reading the numbers may run Python code (__index__) that changes the dictionary, so a copy is
+   * read that no other code can reach. */
   PyObject *copy = PyDict_Copy(dictionary);
   int result = copy ? read_dictionary(object, copy, out) : -1;
   Py_XDECREF(copy);

@@ -160,7 +160,7 @@ static PyObject *export_array(ext_source *source, const ext_options *options) {
 static PyObject *empty_on_host(const vc_view *wanted, ext_source *out) {
   vc_error error;
   vc_view packed = *wanted;
-  /* The address is not looked at, but may not be NULL. */
+  /* Any address will do: only the strides are needed. */
   if (vc_view_packed(&packed, wanted->device, wanted->dtype, wanted->ndim, wanted->shape, &packed,
                      &error) != VC_OK) {
     ext_raise(&error);

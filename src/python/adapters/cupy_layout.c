@@ -83,7 +83,7 @@ static void put(PyObject *object, size_t offset, const void *value, size_t size)
   memcpy(at(object, offset), value, size);
 }
 
-/* In place of the None that is there. Takes the reference. */
+/* Replaces the None in a field of a new object. Takes the reference. */
 static void put_object(PyObject *object, size_t offset, PyObject *value) {
   PyObject *before = (PyObject *)word_at(object, offset);
   put(object, offset, &value, sizeof value);
@@ -152,7 +152,7 @@ static void put_flags(PyObject *array, const vc_view *view) {
   put(array, layout.f_contiguous, &f, sizeof f);
 }
 
-/* Of less than 2³¹ bytes, for CuPy notes whether 32 bits count them. */
+/* Arrays of 2³¹ bytes and more are left to CuPy, which keeps a flag for them. */
 bool ext_cupy_can_make(const vc_view *view) {
   int64_t end = (int64_t)vc_dtype_size(view->dtype);
   for (int32_t axis = 0; axis < view->ndim; axis++) {
@@ -163,7 +163,8 @@ bool ext_cupy_can_make(const vc_view *view) {
 }
 
 PyObject *ext_cupy_make(const vc_view *view, PyObject *dtype, PyObject *owner) {
-  int64_t low, high, size = 1; /* multiplied: a division is slower than all of it */
+  int64_t low, high,
+      size = 1; /* a division (bytes by itemsize) would take longer than the whole function */
   for (int32_t axis = 0; axis < view->ndim; axis++) size *= view->shape[axis];
   vc_view_span(view, &low, &high);
   PyObject *pointer = make_pointer(view, high, owner);
@@ -217,7 +218,7 @@ PyObject *ext_cupy_call(const ext_cupy_classes *classes, const vc_view *view, Py
 
 /* ------------------------------------------------------------- finding the fields */
 
-/* What a known array lies over; only its addresses are used. */
+/* The memory of known arrays. Only its addresses are used. */
 static char somewhere[4096];
 enum { KNOWN_DEVICE = 0x5a17 };
 
@@ -238,8 +239,8 @@ static size_t find_pointer(PyObject *object, class of, const void *value) {
   return find_value(object, of, (uint64_t)(uintptr_t)value, WORD);
 }
 
-/* The only vector with these values. What it points at may be no vector's: it is
- * read without trusting it. */
+/* The offset of the only vector with these values; 0 if there is none, or two. Any words may look
+ * like a vector, so the memory that they point at is read by vc_memory_read. */
 static size_t find_vector(PyObject *object, class of, const int64_t *values, int32_t count) {
   size_t found = 0, bytes = (size_t)count * sizeof *values;
   for (size_t offset = HEAD * WORD; offset + sizeof(vector) <= of.words * WORD; offset += WORD) {
@@ -261,7 +262,7 @@ static bool find_class(PyObject *type, class *out) {
   return out->words > HEAD && out->words <= MOST_WORDS;
 }
 
-/* An attribute's value as an object that its owner holds on to: borrowed. */
+/* The value of an attribute, borrowed; NULL if the object holds no reference to it. */
 static PyObject *held(PyObject *object, const char *name) {
   PyObject *value = PyObject_GetAttrString(object, name);
   bool alone = value && Py_REFCNT(value) < 2;
@@ -302,7 +303,7 @@ static bool find_in_array(PyObject *array, const vc_view *view, PyObject *pointe
 #define KNOWN(code, bits, ndim, ...) \
   {somewhere + 256, {VC_CUDA, KNOWN_DEVICE}, {code, bits}, 0, ndim, __VA_ARGS__}
 
-/* The first four tell the flags apart: neither, C, both, F. */
+/* The first four differ in their flags: neither, C-contiguous, both, F-contiguous. */
 static const vc_view known_views[] = {
     KNOWN(VC_INT, 16, 3, {3, 5, 7}, {140, 28, 4}),
     KNOWN(VC_INT, 16, 3, {3, 5, 7}, {70, 14, 2}),
@@ -319,7 +320,8 @@ static const vc_view known_views[] = {
 };
 enum { VIEWS = sizeof known_views / sizeof *known_views, TELLING = 4 };
 
-/* Of each int that is no field yet: a flag, or always the same. */
+/* Finds the two flags among the ints that are no known field. Every other int must be the same in
+ * all arrays. */
 static bool find_flags(PyObject *const *arrays) {
   bool taken[MOST_WORDS] = {false};
   const size_t fields[] = {layout.size, layout.dtype, layout.data};
@@ -337,7 +339,7 @@ static bool find_flags(PyObject *const *arrays) {
     }
     uint32_t pattern = flag ? values[0] << 3 | values[1] << 2 | values[2] << 1 | values[3] : 0;
     bool same = memcmp(values, values + 1, sizeof values - sizeof *values) == 0;
-    if (same && !flag) continue; /* what tp_new sets; compared below */
+    if (same && !flag) continue; /* set by tp_new, and compared in the proof */
     if (pattern == 6 && !layout.c_contiguous) {
       layout.c_contiguous = i * 4;
     } else if (pattern == 3 && !layout.f_contiguous) {

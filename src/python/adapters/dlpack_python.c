@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* DLPack's capsules and its C exchange table. */
 #include "adapters/dlpack_python.h"
 
 #include <string.h>
@@ -18,8 +19,8 @@ static const DLPackExchangeAPI *known_version(const DLPackExchangeAPIHeader *hea
   return (const DLPackExchangeAPI *)header;
 }
 
-/* Types that have no table: asking them again would make an exception each time.
- * They are kept alive, so that their address can't become another's. */
+/* Cache of types without a table: asking them again would raise an exception each time. They are
+ * kept alive, so that their addresses are not reused. */
 enum { BARE_TYPES = 16 };
 static uintptr_t bare[BARE_TYPES];
 
@@ -84,8 +85,8 @@ static bool take_tensor(PyObject *capsule, ext_source *out, uint64_t *flags, vc_
   return true;
 }
 
-/* Takes the tensor of what __dlpack__() gave, or of a capsule that the caller has; one thread
- * at a time, so that a capsule that two of them have is used once. */
+/* Takes the tensor out of a capsule, one thread at a time, so that a capsule that two threads
+ * share is used once. */
 static int take(PyObject *capsule, ext_source *out, uint64_t *flags) {
   static ext_lock taking;
   vc_error error;
@@ -130,7 +131,7 @@ int ext_import_bare_capsule(PyObject *capsule, ext_source *out) {
   bool on_gpu = vc_device_is_gpu(out->view.device);
   out->has_producer = on_gpu;
   out->producer = VC_STREAM_LEGACY;
-  out->producer_synchronises = on_gpu; /* nobody knows on which stream its memory is used next */
+  out->producer_synchronises = on_gpu; /* on which stream its memory is used next is not known */
   return 1;
 }
 

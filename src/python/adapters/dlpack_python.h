@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DLPack as Python objects carry it: capsules and the C exchange table. */
+/* DLPack between Python objects: capsules and the C exchange table. */
 #ifndef VIEWCAST_PYTHON_ADAPTERS_DLPACK_PYTHON_H
 #define VIEWCAST_PYTHON_ADAPTERS_DLPACK_PYTHON_H
 

@@ -55,8 +55,8 @@ static PyObject *find_attribute(PyObject *object, PyObject *name) {
 
 /* --- __dlpack__ */
 
-/* The libraries that are asked for a current stream need a device that is there. Without any,
- * none is asked. */
+/* A library can be asked for its current stream only on a device that exists. In a process without
+ * devices none is asked. */
 static int check_exists(PyObject *object, vc_device device) {
   return vc_cuda_device_count() == 0 ? 0 : ext_device_check(device, Py_TYPE(object)->tp_name);
 }
@@ -99,8 +99,7 @@ static bool is_immutable(PyTypeObject *type) {
   return is_jax;
 }
 
-/* A producer that viewcast does not know is given the consumer's stream, and
- * sees to the order itself. */
+/* A producer that viewcast does not know is given the consumer's stream and synchronises itself. */
 static int import_dlpack(PyObject *object, PyObject *method, const ext_options *options,
                          ext_source *out) {
   long device, id = 0;
@@ -125,7 +124,7 @@ static int import_dlpack(PyObject *object, PyObject *method, const ext_options *
 
 /* --- all of them, in order */
 
-/* 1: imported; 0: the object has not this protocol; -1: an exception. */
+/* 1: imported; 0: the object does not have this protocol; -1: an exception. */
 static int try_dlpack(PyObject *object, const ext_options *options, ext_source *out) {
   const DLPackExchangeAPI *api = ext_exchange_api(Py_TYPE(object));
   if (api) return ext_import_exchange(api, object, out) < 0 ? -1 : 1;
@@ -160,7 +159,7 @@ static int import_capsule(PyObject *capsule, ext_source *out) {
   return result;
 }
 
-/* A buffer of a type that no view can have may be one that NumPy can copy. */
+/* A buffer of a type that no view can have may be one that NumPy can convert. */
 static int import_buffer(PyObject *object, const ext_options *options, ext_source *out) {
   if (ext_import_buffer(object, out) == 0) return 0;
   if (!ext_may_copy(options) || !ext_is_dtype_error()) return -1;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* New memory: blocks of bytes, and arrays of other libraries. */
 #include "adapters/memory.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Objects that are no images: what NumPy can make an array of, and advice about the others. */
 #include "adapters/no_image.h"
 
 #include "adapters/list.h"

@@ -73,7 +73,7 @@ static bool is_swapped(PyObject *dtype, vc_dtype *native) {
 
 static int import_array(PyObject *array, const ext_options *options, ext_source *out);
 
-/* A big-endian array by a copy in the machine's order. */
+/* Imports a copy of a big-endian array in the machine's byte order. */
 static int import_swapped(PyObject *array, vc_dtype native, const ext_options *options,
                           ext_source *out) {
   PyErr_Clear();
@@ -87,14 +87,14 @@ static int import_swapped(PyObject *array, vc_dtype native, const ext_options *o
   PyObject *dtype = ext_dtype_to_numpy(native); /* borrowed */
   PyObject *copy = dtype ? PyObject_CallMethod(array, "astype", "O", dtype) : NULL;
   if (!copy) return ext_raise_from("the NumPy array can't be copied in the machine's byte order");
-  ext_options once = *options; /* a subclass may give what is still big-endian */
+  ext_options once = *options; /* astype() of a subclass may return a big-endian array again */
   once.copy = EXT_COPY_NEVER;
   int result = import_array(copy, &once, out);
   Py_DECREF(copy);
   return result;
 }
 
-/* An array whose dtype (taken; NULL with an exception) is none of ours as it is. */
+/* Imports an array whose dtype could not be read (taken; NULL with an exception). */
 static int import_unknown(PyObject *array, PyObject *dtype, const ext_options *options,
                           ext_source *out) {
   vc_dtype native;
@@ -125,7 +125,7 @@ static int check_export(const vc_view *view) {
                   (int)view->device.id);
 }
 
-/* numpy.asarray() of a View; a bfloat16 view goes as integers and back. */
+/* numpy.asarray() of a View. bfloat16 is passed as 16-bit integers and reinterpreted. */
 static PyObject *make_array(PyObject *numpy, ext_source *source) {
   vc_dtype dtype = source->view.dtype;
   PyObject *target = dtype.code == VC_BFLOAT ? ext_dtype_to_numpy(dtype) : NULL; /* borrowed */

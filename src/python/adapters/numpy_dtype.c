@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* numpy.dtype objects. */
 #include "adapters/numpy_dtype.h"
 
 #include <string.h>

@@ -125,7 +125,7 @@ static int refuse_others(PyObject *image) {
                   "umat.get() and convert the array");
 }
 
-/* Memory whose end OpenCV does not report is held through the GpuMat itself. */
+/* Memory whose release OpenCV does not report is held through the GpuMat itself. */
 static int own(PyObject *image, vc_gpumat *mat, const ext_options *options, ext_source *out) {
   vc_error error;
   vc_ownership hold = vc_gpumat_ownership(&opencv.abi, mat);
@@ -163,7 +163,7 @@ static bool is_unowned(PyObject *image) {
 static bool holder_is_last(void *object) { return Py_REFCNT((PyObject *)object) == 1; }
 static void holder_release(void *object) { Py_DECREF((PyObject *)object); }
 
-/* True, too, where a copy would not help, or OpenCV is not there: the export says so. */
+/* True also where a copy would not help or OpenCV can't be loaded: the export raises the error. */
 static bool fits(const vc_view *view) {
   vc_error error;
   vc_gpumat header = {0};
@@ -185,7 +185,7 @@ static int lend(ext_source *source, PyObject *mat) {
       vc_gpumat_lend(&opencv.abi, &source->view, &source->owner, &holder, header, &error);
   bool holds = status == VC_OK && header->refcount;
   if (opencv.abi.counting == VC_REFCOUNT_UP_ONLY && !holds) Py_DECREF(mat);
-  if (status == VC_OK && !holds) ext_drain(); /* the owner of an empty image goes at once */
+  if (status == VC_OK && !holds) ext_drain(); /* the owner of an empty image is released at once */
   return status == VC_OK ? 0 : ext_raise(&error);
 }
 

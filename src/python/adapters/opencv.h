@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cv2 as this process has it: its GpuMat type, and its layout once verified. */
+/* The cv2 of this process: its GpuMat type, and the verified layout of its objects. */
 #ifndef VIEWCAST_PYTHON_ADAPTERS_OPENCV_H
 #define VIEWCAST_PYTHON_ADAPTERS_OPENCV_H
 
@@ -25,7 +25,7 @@ bool ext_is_gpumat(PyObject *object);
  * conversion takes: nothing in cv2 computes on one. */
 bool ext_is_gpumatnd(PyObject *object);
 
-/* What an error about a GpuMatND says is needed instead. */
+/* The advice in errors about a GpuMatND. */
 #define EXT_INSTEAD_OF_GPUMATND                                                           \
   "a cv2.cuda.GpuMat: make one of each plane by createGpuMatHeader() in C++, or convert " \
   "the array that the GpuMatND was made of"

@@ -155,7 +155,7 @@ static int check_headers(probe_state *state) {
   return check_made(state, 1, 9, 4, 64);
 }
 
-/* True if a method of the mat answers with this number; clears exceptions. */
+/* True if a method of the mat returns this number. Clears exceptions. */
 static bool answers(PyObject *mat, const char *method, unsigned long long needed) {
   PyObject *value = PyObject_CallMethod(mat, method, NULL);
   bool same = value && PyLong_Check(value) && PyLong_AsUnsignedLongLong(value) == needed;
@@ -164,7 +164,7 @@ static bool answers(PyObject *mat, const char *method, unsigned long long needed
   return same;
 }
 
-/* What is written in place is what OpenCV itself then reads. */
+/* Checks that OpenCV reads what is written in place. */
 static int check_written(const probe_state *state) {
   PyObject *mat = PyObject_CallNoArgs((PyObject *)state->gpumat);
   vc_gpumat *header = mat ? find_header(state, mat) : NULL;
@@ -194,7 +194,7 @@ static int check_written(const probe_state *state) {
  * freed. */
 static int check_counting(probe_state *state) {
   enum { START = 1000 };
-  static vc_gpumat_probe probe; /* outlives whatever still points at it */
+  static vc_gpumat_probe probe; /* static: a failed probe may leave pointers to it */
   PyObject *mat = make(state, 5, 7, 0, 7);
   if (!mat) return mismatch(state, "createGpuMatFromCudaMemory() fails");
   vc_gpumat *header = find_header(state, mat);
@@ -290,10 +290,10 @@ static bool has_known_control(PyObject *mat) {
          found.weak_uses == 1;
 }
 
-/* An object of ours answers OpenCV's methods, whose use of it is counted up and
- * down again, and its end comes in the two slots that we know. */
+/* Checks an object made in place: OpenCV's methods work on it and leave its count unchanged, and
+ * its destruction calls the two known slots of the control block. */
 static bool ends_as_known(const ext_opencv *opencv) {
-  static vc_gpumat_control_probe probe; /* outlives what may still point at it */
+  static vc_gpumat_control_probe probe; /* static: a failed probe may leave pointers to it */
   static vc_gpumat header;
   vc_gpumat_control_probe_begin(&probe);
   header = (vc_gpumat){.flags = 0x42FF0000,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PIL.Image.Image, which gives its pixels as a copy alone. */
+/* PIL.Image.Image, whose pixels can only be copied. */
 #include "adapters/list.h"
 #include "adapters/no_image.h"
 #include "errors.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* from_pointer: an image that is known by its address alone. */
 #include "adapters/pointer.h"
 
 #include <string.h>
@@ -9,8 +10,8 @@
 #include "errors.h"
 #include "view_object.h"
 
-/* The pointer in a capsule of any name, as bindings of C libraries return them (pyds). One
- * of DLPack holds a whole description, which is not what the caller takes it for. */
+/* Reads the pointer in a capsule of any name, as bindings of C libraries (pyds) return them. A
+ * capsule of DLPack is refused: it holds a description, not the address of pixels. */
 static int read_capsule(PyObject *capsule, vc_view *view) {
   const char *name = PyCapsule_GetName(capsule);
   if (name && (strncmp(name, "dltensor", 8) == 0 || strncmp(name, "used_dltensor", 13) == 0)) {
@@ -56,7 +57,7 @@ static int read_axes(PyObject *axes, const char *name, int64_t *out, int32_t *nd
   return result;
 }
 
-/* Strides are checked with the rest: a row of pixels is packed without them. */
+/* Reads strides and checks the whole view. */
 static int read_strides(PyObject *strides, vc_view *view) {
   vc_error error;
   int32_t count;
@@ -139,8 +140,8 @@ static int read_layout(PyObject *shape, PyObject *strides, PyObject *pitch, vc_v
   return has_pitch ? apply_pitch(pitch, view) : set_packed(view);
 }
 
-/* What the caller says of the memory against what the driver knows. A null
- * pointer (an empty image) is where the caller says. */
+/* Compares device= with what the driver knows of the address. For a null pointer (an empty image)
+ * device= is taken as it is. */
 static int find_device(PyObject *device, vc_view *view) {
   vc_error error;
   ext_options asked = {0};
@@ -168,8 +169,8 @@ static int find_device(PyObject *device, vc_view *view) {
                             view->data, (int)found.id, (int)found.id);
 }
 
-/* The owner; a capsule, whose end may be that of the memory; and the stream object, which
- * must live as long as its handle. */
+/* Keeps alive: the owner; a capsule, whose destructor may free the memory; and the stream object,
+ * which must live as long as its handle is used. */
 static int own(PyObject *owner, PyObject *pointer, const ext_stream *stream, ext_source *out) {
   PyObject *kept =
       PyTuple_Pack(3, owner ? owner : Py_None, PyCapsule_CheckExact(pointer) ? pointer : Py_None,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* from_pointer: memory of which nothing is known but what the caller says. */
+/* from_pointer: memory that only the caller can describe. */
 #ifndef VIEWCAST_PYTHON_ADAPTERS_POINTER_H
 #define VIEWCAST_PYTHON_ADAPTERS_POINTER_H
 

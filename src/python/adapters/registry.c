@@ -60,8 +60,8 @@ const ext_adapter *ext_adapter_of(PyObject *image) {
   uintptr_t cached = EXT_READ(cache[slot]) ^ (uintptr_t)type;
   if (cached <= MASK) return adapters[cached];
   size_t index = look_up(type);
-  /* The generic adapter is not remembered: a library that is imported later may know the type.
-   * Nor is one whose index has no place in the bits. */
+  /* The generic adapter is not cached: a library that is imported later may take the type. Nor is
+   * an adapter whose index does not fit into the bits. */
   if (index < GENERIC && index <= MASK) remember(slot, type, index);
   return adapters[index];
 }

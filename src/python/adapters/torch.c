@@ -80,8 +80,8 @@ static int check_export(const vc_view *view) {
                   axis, (long long)view->strides[axis], (long long)vc_dtype_size(view->dtype));
 }
 
-/* The tensor whose deleter ran last on this thread. A table function that
- * fails does not say whether it deleted what it was given: this does. */
+/* The tensor whose deleter ran last on this thread. A function of the table that fails does not
+ * tell whether it called the deleter; this does. */
 static _Thread_local DLManagedTensorVersioned *deleted;
 static void (*delete_export)(DLManagedTensorVersioned *);
 
@@ -90,8 +90,8 @@ static void delete_watched(DLManagedTensorVersioned *tensor) {
   EXT_READ(delete_export)(tensor);
 }
 
-/* torch ends a tensor without the GIL. Where that can be had without waiting, a Python
- * object that others hold too is counted down: a pending call costs more than the GIL. */
+/* torch deletes a tensor without the GIL. If the GIL can be taken without waiting, a Python object
+ * that has other references is decremented at once, which is cheaper than a pending call. */
 static void delete_object(DLManagedTensorVersioned *tensor) {
   ext_gil gil = ext_gil_take_if_free();
   delete_watched(tensor);
@@ -127,7 +127,7 @@ static PyObject *export_tensor(ext_source *source, const ext_options *options) {
   (void)options;
   if (!is_loaded()) return NULL;
   if (check_export(&source->view) < 0) return NULL;
-  /* torch takes managed memory as its GPU's. */
+  /* torch treats managed memory as memory of its GPU. */
   if (source->view.device.type == VC_CUDA_MANAGED) source->view.device.type = VC_CUDA;
   PyObject *tensor = torch.api && torch.api->managed_tensor_to_py_object_no_sync
                          ? export_fast(source)

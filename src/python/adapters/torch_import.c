@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Reads a torch.Tensor: its description, its storage, and what can not be seen as memory. */
 #include "adapters/torch_import.h"
 
 #include <stddef.h>
@@ -199,7 +200,8 @@ static int describe_by_table(PyObject *tensor, vc_view *view) {
   return status == VC_OK ? 0 : ext_raise(&error);
 }
 
-/* The capsule's own reference is one to the tensor, and given back. */
+/* Describes a tensor by a capsule of DLPack. The capsule's reference to the tensor is released:
+ * the storage is the owner. */
 static int describe_by_capsule(PyObject *tensor, vc_view *view) {
   ext_source described = {0};
   int complex = says(&torch.is_complex, tensor);
@@ -217,8 +219,8 @@ static int describe_by_capsule(PyObject *tensor, vc_view *view) {
 
 /* --- the storage */
 
-/* A class that answers for its sizes (__torch_dispatch__) may say anything, and change
- * the tensor meanwhile. */
+/* Checks a view against the storage. A class with __torch_dispatch__ answers for sizes and strides
+ * itself, and may change the tensor meanwhile. */
 static int check_within(PyObject *storage, const vc_view *view) {
   uintptr_t start, bytes;
   if (ext_read_size(ext_call(&torch.data_ptr, storage), &start) < 0 ||
@@ -233,13 +235,13 @@ static int check_within(PyObject *storage, const vc_view *view) {
                   (size_t)bytes);
 }
 
-/* torch's own classes say of themselves what is so. */
+/* torch's own classes describe themselves correctly. */
 static bool is_trusted(PyObject *tensor) {
   PyObject *type = (PyObject *)Py_TYPE(tensor);
   return torch.api && (type == torch.tensor || type == torch.parameter);
 }
 
-/* The storage comes first: what is described after it can only be of it, or is refused. */
+/* Reads the storage first, then the description, which must lie within that storage. */
 static int read_tensor(PyObject *tensor, ext_source *out) {
   PyObject *storage = ext_call(&torch.untyped_storage, tensor);
   if (!storage) return refuse(tensor);
@@ -260,8 +262,8 @@ static void leave(PyObject *guard) {
   ext_exception_set(raised);
 }
 
-/* With the code disabled that would answer for torch: __torch_function__ of a subclass,
- * and modes, such as that of torch.set_default_device(). */
+/* Reads a tensor with the code disabled that could answer in torch's place: __torch_function__ of
+ * a subclass, and modes, such as that of torch.set_default_device(). */
 static int read_undisturbed(PyObject *tensor, ext_source *out) {
   PyObject *guard = PyObject_CallNoArgs(torch.disable);
   PyObject *entered = guard ? PyObject_CallOneArg(torch.enter, guard) : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a torch.Tensor: what its memory looks like, and the storage behind it. */
+/* Reads a torch.Tensor: the description of its memory, and the storage that owns it. */
 #ifndef VIEWCAST_PYTHON_ADAPTERS_TORCH_IMPORT_H
 #define VIEWCAST_PYTHON_ADAPTERS_TORCH_IMPORT_H
 
@@ -7,7 +7,7 @@
 
 #include "owner.h"
 
-/* Finds what reading needs of the module. `api` is torch's exchange table, or NULL
+/* Finds the functions of the module that reading needs. `api` is torch's exchange table, or NULL
  * where torch.utils.dlpack is used instead. */
 int ext_torch_import_load(PyObject *module, const DLPackExchangeAPI *api);
 
