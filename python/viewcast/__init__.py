@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One image in memory as an OpenCV GpuMat, a PyTorch tensor or a CuPy array.
 
-``as_gpumat``, ``as_tensor``, ``as_cupy`` and ``as_numpy`` show an image of any
-library as one of another, without moving a pixel; ``view`` makes a ``View`` that
-every consumer of DLPack, of the CUDA Array Interface or of buffers takes. Memory
-lives as long as anything looks at it. ``to_gpumat``, ``to_tensor``, ``to_cupy`` and
-``to_numpy`` are for where pixels must move: layout, dtype, values, channels and
-batch in one pass.
+``as_gpumat``, ``as_tensor``, ``as_cupy`` and ``as_numpy`` make an object of another
+library over the memory of an image, without a copy; ``view`` makes a ``View`` that every
+consumer of DLPack, of the CUDA Array Interface or of buffers takes. The memory lives as
+long as its last view. ``to_gpumat``, ``to_tensor``, ``to_cupy`` and ``to_numpy`` change
+pixels: layout, dtype, values, channels and batch in one pass.
 """
 
 from viewcast._viewcast import (

@@ -8,14 +8,14 @@ from .terminal import run_program
 
 
 def main(arguments=None):
-    """The exit code: 0, 1 where the answer is no, 2 where something could not be done.
-    Without `arguments` it is the program."""
+    """Runs a command and returns the exit code: 0, 1 where the command's answer is no, 2 where
+    it could not be carried out. Without `arguments` it reads those of the program."""
     return run_program("viewcast", run) if arguments is None else run(arguments)
 
 
 def run(arguments=None):
-    """Imports the commands only now, when signals are set up. What they need of other
-    libraries they import when they run."""
+    """Imports the commands here, after signals are set up. The commands import other libraries
+    when they run."""
     import argparse
 
     from . import __version__, bench, demo, doctor

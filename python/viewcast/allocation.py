@@ -58,7 +58,7 @@ def _numpy_dtype(name: str) -> Any:
 
 
 def _pooled(nbytes: int, device: int, stream: int) -> Any:
-    """A GpuMat counts its columns in 32 bits: pixels of 16 bytes reach further."""
+    """A GpuMat of one row. Its columns are counted in 32 bits, so its pixels have 16 bytes."""
     import cv2
 
     before = cv2.cuda.getDevice()

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 FRAMES, RATE = 125, 25
 WIDTH, HEIGHT = 1280, 720
 RADIUS = 60
-# Bounces in the clip, where it starts on its way, and the colour of each ball.
+# Of each ball: the number of bounces in the clip, the phase at its start, and the colour.
 BALLS = ((4, 0.0, (250, 70, 50)), (6, 2.1, (255, 200, 40)), (8, 3.6, (250, 250, 245)))
 
 
 def read_frames(video: str | BinaryIO, count: int) -> Iterator[ndarray[Any, Any]]:
-    """The first `count` frames as (H, W, 3), RGB. OSError for what is no video."""
+    """The first `count` frames as (H, W, 3), RGB. OSError for a file that is no video."""
     av: Any = importlib.import_module("av")
     try:
         with av.open(video) as container:
@@ -34,7 +34,7 @@ def read_frames(video: str | BinaryIO, count: int) -> Iterator[ndarray[Any, Any]
 
 
 def sample_clip(count: int = FRAMES) -> io.BytesIO:
-    """An MP4 file of 1280 x 720: up to five seconds of balls above hills that pass by."""
+    """An MP4 file of 1280 x 720: up to five seconds of bouncing balls above moving hills."""
     av: Any = importlib.import_module("av")
     file = io.BytesIO()
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"

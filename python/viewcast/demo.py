@@ -31,10 +31,10 @@ GREEN = (0, 200, 80)
 def add_command(commands):
     parser = commands.add_parser(
         "demo",
-        help="carry the frames of a video through every conversion",
-        description="Decodes a video, carries every frame through all conversions "
+        help="convert the frames of a video every way",
+        description="Decodes a video, converts every frame by all conversions "
         "that this machine can run, checks addresses and pixels after each, and "
-        "writes a picture to look at.",
+        "writes a picture of the results.",
         epilog="Exit code 0: all addresses and pixels are the same. 1: some are not. "
         "2: the demo could not be run.",
     )
@@ -60,7 +60,7 @@ def run(options):
 
 
 def show(video, count, output):
-    """All of it; the results by conversion."""
+    """Runs the demo and returns the results by conversion."""
     machine = find_machine()
     frames = read_frames(video or sample_clip(count), count)
     first = next(frames, None)
@@ -99,7 +99,7 @@ def find_machine():
 
 
 class HostMachine:
-    """No GPU: every view, the GpuMat's too, is of one NumPy array."""
+    """Without a GPU: every view, the GpuMat too, is of one NumPy array."""
 
     opencv_has_cuda = False
 
@@ -112,7 +112,7 @@ class HostMachine:
         return frame.copy()
 
     def pixels(self, place, image):
-        """A copy of what lies there, read without viewcast."""
+        """A copy of the image's pixels, read without viewcast."""
         import numpy as np
 
         if place == "NumPy":
@@ -131,7 +131,7 @@ class HostMachine:
 
 
 class CudaMachine:
-    """A GPU: device memory, filled by OpenCV if it can, else by torch or CuPy."""
+    """With a GPU: device memory, uploaded by OpenCV built with CUDA, else by torch or CuPy."""
 
     def __init__(self):
         import cv2
@@ -168,7 +168,7 @@ class CudaMachine:
         return load("cupy").asarray(frame)
 
     def pixels(self, place, image):
-        """A copy of what lies there."""
+        """A copy of the image's pixels."""
         if place == "GpuMat":
             if self.opencv_has_cuda:
                 return image.download()
@@ -178,7 +178,7 @@ class CudaMachine:
 
 
 def walk(start, missing):
-    """Along each conversion among the three places once, and back to `start`."""
+    """The order of libraries that takes each conversion between them once and ends at `start`."""
     others = [
         place for place in ("GpuMat", "torch", "CuPy") if place != start and place not in missing
     ]
@@ -217,11 +217,11 @@ def outline(pixels, colour, width=6):
 
 
 def convert_all(machine, frames, count):
-    """Carries each frame along the machine's stops. Each stop starts from the
-    last one's result, and nothing else keeps the frame's memory alive.
+    """Converts each frame along the machine's stops. Each conversion takes the result of the
+    one before, and nothing else keeps the frame's memory alive.
 
-    Gives {(source, target): how often address and pixels were the same} and some frames
-    before and after."""
+    Returns {(source, target): for each frame, whether address and pixels were the same}, and
+    some frames before and after."""
     steps = list(itertools.pairwise(machine.stops))
     results, kept = {step: [] for step in steps}, {}
     for number, frame in enumerate(frames):
@@ -268,8 +268,8 @@ def verdict(good, frames):
 
 
 def contact_sheet(machine, kept):
-    """Frames as they came out of all conversions; below, one memory that
-    several libraries write to, always read where the frame was put first."""
+    """A picture of frames after all conversions, and below of one memory that several
+    libraries write to, read by the library that allocated it."""
     came_out = [
         (f"frame {number} after all conversions", pixels) for number, (_, pixels) in kept.items()
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named sets of scale, mean and std: what models were trained with.
+"""Named sets of scale, mean and std, as models were trained with them.
 
 ``y = (x * scale - mean[c]) / std[c]``, with the channels in the order of the
 result: the named ones are in RGB order, and OpenCV's pixels are BGR
@@ -16,7 +16,7 @@ from viewcast import _viewcast
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """What `normalize=` takes: ``y = (x * scale - mean[c]) / std[c]``.
+    """An argument of `normalize=`: ``y = (x * scale - mean[c]) / std[c]``.
 
     mean, std: one value, or one for each channel of the result.
 
@@ -33,7 +33,7 @@ class Normalization:
     source: str | None = None
 
     def __post_init__(self) -> None:
-        """Fields as they are compared and hashed: floats, tuples of them, a dtype's name."""
+        """Converts the fields to floats, tuples of floats and a dtype's name."""
         for name in ("scale", "mean", "std"):
             object.__setattr__(self, name, _viewcast._numbers(name, getattr(self, name)))
         if self.source is not None:
@@ -46,12 +46,12 @@ UNIT = Normalization(scale=1 / 255, source="uint8")
 #: 8-bit values to -1 … 1.
 SYMMETRIC = Normalization(scale=1 / 255, mean=0.5, std=0.5, source="uint8")
 
-#: What torchvision's models were trained with on ImageNet: Normalize(mean, std) after
+#: The values of torchvision's models that were trained on ImageNet: Normalize(mean, std) after
 #: ToTensor, which divides 8-bit values by 255
 #: (https://docs.pytorch.org/vision/stable/models.html, "Using the pre-trained models").
 IMAGENET = Normalization(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), source="uint8")
 
-#: What OpenAI's CLIP was trained with: _transform() of
+#: The values of OpenAI's CLIP: _transform() of
 #: https://github.com/openai/CLIP/blob/main/clip/clip.py, after ToTensor too.
 CLIP = Normalization(
     1 / 255,
@@ -64,7 +64,7 @@ _NAMED = {"unit": UNIT, "symmetric": SYMMETRIC, "imagenet": IMAGENET, "clip": CL
 
 
 def named(name: str) -> Normalization:
-    """The normalization of a name, in either case: what `normalize="imagenet"` means."""
+    """The normalization that `normalize="imagenet"` names, in either case."""
     found = _NAMED.get(name.lower())
     if found is None:
         known = ", ".join(f'"{known}"' for known in _NAMED)

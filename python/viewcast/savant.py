@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Savant's memory helpers are called, served by viewcast.
+"""The functions of Savant's memory helpers, by viewcast.
 
 `patch()` puts these names into an installed Savant. Where there is none, the
 distribution viewcast-savant brings the same names as
 `savant.utils.memory_repr` and `savant.utils.memory_repr_pytorch`.
 
-What Savant's helpers assert is a `SavantLayoutError` or `SavantDTypeError` here:
-viewcast's LayoutError and DTypeError, and an AssertionError too.
+Where Savant's helpers raise an AssertionError, these raise a `SavantLayoutError` or
+`SavantDTypeError`, which is viewcast's LayoutError or DTypeError and an AssertionError too.
 
 Imports neither cv2, torch nor cupy.
 """
@@ -109,7 +109,7 @@ _LIBRARIES = {
 
 def library_getter(path: str) -> Callable[[str], Any]:
     """`__getattr__` of a module that stands for one of Savant's two: imports its
-    libraries (`cv2`, `torch`, `cp`) when they are asked for."""
+    libraries (`cv2`, `torch`, `cp`) at their first use."""
 
     def get(name: str) -> Any:
         if name not in _LIBRARIES[path]:
@@ -119,7 +119,7 @@ def library_getter(path: str) -> Callable[[str], Any]:
     return get
 
 
-# What patch() did, for unpatch().
+# The changes that patch() made, for unpatch().
 _replaced: list[tuple[object, object]] = []  # Savant's object, ours
 _added: list[tuple[types.ModuleType, str]] = []  # names that its module did not have
 _placed: list[str] = []  # modules of ours in sys.modules
@@ -131,8 +131,8 @@ def patch() -> None:
     Replaces the names in `savant.utils.memory_repr` and
     `savant.utils.memory_repr_pytorch`, and the references to Savant's own that
     modules imported so far hold. A module of the two that cannot be imported
-    (for lack of CuPy, say) is provided. Does nothing where viewcast-savant is
-    what is installed, or a second time. ABIError where Savant's modules can't be
+    (without CuPy, for example) is provided. Does nothing where viewcast-savant is
+    installed, or a second time. ABIError where Savant's modules can't be
     imported because the cv2 that is installed has no cv2.cuda.GpuMat.
     """
     if "savant" not in sys.modules and importlib.util.find_spec("savant") is None:
@@ -198,7 +198,7 @@ def unpatch() -> None:
 
 
 def _rebind(pairs: list[tuple[object, object]]) -> None:
-    """Replaces the first of each pair by the second in all modules but ours."""
+    """Replaces the first of each pair by the second in all modules except viewcast's."""
     new_by_id = {id(old): new for old, new in pairs}
     for path, module in list(sys.modules.items()):
         if not isinstance(module, types.ModuleType) or path.split(".")[0] == "viewcast":

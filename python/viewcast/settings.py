@@ -22,17 +22,17 @@ _Undo = Callable[[], object]
 
 
 class _Setting(Generic[_Value]):
-    """What use_stream() and use_pool() return. The setting was made already.
+    """The result of use_stream() and use_pool(), which have acted already.
 
-    The end of the first `with` block puts back what was there before the call; the end of a
-    later one, what was there when that block began. Nothing is put back without a block.
+    The end of the first `with` block restores the setting from before the call; the end of a
+    later one, the setting from before that block. Without a block nothing is restored.
     """
 
     __slots__ = ("_act", "_undos", "_value")
 
     def __init__(self, value: _Value, act: Callable[[], _Undo], undos: Any) -> None:
-        """act: makes the setting and returns what undoes it. undos: an empty namespace, or
-        a threading.local() for a setting of the thread."""
+        """act: makes the setting and returns a function that undoes it. undos: an empty
+        namespace, or a threading.local() for a setting of the thread."""
         self._value = value
         self._act = act
         self._undos = undos
@@ -52,7 +52,7 @@ def use_stream(source: Any, *, device: Any = None) -> _Setting[Stream]:
     """Make a stream current in torch and CuPy together, and viewcast's default.
 
     It acts at once, on the calling thread. Used as ``with use_stream(s) as stream:``, it
-    puts back at the end of the block what was there before, in all three.
+    restores at the end of the block what was there before, in all three.
 
     Only libraries that are already imported are touched. OpenCV has no current
     stream: pass ``stream.cv2`` to its functions; conversions from and to a GpuMat take
@@ -67,7 +67,7 @@ def use_stream(source: Any, *, device: Any = None) -> _Setting[Stream]:
 
 
 def _make_current(current: Stream) -> _Undo:
-    """All of it or, with an exception, nothing; what undoes it."""
+    """Switches every library or, with an exception, none; returns a function that undoes it."""
     with contextlib.ExitStack() as undo:
         if not _viewcast.host_mode():
             _switch_torch(current, undo)
@@ -83,7 +83,7 @@ def _switch_torch(current: Stream, undo: contextlib.ExitStack) -> None:
 
 
 def _switch_cupy(current: Stream, undo: contextlib.ExitStack) -> None:
-    """By use(): a `with` of CuPy's would leave an entry in its stack of streams where the
+    """Calls use(): CuPy's own `with` would leave an entry in its stack of streams where the
     setting is never undone."""
     if "cupy" not in sys.modules:
         return
@@ -99,8 +99,8 @@ def _switch_cupy(current: Stream, undo: contextlib.ExitStack) -> None:
 def use_pool(name: _Pool, *, streams: Iterable[Any] = ()) -> _Setting[_Pool]:
     """Let OpenCV take the memory of new GpuMats (every cv2.cuda result) out of a pool.
 
-    It acts at once, for the whole process. Used as ``with use_pool("torch"):``, it puts
-    back at the end of the block the pool that was there before, with its streams.
+    It acts at once, for the whole process. Used as ``with use_pool("torch"):``, it restores
+    at the end of the block the pool that was there before, with its streams.
 
     GpuMats that are alive go back to where they came from. Memory that no GpuMat uses stays
     in the pool: see :func:`trim_pool`. Where the pool has none, OpenCV's own allocator is
@@ -119,8 +119,8 @@ def use_pool(name: _Pool, *, streams: Iterable[Any] = ()) -> _Setting[_Pool]:
 
 
 def _tuple_of(streams: Iterable[Any]) -> Any:
-    """Read once, for an iterator gives its items once; the extension refuses what is no
-    iterable."""
+    """A tuple, because an iterator can be read once only. The extension refuses an object that
+    is not iterable."""
     return tuple(streams) if hasattr(type(streams), "__iter__") else streams
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One CUDA stream as each library has it."""
+"""A CUDA stream as an object of each library."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Stream:
 
 
 def torch_stream(handle: int, device: int) -> Any:
-    """The stream as torch's own."""
+    """The stream as an object of torch."""
     import torch
 
     if handle == _LEGACY:
@@ -141,7 +141,8 @@ def torch_stream(handle: int, device: int) -> Any:
 
 
 class _Named:
-    """A stream as CuPy 14 takes it, and keeps it. A Stream here would be kept by itself."""
+    """The argument of CuPy 14's from_external(), which keeps it. A Stream in its place would keep
+    itself alive."""
 
     __slots__ = ("_handle", "_owner")
 
@@ -154,7 +155,7 @@ class _Named:
 
 
 def cupy_stream(handle: int, device: int, owner: Any = None) -> Any:
-    """The stream as CuPy's own, which keeps `owner` alive (from CuPy 14 on)."""
+    """The stream as an object of CuPy, which keeps `owner` alive (from CuPy 14 on)."""
     import cupy
 
     if handle == _LEGACY:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands and the examples share: how a program begins and ends, text of at most
-80 columns, and files that are checked first."""
+"""Functions that the commands and the examples share: the begin and end of a program, text of
+at most 80 columns, and checks of output files."""
 
 import contextlib
 import importlib
@@ -18,8 +18,9 @@ MODULES = {"OpenCV": "cv2", "PyTorch": "torch", "CuPy": "cupy", "NumPy": "numpy"
 
 
 def run_program(name: str, main: Callable[[], int]) -> int:
-    """The exit code of main(), as Unix programs end: Ctrl-C and a closed pipe end the process
-    by their signal, and a file that cannot be read or written is one line and code 2."""
+    """Runs main() and returns its exit code. Ctrl-C and a closed pipe end the process by their
+    signal, as in other Unix programs; a file that cannot be read or written is reported in one
+    line, with exit code 2."""
     set_up_process()
     code = 0
     try:
@@ -28,9 +29,9 @@ def run_program(name: str, main: Callable[[], int]) -> int:
         finally:
             sys.stdout.flush()
     except OSError as error:
-        if code != 2:  # which was explained
+        if code != 2:  # with 2, the error was reported
             print(f"{name}: {explain(error)}", file=sys.stderr)
-        # What is still in the buffer of a full disk is not tried again at exit.
+        # Text in the buffer that a full disk refused is not written again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     return code
@@ -50,7 +51,7 @@ def set_up_process():
 
 
 def load(name):
-    """The module and None, or None and why there is none."""
+    """The module and None, or None and the reason why it can't be imported."""
     try:
         return importlib.import_module(name), None
     except ModuleNotFoundError as error:
@@ -61,14 +62,14 @@ def load(name):
 
 
 def versions():
-    """Of viewcast, Python and the libraries, None for one that is not there."""
+    """The versions of viewcast, Python and the libraries; None for one that is not installed."""
     modules = {name: load(module)[0] for name, module in MODULES.items()}
     found = {name: module and module.__version__ for name, module in modules.items()}
     return {"viewcast": vc.__version__, "Python": platform.python_version(), **found}
 
 
 def print_wrapped(text, indent="  ", first=""):
-    """In lines of the terminal's width. Words are not broken, for they may be commands."""
+    """Prints lines of the terminal's width. Words are not broken: they may be commands."""
     width = min(max(shutil.get_terminal_size((80, 24)).columns, 40), 80)
     whole = {"break_long_words": False, "break_on_hyphens": False}
     lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=indent, **whole)
@@ -76,7 +77,7 @@ def print_wrapped(text, indent="  ", first=""):
 
 
 def table(headings, rows):
-    """Lines: the first column to the left, all others to the right."""
+    """The lines of a table: the first column is aligned left, all others right."""
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     for first, *rest in (headings, *rows):
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
@@ -84,23 +85,23 @@ def table(headings, rows):
 
 
 def fail(command, problem):
-    """Says why the command could not do what was asked, a text or an exception; the exit
-    code."""
+    """Prints why the command could not be carried out, a text or an exception, and returns the
+    exit code."""
     print(f"viewcast {command}: {explain(problem)}", file=sys.stderr)
     return 2
 
 
 def explain(problem):
-    """An OSError without its number."""
+    """The text of a problem; of an OSError without its number."""
     if why := getattr(problem, "strerror", None):
         return f"{problem.filename}: {why}" if problem.filename else why
     return problem
 
 
 def check_output(path):
-    """OSError where a file of this name cannot be written. Leaves things as they are."""
+    """OSError where a file of this name cannot be written. Changes nothing."""
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        return  # a pipe or a device: to open it would be noticed
+        return  # a pipe or a device: opening it would have an effect
     new = not os.path.lexists(path)
     try:
         with open(path, "ab"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m viewcast bench`: what each conversion costs.
+"""`python -m viewcast bench`: the cost of each conversion.
 
 The benchmarks of the project itself are in bench/ of its sources; `loop` and `ways` here
 are theirs too.
@@ -20,15 +20,15 @@ def add_command(commands):
     parser = commands.add_parser(
         "bench",
         help="time every conversion",
-        description="Times every conversion that this machine can run, beside a bare call: "
-        "the library itself makes an object of the same kind, without a conversion. All of "
-        "them take turns in one process.",
-        epilog="Times depend on the machine, and on what else runs on it. The fastest round "
-        "says what a call costs; ratios are of fastest rounds. Exit code 1: no conversion "
+        description="Times every conversion that this machine can run, beside a bare call, "
+        "in which the library itself makes an object of the same kind without a conversion. "
+        "All of them take turns in one process.",
+        epilog="Times depend on the machine and on other programs that run on it. The fastest "
+        "round is the cost of a call; ratios are of fastest rounds. Exit code 1: no conversion "
         "can run here.",
     )
     parser.add_argument("--rounds", type=positive, default=25, metavar="N")
-    parser.add_argument("--calls", type=positive, default=5_000, metavar="N", help="a round")
+    parser.add_argument("--calls", type=positive, default=5_000, metavar="N", help="per round")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     parser.set_defaults(run=run)
 
@@ -46,7 +46,7 @@ def run(options):
         machine = versions() | {"mode": vc.config()["machine"]["reason"]}
         print_wrapped(", ".join(f"{name} {machine[name] or 'missing'}" for name in versions()))
         print_wrapped(machine["mode"])
-        print(f"ns a call, the fastest and the median of {options.rounds} rounds\n", flush=True)
+        print(f"ns per call, the fastest and the median of {options.rounds} rounds\n", flush=True)
         report = {"machine": machine, "rounds": options.rounds, "calls": options.calls}
         report |= measure(options.rounds, options.calls)
         headings = ["conversion", "fastest", "median", "bare call", "fastest", "ratio"]

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one timing loop of every benchmark of this project.
 
-A stopwatch is a function without arguments that times one batch and answers the
-microseconds of one call. `interleave()` runs all of them in rounds, each once a round,
-so that what slows the machine down for a while slows all of them; `summary()` gives the
-minimum (what it costs), the median (what it costs usually) and the spread (how quiet
-the machine was). What is compared must have run in one `interleave()`: absolute times
-move with the machine, ratios within one process are what counts.
+A stopwatch is a function without arguments that times one batch and returns the
+microseconds of one call. `interleave()` runs all of them in rounds, each once per round,
+so that a load on the machine slows all of them; `summary()` returns the minimum (the cost),
+the median (the usual cost) and the spread (how quiet the machine was). Compare only times of
+one `interleave()`: absolute times depend on the machine, ratios within one process do not.
 
 `calls` is the stopwatch of a statement; bench/harness/stopwatches.py of the project's
 sources has those of threads, devices, and of the parts of a call.
@@ -18,7 +17,7 @@ import timeit
 
 
 def interleave(stopwatches, rounds, between=None, warm=1, step=None):
-    """For each stopwatch a list of its numbers, one a round.
+    """Returns for each stopwatch a list of its times, one per round.
 
     `warm` rounds are thrown away first. `between()` runs after each batch, outside of
     its time; `step()` too, to move a progress bar.
@@ -45,6 +44,6 @@ def summary(times):
 
 
 def calls(statement, names, number, clock=time.perf_counter_ns):
-    """A statement `number` times; what it makes is dropped at once, in that time."""
+    """A stopwatch of `number` calls of a statement; the end of its results is part of the time."""
     timer = timeit.Timer(statement, timer=clock, globals=names)
     return lambda: timer.timeit(number) / number / 1000

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conversions that are timed, their images, and the bare calls beside them."""
+"""The conversions that are timed, their images, and the bare calls to compare them with."""
 
 import ctypes
 import math
@@ -15,7 +15,7 @@ INSTALL = {
     "cupy": "pip install cupy-cuda13x",
     "cv2": "pip install opencv-python-headless",
 }
-CALL = "f(x)"  # the function and the image, without a loop or lambda of ours around
+CALL = "f(x)"  # the function and the image, without a lambda around
 
 
 class Missing(Exception):
@@ -32,8 +32,8 @@ def load(name):
 
 
 class Images:
-    """One image of each library, of one shape, in the memory that this machine has. Each is
-    made when it is first asked for; Missing where it cannot be."""
+    """One image of each library, of one shape, in memory of the GPU or the host. Each is made at
+    its first use; Missing where it cannot be made."""
 
     def __init__(self, shape=SHAPE):
         self.host, self.shape, self.made = vc.host_mode(), shape, {}
@@ -102,10 +102,10 @@ CONVERSIONS = (
 
 
 def prepare(conversion, images):
-    """The names of viewcast's own statement, whose image this machine can make."""
+    """The names of the statement that times viewcast's conversion; Missing where it can't run."""
     if conversion.needs:
         load(conversion.needs)
-    # torch without CUDA, say, cannot take an image of the GPU.
+    # torch without CUDA, for example, cannot take an image of the GPU.
     if conversion.target in ("torch", "cupy"):
         images[conversion.target]
     return {"f": getattr(vc, conversion.convert), "x": images[conversion.source]}
@@ -118,7 +118,7 @@ class Floor(NamedTuple):
 
 
 def floor_of(conversion, images):
-    """The library makes an object of the target's kind, called as barely as Python can."""
+    """The bare call: the library makes an object of the target's kind, in the shortest way."""
     if conversion.target == "gpumat":
         return Floor("GpuMat()", {"f": load("cv2").cuda.GpuMat}, "f()")
     if conversion.target == "torch":

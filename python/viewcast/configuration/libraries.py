@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed. Only the four libraries that viewcast knows are imported."""
+"""The libraries that are installed. Only the four that viewcast knows are imported."""
 
 import contextlib
 import importlib.metadata
@@ -41,7 +41,7 @@ def opencv(cv2):
 
 
 def opencv_packages(cv2):
-    """Whose files are in the folder of this cv2: more than one overwrite each other."""
+    """The distributions whose files are in the folder of this cv2; several overwrite each other."""
     folder = os.path.realpath(os.path.dirname(cv2.__file__))
     kinds = ("opencv-python", "opencv-contrib-python")
     names = (*kinds, *(f"{kind}-headless" for kind in kinds))

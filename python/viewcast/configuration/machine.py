@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GPUs and driver, asked of the driver itself: no other library is needed."""
+"""GPUs and driver, as the driver itself reports them: no other library is needed."""
 
 import ctypes
 
@@ -10,7 +10,7 @@ MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 
 def describe():
-    """The mode with its reason, and what the driver says."""
+    """The mode with its reason, the driver's versions and the GPUs."""
     try:
         mode, reason = ("host" if vc.host_mode() else "CUDA"), _viewcast._mode_reason()
     except vc.ViewError as error:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What config() returns, in plain text for people. A section is a heading and its rows, each
-a mark and a text."""
+"""The result of config() in plain text for people. A section is a heading and its rows; a row
+is a sign and a text."""
 
 from ..terminal import print_wrapped
 
@@ -12,13 +12,13 @@ def of_config(found):
 def sections(them):
     for number, (heading, rows) in enumerate(them):
         print("\n" * bool(number) + heading)
-        for mark, text in rows:
-            row(mark, text)
+        for sign, text in rows:
+            row(sign, text)
 
 
-def row(mark, text):
-    """The mark is "ok", ".." (could be better) or "!!"."""
-    print_wrapped(text, indent="    ", first=f"{mark}  ")
+def row(sign, text):
+    """The sign is "ok", ".." (could be better) or "!!"."""
+    print_wrapped(text, indent="    ", first=f"{sign}  ")
 
 
 def machine(found):
@@ -69,8 +69,8 @@ def libraries(found):
 def line(name, library, more):
     if library["problem"]:
         version = f" {library['version']}" if library["version"] else ""
-        mark = ".." if library["problem"] == "not installed" else "!!"
-        return mark, f"{name}{version}: {library['problem']}"
+        sign = ".." if library["problem"] == "not installed" else "!!"
+        return sign, f"{name}{version}: {library['problem']}"
     return "ok", f"{name} {library['version']}{f', {more}' if more else ''}"
 
 

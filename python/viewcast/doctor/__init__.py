@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m viewcast doctor`: what is here, what works, and what to install for more."""
+"""`python -m viewcast doctor`: the libraries here, the conversions that work, and advice."""
 
 import json
 
@@ -13,7 +13,7 @@ def add_command(commands):
         "doctor",
         help="what is installed, what works here, and what to install for more",
         description="Looks at this machine and its libraries, tries every conversion "
-        "between them on a small image, and says what works and what to do about the "
+        "between them on a small image, and prints what works and what to do about the "
         "rest.",
         epilog="Exit code 0: images go between cv2.cuda.GpuMat and PyTorch or CuPy "
         "(in host mode: over host memory). 1: they don't; the reason is printed.",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the main job can be done, and what to do for more."""
+"""Whether the main conversions work, and advice for the others."""
 
 
 def ready(report):
-    """Images go between GpuMat and torch or CuPy."""
+    """True where images can be converted between GpuMat and torch or CuPy."""
     paths = report["conversions"].get("gpumat", {})
     return any(paths.get(name) == "view" for name in ("torch", "cupy"))
 
@@ -13,7 +13,7 @@ UNKNOWN = "its objects are laid out in a way that was not recognised"
 
 
 def reasons(report):
-    """Of each way that is not the fastest, why it is taken."""
+    """The reason for each code path that is not the fastest."""
     slower = {name for name, way in report["paths"].items() if way and way not in FASTEST}
     return {name: reason(name, report) for name in sorted(slower)}
 
@@ -30,7 +30,7 @@ def reason(name, report):
 
 
 def what_to_do(report):
-    """Pairs of what is the matter and what to do, the important first."""
+    """Pairs of a problem and its remedy, the most important first."""
     return [*blockers(report), *limits(report)]
 
 
@@ -91,6 +91,7 @@ def limits(report):
         yield "bfloat16 in NumPy needs ml_dtypes", "pip install ml_dtypes"
     if machine["mode"] == "CUDA" and not report["viewcast"]["kernels"]:
         yield (
-            "This viewcast was built without GPU kernels: to_tensor and its like can't run on it",
+            "This viewcast was built without GPU kernels: to_tensor, to_cupy and to_gpumat can't "
+            "run on the GPU",
             "install it without -Csetup-args=-Dcuda=disabled",
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every conversion, tried on a small image: the same address, or why not."""
+"""Every conversion, tried on a small image: a view at the same address, or the reason why not."""
 
 import viewcast as vc
 
@@ -33,7 +33,7 @@ def describe(machine, libraries):
 
 
 def first_image(machine, libraries):
-    """Where the memory of this machine's images comes from."""
+    """An image in the memory that this machine's conversions use; None where there is none."""
     if machine["mode"] == "CUDA":
         if libraries["torch"].get("usable"):
             return load("torch")[0].zeros(SHAPE, dtype=load("torch")[0].uint8, device="cuda")
