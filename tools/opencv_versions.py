@@ -7,7 +7,7 @@ Installs the newest opencv-python-headless of each, in a folder of its own, lend
 memory to its GpuMats in every way that a header allows, runs the tests of the suite that
 a stock OpenCV is asked in (CuPy needs NumPy 2: not under 4.8 and 4.9), and prints a
 table. --write puts
-it into README.md, between its two comments there, if every version has passed.
+it into docs/compatibility.md, between its two comments there, if every version has passed.
 """
 
 import argparse
@@ -103,7 +103,8 @@ SUITE = ["convert", "layout/test_gpumat_headers.py", "layout/test_layout.py", "p
 SUITE += [f"lifetime/test_{name}.py" for name in ("holders", "lifetime", "pending_releases")]
 SUITE += [f"producers/test_{name}.py" for name in ("buffers", "cuda_arrays", "dlpack", "producers")]
 SUITE += ["savant/test_savant_names.py"]
-README = pathlib.Path(__file__).resolve().parent.parent / "README.md"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "compatibility.md"
 BEGIN = "<!-- begin: written by make record-opencv-versions -->\n"
 END = "<!-- end -->\n"
 
@@ -127,7 +128,7 @@ def run_suite(env):
     files = [f"tests/python/{path}" for path in SUITE]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", *files]
     command += ["-m", "not any_opencv"]
-    done = subprocess.run(command, cwd=README.parent, env=env, text=True, stdout=subprocess.PIPE)
+    done = subprocess.run(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE)
     print(done.stdout, flush=True)
     passed = re.search(r"(\d+) passed", done.stdout.splitlines()[-1])
     return int(passed[1]) if passed and done.returncode == 0 else 0
@@ -139,14 +140,14 @@ def table(rows):
 
 
 def write(text):
-    before, rest = README.read_text().split(BEGIN)
+    before, rest = PAGE.read_text().split(BEGIN)
     after = rest.split(END, 1)[1]
-    README.write_text(f"{before}{BEGIN}{text}{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}{text}{END}{after}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--write", action="store_true", help="the table into README.md")
+    parser.add_argument("--write", action="store_true", help="the table into docs/compatibility.md")
     parser.add_argument("minors", nargs="*", default=MINORS)
     options = parser.parse_args()
     rows, failed = [], []
