@@ -11,7 +11,7 @@ import re
 import textwrap
 
 SECTION = re.compile(r"/\* -{10,} (.*) \*/$")
-# Nothing to document, or nothing but for the compiler.
+# Nothing to document, or something for the compiler only.
 SKIPPED = re.compile(
     r"#(if|ifdef|ifndef|else|elif|endif|include|  define)\b|#define \w+$|extern|struct \w+;|}"
 )
