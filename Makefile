@@ -142,6 +142,7 @@ lint: $(VENV)/package.stamp
 	git ls-files -z $(C_FILES) | xargs -0 $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_words.py
 	$(PIP) --quiet codespell==2.4.3 check-jsonschema==0.39.0
 	git ls-files -z ':!tests/fuzz/corpus' | xargs -0 $(BIN)/codespell
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
