@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCV's GpuMats out of a caching pool of torch, CuPy or the CUDA driver. */
+/* Memory of OpenCV's GpuMats from a caching pool of torch, CuPy or the CUDA driver. */
 #include "pool.h"
 
 #include "arguments.h"
@@ -17,11 +17,11 @@ static vc_pool *driver_pool(void) {
   return NULL;
 }
 
-/* The pools by name, each made at its first use and kept. What follows is looked at and
- * changed between ext_setting_begin and _end. */
+/* The pools by name, each made at its first use and kept. This table and `current` are read
+ * and changed between ext_setting_begin and _end. */
 static struct {
   const char *name;
-  bool is_library; /* which a pool takes its memory from */
+  bool is_library; /* the pool takes its memory from the library of this name */
   vc_pool *(*make)(void);
   vc_pool *pool;
 } pools[] = {{"torch", true, ext_torch_pool, NULL},
@@ -30,11 +30,11 @@ static struct {
 
 enum { POOLS = 3, DRIVER = 2, NONE = -1 };
 
-/* What use_pool() sets; also what it found, for the end of a `with` block. */
+/* The setting of use_pool(), and a copy of the one before it for the end of a `with` block. */
 typedef struct setting {
   int index;         /* of the pool */
-  PyObject *streams; /* strong: a tuple of the streams that were named; NULL for none */
-  PyObject *handles; /* strong: theirs, as bytes of vc_stream */
+  PyObject *streams; /* strong: a tuple of the named streams; NULL without a pool */
+  PyObject *handles; /* strong: the handles of `streams`, an array of vc_stream in a bytes object */
   void *replaced;    /* OpenCV's default allocator before ours; NULL: ours is not set */
 } setting;
 
@@ -42,7 +42,7 @@ static setting current = {.index = NONE};
 
 static vc_pool *pool_at(int index) {
   if (pools[index].pool) return pools[index].pool;
-  vc_pool *made = pools[index].make(); /* runs Python code: another may be made meanwhile */
+  vc_pool *made = pools[index].make(); /* runs Python code, which may make it too */
   if (!pools[index].pool) pools[index].pool = made;
   return pools[index].pool;
 }
@@ -55,7 +55,7 @@ static setting setting_copy(const setting *from) {
   return *from;
 }
 
-/* The objects may run Python code as they end. */
+/* Ending these objects may run Python code. */
 static void setting_clear(setting *which) {
   Py_CLEAR(which->streams);
   Py_CLEAR(which->handles);
@@ -68,7 +68,8 @@ static void set_pool(int index, PyObject *streams, PyObject *handles) {
   setting_clear(&before);
 }
 
-/* A default allocator that somebody else set meanwhile stays. */
+/* Makes the allocator from before ours OpenCV's default again, unless the program set another
+ * one meanwhile. */
 static int restore_default(void) {
   void *now = NULL;
   if (!current.replaced) return 0;
@@ -88,10 +89,10 @@ static int stop_using(void) {
   return 0;
 }
 
-/* At interpreter exit, while OpenCV can still be called and before the GIL must
- * not be asked for any more. */
+/* Runs at interpreter exit, while OpenCV can still be called, and before waiting for the GIL
+ * would end the thread. */
 static void close_all(void) {
-  if (stop_using() < 0) PyErr_Clear(); /* closed pools leave all to OpenCV's own */
+  if (stop_using() < 0) PyErr_Clear(); /* closed pools leave allocation to OpenCV's allocator */
   for (int i = 0; i < POOLS; i++) {
     if (pools[i].pool && i != DRIVER) vc_pool_close(pools[i].pool);
   }
@@ -162,7 +163,7 @@ static int read_streams(PyObject *value, PyObject **objects, PyObject **handles)
   return result;
 }
 
-/* OpenCV with CUDA, or an exception. */
+/* The loaded OpenCV, or NULL with an ABIError where it is built without CUDA. */
 static const ext_opencv *load_opencv(const char *function) {
   const ext_opencv *opencv = ext_opencv_load();
   if (!opencv || opencv->abi.counting == VC_REFCOUNT_FULL) return opencv;
@@ -173,12 +174,12 @@ static const ext_opencv *load_opencv(const char *function) {
   return NULL;
 }
 
-/* Makes OpenCV allocate by our allocator object. Where that fails, no pool is in use. */
+/* Makes our allocator object OpenCV's default. After a failure no pool is in use. */
 static int set_default(const ext_opencv *opencv) {
   void *before = NULL;
   if (ext_default_allocator_read(opencv, &before) < 0) return -1;
   if (before == vc_pool_allocator()) return 0;
-  /* OpenCV's, or one that the program set: it comes back with use_pool(None). */
+  /* `before` is OpenCV's own or one that the program set: use_pool(None) restores it. */
   int result = ext_default_allocator_set(opencv, vc_pool_allocator());
   if (result == 0) {
     current.replaced = before;
@@ -195,7 +196,8 @@ static int set_default(const ext_opencv *opencv) {
 
 static int use(PyObject *module, int index, PyObject *streams, PyObject *handles) {
   vc_error error;
-  const ext_opencv *opencv = load_opencv("use_pool"); /* before our allocator is seen anywhere */
+  const ext_opencv *opencv =
+      load_opencv("use_pool"); /* verified before a header carries our allocator */
   vc_pool *pool = opencv && close_at_exit(module) == 0 ? pool_at(index) : NULL;
   if (!pool) return -1;
   vc_owner owner = ext_own(streams);
@@ -209,7 +211,7 @@ static int use(PyObject *module, int index, PyObject *streams, PyObject *handles
   return 0;
 }
 
-/* Imports what use() needs. Its errors are use()'s to report. */
+/* Imports the library that use() needs, outside of the setting. use() reports the errors. */
 static void import_for(int index) {
   PyObject *library = NULL;
   if (ext_opencv_load() && index != NONE && pools[index].is_library && !ext_is_host_mode()) {
@@ -219,12 +221,12 @@ static void import_for(int index) {
   PyErr_Clear();
 }
 
-/* --- what was there before */
+/* --- the setting before */
 
 #define BEFORE "viewcast.pool_setting" /* name of a capsule of a setting */
 
-/* True where new GpuMats of OpenCV come from our allocator object; false without an
- * exception where OpenCV can't say. */
+/* True if our allocator object is OpenCV's default now; false without an exception where that
+ * can't be read. */
 static bool is_default_now(void) {
   void *now = NULL;
   const ext_opencv *opencv = ext_opencv_load();
@@ -239,8 +241,8 @@ static void end_before(PyObject *capsule) {
   PyMem_Free(before);
 }
 
-/* The setting of now as a capsule. A default allocator that somebody set after ours is
- * noted by the lack of `replaced`. */
+/* Returns the current setting as a capsule. Its `replaced` is NULL if the program made another
+ * allocator OpenCV's default after ours. */
 static PyObject *keep_setting(void) {
   setting *kept = PyMem_New(setting, 1);
   if (!kept) return PyErr_NoMemory();
@@ -253,14 +255,14 @@ static PyObject *keep_setting(void) {
   return NULL;
 }
 
-/* Whose default allocator it was is put back, too: ours, or that of somebody else. */
+/* Restores the pool, and OpenCV's default allocator: ours, or the program's. */
 static int put_back(PyObject *module, const setting *before) {
   if (before->index == NONE) return stop_using();
   if (use(module, before->index, before->streams, before->handles) < 0) return -1;
   return before->replaced ? 0 : restore_default();
 }
 
-/* _use_pool(name, streams) -> what was there, for _restore_pool(). */
+/* _use_pool(name, streams) returns the setting before, for _restore_pool(). */
 static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   PyObject *streams, *handles, *before;
   int index, result = -1;
@@ -274,7 +276,7 @@ static PyObject *use_pool(PyObject *module, PyObject *const *args, Py_ssize_t co
   ext_setting_end();
   Py_DECREF(streams);
   Py_DECREF(handles);
-  ext_drain(); /* streams that are not named any more */
+  ext_drain(); /* releases streams that are no longer named */
   if (result < 0) Py_CLEAR(before);
   return before;
 }
@@ -365,8 +367,8 @@ static PyObject *trim_pool(PyObject *module, PyObject *unused) {
 
 PyMethodDef ext_pool_methods[] = {
     {"_use_pool", (PyCFunction)(void (*)(void))use_pool, METH_FASTCALL,
-     "use_pool() without the end of a `with` block: returns what was there."},
-    {"_restore_pool", restore_pool, METH_O, "Puts back what _use_pool() returned."},
+     "Sets the pool and returns the setting before."},
+    {"_restore_pool", restore_pool, METH_O, "Restores a setting that _use_pool() returned."},
     {"get_pool", get_pool, METH_NOARGS,
      "get_pool($module, /)\n--\n\n"
      "The name of the pool that use_pool() set; None for OpenCV's own allocator."},

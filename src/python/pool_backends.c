@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCV asks for memory without the GIL, on any thread: it is taken here, on a
- * miss of our own pool only. Everything is under the legacy default stream. */
+/* Allocation from the caching pools of torch and CuPy, for a miss of our own pool. OpenCV asks
+ * for memory on any thread and without the GIL. All blocks belong to the legacy default
+ * stream. */
 #include "pool_backends.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 #define HOST_ALIGNMENT 512
 
-/* A library's functions, called where Python may be used. They may leave an exception. */
+/* A library's functions, called with the GIL. They may leave an exception. */
 typedef struct {
   void *(*allocate)(int32_t device, size_t bytes);
   void (*free)(void *memory);
@@ -43,14 +44,14 @@ static struct {
   PyObject *allocate;      /* cupy.cuda.alloc */
   PyObject *device;        /* cupy.cuda.Device */
   PyObject *legacy_stream; /* cupy.cuda.Stream.null */
-  PyObject *blocks;        /* by address, what keeps each block */
+  PyObject *blocks;        /* the object that owns each block, by address */
 } cupy;
 
 static PyObject *enter(PyObject *manager) {
   return manager ? PyObject_CallMethod(manager, "__enter__", NULL) : NULL;
 }
 
-/* Leaves a context that was entered; an exception that is set stays so. */
+/* Leaves a context that was entered, and keeps an exception that is set. */
 static void leave(PyObject *manager) {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
@@ -83,14 +84,14 @@ static void *cupy_allocate(int32_t device, size_t bytes) {
   return memory;
 }
 
-/* The block goes back to the stream that it was allocated on. */
+/* CuPy returns the block to the stream on which it was allocated. */
 static void cupy_free(void *memory) {
   PyObject *address = PyLong_FromVoidPtr(memory);
   if (address) PyDict_DelItem(cupy.blocks, address);
   Py_XDECREF(address);
 }
 
-/* --- what our pool calls */
+/* --- the backend's functions */
 
 static void *allocate(void *context, int32_t device, size_t bytes) {
   const library *from = context;
@@ -100,7 +101,7 @@ static void *allocate(void *context, int32_t device, size_t bytes) {
   PyErr_Fetch(&type, &value, &traceback);
   void *memory =
       ext_is_host_mode() ? aligned_alloc(HOST_ALIGNMENT, bytes) : from->allocate(device, bytes);
-  PyErr_Restore(type, value, traceback); /* no memory is no error: OpenCV has its own */
+  PyErr_Restore(type, value, traceback); /* without memory OpenCV uses its own allocator */
   PyGILState_Release(state);
   return memory;
 }
@@ -131,7 +132,7 @@ static vc_pool *make_pool(const library *from) {
 
 /* --- loading */
 
-/* A pool of a library without CUDA would serve nothing and say nothing. */
+/* Refuses a library without CUDA, whose pool would silently serve nothing. */
 static int check_cuda(PyObject *answer, const char *name, const char *install) {
   int available = answer ? PyObject_IsTrue(answer) : -1;
   Py_XDECREF(answer);

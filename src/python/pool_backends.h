@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The caching pools of torch and CuPy, as backends of ours. */
+/* The caching pools of torch and CuPy as backends of a vc_pool. */
 #ifndef VIEWCAST_PYTHON_POOL_BACKENDS_H
 #define VIEWCAST_PYTHON_POOL_BACKENDS_H
 
@@ -8,9 +8,9 @@
 
 #include "viewcast/viewcast.h"
 
-/* Each imports its library and makes the pool over it. In host mode neither is
- * needed: memory then comes from the heap. ImportError, DeviceError where the
- * library has no CUDA. */
+/* Each imports its library and returns a pool over the library's allocator; NULL with an
+ * ImportError, or a DeviceError where the library has no CUDA. In host mode the library is not
+ * needed, and memory comes from the heap. */
 vc_pool *ext_torch_pool(void);
 vc_pool *ext_cupy_pool(void);
 

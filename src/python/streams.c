@@ -36,7 +36,7 @@ static bool is_cv2_stream(PyObject *value) {
          Py_TYPE(value)->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + 2 * sizeof(void *));
 }
 
-/* OpenCV itself crashes on a Stream that was made by __new__ alone. */
+/* Refuses a Stream that was made by __new__ alone, on which OpenCV itself crashes. */
 static PyObject *cv2_handle(PyObject *value, const char *argument) {
   void *stream;
   memcpy(&stream, (char *)value + sizeof(PyObject), sizeof stream);
@@ -47,8 +47,8 @@ static PyObject *cv2_handle(PyObject *value, const char *argument) {
   return NULL;
 }
 
-/* The second item of what __cuda_stream__ (a method, or a property in older
- * libraries) gives: (version, handle). */
+/* The handle of a stream with __cuda_stream__, which is a method, or a property in older
+ * libraries, and gives (version, handle). */
 static PyObject *protocol_handle(PyObject *value, const char *argument) {
   PyObject *pair = PyObject_GetAttrString(value, "__cuda_stream__");
   if (pair && PyCallable_Check(pair)) Py_SETREF(pair, PyObject_CallNoArgs(pair));
@@ -63,7 +63,7 @@ static PyObject *protocol_handle(PyObject *value, const char *argument) {
   return handle;
 }
 
-/* A class, or a function that gives a stream, in the place of a stream. */
+/* Refuses a class, or a function that returns a stream, in place of a stream. */
 static void refuse_uncalled(PyObject *value, const char *argument) {
   PyErr_Format(PyExc_TypeError,
                "%s is %.100R, which makes or gives streams, needs a stream: call it, as in "
@@ -182,8 +182,8 @@ static PyObject *stream_handle(PyObject *module, PyObject *value) {
   return PyLong_FromSsize_t(stream.given ? stream.handle : VC_STREAM_LEGACY);
 }
 
-/* The device of a stream that names none. In host mode there are no devices to compare
- * with, and streams are not used. */
+/* Reads device= of a stream. In host mode there are no devices to compare with, and streams
+ * are not used. */
 static PyObject *stream_device(PyObject *module, PyObject *value) {
   (void)module;
   ext_options options = {0};
@@ -203,7 +203,8 @@ vc_stream ext_opencv_stream(int32_t device) {
   return in_use.given ? in_use.handle : VC_STREAM_LEGACY;
 }
 
-/* An int that a chain of attributes and calls gives; legacy on any failure. */
+/* Reads an attribute of a stream object as its handle; the legacy default stream on any
+ * failure. */
 static vc_stream handle_of(PyObject *stream, const char *attribute) {
   PyObject *handle = stream ? PyObject_GetAttrString(stream, attribute) : NULL;
   long long value = handle ? PyLong_AsLongLong(handle) : 0;
@@ -224,8 +225,8 @@ vc_stream ext_torch_stream(int32_t device) {
   return handle_of(stream, "cuda_stream");
 }
 
-/* CuPy publishes the C function behind get_current_stream(device).ptr with its
- * signature as the capsule's name: that is checked, not assumed. */
+/* The C function behind CuPy's get_current_stream(device).ptr, which CuPy publishes in a capsule
+ * whose name is the signature. The signature is checked. */
 typedef intptr_t get_stream_ptr(int device);
 
 static get_stream_ptr *find_cupy_function(void) {
@@ -255,7 +256,7 @@ static PyObject *current_cupy_object(int32_t device) {
 }
 
 vc_stream ext_cupy_stream(int32_t device) {
-  static get_stream_ptr *found; /* the same, whoever looks */
+  static get_stream_ptr *found; /* the same for every thread that looks it up */
   static bool looked;
   if (!EXT_READ(looked)) {
     EXT_WRITE(found, find_cupy_function());
@@ -271,8 +272,7 @@ vc_stream ext_cupy_stream(int32_t device) {
   return handle_of(current_cupy_object(device), "ptr");
 }
 
-/* The last one is remembered: as long as it is held, no other stream can have
- * its handle. */
+/* Remembers the last object: while it is held, no other stream can have its handle. */
 PyObject *ext_cupy_stream_object(int32_t device, vc_stream stream) {
   static struct {
     ext_lock lock;
