@@ -9,13 +9,11 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, Generic, Literal, TypeVar
 
 from viewcast import _viewcast
 from viewcast.streams import Stream, stream
-
-if TYPE_CHECKING:
-    _Pool = Literal["torch", "cupy", "cuda"] | None
 
 _Value = TypeVar("_Value")
 _Undo = Callable[[], object]
@@ -48,7 +46,7 @@ class _Setting(Generic[_Value]):
         self._undos.blocks.pop()()
 
 
-def use_stream(source: Any, *, device: Any = None) -> _Setting[Stream]:
+def use_stream(source: Any, *, device: Any = None) -> AbstractContextManager[Stream]:
     """Make a stream current in torch and CuPy together, and viewcast's default.
 
     It acts at once, on the calling thread. Used as ``with use_stream(s) as stream:``, it
@@ -96,7 +94,9 @@ def _switch_cupy(current: Stream, undo: contextlib.ExitStack) -> None:
     current.cupy.use()
 
 
-def use_pool(name: _Pool, *, streams: Iterable[Any] = ()) -> _Setting[_Pool]:
+def use_pool(
+    name: Literal["torch", "cupy", "cuda"] | None, *, streams: Iterable[Any] = ()
+) -> AbstractContextManager[Literal["torch", "cupy", "cuda"] | None]:
     """Let OpenCV take the memory of new GpuMats (every cv2.cuda result) out of a pool.
 
     It acts at once, for the whole process. Used as ``with use_pool("torch"):``, it restores
@@ -124,5 +124,5 @@ def _tuple_of(streams: Iterable[Any]) -> Any:
     return tuple(streams) if hasattr(type(streams), "__iter__") else streams
 
 
-def _set_pool(name: _Pool, streams: Any) -> _Undo:
+def _set_pool(name: str | None, streams: Any) -> _Undo:
     return functools.partial(_viewcast._restore_pool, _viewcast._use_pool(name, streams))

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """tools/check_words.py finds each word of its list, and leaves the field's own alone."""
 
-import check_words
+import pathlib
+import sys
+
 import pytest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import check_words  # noqa: E402
 
 
 @pytest.mark.parametrize(
