@@ -28,7 +28,7 @@ exclude_patterns = ["requirements.txt"]
 nitpicky = True
 # What the stubs and the header name and other projects document.
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|cupy|numpy|cv2|collections\.abc|typing)\b.*"),
+    ("py:.*", r"(torch|cupy|numpy|cv2|collections\.abc|contextlib|typing)\b.*"),
     (
         "py:.*",
         r"((_Cupy|Cv2|Torch)Stream|Any|Buffer|CapsuleType|GpuMat(ND)?|Iterable|Iterator|Literal|Sequence)",

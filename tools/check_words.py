@@ -28,7 +28,7 @@ RULES = [
     (r"(one|each|once) an? (library|device|thread|process)", "per", None),
     (r"(event|pixels|calls?) a (library|device|thread|process)", "per", None),
     (r"lanes?(?! (of|;))", "queue; of DLPack's dtype: lanes", r"(src/(?!protocol)|python/|docs/)"),
-    (r"marks?", "event", r"(src/(?!python)|include)/"),
+    (r"(?<!question )marks?", "event", r"(src/(?!python)|include/)"),
     (r"choices?|choos(e|es|ing|en)|chosen", "dispatch", r"src/transform/"),
     (r"steps(?=\[)|\w*_steps", "strides", r"(src/(core|protocol|transform)|include)/"),
 ]
