@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Times the fast kernels with other numbers of pixels per thread and other block sizes, and a
- * copy of as many bytes, to find the shape for src/transform/launch.h.
+ * copy of as many bytes, to find the shape for src/transform/kernels/list.h.
  * bench/tune_transform.sh builds it once for each combination of cache hints. */
 #include <algorithm>
 #include <cstdio>

@@ -6,9 +6,8 @@
 #include "cuda/device.h"
 #include "cuda/driver.h"
 
-/* CUstream_flags, and an answer on a thread that has no context. */
+/* CUstream_flags */
 enum { STREAM_NON_BLOCKING = 1 };
-enum { NO_CONTEXT = 201 };
 
 /* One event per device suffices. If two threads race, one of them may wait for the other's
  * later record; that is more ordering than needed, never less. */
@@ -56,26 +55,4 @@ bool vc_legacy_reaches(vc_stream stream) {
   CUresult result = driver->cuStreamGetFlags((CUstream)stream, &flags);
   vc_cuda_leave(entered);
   return result == VC_CUDA_SUCCESS && !(flags & STREAM_NON_BLOCKING);
-}
-
-int32_t vc_stream_device(vc_stream stream, int32_t otherwise) {
-  const vc_driver *driver = vc_driver_get();
-  CUdevice device = otherwise;
-  if (!driver || vc_stream_is_default(stream)) return otherwise;
-  vc_entered entered = vc_cuda_enter_stream(otherwise, stream);
-  bool known = entered.entry < VC_ENTRY_GONE && driver->cuCtxGetDevice(&device) == VC_CUDA_SUCCESS;
-  vc_cuda_leave(entered);
-  return known ? device : otherwise;
-}
-
-bool vc_current_device(int32_t *out) {
-  const vc_driver *driver = vc_driver_get();
-  CUdevice device = 0;
-  if (driver) {
-    CUresult result = driver->cuCtxGetDevice(&device);
-    bool only_one = result == NO_CONTEXT && vc_cuda_device_count() == 1;
-    if (result != VC_CUDA_SUCCESS && !only_one) return false;
-  }
-  *out = device;
-  return true;
 }

@@ -14,11 +14,4 @@ bool vc_legacy_barrier(int32_t device);
 /* True if the barrier reaches the stream: a default or a blocking one. */
 bool vc_legacy_reaches(vc_stream stream);
 
-/* The device that an explicit stream belongs to; `otherwise` for a default one. */
-int32_t vc_stream_device(vc_stream stream, int32_t otherwise);
-
-/* The device that is current on this thread; 0 in host mode. False where none
- * is and there are several to choose from, or the driver fails. */
-bool vc_current_device(int32_t *out);
-
 #endif

@@ -9,8 +9,8 @@
 
 /* CUpointer_attribute and CUmemorytype, as the driver API numbers them. */
 enum { ATTRIBUTE_MEMORY_TYPE = 2, ATTRIBUTE_IS_MANAGED = 8, ATTRIBUTE_ORDINAL = 9 };
-/* CUresult of a device that there is not */
-enum { INVALID_DEVICE = 101 };
+/* CUresult of a device that there is not, and of a thread without a context */
+enum { INVALID_DEVICE = 101, NO_CONTEXT = 201 };
 /* CUstreamCaptureMode */
 enum { CAPTURE_MODE_RELAXED = 2 };
 enum { MEMORY_HOST = 1, MEMORY_DEVICE = 2, MEMORY_UNIFIED = 4 };
@@ -174,4 +174,26 @@ const char *vc_cuda_host_kind(const void *address, vc_device device) {
     device = found;
   }
   return device.type == VC_CUDA_HOST ? "pinned host" : "host";
+}
+
+int32_t vc_stream_device(vc_stream stream, int32_t otherwise) {
+  const vc_driver *driver = vc_driver_get();
+  CUdevice device = otherwise;
+  if (!driver || vc_stream_is_default(stream)) return otherwise;
+  vc_entered entered = vc_cuda_enter_stream(otherwise, stream);
+  bool known = entered.entry < VC_ENTRY_GONE && driver->cuCtxGetDevice(&device) == VC_CUDA_SUCCESS;
+  vc_cuda_leave(entered);
+  return known ? device : otherwise;
+}
+
+bool vc_current_device(int32_t *out) {
+  const vc_driver *driver = vc_driver_get();
+  CUdevice device = 0;
+  if (driver) {
+    CUresult result = driver->cuCtxGetDevice(&device);
+    bool only_one = result == NO_CONTEXT && vc_cuda_device_count() == 1;
+    if (result != VC_CUDA_SUCCESS && !only_one) return false;
+  }
+  *out = device;
+  return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making a device's context current, and putting back what was. */
+/* Devices: which one is current or a stream's, and calls with a device's context current. */
 #ifndef VIEWCAST_CUDA_DEVICE_H
 #define VIEWCAST_CUDA_DEVICE_H
 
@@ -14,6 +14,13 @@ vc_status vc_device_check(int32_t device, vc_error *error);
 
 /* VC_ERROR_ARGUMENT for a negative handle other than VC_STREAM_NONE. */
 vc_status vc_stream_check(vc_stream stream, vc_error *error);
+
+/* The device that an explicit stream belongs to; `otherwise` for a default one. */
+int32_t vc_stream_device(vc_stream stream, int32_t otherwise);
+
+/* The device that is current on this thread; 0 in host mode. False where none
+ * is current and there are several, or where the driver fails. */
+bool vc_current_device(int32_t *out);
 
 typedef enum vc_entry {
   VC_ENTRY_AS_IT_WAS = 0, /* already current, or host mode */

@@ -99,6 +99,12 @@ typedef struct vc_driver {
   CUresult (*cuGetErrorName)(CUresult result, const char **name);
 } vc_driver;
 
+/* Opens libcuda and looks up its functions. Returns NULL where it is not installed, and where
+ * it does not have a function, whose name goes to *missing (else NULL). Called by mode.c only. */
+const vc_driver *vc_driver_open(const char **missing);
+
+/* --- mode.c: the decision of this process between CUDA and host mode */
+
 /* Set once the process has decided for CUDA; NULL again in a child of fork(). */
 extern const vc_driver *_Atomic vc_driver_ready;
 /* Decides; NULL in host mode or where the driver failed. */

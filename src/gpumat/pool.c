@@ -13,7 +13,6 @@
 
 #include "core/allocate.h"
 #include "core/error.h"
-#include "cuda/default_stream.h"
 #include "cuda/device.h"
 #include "gpumat/free_list.h"
 #include "gpumat/header.h"

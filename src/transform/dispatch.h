@@ -3,7 +3,7 @@
 #ifndef VIEWCAST_TRANSFORM_DISPATCH_H
 #define VIEWCAST_TRANSFORM_DISPATCH_H
 
-#include "transform/launch.h"
+#include "transform/kernels/list.h"
 
 /* One launch. The struct is large: only the fields that the kernel reads are filled. */
 typedef struct vc_launch {

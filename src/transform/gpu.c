@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "core/error.h"
-#include "cuda/default_stream.h"
 #include "cuda/device.h"
 #include "cuda/driver.h"
 #include "internal.h"

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "transform/launch.h"
+#include "transform/kernels/list.h"
 
 #define __device__
 #define __global__

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "transform/launch.h"
+#include "transform/kernels/list.h"
 
 #define VC_DEVICE static __device__ __forceinline__
 #define VC_DEVICE_CALL static __device__ __noinline__ /* long: one copy for all kernels */

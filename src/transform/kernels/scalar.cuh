@@ -5,7 +5,7 @@
 #define VIEWCAST_KERNELS_NUMBER_CUH
 
 #include "kernels/intrinsics.cuh"
-#include "transform/launch.h"
+#include "transform/kernels/list.h"
 
 VC_DEVICE uint32_t divide(uint32_t value, const vc_divider &by) {
   return (__umulhi(value, by.multiplier) + value) >> by.shift;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parameters of the kernels, and the lists of the kernels that exist. C and CUDA C include
  * this file. */
-#ifndef VIEWCAST_TRANSFORM_LAUNCH_H
-#define VIEWCAST_TRANSFORM_LAUNCH_H
+#ifndef VIEWCAST_TRANSFORM_KERNELS_LIST_H
+#define VIEWCAST_TRANSFORM_KERNELS_LIST_H
 
 #include <viewcast/viewcast.h>
 
