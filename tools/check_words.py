@@ -26,7 +26,7 @@ RULES = [
     (r"but for", "except", None),
     (r"and (its|their) (kin|like)", "name the others", None),
     (r"(one|each|once) an? (library|device|thread|process)", "per", None),
-    (r"(event|pixels|calls?) a (library|device|thread|process)", "per", None),
+    (r"(events?|pixels) a (library|device|thread|process)", "per", None),
     (r"lanes?(?! (of|;))", "queue; of DLPack's dtype: lanes", r"(src/(?!protocol)|python/|docs/)"),
     (r"(?<!question )marks?", "event", r"(src/(?!python)|include/)"),
     (r"choices?|choos(e|es|ing|en)|chosen", "dispatch", r"src/transform/"),

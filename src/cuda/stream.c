@@ -29,7 +29,7 @@ static char lent_marker;
 
 static bool is_event(CUevent event) { return event && event != LENT; }
 
-/* Takes an event out, for good or until a mark is done. */
+/* Takes an event out of the pool, for good or until it is released. */
 static CUresult take_event(int32_t device, CUevent *out) {
   for (int i = 0; i < POOL_SIZE; i++) {
     CUevent found = atomic_load_explicit(&pool[device][i], memory_order_relaxed);
@@ -265,11 +265,13 @@ vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *erro
   return status;
 }
 
-static vc_status set_mark(const vc_driver *driver, int32_t device, vc_stream stream, vc_event *out,
-                          vc_error *error) {
+static vc_status record_event(const vc_driver *driver, int32_t device, vc_stream stream,
+                              vc_event *out, vc_error *error) {
   CUevent event;
   if (is_in_capture(driver, stream)) {
-    return vc_fail(error, VC_ERROR_CUDA, "a stream that is capturing a graph can't be marked");
+    return vc_fail(error, VC_ERROR_CUDA,
+                   "the stream is capturing a graph, in which no event can be recorded that is "
+                   "queried outside of it; record the event after the capture");
   }
   bool pooled = is_current(driver, device);
   CUresult result = pooled ? take_event(device, &event) : vc_cuda_create_event(&event);
@@ -294,30 +296,30 @@ vc_status vc_event_record(int32_t device, vc_stream stream, vc_event *out, vc_er
   }
   vc_entered entered = vc_cuda_push_context_strict(device, stream);
   vc_status status = vc_cuda_check_entry(entered, device, error);
-  if (status == VC_OK) status = set_mark(driver, device, stream, out, error);
+  if (status == VC_OK) status = record_event(driver, device, stream, out, error);
   vc_cuda_leave(entered);
   return status;
 }
 
-bool vc_event_done(vc_event *mark) {
-  VC_NEED_OR(mark, return false);
+bool vc_event_done(vc_event *event) {
+  VC_NEED_OR(event, return false);
   const vc_driver *driver = vc_driver_get();
-  if (!mark->event || !driver) return true;
-  vc_entered entered = vc_cuda_enter(mark->device);
+  if (!event->event || !driver) return true;
+  vc_entered entered = vc_cuda_enter(event->device);
   if (entered.entry == VC_ENTRY_GONE) return true;
-  bool done = driver->cuEventQuery(mark->event) != VC_CUDA_NOT_READY;
+  bool done = driver->cuEventQuery(event->event) != VC_CUDA_NOT_READY;
   if (done) {
-    drop_event(mark->device, mark->event, mark->pooled);
-    mark->event = NULL;
+    drop_event(event->device, event->event, event->pooled);
+    event->event = NULL;
   }
   vc_cuda_leave(entered);
   return done;
 }
 
-void vc_event_release(vc_event *mark) {
-  VC_NEED_OR(mark, return);
-  if (mark->event) drop_event(mark->device, mark->event, mark->pooled);
-  mark->event = NULL;
+void vc_event_release(vc_event *event) {
+  VC_NEED_OR(event, return);
+  if (event->event) drop_event(event->device, event->event, event->pooled);
+  event->event = NULL;
 }
 
 /* Of what is no stream or no device nothing is known. */

@@ -109,7 +109,7 @@ static size_t trim_device(vc_pool *pool, int32_t device) {
   return bytes;
 }
 
-/* What any pool keeps unused of this device: to make room. */
+/* Frees the unused blocks of a device in every pool, for an allocation that had no memory. */
 static size_t trim_all_pools(int32_t device) {
   size_t bytes = 0;
   for (vc_pool *pool = atomic_load(&pools); pool; pool = pool->next) {

@@ -16,7 +16,7 @@ import check_words  # noqa: E402
         ("docs/index.md", "the " + "way" + " back"),
         ("src/python/x.c", "static int see_to_" + "way" + "_back(void);"),
         ("README.md", "Hand" + "ed over at once"),
-        ("tests/c/x.c", "size_t " + "room" + " = 4;"),
+        ("tests/c/x.c", "size_t " + "ro" + "om = 4;"),
         ("src/cuda/stream.c", "vc_event *" + "mark" + ";"),
         ("src/transform/plan.c", "make_" + "choice" + "(plan);"),
         ("src/core/view.c", "vc_" + "steps" + "(view)"),

@@ -32,7 +32,7 @@ static bool is_video_frame(PyObject *object) {
   return PyObject_HasAttrString(object, "to_ndarray");
 }
 
-/* cv2.VideoCapture and its like. */
+/* True for a cv2.VideoCapture, and for other objects with its methods. */
 static bool is_capture(PyObject *object) {
   return PyObject_HasAttrString(object, "retrieve") && PyObject_HasAttrString(object, "read");
 }
@@ -62,13 +62,13 @@ static const struct {
      "numpy.array(PIL.Image.open(path)))"},
     {is_list,
      "for many images: as_tensors(list) and as_gpumats(list) give views, to_tensor(list), "
-     "to_gpumat(list) and their like one batch; for numbers: numpy.array(list)"},
+     "to_gpumat(list) and the other to_ functions one batch; for numbers: numpy.array(list)"},
     {is_capsule,
      "only DLPack's capsules (\"dltensor\") are images; for one that holds an address: "
      "from_pointer(capsule, shape, dtype)"},
     {is_array_like,
      "it can become an array: use numpy.asarray(x), or allow a copy (copy=None, or to_tensor(x) "
-     "and its like)"},
+     "or another to_ function)"},
     {is_dict, "it holds values by key: pass one of them (x[key])"},
     {is_address, "for memory that is known by its address: from_pointer(address, shape, dtype)"},
     {is_video_frame,

@@ -78,11 +78,12 @@ static int import_swapped(PyObject *array, vc_dtype native, const ext_options *o
                           ext_source *out) {
   PyErr_Clear();
   if (!ext_may_copy(options)) {
-    return ext_fail(VC_ERROR_DTYPE,
-                    "the array is big-endian, and a view needs the machine's byte order; allow a "
-                    "copy (copy=None, or to_numpy(x), to_tensor(x) and their like), or swap the "
-                    "bytes first (.astype('%s'))",
-                    vc_dtype_typestr(native));
+    return ext_fail(
+        VC_ERROR_DTYPE,
+        "the array is big-endian, and a view needs the machine's byte order; allow a "
+        "copy (copy=None, or to_numpy(x), to_tensor(x) or another to_ function), or swap the "
+        "bytes first (.astype('%s'))",
+        vc_dtype_typestr(native));
   }
   PyObject *dtype = ext_dtype_to_numpy(native); /* borrowed */
   PyObject *copy = dtype ? PyObject_CallMethod(array, "astype", "O", dtype) : NULL;
