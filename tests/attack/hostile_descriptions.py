@@ -10,8 +10,9 @@ import math
 
 import numpy as np
 from canaries import Block
+from dlpack_structs import COPIED, READ_ONLY, name_of
 from exercise import FUNCTIONS, READERS, REFUSALS, seen, settled
-from managed_tensors import CODES, COPIED, READ_ONLY, Export, name_of
+from managed_tensors import CODES, Export
 
 import viewcast as vc
 

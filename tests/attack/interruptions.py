@@ -18,6 +18,7 @@ import weakref
 import cupy
 import numpy as np
 import torch
+from dlpack_structs import Wrapping
 from exercise import settled
 
 import viewcast as vc
@@ -61,17 +62,6 @@ class Number:
         return self.value
 
 
-class Exporter:
-    def __init__(self, array):
-        self.array = array
-
-    def __dlpack_device__(self):
-        return self.array.__dlpack_device__()
-
-    def __dlpack__(self, **keywords):
-        return self.array.__dlpack__(**keywords)
-
-
 def over_host(array):
     memory = cupy.cuda.UnownedMemory(array.ctypes.data, array.nbytes, array, 0)
     return cupy.ndarray(array.shape, array.dtype, cupy.cuda.MemoryPointer(memory, 0))
@@ -84,7 +74,7 @@ SOURCES = {
     "gpumat": lambda array: vc.as_gpumat(array),
     "view": lambda array: vc.view(array),
     "interface": Interface,
-    "exporter": Exporter,
+    "exporter": Wrapping,
     "subclass": lambda array: torch.from_numpy(array).as_subclass(Subclass),
 }
 

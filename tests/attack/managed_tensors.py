@@ -3,13 +3,15 @@
 
 import ctypes
 
-CPU, CUDA = 1, 2
+from dlpack_structs import CPU, DELETER, new_capsule
+
 CODES = {"int": 0, "uint": 1, "float": 2, "bfloat": 4, "complex": 5, "bool": 6}
-READ_ONLY, COPIED = 1, 2
 MOST_AXES = 8
 
 
 class Tensor(ctypes.Structure):
+    """DLTensor whose pointers are integers, so that any value can be written."""
+
     _fields_ = [
         ("data", ctypes.c_uint64),
         ("device_type", ctypes.c_int32),
@@ -22,9 +24,6 @@ class Tensor(ctypes.Structure):
         ("strides", ctypes.c_uint64),
         ("byte_offset", ctypes.c_uint64),
     ]
-
-
-DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 class Managed(ctypes.Structure):
@@ -44,14 +43,6 @@ class ManagedVersioned(ctypes.Structure):
         ("flags", ctypes.c_uint64),
         ("tensor", Tensor),
     ]
-
-
-DESTRUCTOR = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
-_api = ctypes.pythonapi
-_new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)(
-    ("PyCapsule_New", _api)
-)
-_name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", _api))
 
 
 class Export:
@@ -92,8 +83,4 @@ class Export:
 
     def capsule(self, name=None):
         self.given = name or self.name
-        return _new(self.pointer, self.given, None)
-
-
-def name_of(capsule):
-    return _name(capsule)
+        return new_capsule(self.pointer, self.given)

@@ -67,7 +67,8 @@ def reproduce(options, number):
 
 def main():
     options = arguments()
-    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    here = pathlib.Path(__file__).resolve().parent
+    sys.path[:0] = [str(here), str(here.parent / "support")]
     generator = importlib.import_module(options.generator)
     gc.collect()
     gc.freeze()  # collections need not traverse the objects that imports made

@@ -12,6 +12,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from dlpack_structs import Wrapping
 from images import CudaArray, Image
 
 import viewcast as vc
@@ -19,19 +20,6 @@ import viewcast as vc
 # --- chains
 
 MANY = 200_000
-
-
-class Wrapped:
-    """Exports the managed tensors that NumPy makes."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __dlpack_device__(self):
-        return self.array.__dlpack_device__()
-
-    def __dlpack__(self, **keywords):
-        return self.array.__dlpack__(**keywords)
 
 
 def over_cuda_array(array):
@@ -47,13 +35,13 @@ LINKS = {
     "memoryview": lambda x: memoryview(vc.view(x)),
     "owner": lambda x: vc.from_pointer(ADDRESS, (1, 1), "uint8", owner=x),
     "owner in a list": lambda x: vc.from_pointer(ADDRESS, (1, 1), "uint8", owner=[x]),
-    "NumPy's managed tensor": lambda x: np.asarray(vc.view(Wrapped(x))),
-    "a Hold": lambda x: vc.as_numpy(vc.as_cupy(Wrapped(x))),
+    "NumPy's managed tensor": lambda x: np.asarray(vc.view(Wrapping(x))),
+    "a Hold": lambda x: vc.as_numpy(vc.as_cupy(Wrapping(x))),
     "CuPy": lambda x: vc.as_numpy(vc.as_cupy(x)),
     "CUDA array": lambda x: np.asarray(vc.view(over_cuda_array(x))),
     "GpuMat": lambda x: vc.as_numpy(vc.as_gpumat(x)),
     "torch": lambda x: vc.as_tensor(x).numpy(),
-    "mixed": lambda x: np.asarray(vc.view(vc.as_cupy(Wrapped(vc.as_numpy(vc.as_tensor(x)))))),
+    "mixed": lambda x: np.asarray(vc.view(vc.as_cupy(Wrapping(vc.as_numpy(vc.as_tensor(x)))))),
 }
 MEMORY = np.zeros((1, 1), np.uint8)
 ADDRESS = MEMORY.ctypes.data
@@ -294,7 +282,7 @@ def test_a_view_refers_to_its_owner():
 
 
 def test_a_view_of_memory_that_python_does_not_own_refers_to_nothing():
-    assert gc.get_referents(vc.view(Wrapped(np.zeros((4, 4), np.uint8)))) == []
+    assert gc.get_referents(vc.view(Wrapping(np.zeros((4, 4), np.uint8)))) == []
 
 
 def test_collecting_while_views_are_made_and_end():
