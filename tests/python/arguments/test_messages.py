@@ -15,6 +15,8 @@ import torch
 
 import viewcast as vc
 
+pytestmark = pytest.mark.any_opencv
+
 AS = [vc.as_gpumat, vc.as_tensor, vc.as_cupy, vc.as_numpy, vc.view]
 TO = [vc.to_gpumat, vc.to_tensor, vc.to_cupy, vc.to_numpy]
 GRAY = np.zeros((4, 6), np.uint8)

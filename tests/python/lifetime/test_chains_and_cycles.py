@@ -46,7 +46,13 @@ LINKS = {
 MEMORY = np.zeros((1, 1), np.uint8)
 ADDRESS = MEMORY.ctypes.data
 SLOW_ONES = ("CUDA array", "a Hold", "CuPy", "mixed", "GpuMat", "torch")
-for_all_links = pytest.mark.parametrize("name", LINKS)
+for_all_links = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "GpuMat" else pytest.mark.any_opencv)
+        for name in LINKS
+    ],
+)
 
 
 def chain(name, length):

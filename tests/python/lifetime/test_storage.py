@@ -52,10 +52,22 @@ VIEWS = {
     "Savant's tensor": gpumat(savant.pytorch_tensor_as_opencv_gpu_mat),
     "Savant's CUDA array": gpumat(savant.cuda_array_as_opencv_gpu_mat),
 }
-for_all_views = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+
+
+WITHOUT_GPUMAT = {"cupy", "numpy", "view", "tensor of a view", "torch.from_dlpack", "memoryview"}
+
+
+def each(views):
+    """Views without a GpuMat do not depend on the OpenCV that is loaded."""
+    marks = {name: [pytest.mark.any_opencv] for name in WITHOUT_GPUMAT}
+    params = [pytest.param(views[name], id=name, marks=marks.get(name, ())) for name in views]
+    return pytest.mark.parametrize("view", params)
+
+
+for_all_views = each(VIEWS)
 # Conversions of the tensor itself, not of a tensor that its own code makes.
 DIRECT = {name: view for name, view in VIEWS.items() if name != "gpumats"}
-for_all_direct_views = pytest.mark.parametrize("view", DIRECT.values(), ids=DIRECT)
+for_all_direct_views = each(DIRECT)
 
 
 # --- operations that give a tensor other storage

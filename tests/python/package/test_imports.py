@@ -12,6 +12,7 @@ import pytest
 import viewcast as vc
 
 pytestmark = [pytest.mark.all_libraries, pytest.mark.unsanitized]
+any_opencv = pytest.mark.any_opencv
 
 
 def python(*parts, **environment):
@@ -47,14 +48,17 @@ IMAGE = "memoryview(bytearray(24)).cast('B', (4, 6))"
 # --- what is imported
 
 
+@any_opencv
 def test_importing_viewcast_imports_no_library():
     assert python(f"import sys, viewcast; {LOADED}") == [""]
 
 
+@any_opencv
 def test_importing_savants_names_imports_no_library():
     assert python(f"import sys, viewcast.savant; {LOADED}") == [""]
 
 
+@any_opencv
 @pytest.mark.parametrize("image", [IMAGE, "b'123'", "None", "3"])
 def test_viewing_an_image_imports_no_library(image):
     code = f"""
@@ -68,6 +72,7 @@ def test_viewing_an_image_imports_no_library(image):
     assert python(code) == [""]
 
 
+@any_opencv
 @pytest.mark.parametrize(
     ("call", "wanted"),
     [("as_numpy", "numpy"), ("as_tensor", "torch"), ("as_cupy", "cupy"), ("as_gpumat", "cv2")],
@@ -84,6 +89,7 @@ def test_a_conversion_imports_the_library_that_it_needs(call, wanted):
     assert loaded <= {wanted, "numpy"}
 
 
+@any_opencv
 def test_the_version_is_that_of_the_distribution_where_it_is_installed():
     code = """
     import importlib.metadata, viewcast
@@ -95,12 +101,14 @@ def test_the_version_is_that_of_the_distribution_where_it_is_installed():
     assert python(code) == [vc.__version__]
 
 
+@any_opencv
 def test_all_names_are_there():
     assert set(vc.__all__) <= set(dir(vc))
     for name in vc.__all__:
         assert name == "__version__" or getattr(vc, name).__doc__
 
 
+@any_opencv
 @pytest.mark.parametrize(
     ("error", "bases"),
     [
@@ -117,6 +125,7 @@ def test_exceptions_have_the_bases_that_callers_catch(error, bases):
     assert error.__module__ == "viewcast"
 
 
+@any_opencv
 def test_a_subinterpreter_may_not_import_viewcast():
     inside = f"""
 import sys
@@ -161,6 +170,7 @@ INSTALL = {
 }
 
 
+@any_opencv
 @pytest.mark.parametrize(
     ("call", "library"),
     [
@@ -189,6 +199,7 @@ def test_a_missing_library_is_an_import_error_that_says_what_to_install(call, li
     assert f"No module named '{library}'" in message
 
 
+@any_opencv
 def test_a_missing_library_is_asked_for_again_at_the_next_call():
     code = f"""
     import viewcast as vc
@@ -203,6 +214,7 @@ def test_a_missing_library_is_asked_for_again_at_the_next_call():
     assert python(without("cupy"), code) == ["missing", "missing", "(4, 6)"]
 
 
+@any_opencv
 @pytest.mark.parametrize("missing", ["torch", "cupy", "cv2"])
 def test_the_other_conversions_need_no_missing_library(missing):
     code = f"""
@@ -217,6 +229,7 @@ def test_the_other_conversions_need_no_missing_library(missing):
     assert python(without(missing), code) == [f"missing {need[missing]}"]
 
 
+@any_opencv
 def test_without_numpy_tensors_and_views_still_work():
     code = f"""
     import warnings
@@ -231,6 +244,7 @@ def test_without_numpy_tensors_and_views_still_work():
 # --- host mode
 
 
+@any_opencv
 def test_host_mode_can_be_forbidden():
     name, message = raised(f"vc.as_gpumat({IMAGE})", VIEWCAST_HOST_MODE="0")
     assert name == "DeviceError"
@@ -238,16 +252,19 @@ def test_host_mode_can_be_forbidden():
     assert "unset it to allow host mode" in message
 
 
+@any_opencv
 def test_host_mode_says_so_where_it_is_forbidden():
     assert raised("vc.host_mode()", VIEWCAST_HOST_MODE="0")[0] == "DeviceError"
 
 
+@any_opencv
 @pytest.mark.parametrize("call", ["as_tensor", "as_numpy", "view"])
 def test_host_memory_needs_no_host_mode_where_no_gpumat_is_made(call):
     code = f"import viewcast as vc; print(tuple(vc.{call}({IMAGE}).shape))"
     assert python(code, VIEWCAST_HOST_MODE="0") == ["(4, 6)"]
 
 
+@any_opencv
 def test_host_mode_and_its_reason():
     assert python("import viewcast as vc; print(vc.host_mode())") == ["True"]
     reason = python("import viewcast as vc; print(vc._viewcast._mode_reason())")[0]

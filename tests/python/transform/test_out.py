@@ -11,6 +11,8 @@ import torch
 import viewcast as vc
 
 CANARY = 0xA5
+pytestmark = pytest.mark.any_opencv
+
 IMAGE = np.arange(40 * 30 * 3, dtype=np.uint8).reshape(40, 30, 3)
 
 
