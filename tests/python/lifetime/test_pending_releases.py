@@ -42,7 +42,7 @@ def export(image):
     return vc.view(image.array).__dlpack__()
 
 
-def while_the_main_thread_is_away(work):
+def while_the_main_thread_is_in_c(work):
     """Runs work() on a thread while the main thread is inside a C function, where it runs
     no pending calls. work() is repeated until it returns True."""
     done = (ctypes.c_char * 64)()  # a sem_t
@@ -81,8 +81,8 @@ def test_a_pending_call_of_the_main_thread_drains(ledger):
     assert ledger() == {"exports": 1, "exports_released": 1}
 
 
-@pytest.mark.parametrize("way", [*CONVERT, "collect", "__dlpack__"])
-def test_the_next_conversion_drains(way):
+@pytest.mark.parametrize("call", [*CONVERT, "collect", "__dlpack__"])
+def test_the_next_conversion_drains(call):
     image, other = Image((7, 5, 3)), Image((4, 6, 3))
     view = vc.view(other.array)
 
@@ -90,12 +90,12 @@ def test_the_next_conversion_drains(way):
         if not release_and_see(image):
             return False
         calls = {"collect": vc.collect, "__dlpack__": view.__dlpack__}
-        made = calls[way]() if way in calls else CONVERT[way](other.array)
+        made = calls[call]() if call in calls else CONVERT[call](other.array)
         assert pending() == 0
         del made
         return True
 
-    while_the_main_thread_is_away(work)
+    while_the_main_thread_is_in_c(work)
 
 
 def test_releases_do_not_accumulate_where_no_pending_call_runs(ledger):
@@ -116,7 +116,7 @@ def test_releases_do_not_accumulate_where_no_pending_call_runs(ledger):
         most.append(pending() - 50)
         return True
 
-    while_the_main_thread_is_away(work)
+    while_the_main_thread_is_in_c(work)
     assert max(most) <= 1
     ledger()
     assert pending() == 0
