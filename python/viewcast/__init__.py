@@ -40,6 +40,7 @@ from viewcast._viewcast import (
     warmup,
 )
 from viewcast.configuration import config, show_config
+from viewcast.geometry import CenterCrop, Letterbox, Placement, Resize
 from viewcast.normalization import CLIP, IMAGENET, SYMMETRIC, UNIT, Normalization
 from viewcast.settings import use_pool, use_stream
 from viewcast.streams import Stream, stream
@@ -51,10 +52,14 @@ __all__ = [
     "UNIT",
     "ABIError",
     "CUDAError",
+    "CenterCrop",
     "DTypeError",
     "DeviceError",
     "LayoutError",
+    "Letterbox",
     "Normalization",
+    "Placement",
+    "Resize",
     "Stream",
     "View",
     "ViewError",

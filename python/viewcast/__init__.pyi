@@ -12,6 +12,10 @@ from typing_extensions import Buffer, CapsuleType
 
 from viewcast.configuration import config as config
 from viewcast.configuration import show_config as show_config
+from viewcast.geometry import CenterCrop as CenterCrop
+from viewcast.geometry import Letterbox as Letterbox
+from viewcast.geometry import Placement as Placement
+from viewcast.geometry import Resize as Resize
 from viewcast.normalization import CLIP as CLIP
 from viewcast.normalization import IMAGENET as IMAGENET
 from viewcast.normalization import SYMMETRIC as SYMMETRIC
@@ -26,6 +30,7 @@ __version__: str
 
 _Out = TypeVar("_Out")
 _Image = Literal["HWC", "CHW", "HW", "hwc", "chw", "hw"]
+_ResizeTo = tuple[int, int] | Resize | Letterbox | CenterCrop | None
 _Layout = _Image | Literal["NHWC", "NCHW", "NHW", "nhwc", "nchw", "nhw"]
 
 class ViewError(Exception): ...
@@ -179,6 +184,8 @@ def to_tensor(
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
+    resize: _ResizeTo = None,
+    boxes: Any = None,
     out: None = None,
     device: Any = None,
     keepdim: bool = False,
@@ -200,6 +207,8 @@ def to_tensor(
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
+    resize: _ResizeTo = None,
+    boxes: Any = None,
     out: _Out,
     device: Any = None,
     keepdim: bool = False,
@@ -221,6 +230,8 @@ def to_cupy(
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
+    resize: _ResizeTo = None,
+    boxes: Any = None,
     out: None = None,
     device: Any = None,
     keepdim: bool = False,
@@ -242,6 +253,8 @@ def to_cupy(
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
+    resize: _ResizeTo = None,
+    boxes: Any = None,
     out: _Out,
     device: Any = None,
     keepdim: bool = False,
@@ -263,6 +276,8 @@ def to_numpy(
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
+    resize: _ResizeTo = None,
+    boxes: Any = None,
     out: None = None,
     device: Any = None,
     keepdim: bool = False,
@@ -284,6 +299,8 @@ def to_numpy(
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
+    resize: _ResizeTo = None,
+    boxes: Any = None,
     out: _Out,
     device: Any = None,
     keepdim: bool = False,
@@ -304,6 +321,8 @@ def to_gpumat(
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
+    resize: _ResizeTo = None,
+    boxes: Any = None,
     out: None = None,
     device: Any = None,
     owner: object = None,
@@ -323,6 +342,8 @@ def to_gpumat(
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
+    resize: _ResizeTo = None,
+    boxes: Any = None,
     out: None = None,
     device: Any = None,
     owner: object = None,
@@ -342,6 +363,8 @@ def to_gpumat(
     reverse_channels: bool = False,
     channels: int | None = None,
     fill: float | None = None,
+    resize: _ResizeTo = None,
+    boxes: Any = None,
     out: _Out,
     device: Any = None,
     owner: object = None,

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "free_threading.h"
 #include "out.h"
+#include "resize.h"
 #include "run.h"
 #include "stream_order.h"
 
@@ -13,11 +14,11 @@
 /* Plans and runs the transform of images that were imported and whose axes were read. Returns the
  * result: a new reference, or NULL with an exception. */
 static PyObject *transform_images(ext_request *request, const ext_geometry *read, ext_images *from,
-                                  ext_result *result) {
+                                  ext_images *boxes, ext_result *result) {
   ext_run run;
   if (request->out && ext_outs_plan(request, read, from, result) < 0) return NULL;
   if (ext_result_plan(request, read, from, result) < 0) return NULL;
-  if (ext_run_begin(request, from, result, &run) < 0) return NULL;
+  if (ext_run_begin(request, from, boxes, result, &run) < 0) return NULL;
   int done = request->out ? ext_outs_make(request, from, run.stream, result)
                           : ext_result_make(request, run.stream, result);
   if (done == 0) done = ext_run_all(&run);
@@ -30,13 +31,17 @@ static PyObject *transform_images(ext_request *request, const ext_geometry *read
 static PyObject *transform(ext_request *request, PyObject *image, ext_images *from) {
   ext_result result;
   ext_geometry read;
+  ext_images boxes = {.items = NULL};
   PyObject *made = NULL;
   ext_result_begin(&result);
   if ((!request->out || ext_outs_import(request, &result) == 0) &&
+      ext_resize_import_boxes(request, &boxes) == 0 &&
       (!image || ext_images_import(image, &request->options, "", from) == 0) &&
-      ext_images_read(from, &request->options.from, &read) == 0) {
-    made = transform_images(request, &read, from, &result);
+      ext_images_read(from, &request->options.from, &read) == 0 &&
+      ext_resize_apply(request, from, &boxes, &read) == 0) {
+    made = transform_images(request, &read, from, &boxes, &result);
   }
+  ext_images_release(&boxes);
   ext_images_release(from);
   ext_result_release(&result);
   return made;

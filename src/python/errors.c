@@ -26,6 +26,7 @@ static const char *const texts[VC_ADVICE_COUNT] = {
     [VC_ADVICE_TO_HOST] = "device=\"cpu\"",
     [VC_ADVICE_TO_DEVICE] = "device=",
     [VC_ADVICE_OTHER_MEMORY] = "write into other memory (no out=)",
+    [VC_ADVICE_RESIZE] = "resize=(height, width)",
     [VC_ADVICE_STREAM] = "stream=",
     [VC_ADVICE_BOTH_STREAMS] = "stream=, producer_stream=",
     [VC_ADVICE_NEW_VERSION] = "ask the producer for it (__dlpack__(max_version=(1, 0)))",

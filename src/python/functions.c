@@ -9,6 +9,7 @@
 #include "device.h"
 #include "free_threading.h"
 #include "plan.h"
+#include "resize.h"
 #include "values.h"
 
 /* --- signatures */
@@ -34,11 +35,14 @@ enum {
   CHANNELS,
   FILL,
   OUT,
+  RESIZE,
+  BOXES,
   PARAMETERS
 };
 #define PLACE "owner", "device", "stream", "producer_stream"
-#define VALUES \
-  "dtype", "scale", "mean", "std", "normalize", "reverse_channels", "channels", "fill", "out", NULL
+#define VALUES                                                                                 \
+  "dtype", "scale", "mean", "std", "normalize", "reverse_channels", "channels", "fill", "out", \
+      "resize", "boxes", NULL
 
 typedef struct {
   ext_signature signature;
@@ -148,7 +152,8 @@ static int read_request(PyObject *const *values, ext_request *out) {
   }
   bool *reverse = &out->params.reverse_channels;
   if (ext_argument_bool(values[REVERSE], "reverse_channels", reverse) < 0) return -1;
-  return read_channels(values[CHANNELS], out);
+  if (read_channels(values[CHANNELS], out) < 0) return -1;
+  return ext_resize_read(values[RESIZE], values[BOXES], out);
 }
 
 static PyObject *to_any(const conversion *which, PyObject *const *args, Py_ssize_t count,
@@ -249,9 +254,10 @@ VECTORCALL(as_tensors) {
   "from_layout: how the source's axes are read, by the same names; None: (H, W), (H, W, C)\n" \
   "or (N, H, W, C), and a shape that looks planar is refused. Of a list it is said of each\n" \
   "image (\"CHW\").\n"
-#define TO_KEYWORDS                                                              \
-  "from_layout=None, dtype=None, scale=1, mean=None, std=None, normalize=None, " \
-  "reverse_channels=False, channels=None, fill=None, out=None, device=None, "
+#define TO_KEYWORDS                                                                       \
+  "from_layout=None, dtype=None, scale=1, mean=None, std=None, normalize=None, "          \
+  "reverse_channels=False, channels=None, fill=None, out=None, resize=None, boxes=None, " \
+  "device=None, "
 #define VALUE_DOC                                                                                \
   "dtype: of the result: a name or any library's dtype; None: the source's, or out's. It is\n"   \
   "needed where integers are scaled by fractions.\n"                                             \
@@ -262,6 +268,12 @@ VECTORCALL(as_tensors) {
   "reverse_channels: BGR <-> RGB; alpha stays the last.\n"                                       \
   "channels: of the result: alpha (the last of 2 or 4) is dropped or added with `fill`\n"        \
   "(None: opaque), one colour is spread to three. fill where none is added is an error.\n"       \
+  "resize: (height, width), or a Resize, Letterbox or CenterCrop: each image is resized into\n"  \
+  "the result before its values are changed. 8-bit pixels are those of cv2.resize or of\n"       \
+  "PIL.Image.resize, byte for byte. Images of a list may then have different sizes.\n"           \
+  "boxes: (N, 4) of one image: x0, y0, x1, y1 in pixels, or (N, 5) with the image's index\n"     \
+  "first, of any numbers, on the host or where the images are: each is cropped and resized to\n" \
+  "an image of a batch. A box without a pixel is an error; in memory of a GPU, it is pad.\n"     \
   "out: memory to write to, an array, GpuMat or list of images of any library; it is\n"          \
   "returned. Empty GpuMats are created. Everything is checked before anything is written;\n"     \
   "for torch it is an in-place change of the tensor.\n"                                          \

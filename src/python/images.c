@@ -175,17 +175,23 @@ bool ext_images_are_alike(const ext_images *images) {
   return true;
 }
 
-/* What to do with two images that make no batch. Images of two sizes can be written to parts of
+/* What to do with two images that make no batch. Images of two sizes can be resized, or written
+ * to parts of
  * one batch. */
 static const char *advice(const vc_view *a, const vc_view *b, const ext_request *request) {
   int channel = a->ndim - (request->options.from.planar ? 3 : 1);
   bool sizes = a->ndim == b->ndim && (a->ndim == 2 || a->shape[channel] == b->shape[channel]);
   if (!sizes) return "convert each by itself first (channels=)";
-  if (request->is_mat) return "convert each by itself ([vc.to_gpumat(x) for x in images])";
+  if (request->is_mat) {
+    return "resize them in this call (resize=(height, width)), or convert each by itself "
+           "([vc.to_gpumat(x) for x in images])";
+  }
   return request->params.to == VC_PLANAR
-             ? "pad them: out=[batch[i, :, :h, :w] for i, (h, w) in enumerate(sizes)] of a zeroed "
+             ? "resize them in this call (resize=(height, width)), or pad them: out=[batch[i, :, "
+               ":h, :w] for i, (h, w) in enumerate(sizes)] of a zeroed "
                "batch"
-             : "pad them: out=[batch[i, :h, :w] for i, (h, w) in enumerate(sizes)] of a zeroed "
+             : "resize them in this call (resize=(height, width)), or pad them: out=[batch[i, :h, "
+               ":w] for i, (h, w) in enumerate(sizes)] of a zeroed "
                "batch";
 }
 
@@ -203,11 +209,21 @@ static int refuse_shape(const ext_images *images, size_t index, const ext_reques
   return -1;
 }
 
+/* True if images that are resized have the same axes, and as many channels. */
+static bool may_be_resized(const vc_view *a, const vc_view *b, const ext_request *request) {
+  bool planar = request->params.from == VC_PLANAR;
+  return request->params.resize && a->ndim == b->ndim &&
+         ext_channels_of(a, planar) == ext_channels_of(b, planar) &&
+         (a->ndim < 4 || a->shape[0] == b->shape[0]);
+}
+
 int ext_images_check_alike(const ext_images *images, const ext_request *request) {
   const vc_view *first = &images->views[0];
   for (size_t i = 1; i < images->count; i++) {
     const vc_view *view = &images->views[i];
-    if (!is_of_shape(first, view)) return refuse_shape(images, i, request);
+    if (!is_of_shape(first, view) && !may_be_resized(first, view, request)) {
+      return refuse_shape(images, i, request);
+    }
     if (ext_dtype_same(first->dtype, view->dtype)) continue;
     return ext_fail(VC_ERROR_LAYOUT,
                     "image %zu is %s and image 0 %s, needs one dtype for a batch; convert each by "

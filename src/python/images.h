@@ -42,6 +42,7 @@ typedef struct ext_geometry {
   bool batch; /* a list, or four axes */
   bool planar;
   bool channel_axis; /* the source has one */
+  bool boxes;        /* the images are boxes of the sources */
 } ext_geometry;
 
 /* Reads the first image's axes, as from_layout= says or as they look; sees that

@@ -15,6 +15,7 @@
 #include "internal.h"
 #include "owner.h"
 #include "pool.h"
+#include "resize.h"
 #include "savant.h"
 #include "streams.h"
 #include "values.h"
@@ -134,6 +135,9 @@ static PyMethodDef methods[] = {
     {"host_mode", host_mode, METH_NOARGS,
      "host_mode($module, /)\n--\n\n"
      "True where this process has no CUDA device and GpuMats lie over host memory."},
+    {"_placement", (PyCFunction)(void (*)(void))ext_resize_placement, METH_FASTCALL,
+     "_placement(resize, height, width, /)\n--\n\n"
+     "The resized size of an image and its place in the result: (height, width, top, left)."},
     EXT_METHOD(
         set_num_threads,
         "set_num_threads($module, /, n)\n--\n\n"

@@ -90,11 +90,26 @@ static int check_out_values(const ext_request *request, const vc_view *view) {
                   ext_device_name(request->options.device).text, ext_device_name(device).text);
 }
 
-/* Checks that the image has the size of the GpuMat that it is written to. */
-static int check_size(const ext_geometry *read, const ext_images *from, size_t index,
-                      const ext_image *out, const vc_view *view) {
-  vc_view image = ext_images_at(from, index);
-  const int64_t *size = image.shape + (image.ndim == 4) + (image.ndim > 2 && read->planar);
+/* Returns the image that becomes image `index` of out; where images are resized, any of them. */
+static vc_view source_at(const ext_request *request, const ext_images *from, size_t index) {
+  return ext_images_at(from, request->params.resize ? 0 : index);
+}
+
+/* Writes the rows and columns that an image becomes. */
+static void find_size(const ext_request *request, bool planar, const vc_view *image,
+                      int64_t *size) {
+  const int64_t *own = image->shape + (image->ndim == 4) + (image->ndim > 2 && planar);
+  const vc_resize *resize = request->params.resize;
+  size[0] = resize ? resize->rows : own[0];
+  size[1] = resize ? resize->cols : own[1];
+}
+
+/* The image that goes into a GpuMat with memory has its size. */
+static int check_size(const ext_request *request, const ext_geometry *read, const ext_images *from,
+                      size_t index, const ext_image *out, const vc_view *view) {
+  int64_t size[2];
+  vc_view image = source_at(request, from, index);
+  find_size(request, read->planar, &image, size);
   if (!out->from->fill || (view->shape[0] == size[0] && view->shape[1] == size[1])) return 0;
   return ext_fail(
       VC_ERROR_LAYOUT,
@@ -111,7 +126,7 @@ static int check_one_out(const ext_request *request, const ext_geometry *read,
   if (check_out_layout(request, out, view, outs->is_list) < 0) return -1;
   if (is_stack(request, outs)) ext_layout_add_channel(view, false);
   if (check_out_values(request, view) < 0) return -1;
-  return check_size(read, from, index, out, view);
+  return check_size(request, read, from, index, out, view);
 }
 
 static int check_outs(const ext_request *request, const ext_geometry *read, const ext_images *from,
@@ -157,7 +172,8 @@ static int device_of_unfilled(const ext_request *request, const ext_images *from
  * image. */
 static int plan_unfilled(const ext_request *request, bool planar, const vc_view *image,
                          vc_device device, vc_view *out) {
-  const int64_t *shape = image->shape + (image->ndim == 4) + (image->ndim > 2 && planar);
+  int64_t shape[2];
+  find_size(request, planar, image, shape);
   int64_t channels = request->channels ? request->channels : ext_channels_of(image, planar);
   *out = (vc_view){.device = device, .ndim = 3, .shape = {shape[0], shape[1], channels}};
   return ext_result_dtype(request, image->dtype, &out->dtype);
@@ -191,7 +207,7 @@ static int plan_all_unfilled(const ext_request *request, const ext_geometry *rea
   if (count == 0) return 0;
   if (device_of_unfilled(request, from, outs, &device) < 0) return -1;
   for (size_t i = 0; i < outs->count; i++) {
-    vc_view image = ext_images_at(from, i);
+    vc_view image = source_at(request, from, i);
     if (!outs->items[i].is_unfilled) continue;
     if (plan_unfilled(request, read->planar, &image, device, &outs->views[i]) < 0) return -1;
   }

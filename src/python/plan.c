@@ -77,11 +77,14 @@ void ext_request_init(ext_request *out, const ext_adapter *target) {
   out->is_normalised = out->has_source = false;
   out->is_line = false;
   out->out = NULL;
+  out->boxes = NULL;
+  out->pad_is_default = false;
 }
 
 bool ext_request_is_plain(const ext_request *request) {
   const vc_transform_params *params = &request->params;
-  return params->scale == 1 && !params->mean && !params->std && !params->reverse_channels;
+  return params->scale == 1 && !params->mean && !params->std && !params->reverse_channels &&
+         !params->resize;
 }
 
 /* --- the result */
@@ -116,10 +119,10 @@ int ext_result_dtype(const ext_request *request, vc_dtype source, vc_dtype *out)
 static int check_layout(const ext_layout *to, const ext_geometry *read, int64_t channels) {
   const char *name = ext_layout_name(to);
   if (read->batch && !to->batch) {
-    return ext_fail(VC_ERROR_LAYOUT,
-                    "layout is \"%s\" and the source is a batch of %lld images, needs \"N%s\"; or "
-                    "give one image",
-                    name, (long long)read->images, name);
+    return ext_fail(
+        VC_ERROR_LAYOUT,
+        "layout is \"%s\" and %s a batch of %lld images, needs \"N%s\"; or give one image", name,
+        read->boxes ? "boxes make" : "the source is", (long long)read->images, name);
   }
   if (!to->flat || channels == 1) return 0;
   return ext_fail(

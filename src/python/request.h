@@ -17,8 +17,12 @@ typedef struct ext_request {
   bool is_normalised; /* normalize= was given */
   bool has_source;    /* normalize= is made for sources of one dtype */
   vc_dtype source;
-  bool is_line;  /* the source had one axis, and is read as one row */
-  PyObject *out; /* borrowed; NULL: fresh memory */
+  vc_resize resize;    /* params.resize points to it where resize= was given */
+  double pad[4];       /* of it */
+  bool pad_is_default; /* a Letterbox without a pad: 114 for uint8 */
+  PyObject *boxes;     /* borrowed; NULL: none */
+  bool is_line;        /* the source had one axis, and is read as one row */
+  PyObject *out;       /* borrowed; NULL: fresh memory */
   double mean[VC_TRANSFORM_CHANNELS], std[VC_TRANSFORM_CHANNELS];
 } ext_request;
 

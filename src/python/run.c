@@ -21,8 +21,9 @@ static vc_stream choose_stream(const ext_run *run) {
   return ext_producer_stream(first->from, options, &first->source, run->source.id);
 }
 
-int ext_run_begin(const ext_request *request, ext_images *from, ext_result *result, ext_run *out) {
-  *out = (ext_run){.request = request, .from = from, .result = result};
+int ext_run_begin(const ext_request *request, ext_images *from, ext_images *boxes,
+                  ext_result *result, ext_run *out) {
+  *out = (ext_run){.request = request, .from = from, .boxes = boxes, .result = result};
   out->target = ext_device_of(&result->wanted);
   if (ext_images_device(from, &out->source) < 0) return -1;
   out->stream = choose_stream(out);
@@ -35,6 +36,15 @@ int ext_run_begin(const ext_request *request, ext_images *from, ext_result *resu
   return 0;
 }
 
+/* Boxes in host memory are read during the call, those of a GPU by the kernel. */
+static int order_boxes(ext_run *run) {
+  const ext_options options = {.target = run->request->options.target};
+  if (run->boxes->count == 0) return 0;
+  if (!on_gpu(ext_device_of(&run->boxes->views[0]))) return ext_order_host(run->boxes, &options);
+  if (!run->ordered) return 0;
+  return ext_order_images(run->boxes, &options, run->source.id, run->stream);
+}
+
 /* Orders the work after everything that is at work on the images and on the memory of out=. */
 static int order_streams(ext_run *run) {
   if (vc_cuda_device_count() == 0) return 0;
@@ -44,6 +54,7 @@ static int order_streams(ext_run *run) {
   ext_images *outs = &run->result->outs;
   bool to_gpu = on_gpu(run->target);
   if (!to_gpu && ext_order_host(outs, &of_out) < 0) return -1;
+  if (order_boxes(run) < 0) return -1;
   if (!run->ordered) return 0;
   if (!to_gpu && !on_gpu(run->source)) return ext_order_host(run->from, options);
   int32_t device = on_gpu(run->source) ? run->source.id : run->target.id;
@@ -56,14 +67,14 @@ static int order_streams(ext_run *run) {
 /* In bytes. For less work, releasing the GIL costs more than other threads gain. */
 #define WORTH_THE_GIL 65536
 
-static int work(const ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
+static int work(const ext_run *run, const vc_transform_params *params, const vc_view *to,
+                const vc_view *from, size_t count) {
   vc_error error;
   vc_status status;
   if (on_gpu(ext_device_of(to)) || vc_view_nbytes(to) < WORTH_THE_GIL) {
-    status = vc_transform(to, from, count, &run->request->params, run->stream, &error);
+    status = vc_transform(to, from, count, params, run->stream, &error);
   } else {
-    Py_BEGIN_ALLOW_THREADS status =
-        vc_transform(to, from, count, &run->request->params, run->stream, &error);
+    Py_BEGIN_ALLOW_THREADS status = vc_transform(to, from, count, params, run->stream, &error);
     Py_END_ALLOW_THREADS
   }
   return status == VC_OK ? 0 : ext_raise(&error);
@@ -87,7 +98,7 @@ static int work_and_download(ext_run *run, const vc_view *to, const vc_view *fro
   ext_source block = {0};
   vc_view there = *to;
   int result = ext_copy_reserve(&there, 1, run->source, run->stream, &block);
-  if (result == 0) result = work(run, &there, from, count);
+  if (result == 0) result = work(run, &run->request->params, &there, from, count);
   run->has_written = result == 0; /* if the copy fails, some of it may be there */
   if (result == 0) result = ext_copy_down(to, &there, run->stream);
   ext_release(&block.owner);
@@ -96,19 +107,45 @@ static int work_and_download(ext_run *run, const vc_view *to, const vc_view *fro
 
 static int work_on_one(ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
   if (is_a_copy(run, to, from, count)) return ext_copy_fitting(to, from, run->stream);
-  return goes_down(run) ? work_and_download(run, to, from, count) : work(run, to, from, count);
+  return goes_down(run) ? work_and_download(run, to, from, count)
+                        : work(run, &run->request->params, to, from, count);
 }
 
 /* --- images that are written one after another */
+
+/* The source of one of them: an image, or one box of all images. */
+typedef struct {
+  vc_transform_params params;
+  vc_view image, box;
+  const vc_view *from;
+  size_t count;
+} part;
+
+static void take_part(const ext_run *run, size_t index, part *out) {
+  out->params = run->request->params;
+  if (!out->params.boxes) {
+    out->image = ext_images_at(run->from, index);
+    out->from = &out->image;
+    out->count = 1;
+    return;
+  }
+  out->box = *out->params.boxes;
+  out->box.shape[0] = 1;
+  out->box.data = (char *)out->box.data + (int64_t)index * out->box.strides[0];
+  out->params.boxes = &out->box;
+  out->from = run->from->views;
+  out->count = run->from->count;
+}
 
 /* Reserves memory on the sources' GPU for those images of a list that are worked on there and then
  * copied to the host. Images that are only copied get a place of rank 0. */
 static int find_places(const ext_run *run, vc_view *places, ext_source *block) {
   const ext_result *result = run->result;
   for (size_t i = 0; i < result->count; i++) {
-    vc_view from = ext_images_at(run->from, i);
+    part one;
+    take_part(run, i, &one);
     places[i] = result->views[i];
-    if (is_a_copy(run, &places[i], &from, 1)) places[i].ndim = 0; /* is only copied */
+    if (is_a_copy(run, &places[i], one.from, one.count)) places[i].ndim = 0; /* is only copied */
   }
   return goes_down(run) ? ext_copy_reserve(places, result->count, run->source, run->stream, block)
                         : 0;
@@ -118,9 +155,10 @@ static int find_places(const ext_run *run, vc_view *places, ext_source *block) {
 static int check_list(const ext_run *run, const vc_view *places) {
   vc_error error;
   for (size_t i = 0; i < run->result->count; i++) {
-    vc_view from = ext_images_at(run->from, i);
+    part one;
     if (places[i].ndim == 0) continue;
-    if (vc_transform_check(&places[i], &from, 1, &run->request->params, run->stream, &error) ==
+    take_part(run, i, &one);
+    if (vc_transform_check(&places[i], one.from, one.count, &one.params, run->stream, &error) ==
         VC_OK) {
       continue;
     }
@@ -132,9 +170,10 @@ static int check_list(const ext_run *run, const vc_view *places) {
 
 static int write_image(const ext_run *run, const vc_view *place, size_t index) {
   const vc_view *to = &run->result->views[index];
-  vc_view from = ext_images_at(run->from, index);
-  if (place->ndim == 0) return ext_copy_fitting(to, &from, run->stream);
-  if (work(run, place, &from, 1) < 0) return -1;
+  part one;
+  take_part(run, index, &one);
+  if (place->ndim == 0) return ext_copy_fitting(to, one.from, run->stream);
+  if (work(run, &one.params, place, one.from, one.count) < 0) return -1;
   return goes_down(run) ? ext_copy_down(to, place, run->stream) : 0;
 }
 
@@ -188,6 +227,9 @@ static int keep_until_done(const ext_run *run) {
   }
   if (result == 0 && !moved) {
     result = ext_keep_images(&keep, run->from, options, run->target.id, run->stream);
+  }
+  if (result == 0 && run->boxes->count > 0 && on_gpu(ext_device_of(&run->boxes->views[0]))) {
+    result = ext_keep_images(&keep, run->boxes, &of_out, run->target.id, run->stream);
   }
   if (result == 0) {
     result = ext_keep_images(&keep, &run->result->outs, &of_out, run->target.id, run->stream);

@@ -9,6 +9,7 @@
 typedef struct ext_run {
   const ext_request *request;
   ext_images *from;
+  ext_images *boxes; /* none: its count is 0 */
   ext_result *result;
   vc_device source; /* the device of the sources */
   vc_device target; /* the device of the result */
@@ -18,7 +19,8 @@ typedef struct ext_run {
 } ext_run;
 
 /* Decides on the devices and the stream, which ext_result_make needs. */
-int ext_run_begin(const ext_request *request, ext_images *from, ext_result *result, ext_run *out);
+int ext_run_begin(const ext_request *request, ext_images *from, ext_images *boxes,
+                  ext_result *result, ext_run *out);
 
 /* Does all of it. A result in host memory is complete on return; on a GPU the work is enqueued,
  * and the memory that it reads is kept until it is done. */

@@ -138,6 +138,9 @@ SIZE = [
 ]
 
 # argument: (value, class, words)
+RESIZE = r"is {value!r}, needs \(height, width\), or a vc.Resize, vc.Letterbox or vc.CenterCrop"
+WITHOUT_RESIZE = r"was given without resize=, needs the size of each crop; say resize=\(height"
+
 WRONG = {
     "keepdim": TRUTH,
     "reverse_channels": TRUTH,
@@ -196,6 +199,18 @@ WRONG = {
         *[(value, ValueError, "is {value}, needs 1 or more") for value in (0, -1, -(2**70))],
         *[(value, ValueError, "is {value}, needs at most 2147483647") for value in (2**31, 2**70)],
     ],
+    "resize": [
+        *[(value, TypeError, RESIZE) for value in (5, 5.0, True, "5", b"5", object())],
+        ((1, 2, 3), ValueError, r"is \(1, 2, 3\), needs two numbers: \(height, width\)"),
+        ([4], ValueError, r"is \[4\], needs two numbers"),
+        ((0, 4), ValueError, "holds 0, needs numbers of pixels from 1"),
+        ((-1, 4), ValueError, "holds -1, needs"),
+        ((4, 2**31), ValueError, "holds 2147483648, needs"),
+        ((4, 4.0), TypeError, "holds a float, needs whole numbers of pixels"),
+        ((4, True), TypeError, "holds a bool, needs whole numbers"),
+        ("hw", TypeError, RESIZE),
+    ],
+    "boxes": [(value, ValueError, WITHOUT_RESIZE) for value in (1, "x", object(), [[0, 0, 1, 1]])],
     "normalize": [
         *[(value, TypeError, "is a {type}, needs a viewcast.Norm") for value in (1, True, (1, 2))],
         (vc.Normalization, TypeError, "is a type, needs a viewcast.Norm"),

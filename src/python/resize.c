@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resize.h"
+
+#include <string.h>
+
+#include "adapters/adapter.h"
+#include "adapters/attributes.h"
+#include "device.h"
+#include "errors.h"
+#include "imports.h"
+
+/* --- resize= */
+
+/* Functions of viewcast.geometry, which has the rules and messages of Python values. */
+static PyObject *read_function, *boxes_function;
+
+static PyObject *call_geometry(const char *name, PyObject **cache, PyObject *value) {
+  PyObject *function = ext_import_attribute("viewcast.geometry", name, cache);
+  return function ? PyObject_CallOneArg(function, value) : NULL;
+}
+
+/* Returns the object that resize= means: itself, or a size as a Resize. New reference. */
+static PyObject *object_of(PyObject *value) {
+  return call_geometry("_read", &read_function, value);
+}
+
+/* Reads the pad of a Letterbox: None, or a tuple of up to as many numbers as images have
+ * channels. */
+static int read_pad(PyObject *pad, ext_request *out) {
+  vc_resize *resize = &out->resize;
+  out->pad_is_default = pad == Py_None && resize->fit == VC_LETTERBOX;
+  if (pad == Py_None) return 0;
+  if (!PyTuple_Check(pad) ||
+      PyTuple_GET_SIZE(pad) > (Py_ssize_t)(sizeof out->pad / sizeof *out->pad)) {
+    PyErr_SetString(PyExc_TypeError, "pad needs a number, or one for each channel");
+    return -1;
+  }
+  resize->pad = out->pad;
+  resize->pad_count = (int32_t)PyTuple_GET_SIZE(pad);
+  for (int32_t i = 0; i < resize->pad_count; i++) {
+    out->pad[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(pad, i));
+  }
+  return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Fills request->resize from the tuple that viewcast.geometry forms. */
+static int read_object(PyObject *object, ext_request *out) {
+  PyObject *numbers = PyObject_GetAttrString(object, "_c"), *pad;
+  long long rows, cols, shorter;
+  int fit, interpolation;
+  if (!numbers) return -1;
+  int result = -1;
+  if (PyTuple_Check(numbers) &&
+      PyArg_ParseTuple(numbers, "iiLLLO", &fit, &interpolation, &rows, &cols, &shorter, &pad)) {
+    vc_resize_init(&out->resize, rows, cols, (vc_interpolation)interpolation);
+    out->resize.fit = fit;
+    out->resize.shorter = shorter;
+    out->params.resize = &out->resize;
+    result = read_pad(pad, out);
+  }
+  Py_DECREF(numbers);
+  return result;
+}
+
+int ext_resize_read(PyObject *resize, PyObject *boxes, ext_request *out) {
+  out->boxes = boxes == Py_None ? NULL : boxes;
+  if (!resize || resize == Py_None) {
+    if (!out->boxes) return 0;
+    PyErr_SetString(PyExc_ValueError,
+                    "boxes= was given without resize=, needs the size of each crop; say "
+                    "resize=(height, width)");
+    return -1;
+  }
+  PyObject *object = object_of(resize);
+  int result = object ? read_object(object, out) : -1;
+  Py_XDECREF(object);
+  return result;
+}
+
+PyObject *ext_resize_placement(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  vc_error error;
+  vc_placement at;
+  ext_request request;
+  (void)module;
+  if (count != 3) {
+    PyErr_SetString(PyExc_TypeError, "_placement() takes a resize, a height and a width");
+    return NULL;
+  }
+  long long rows = PyLong_AsLongLong(args[1]), cols = PyLong_AsLongLong(args[2]);
+  if (PyErr_Occurred() || read_object(args[0], &request) < 0) return NULL;
+  if (vc_resize_placement(&request.resize, rows, cols, &at, &error) != VC_OK) {
+    ext_raise(&error);
+    return NULL;
+  }
+  return Py_BuildValue("(LLLL)", (long long)at.rows, (long long)at.cols, (long long)at.top,
+                       (long long)at.left);
+}
+
+/* --- boxes= */
+
+/* Imports an array; boxes in a list are made one by NumPy first. */
+int ext_resize_import_boxes(ext_request *request, ext_images *boxes) {
+  const ext_options options = {.target = request->options.target};
+  if (!request->boxes) return 0;
+  if (!PyList_Check(request->boxes) && !PyTuple_Check(request->boxes)) {
+    return ext_images_import(request->boxes, &options, "", boxes);
+  }
+  PyObject *array = call_geometry("_boxes", &boxes_function, request->boxes);
+  int result = array ? ext_images_import(array, &options, "", boxes) : -1;
+  Py_XDECREF(array);
+  return result;
+}
+
+/* What the images are known to fit before the library checks the rest. */
+static int check_boxes(const ext_images *boxes, const ext_images *from, const ext_geometry *read) {
+  const vc_view *view = &boxes->views[0];
+  if (view->ndim != 2 || (view->shape[1] != 4 && view->shape[1] != 5)) {
+    PyObject *shape = ext_axes_tuple(view->shape, view->ndim);
+    if (shape) {
+      PyErr_Format(PyExc_ValueError,
+                   "boxes have the shape %S, needs (N, 4) for one image: x0, y0, x1, y1, or (N, 5) "
+                   "with the image's index first",
+                   shape);
+    }
+    Py_XDECREF(shape);
+    return -1;
+  }
+  if (view->shape[1] == 4 && read->images != 1) {
+    PyErr_Format(PyExc_ValueError,
+                 "boxes have the shape (N, 4) and there are %lld images, needs (N, 5): the image's "
+                 "index, x0, y0, x1, y1",
+                 (long long)read->images);
+    return -1;
+  }
+  vc_device device = ext_device_of(view), source;
+  if (ext_images_device(from, &source) < 0) return -1;
+  if (device.type == VC_CPU || ext_device_same(device, source)) return 0;
+  return ext_fail(VC_ERROR_DEVICE,
+                  "boxes are in memory of %s and the image in %s, needs boxes in host memory or "
+                  "where the image is; move one of them first",
+                  ext_device_name(device).text, ext_device_name(source).text);
+}
+
+/* --- both */
+
+/* Fills the pad that was left out, and checks how many values there are. */
+static int complete_pad(ext_request *request, const ext_images *from, const ext_geometry *read) {
+  vc_resize *resize = &request->resize;
+  vc_dtype dtype = from->views[0].dtype;
+  if (request->pad_is_default) {
+    if (dtype.code != VC_UINT || dtype.bits != 8) {
+      PyErr_Format(
+          PyExc_ValueError,
+          "the pad of the Letterbox was left out and the image is %s, needs a number of the "
+          "image's units (114 is meant for uint8 only); say pad=",
+          vc_dtype_name(dtype));
+      return -1;
+    }
+    request->pad[0] = 114;
+    resize->pad = request->pad;
+    resize->pad_count = 1;
+  }
+  if (resize->pad_count <= 1 || resize->pad_count == read->channels) return 0;
+  PyErr_Format(PyExc_ValueError,
+               "pad has %d values and the image %lld channels, needs one value, or one for each of "
+               "the image's channels (alpha too)",
+               (int)resize->pad_count, (long long)read->channels);
+  return -1;
+}
+
+int ext_resize_apply(ext_request *request, const ext_images *from, const ext_images *boxes,
+                     ext_geometry *read) {
+  if (!request->params.resize) return 0;
+  if (complete_pad(request, from, read) < 0) return -1;
+  if (request->boxes) {
+    if (check_boxes(boxes, from, read) < 0) return -1;
+    request->params.boxes = &boxes->views[0];
+    read->images = boxes->views[0].shape[0];
+    read->batch = read->boxes = true;
+  }
+  read->rows = request->resize.rows;
+  read->cols = request->resize.cols;
+  return 0;
+}
