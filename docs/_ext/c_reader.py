@@ -14,6 +14,7 @@ SECTION = re.compile(r"/\* -{10,} (.*) \*/$")
 # Nothing to document, or something for the compiler only.
 SKIPPED = re.compile(
     r"#(if|ifdef|ifndef|else|elif|endif|include|  define)\b|#define \w+$|extern|struct \w+;|}"
+    r"|VC_CHECK_ENUM\("
 )
 
 
@@ -115,7 +116,7 @@ def declaration(text, comment, line):
         return Item("struct", [opaque[1]], [opaque[1]], comment)
     if alias := re.fullmatch(r"typedef (.*\b(\w+));", bare):
         return Item("type", [alias[2]], [alias[1]], comment)
-    bare = bare.removeprefix("static inline ").split(" {")[0].removeprefix("VC_API ").rstrip(";")
+    bare = re.sub(r"^(static inline |VC_API |VC_MUST_CHECK )+", "", bare.split(" {")[0]).rstrip(";")
     if function := re.match(r"[\w ]+[ *](\w+)\(.*\)$", bare):
         return Item("function", [function[1]], [bare], comment)
     return fail(line, f"what is {bare!r}?")

@@ -1,27 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * viewcast: one image in memory, seen as an OpenCV GpuMat, a DLPack tensor or
- * a CUDA Array Interface array, without moving a pixel.
+ * viewcast: one image in memory as an OpenCV GpuMat, a DLPack tensor or a CUDA
+ * Array Interface array, without a copy.
  *
  * Conventions of the whole API
- *   - A function that can fail returns vc_status and, where it is not VC_OK,
- *     fills the vc_error that it was given (which may be NULL).
+ *   - A function that can fail returns vc_status and, where the status is not VC_OK,
+ *     fills the vc_error that it was given. The compiler warns where a status is not
+ *     looked at.
  *   - NULL: a pointer argument must be valid unless its comment says that it may
- *     be NULL; `error` may be everywhere. A NULL that is not allowed gives
+ *     be NULL; `error` may be NULL everywhere. A NULL that is not allowed gives
  *     VC_ERROR_ARGUMENT, whose message names the argument, in functions that return
  *     vc_status. Other functions do nothing then, and return false, 0 or NULL.
  *   - Arguments are checked before anything is done, in the order in which they
  *     are used. Enumerators, counts and sizes out of range are VC_ERROR_ARGUMENT.
  *   - Outputs are written only on success, unless said otherwise.
- *   - An owner that is passed to a function by pointer is taken (and zeroed)
- *     on success; on failure it stays with the caller.
- *   - A struct of parameters begins with `size`, its size in bytes, by which the
- *     library knows which fields the caller's header has: those that it lacks
- *     count as 0. A size that was not set is VC_ERROR_ARGUMENT.
+ *   - A function that takes an owner (`vc_owner *`) zeroes the caller's on success and
+ *     is responsible for its release from then on. On failure the caller keeps it.
  *   - Strides, steps and offsets are in bytes; shapes are in elements.
- *   - No function waits for a GPU, but vc_stream_synchronize. No function needs
+ *   - No function waits for a GPU, except vc_stream_synchronize. No function needs
  *     CUDA to be installed.
- *   - Functions are safe to call from several threads, unless said otherwise.
+ *   - Functions may be called from several threads at a time, unless said otherwise.
+ *
+ * Compatibility
+ *   - The shared library exports the functions of this header and nothing else, under
+ *     the symbol version VIEWCAST_0.1. Its soname is libviewcast.so.0.
+ *   - Under one soname a function is never removed and keeps its signature and meaning,
+ *     an enumerator keeps its number, and a struct keeps the size and order of its
+ *     fields. Functions, enumerators and sized structs (below) may gain members, in a
+ *     minor version (0.2), not in a patch version (0.1.1).
+ *   - Before 1.0 a minor version may break these rules; the soname and the symbol
+ *     version change with it, so that an old program refuses to start in place of
+ *     reading memory wrongly.
+ *   - A sized struct begins with `size`, the size of the struct in bytes in the
+ *     caller's header. The library reads or writes only the fields that both sides
+ *     have: a parameter that the caller lacks counts as 0, and a parameter that the
+ *     library lacks must be 0. A size of 0 is VC_ERROR_ARGUMENT. All other structs are
+ *     plain values that do not grow.
+ *   - Macros and inline functions are compiled into the caller. Enumerations are 32
+ *     bits wide, which is checked below: compile without -fshort-enums.
  */
 #ifndef VIEWCAST_VIEWCAST_H
 #define VIEWCAST_VIEWCAST_H
@@ -36,6 +52,9 @@
 #define VC_VERSION_MINOR 1
 #define VC_VERSION_PATCH 0
 
+/* The version of this header as one number that grows: 102 is 0.1.2. */
+#define VC_VERSION_NUMBER (VC_VERSION_MAJOR * 10000 + VC_VERSION_MINOR * 100 + VC_VERSION_PATCH)
+
 /* VC_STATIC: for programs that link libviewcast.a, which exports nothing. A plugin that
  * contains it may be unloaded (dlclose) as long as nothing refers to its code: no lend,
  * export or share is alive, nor a GpuMat or default allocator of a pool, and no call is in
@@ -48,36 +67,56 @@
 #  define VC_API
 #endif
 
+/* A function whose result must be looked at: a status, or memory that the caller owns. */
+#if defined(__GNUC__)
+#  define VC_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#  define VC_MUST_CHECK
+#endif
+
+/* The width of an enumeration that is part of the ABI. */
+#if defined(__cplusplus)
+#  define VC_CHECK_ENUM(type) static_assert(sizeof(type) == 4, #type " is 32 bits wide")
+#else
+#  define VC_CHECK_ENUM(type) _Static_assert(sizeof(type) == 4, #type " is 32 bits wide")
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---------------------------------------------------------------- versions */
+
+/* "MAJOR.MINOR.PATCH" of the library that is running. Never NULL. */
+VC_API const char *vc_version(void);
+
+/* VC_VERSION_NUMBER of the library that is running. */
+VC_API int32_t vc_version_number(void);
 
 /* ------------------------------------------------------------------ errors */
 
 typedef enum vc_status {
   VC_OK = 0,
-  VC_ERROR_VALUE,   /* an image or its producer makes no sense, or can't be written to */
-  VC_ERROR_LAYOUT,  /* shape, strides or alignment do not fit */
-  VC_ERROR_DTYPE,   /* the element type has no counterpart */
-  VC_ERROR_DEVICE,  /* the memory is on another kind of device than needed */
-  VC_ERROR_ABI,     /* the loaded OpenCV is not laid out as we know it */
-  VC_ERROR_CUDA,    /* the CUDA driver reported an error */
-  VC_ERROR_MEMORY,  /* an allocation failed */
-  VC_ERROR_ARGUMENT /* an argument is wrong in itself: NULL, out of range, without a meaning */
+  VC_ERROR_VALUE = 1,   /* an image or its producer is inconsistent, or can't be written to */
+  VC_ERROR_LAYOUT = 2,  /* shape, strides or alignment do not fit */
+  VC_ERROR_DTYPE = 3,   /* the element type has no counterpart */
+  VC_ERROR_DEVICE = 4,  /* the memory is on another kind of device than needed */
+  VC_ERROR_ABI = 5,     /* the loaded OpenCV does not have a layout that is known */
+  VC_ERROR_CUDA = 6,    /* the CUDA driver reported an error */
+  VC_ERROR_MEMORY = 7,  /* an allocation failed */
+  VC_ERROR_ARGUMENT = 8 /* an argument is wrong in itself: NULL, out of range, undefined */
 } vc_status;
+VC_CHECK_ENUM(vc_status);
 
 #define VC_MESSAGE_SIZE 768
 
-/* What went wrong: what was found, what was needed, what to do instead.
- * `message` is UTF-8, terminated, truncated where it would not fit. Only
- * meaningful after a call that did not return VC_OK. */
+/* The reason for a failure: what was found, what was needed, what to do instead.
+ * `message` is UTF-8, terminated, and cut where it would not fit. Only meaningful
+ * after a call that did not return VC_OK. */
 typedef struct vc_error {
   vc_status status;
   char message[VC_MESSAGE_SIZE];
 } vc_error;
-
-/* "MAJOR.MINOR.PATCH" of the library that is running. Never NULL. */
-VC_API const char *vc_version(void);
 
 /* ------------------------------------------------------------------ dtypes */
 
@@ -111,38 +150,159 @@ typedef struct vc_device {
   int32_t id;   /* CUDA ordinal; 0 for host memory */
 } vc_device;
 
-/* Memory that a GPU's kernels may use: device or managed memory. */
+/* True for device and managed memory, which kernels of a GPU may use. */
 static inline bool vc_device_is_gpu(vc_device device) {
   return device.type == VC_CUDA || device.type == VC_CUDA_MANAGED;
 }
 
-/* Whether a GpuMat of this process holds device memory or, for lack of a GPU,
+/* Whether a GpuMat of this process holds device memory or, where there is no GPU,
  * host memory. */
 typedef enum vc_mode { VC_MODE_CUDA = 1, VC_MODE_HOST = 2 } vc_mode;
+VC_CHECK_ENUM(vc_mode);
 
 /* Decides, once per process, between CUDA and host mode.
  *
- * Host mode: libcuda is absent, cuInit answers CUDA_ERROR_NO_DEVICE, or there
+ * Host mode: libcuda is absent, cuInit returns CUDA_ERROR_NO_DEVICE, or there
  * are 0 devices. Any other error of cuInit (a driver too old, a forked child)
- * is VC_ERROR_CUDA and is decided again at the next call. With the environment
- * variable VIEWCAST_HOST_MODE=0 host mode is refused with VC_ERROR_DEVICE. */
-VC_API vc_status vc_cuda_mode(vc_mode *out, vc_error *error);
+ * is VC_ERROR_CUDA, and the next call decides again. With the environment
+ * variable VIEWCAST_HOST_MODE=0, VC_ERROR_DEVICE takes the place of host mode. */
+VC_API VC_MUST_CHECK vc_status vc_cuda_mode(vc_mode *out, vc_error *error);
 
 /* Number of CUDA devices; 0 in host mode or where the driver fails. */
 VC_API int32_t vc_cuda_device_count(void);
 
-/* One line about how the mode came to be, for people. Never NULL; static. */
+/* One line for people that says why the mode is what it is. Never NULL; static. */
 VC_API const char *vc_cuda_reason(void);
 
 /* Device of the memory behind an address (may be NULL), from the driver
  * (cuPointerGetAttributes). Memory that the driver does not know is VC_CPU;
- * so is everything in host mode. */
-VC_API vc_status vc_cuda_pointer_device(const void *address, vc_device *out, vc_error *error);
+ * so is all memory in host mode. */
+VC_API VC_MUST_CHECK vc_status vc_cuda_pointer_device(const void *address, vc_device *out,
+                                                      vc_error *error);
 
-/* "host" or "pinned host", for messages about memory that a producer calls
- * VC_CPU (torch and NumPy do not tell pinned memory apart). `address` may be
- * NULL. Static text. */
-VC_API const char *vc_cuda_host_kind(const void *address, vc_device device);
+/* Creates the context and the pooled events of a device ahead of time, so that
+ * nothing is created inside a graph capture. */
+VC_API VC_MUST_CHECK vc_status vc_cuda_warmup(int32_t device, vc_error *error);
+
+/* ------------------------------------------------------------------- views */
+
+#define VC_MAX_NDIM 4
+
+/* An array in memory: its address and its layout. A plain value that owns nothing.
+ * Rank 2 is (H, W), rank 3 (H, W, C), rank 4 a batch. `data` is the address of
+ * element (0, …, 0), and NULL only where a shape is 0. */
+typedef struct vc_view {
+  void *data;
+  vc_device device;
+  vc_dtype dtype;
+  uint8_t readonly;             /* 1: the producer forbids writing */
+  int32_t ndim;                 /* 1 … VC_MAX_NDIM */
+  int64_t shape[VC_MAX_NDIM];   /* elements, >= 0 */
+  int64_t strides[VC_MAX_NDIM]; /* bytes, may be negative or 0 */
+} vc_view;
+
+/* Fills `out` with a packed (C-contiguous) view. Checked as by vc_view_check.
+ * `data` may be NULL where a shape is 0. */
+VC_API VC_MUST_CHECK vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype,
+                                              int32_t ndim, const int64_t *shape, vc_view *out,
+                                              vc_error *error);
+
+/* VC_OK if rank, shape, dtype, device, strides and address are consistent: nothing
+ * negative in the shape, no byte distance overflows, all elements lie in the address
+ * space, and data is not NULL unless the view is empty. */
+VC_API VC_MUST_CHECK vc_status vc_view_check(const vc_view *view, vc_error *error);
+
+/* True if any axis has length 0; false for a rank that no view has. */
+VC_API bool vc_view_is_empty(const vc_view *view);
+
+/* True for C-contiguous memory without gaps; axes of length 1 do not matter. */
+VC_API bool vc_view_is_packed(const vc_view *view);
+
+/* Bytes of all elements, gaps not counted; 0 for a view that vc_view_check refuses. */
+VC_API size_t vc_view_nbytes(const vc_view *view);
+
+/* Byte range that the elements touch, relative to `data`: [*low, *high).
+ * Both are 0 for an empty view and for one that vc_view_check refuses. */
+VC_API void vc_view_span(const vc_view *view, int64_t *low, int64_t *high);
+
+/* An interleaved image: what OpenCV calls rows, cols, channels and step. */
+typedef struct vc_image {
+  void *data;
+  int64_t rows;
+  int64_t cols;
+  int64_t step; /* bytes from row to row; cols * channels * itemsize if rows <= 1 */
+  int32_t channels;
+  vc_dtype dtype;
+} vc_image;
+
+/* Reads a view of rank 2 (H, W) or 3 (H, W, C) as an interleaved image.
+ *
+ * Rules: channels adjacent (stride = itemsize, or C = 1), columns adjacent
+ * (stride = C * itemsize, or W = 1), row stride at least W * C * itemsize and a
+ * multiple of the itemsize (or H = 1). rows and cols are at most INT_MAX, and there
+ * is at least one channel. The message of VC_ERROR_LAYOUT names the axis that breaks
+ * a rule. */
+VC_API VC_MUST_CHECK vc_status vc_image_from_view(const vc_view *view, vc_image *out,
+                                                  vc_error *error);
+
+/* The view of an interleaved image: (H, W, C), or (H, W) where there is one
+ * channel and `keepdim` is false. */
+VC_API void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, vc_view *out);
+
+/* ------------------------------------------------------------------ owners */
+
+/* One strong reference to whatever keeps memory alive. `release` is called
+ * exactly once, with `context`. An owner whose `release` is NULL owns nothing. */
+typedef struct vc_owner {
+  void *context;
+  void (*release)(void *context);
+  /* true: `release` may run on any thread at any time, and does not wait.
+   * false: the library calls it inside vc_collect only (see there). */
+  bool any_thread;
+} vc_owner;
+
+/* Releases *owner (may be NULL) on the calling thread, and zeroes it. */
+VC_API void vc_owner_release(vc_owner *owner);
+
+/* Runs the pending releases on the calling thread, and returns how many.
+ *
+ * OpenCV and DLPack consumers end their use of memory on any thread, in the middle
+ * of their own work; vc_gpumat_lend, too, may find lends that have ended (see
+ * vc_refcounting). An owner that is not `any_thread` then goes onto a lock-free list,
+ * and its release runs in vc_collect. vc_collect also looks for lends whose end
+ * OpenCV cannot report. With `force` it releases those of them, too, that OpenCV has
+ * copied and not counted down: the caller then promises that no GpuMat refers to
+ * their memory any more. */
+VC_API size_t vc_collect(bool force);
+
+/* True if a release is pending on the list. Costs one load. */
+VC_API bool vc_collect_pending(void);
+
+/* Sets the function that is called, from any thread and without any lock, when the
+ * list of pending releases stops being empty; it should arrange for vc_collect to be
+ * called soon. NULL: none. */
+VC_API void vc_collect_notify(void (*notify)(void));
+
+/* Counters since the library was loaded; each is exact when no call is in
+ * progress. */
+typedef struct vc_statistics {
+  size_t size;               /* sizeof(vc_statistics), set by the caller */
+  uint64_t lends;            /* headers lent to OpenCV */
+  uint64_t lends_released;   /* of these, owners released */
+  uint64_t shares;           /* references taken from GpuMats */
+  uint64_t shares_released;  /* of these, given back */
+  uint64_t exports;          /* managed tensors made for DLPack consumers */
+  uint64_t exports_released; /* of these, deleted by their consumer */
+  uint64_t pending;          /* releases on the list, waiting for vc_collect */
+  uint64_t pool_blocks;      /* blocks that pools hold now, in use or not */
+  uint64_t pool_bytes;       /* bytes of these blocks */
+  uint64_t pool_hits;        /* blocks served from a pool's own list */
+  uint64_t pool_misses;      /* blocks that a backend was asked for, and gave */
+  uint64_t pool_live;        /* blocks that GpuMats or shares use now */
+} vc_statistics;
+
+/* Fills the fields of *out that its `size` covers; later ones stay as they are. */
+VC_API VC_MUST_CHECK vc_status vc_statistics_read(vc_statistics *out, vc_error *error);
 
 /* ----------------------------------------------------------------- streams */
 
@@ -159,52 +319,51 @@ typedef intptr_t vc_stream;
  * there is nothing to order. */
 VC_API bool vc_stream_same(vc_stream a, vc_stream b);
 
-/* Work enqueued on `consumer` from now on runs after what is on `producer`
+/* Orders work that is enqueued on `consumer` from now on after what is on `producer`
  * now: an event is recorded on the one and waited for by the other. Nothing is
  * done if they are the same. The host never waits. `device` is that of the
  * memory; it says what the default streams mean.
  *
- * Graph capture: both streams in one capture are ordered in it. If exactly one
+ * Graph capture: two streams of one capture are ordered in it. If exactly one
  * is capturing, or a default stream is involved while a blocking stream
- * captures, the answer is VC_ERROR_CUDA and nothing is enqueued. */
-VC_API vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer,
-                                 vc_error *error);
+ * captures, the result is VC_ERROR_CUDA and nothing is enqueued. */
+VC_API VC_MUST_CHECK vc_status vc_stream_order(int32_t device, vc_stream producer,
+                                               vc_stream consumer, vc_error *error);
 
 /* Waits until what is on the stream now is done: for consumers on the host.
- * `device` may be -1 (pinned memory, which is no device's). The only function
- * here that waits for a GPU. */
-VC_API vc_status vc_stream_synchronize(int32_t device, vc_stream stream, vc_error *error);
+ * `device` may be -1 (pinned memory, which is no device's). The only function of
+ * this header that waits for a GPU. */
+VC_API VC_MUST_CHECK vc_status vc_stream_synchronize(int32_t device, vc_stream stream,
+                                                     vc_error *error);
 
 /* True if the stream is part of a graph capture, or a default stream while a
- * blocking stream captures; false where that can't be asked. */
+ * blocking stream captures; false where the driver can't be asked. */
 VC_API bool vc_stream_is_capturing(int32_t device, vc_stream stream);
 
-/* True if all that was enqueued on the stream is done (the legacy stream: and on all
- * blocking ones); false where it is not, where the stream is capturing, or where that
- * can't be asked. Never waits. */
+/* True if all work that was enqueued on the stream is done (the legacy stream: and on
+ * all blocking ones); false where it is not, where the stream is capturing, or where
+ * the driver can't be asked. Never waits. */
 VC_API bool vc_stream_is_idle(int32_t device, vc_stream stream);
 
-/* A point on a stream: what was enqueued before it. */
+/* An event on a stream: the work that was enqueued before it. */
 typedef struct vc_event {
-  void *event;
+  void *event; /* NULL: that work is done */
   int32_t device;
   bool pooled; /* the event goes back to the pool of vc_cuda_warmup */
 } vc_event;
 
-/* Marks what is on a stream now. A NULL event is a mark that is done. Not on a
- * stream that is capturing: VC_ERROR_CUDA. */
-VC_API vc_status vc_event_record(int32_t device, vc_stream stream, vc_event *out, vc_error *error);
+/* Records an event on a stream. A stream that is capturing is VC_ERROR_CUDA. */
+VC_API VC_MUST_CHECK vc_status vc_event_record(int32_t device, vc_stream stream, vc_event *out,
+                                               vc_error *error);
 
-/* True once the work before the mark is done; the mark is then given back and
- * must not be used again. Never waits. An error of the driver counts as done:
- * the context is lost, and its memory with it. */
-VC_API bool vc_event_done(vc_event *mark);
+/* True once the work before the event is done; the event is then released and must
+ * not be used again. Never waits. An error of the driver counts as done: the context
+ * is lost, and its memory with it. */
+VC_API bool vc_event_done(vc_event *event);
 
-/* Gives a mark back without asking whether it is done: where the caller knows, as
- * from a later mark on the same stream that is, or wants to know no more. */
-VC_API void vc_event_release(vc_event *mark);
-
-struct vc_view;
+/* Releases an event without asking whether it is done: for a caller that knows, as
+ * from a later event on the same stream, or that no longer needs to know. */
+VC_API void vc_event_release(vc_event *event);
 
 /* Copies pixels as they are, on a stream of the destination's device (or of the
  * source's, where the destination is host memory), without waiting. Both views
@@ -214,169 +373,8 @@ struct vc_view;
  * the copy goes peer to peer where the machine can. Host memory that is not pinned
  * is staged by the driver. From host to host the copy is done when the call
  * returns. */
-VC_API vc_status vc_copy(const struct vc_view *to, const struct vc_view *from, vc_stream stream,
-                         vc_error *error);
-
-/* Creates the context and the pooled events of a device ahead of time, so that
- * nothing is created inside a graph capture. */
-VC_API vc_status vc_cuda_warmup(int32_t device, vc_error *error);
-
-/* ------------------------------------------------------------------- views */
-
-#define VC_MAX_NDIM 4
-
-/* An array in memory: where it is and how it is laid out. A plain value: no
- * ownership, no allocation. Rank 2 is (H, W), rank 3 (H, W, C), rank 4 a batch.
- * `data` is the address of element (0, …, 0); NULL only where a shape is 0. */
-typedef struct vc_view {
-  void *data;
-  vc_device device;
-  vc_dtype dtype;
-  uint8_t readonly;             /* 1: the producer forbids writing */
-  int32_t ndim;                 /* 1 … VC_MAX_NDIM */
-  int64_t shape[VC_MAX_NDIM];   /* elements, >= 0 */
-  int64_t strides[VC_MAX_NDIM]; /* bytes, may be negative or 0 */
-} vc_view;
-
-/* Fills `out` with a packed (C-contiguous) view. Checked as by vc_view_check.
- * `data` may be NULL where a shape is 0. */
-VC_API vc_status vc_view_packed(void *data, vc_device device, vc_dtype dtype, int32_t ndim,
-                                const int64_t *shape, vc_view *out, vc_error *error);
-
-/* Rank, shape, dtype, device, strides and address make sense: nothing negative
- * in the shape, no byte distance overflows, all of it lies in the address
- * space, data is not NULL unless the view is empty. */
-VC_API vc_status vc_view_check(const vc_view *view, vc_error *error);
-
-/* Any axis of length 0; false for a rank that no view has. */
-VC_API bool vc_view_is_empty(const vc_view *view);
-
-/* C-contiguous without gaps; axes of length 1 do not matter. */
-VC_API bool vc_view_is_packed(const vc_view *view);
-
-/* Bytes of all elements, gaps not counted; 0 for a view that vc_view_check refuses. */
-VC_API size_t vc_view_nbytes(const vc_view *view);
-
-/* Byte range that the elements touch, relative to `data`: [*low, *high).
- * Both 0 for an empty view and for one that vc_view_check refuses. */
-VC_API void vc_view_span(const vc_view *view, int64_t *low, int64_t *high);
-
-/* What vc_views_find_overlap found. */
-typedef enum vc_overlap_kind {
-  VC_OVERLAPS_NOTHING = 0,
-  VC_OVERLAPS_ITSELF = 1,      /* two elements of destination `to` */
-  VC_OVERLAPS_DESTINATION = 2, /* destinations `to` and `other` */
-  VC_OVERLAPS_SOURCE = 3       /* destination `to` and source `other` */
-} vc_overlap_kind;
-
-typedef struct vc_overlap {
-  vc_overlap_kind kind;
-  size_t to;    /* index of a destination */
-  size_t other; /* index of the other destination, or of the source */
-} vc_overlap;
-
-/* Looks for a byte of a destination that belongs to another of its elements, to
- * another destination or to a source, and fills *out with the first that it finds.
- * Sources may share memory with each other. Elements count, not the bytes between
- * them: tiles of a canvas, single channels, alternate rows and columns share nothing.
- * A long list takes about as much time for each image as a short one. Exact, except
- * that views further apart than 2^60 bytes, and those with strides so unlike each
- * other that too many places would have to be tried, count as shared. Views are
- * checked as by vc_view_check. `to` and `from` may be NULL where their count is 0.
- * VC_ERROR_MEMORY. */
-VC_API vc_status vc_views_find_overlap(const vc_view *to, size_t to_count, const vc_view *from,
-                                       size_t from_count, vc_overlap *out, vc_error *error);
-
-/* An interleaved image: what OpenCV calls rows, cols, channels and step. */
-typedef struct vc_image {
-  void *data;
-  int64_t rows;
-  int64_t cols;
-  int64_t step; /* bytes from row to row; cols * channels * itemsize if rows <= 1 */
-  int32_t channels;
-  vc_dtype dtype;
-} vc_image;
-
-/* Reads a view of rank 2 (H, W) or 3 (H, W, C) as an interleaved image.
- *
- * Rules: channels adjacent (stride = itemsize, or C = 1), columns adjacent
- * (stride = C * itemsize, or W = 1), row stride at least W * C * itemsize and a
- * multiple of the itemsize (or H = 1). rows and cols at most INT_MAX, and at
- * least one channel. VC_ERROR_LAYOUT names the axis in the way. */
-VC_API vc_status vc_image_from_view(const vc_view *view, vc_image *out, vc_error *error);
-
-/* The view of an interleaved image: (H, W, C), or (H, W) where there is one
- * channel and `keepdim` is false. */
-VC_API void vc_view_from_image(const vc_image *image, vc_device device, bool keepdim, vc_view *out);
-
-/* True for a view of rank 3, or a batch of rank 4, the first of whose three image axes is 1,
- * 3 or 4 long and the last more than 4: most likely planar (CHW). Strides don't matter: crops
- * and channels-last memory have the shape of a planar image too. */
-VC_API bool vc_view_looks_planar(const vc_view *view);
-
-/* ------------------------------------------------------------------ owners */
-
-/* One strong reference to whatever keeps memory alive. `release` is called
- * exactly once, with `context`. A NULL `release` owns nothing. */
-typedef struct vc_owner {
-  void *context;
-  void (*release)(void *context);
-  /* true: `release` may run on any thread at any time, and does not wait.
-   * false: the library calls it inside vc_collect only (see there). */
-  bool any_thread;
-} vc_owner;
-
-/* Releases now, on this thread, and zeroes *owner (may be NULL). */
-VC_API void vc_owner_release(vc_owner *owner);
-
-/* Splits *owner (taken) into `parts` equal ones: *out is to be copied that often, and
- * each copy released once, on any thread. The last release ends what was split, as the
- * end of a lend does. `parts` is at least 1. */
-VC_API vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out, vc_error *error);
-
-/* Runs the pending releases, on this thread, and returns how many.
- *
- * OpenCV and DLPack consumers give memory back from any thread, in the middle
- * of their own work, and so does a lend that finds others ended (vc_refcounting).
- * An owner that is not `any_thread` is then put on a lock-free list, and its
- * release runs here. Also sweeps lends whose OpenCV
- * cannot report their end (see vc_refcounting). With `force`, lends that such an
- * OpenCV has copied and forgotten are released too: the caller then promises
- * that no GpuMat looks at them any more. */
-VC_API size_t vc_collect(bool force);
-
-/* True if vc_collect has something to do that is on the list. One load. */
-VC_API bool vc_collect_pending(void);
-
-/* A function to call, from any thread and without any lock, when the list of
- * pending releases stops being empty; it should arrange for vc_collect to be
- * called soon. May be NULL: none. */
-VC_API void vc_collect_notify(void (*notify)(void));
-
-/* Optional hook that tries to release an owner immediately even though `any_thread` is
- * false. It must not block or run other code. Returns true if it released the owner. Called
- * from any thread and without any lock, before the owner is put on the list. May be NULL:
- * none. */
-VC_API void vc_collect_here(bool (*try_release)(const vc_owner *owner));
-
-/* Counters since the library was loaded; each is exact when no call is in
- * progress. */
-typedef struct vc_statistics {
-  uint64_t lends;            /* headers lent to OpenCV */
-  uint64_t lends_released;   /* of these, owners released */
-  uint64_t shares;           /* references taken from GpuMats */
-  uint64_t shares_released;  /* of these, given back */
-  uint64_t exports;          /* managed tensors made for DLPack consumers */
-  uint64_t exports_released; /* of these, deleted by their consumer */
-  uint64_t pending;          /* releases on the list, waiting for vc_collect */
-  uint64_t pool_blocks;      /* blocks that pools hold now, in use or not */
-  uint64_t pool_bytes;       /* bytes of these blocks */
-  uint64_t pool_hits;        /* blocks handed out from a pool's own list */
-  uint64_t pool_misses;      /* blocks that a backend was asked for, and gave */
-  uint64_t pool_live;        /* blocks that GpuMats or shares use now */
-} vc_statistics;
-
-VC_API void vc_statistics_read(vc_statistics *out);
+VC_API VC_MUST_CHECK vc_status vc_copy(const vc_view *to, const vc_view *from, vc_stream stream,
+                                       vc_error *error);
 
 /* ------------------------------------------------------------------ DLPack */
 
@@ -392,30 +390,32 @@ struct DLManagedTensorVersioned;
  * Refused: rank 0 or over VC_MAX_NDIM, lanes other than 1, dtypes and devices
  * that viewcast does not know, negative shapes, distances that overflow, NULL
  * data with a non-empty shape. */
-VC_API vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out,
+                                                     vc_error *error);
 
-/* Takes a managed tensor over. On success its deleter is called once, when
+/* Takes ownership of a managed tensor. On success its deleter is called once, when
  * *owner is released; on failure the tensor was not touched. The owner is not
- * any_thread: nobody knows what a deleter waits for. Set it where you do. */
-VC_API vc_status vc_view_from_dlpack(struct DLManagedTensor *tensor, vc_view *out, vc_owner *owner,
-                                     vc_error *error);
+ * any_thread, because a deleter may wait for a lock; set the field where it does not. */
+VC_API VC_MUST_CHECK vc_status vc_view_from_dlpack(struct DLManagedTensor *tensor, vc_view *out,
+                                                   vc_owner *owner, vc_error *error);
 
 /* The same for a versioned one, whose major version must be 1. The read-only
  * flag sets out->readonly. *flags (may be NULL) receives all flags. */
-VC_API vc_status vc_view_from_dlpack_versioned(struct DLManagedTensorVersioned *tensor,
-                                               vc_view *out, vc_owner *owner, uint64_t *flags,
-                                               vc_error *error);
+VC_API VC_MUST_CHECK vc_status
+vc_view_from_dlpack_versioned(struct DLManagedTensorVersioned *tensor, vc_view *out,
+                              vc_owner *owner, uint64_t *flags, vc_error *error);
 
 /* Makes a managed tensor that holds *owner (taken; may be NULL) until its deleter
- * runs, on whatever thread. `flags`: of those above, else VC_ERROR_ARGUMENT.
+ * runs, on any thread. `flags` are some of those above, else VC_ERROR_ARGUMENT.
  * Strides are always present. Strides that are no multiple of the itemsize are
  * VC_ERROR_LAYOUT. The unversioned kind has no read-only flag: a read-only view is
  * VC_ERROR_VALUE there. */
-VC_API vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner,
-                                     struct DLManagedTensor **out, vc_error *error);
-VC_API vc_status vc_dlpack_versioned_from_view(const vc_view *view, vc_owner *owner, uint64_t flags,
-                                               struct DLManagedTensorVersioned **out,
-                                               vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_dlpack_from_view(const vc_view *view, vc_owner *owner,
+                                                   struct DLManagedTensor **out, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_dlpack_versioned_from_view(const vc_view *view, vc_owner *owner,
+                                                             uint64_t flags,
+                                                             struct DLManagedTensorVersioned **out,
+                                                             vc_error *error);
 
 /* ---------------------------------------------------- CUDA Array Interface */
 
@@ -436,23 +436,17 @@ typedef struct vc_cuda_array {
 /* Describes such an array. The interface names no device: `device` is the
  * caller's (vc_cuda_pointer_device). Refused: versions other than 2 and 3,
  * masks, big-endian and structured types. */
-VC_API vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device, vc_view *out,
-                                         vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_view_from_cuda_array(const vc_cuda_array *array, vc_device device,
+                                                       vc_view *out, vc_error *error);
 
 /* Fills the fields for a view (version 3; strides left out where packed).
  * bfloat16 has no typestr: VC_ERROR_DTYPE. Host memory: VC_ERROR_DEVICE. */
-VC_API vc_status vc_cuda_array_from_view(const vc_view *view, vc_cuda_array *out, vc_error *error);
-
-/* NumPy's typestr of a dtype ("<f4"); NULL for bfloat16 and unknown types. */
-VC_API const char *vc_dtype_typestr(vc_dtype dtype);
-
-/* The dtype of a typestr, whose byte order may be left out ("u1"), as NumPy allows;
- * VC_ERROR_DTYPE for what viewcast does not convert, big-endian types included. */
-VC_API vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_cuda_array_from_view(const vc_view *view, vc_cuda_array *out,
+                                                       vc_error *error);
 
 /* ------------------------------------------------------------------ GpuMat */
 
-/* cv::cuda::GpuMat in memory, OpenCV 4.x and 5.x (Linux, 64 bit). From C++,
+/* The fields of a cv::cuda::GpuMat of OpenCV 4.x and 5.x (Linux, 64 bit). From C++,
  * reinterpret_cast<vc_gpumat *>(&mat) after vc_gpumat_verify. */
 typedef struct vc_gpumat {
   int32_t flags; /* magic | continuous | submatrix | type */
@@ -466,18 +460,26 @@ typedef struct vc_gpumat {
   void *allocator; /* cv::cuda::GpuMat::Allocator * */
 } vc_gpumat;
 
+/* Reads what should be a GpuMat at `address` (may be NULL), without faulting, and compares
+ * every field except `allocator` with `expected`. The message of VC_ERROR_ABI names the
+ * first field that differs. The header read goes to *found (may be NULL). */
+VC_API VC_MUST_CHECK vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected,
+                                                vc_gpumat *found, vc_error *error);
+
 /* What a build of OpenCV does with the counter behind GpuMat::refcount. */
 typedef enum vc_refcounting {
   /* Counts copies up and down and calls allocator->free at zero: OpenCV built
-   * with CUDA. Lends end by themselves. */
+   * with CUDA. It reports the end of a lend by that call. */
   VC_REFCOUNT_FULL = 1,
   /* Counts both ways but has no allocator to call: stock 5.x. A lend holds one
-   * count of its own and is swept by vc_collect when that is the last. */
+   * reference of its own, and vc_collect ends it once that is the last. */
   VC_REFCOUNT_NO_FREE = 2,
   /* Counts up, never down: stock 4.x. A lend holds the GpuMat object itself
-   * (vc_holder) and is swept when nobody else does and nothing was copied. */
+   * (vc_holder), and vc_collect ends it once nobody else holds the object and its
+   * header was not copied. */
   VC_REFCOUNT_UP_ONLY = 3
 } vc_refcounting;
+VC_CHECK_ENUM(vc_refcounting);
 
 #define VC_GPUMAT_DEPTHS 16
 
@@ -487,7 +489,7 @@ typedef struct vc_gpumat_abi {
   int32_t channels_max;              /* CV_CN_MAX: 512 in 4.x, 128 in 5.x */
   vc_dtype depths[VC_GPUMAT_DEPTHS]; /* by depth number; bits = 0: none */
   vc_refcounting counting;
-  /* OpenCV's own allocator object, whose memory vc_gpumat_share may hold on
+  /* OpenCV's own allocator object, whose memory vc_gpumat_share takes references
    * to; NULL where there is none. */
   const void *standard_allocator;
 } vc_gpumat_abi;
@@ -496,18 +498,18 @@ typedef struct vc_gpumat_abi {
  * VC_ERROR_ABI) and whose counter behaves as said. C++ programs pass
  * CV_CN_SHIFT and cv::cuda::GpuMat::defaultAllocator(), and VC_REFCOUNT_FULL
  * for a CUDA build. In a build without CUDA that allocator is NULL, which is
- * VC_ERROR_ARGUMENT with VC_REFCOUNT_FULL: VC_REFCOUNT_UP_ONLY for 4.x, VC_REFCOUNT_NO_FREE
- * for 5.x (examples/cpp_lend.cpp finds out). Only Linux on x86-64 and aarch64;
- * VC_ERROR_ABI elsewhere. */
-VC_API vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_refcounting counting,
-                                    const void *standard_allocator, vc_gpumat_abi *out,
-                                    vc_error *error);
+ * VC_ERROR_ARGUMENT with VC_REFCOUNT_FULL: pass VC_REFCOUNT_UP_ONLY for 4.x,
+ * VC_REFCOUNT_NO_FREE for 5.x (examples/cpp_lend.cpp tries a counter out). Only Linux on
+ * x86-64 and aarch64; VC_ERROR_ABI elsewhere. */
+VC_API VC_MUST_CHECK vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_refcounting counting,
+                                                  const void *standard_allocator,
+                                                  vc_gpumat_abi *out, vc_error *error);
 
 /* OpenCV's type number (CV_MAKETYPE) of a dtype and a channel count. bool is
  * CV_8U. VC_ERROR_DTYPE where this OpenCV has no such depth, VC_ERROR_LAYOUT
  * for a channel count below 1 or above channels_max. */
-VC_API vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels,
-                                int32_t *out, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype,
+                                              int32_t channels, int32_t *out, vc_error *error);
 
 /* Fills *out with a header over the image, as OpenCV's own constructor over
  * user memory does: flags, datastart and dataend exact, no refcount, allocator
@@ -518,11 +520,11 @@ VC_API vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_
  * of the pixel's CUDA vector size (min(itemsize * C, 16) for 2 and 4 channels,
  * else the itemsize), the view is writable (VC_ERROR_VALUE) and its memory is
  * device or managed memory, or host memory in host mode (VC_ERROR_DEVICE). */
-VC_API vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpumat *out,
-                                vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view,
+                                              vc_gpumat *out, vc_error *error);
 
-/* Keeps a GpuMat object alive, for VC_REFCOUNT_UP_ONLY. is_last is called by vc_collect
- * and, on any thread, by vc_gpumat_lend; it does not wait. `release` is called
+/* A reference to a GpuMat object, for VC_REFCOUNT_UP_ONLY. is_last is called by vc_collect
+ * and, on any thread, by vc_gpumat_lend; it must not wait. `release` is called
  * where the lend's owner is released, before it. */
 typedef struct vc_holder {
   size_t size; /* sizeof(vc_holder) */
@@ -535,41 +537,25 @@ typedef struct vc_holder {
  * GpuMat that owns nothing, together with *owner (taken), which is released
  * once after the last copy and ROI of it is gone.
  *
- * `free` as OpenCV calls it never waits: an owner that is not any_thread goes
- * to the list of vc_collect. An empty view lends nothing: the release of its
- * owner is due at once. *owner may be NULL, or its release: that lends memory
- * that is nobody's. `holder` (copied) is needed for VC_REFCOUNT_UP_ONLY only, and may
- * be NULL else: its object is *mat. */
-VC_API vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner *owner,
-                                const vc_holder *holder, vc_gpumat *mat, vc_error *error);
+ * OpenCV's call of allocator->free never waits: an owner that is not any_thread goes
+ * onto the list of vc_collect. An empty view lends nothing, and the release of its
+ * owner is due at once. *owner may be NULL, and so may its `release`: the header then
+ * has no reference count. `holder` (copied) is needed for VC_REFCOUNT_UP_ONLY, where its
+ * object is *mat, and may be NULL otherwise. */
+VC_API VC_MUST_CHECK vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view,
+                                              vc_owner *owner, const vc_holder *holder,
+                                              vc_gpumat *mat, vc_error *error);
 
-/* The control block of a std::shared_ptr (which cv::Ptr is) in libstdc++. */
-typedef struct vc_gpumat_control {
-  const void *table; /* address point of a virtual table */
-  int32_t uses;
-  int32_t weak_uses; /* and one for all the uses together */
-} vc_gpumat_control;
-
-/* Makes an empty GpuMat in memory of its own, to be put into the two words of a
- * cv::Ptr<cv::cuda::GpuMat> that is nobody's yet: the address *out, then *control.
- * That pointer and its copies then own it. Much cheaper than OpenCV's own. Only
- * after the control block was verified (vc_gpumat_control_probe), and not under
- * VC_REFCOUNT_UP_ONLY, where OpenCV's destructor does nothing: VC_ERROR_ABI. */
-VC_API vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out,
-                               vc_gpumat_control **control, vc_error *error);
-
-/* Frees such a GpuMat that no pointer was made of. */
-VC_API void vc_gpumat_drop(vc_gpumat_control *control);
-
-/* What a GpuMat's memory hangs on. */
+/* What keeps a GpuMat's memory alive. */
 typedef enum vc_ownership {
   VC_OWNERSHIP_EMPTY = 0,    /* no data */
   VC_OWNERSHIP_UNOWNED = 1,  /* no refcount: lifetime is the caller's */
   VC_OWNERSHIP_LENT = 2,     /* lent by this library */
   VC_OWNERSHIP_STANDARD = 3, /* OpenCV's standard allocator */
-  VC_OWNERSHIP_FOREIGN = 4,  /* another allocator, which can't be relied on */
+  VC_OWNERSHIP_FOREIGN = 4,  /* another allocator, which may take the memory back */
   VC_OWNERSHIP_POOLED = 5    /* a pool of this library (see pools, below) */
 } vc_ownership;
+VC_CHECK_ENUM(vc_ownership);
 
 VC_API vc_ownership vc_gpumat_ownership(const vc_gpumat_abi *abi, const vc_gpumat *mat);
 
@@ -578,44 +564,44 @@ VC_API vc_ownership vc_gpumat_ownership(const vc_gpumat_abi *abi, const vc_gpuma
  * 0. The device of lent and pooled memory is known; else that of the pointer,
  * which is not asked for where there is only one GPU and the allocator is
  * standard. */
-VC_API vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi, const vc_gpumat *mat, bool keepdim,
-                                     vc_view *out, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_view_from_gpumat(const vc_gpumat_abi *abi, const vc_gpumat *mat,
+                                                   bool keepdim, vc_view *out, vc_error *error);
 
 /* Takes a reference to the memory of a GpuMat (lent, standard or pooled), by an
  * atomic increment-if-not-zero. *owner gives it back by OpenCV's own rules, on any
  * thread. Empty and unowned GpuMats give an owner that owns nothing. A
- * foreign allocator is VC_ERROR_LAYOUT; a counter that is already zero, for
- * another thread releases the GpuMat, is VC_ERROR_VALUE.
+ * foreign allocator is VC_ERROR_LAYOUT; a counter that is already zero, because
+ * another thread is releasing the GpuMat, is VC_ERROR_VALUE.
  *
- * Under VC_REFCOUNT_UP_ONLY no reference can be given back: VC_ERROR_ABI. Hold the
- * GpuMat object instead. */
-VC_API vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,
-                                 vc_error *error);
+ * Under VC_REFCOUNT_UP_ONLY no reference can be given back: VC_ERROR_ABI. Keep the
+ * GpuMat object alive instead. */
+VC_API VC_MUST_CHECK vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat,
+                                               vc_owner *owner, vc_error *error);
 
 /* ------------------------------------------------------------------- pools */
 
-/* Memory for OpenCV's GpuMats out of a caching pool, in place of a cudaMalloc
- * and a cudaFree for each.
+/* A caching pool of memory for OpenCV's GpuMats, in place of a cudaMalloc and a
+ * cudaFree for each.
  *
- * A pool keeps blocks of rounded sizes (an eighth wasted at most) that it gets
- * from a backend, and hands them out through an allocator object that OpenCV
- * takes as its default. Rows lie on a pitch of 512 bytes, as cudaMallocPitch
- * lays them; a single row or column is continuous. A block is of the device
- * that is current, or host memory in host mode.
+ * A pool gets blocks of rounded sizes (an eighth wasted at most) from a backend and
+ * caches them. An allocator object, which OpenCV takes as its default, serves GpuMats
+ * from the pool. Rows have a pitch of 512 bytes, as with cudaMallocPitch; a single row
+ * or column is continuous. A block is memory of the device that is current, or host
+ * memory in host mode.
  *
- * Streams: OpenCV's allocator interface names none, so blocks come and go in
+ * Streams: OpenCV's allocator interface names none, so blocks are taken and returned in
  * the order of the legacy default stream: work enqueued from now on, on it or
  * on any blocking stream, runs after all work enqueued there before. Streams
- * made with CU_STREAM_NON_BLOCKING take part only if they are named.
+ * made with CU_STREAM_NON_BLOCKING are included only if they are named.
  *
- * Graph capture: while a stream that takes part is capturing, blocks come fresh
- * from the backend and go back without a call of the driver, to be ordered
- * later. A GpuMat that a graph uses must live as long as the graph. */
+ * Graph capture: while an included stream is capturing, the backend is asked for each
+ * block, and a block is returned without a call of the driver and ordered later. A
+ * GpuMat that a graph uses must live as long as the graph. */
 typedef struct vc_pool vc_pool;
 
-/* Where blocks come from. Both functions are needed, and called on any thread, several at
- * a time, with the device's primary context current and without a lock of
- * ours; allocate on a miss, free in vc_pool_trim or when memory runs out. They
+/* The source of a pool's blocks. Both functions are needed, and called on any thread,
+ * several at a time, with the device's primary context current and without a lock of
+ * the library; allocate on a miss, free in vc_pool_trim or when memory runs out. They
  * must not throw. `device` is a CUDA ordinal; 0 in host mode. */
 typedef struct vc_pool_backend {
   size_t size;   /* sizeof(vc_pool_backend) */
@@ -627,14 +613,15 @@ typedef struct vc_pool_backend {
   void (*free)(void *context, int32_t device, void *memory, size_t bytes);
 } vc_pool_backend;
 
-/* Makes a pool over a backend (copied). It lives as long as the process, for
- * its GpuMats may come back at any time; so must backend->context. */
-VC_API vc_status vc_pool_new(const vc_pool_backend *backend, vc_pool **out, vc_error *error);
+/* Makes a pool over a backend (copied). Because a GpuMat may return its block at any
+ * time, the pool lives as long as the process; so must backend->context. */
+VC_API VC_MUST_CHECK vc_status vc_pool_new(const vc_pool_backend *backend, vc_pool **out,
+                                           vc_error *error);
 
 /* The pool over the CUDA driver: cuMemAllocAsync on the legacy stream, or
  * cuMemAlloc where the device has no pools; aligned_alloc in host mode. The
  * same one at each call. */
-VC_API vc_status vc_pool_driver(vc_pool **out, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_pool_driver(vc_pool **out, vc_error *error);
 
 /* The allocator object of pooled GpuMats, for GpuMat::setDefaultAllocator
  * (reinterpret_cast<cv::cuda::GpuMat::Allocator *>). Immortal. It serves from
@@ -643,39 +630,39 @@ VC_API void *vc_pool_allocator(void);
 
 /* Makes the allocator object serve from `pool` from now on, or from none
  * (`pool` may be NULL: only once OpenCV's default is another allocator again). GpuMats that
- * are alive go back to the pool that they came from.
+ * are alive return their blocks to the pool that these came from.
  *
- * When the pool can't serve (backend, size, no device), the allocator hands the
- * GpuMat to abi->standard_allocator, whose exceptions pass through. Needs
- * VC_REFCOUNT_FULL: VC_ERROR_ABI. `abi` may be NULL with a NULL pool.
+ * When the pool can't serve (backend, size, no device), the allocator calls
+ * abi->standard_allocator, whose exceptions pass through. An ABI other than
+ * VC_REFCOUNT_FULL is VC_ERROR_ABI. `abi` may be NULL with a NULL pool.
  *
  * `streams` are the non-blocking streams (of any device) on which such GpuMats
  * are used (may be NULL with a `count` of 0); default and blocking ones need not
- * be named. *owner (may be NULL)
- * keeps them alive; it is released once another call has replaced them and the
- * GpuMats made meanwhile are gone. */
-VC_API vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_stream *streams,
-                             size_t count, vc_owner *owner, vc_error *error);
+ * be named. *owner (taken; may be NULL) keeps them alive; it is released once another
+ * call has replaced them and the GpuMats made meanwhile are gone. */
+VC_API VC_MUST_CHECK vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi,
+                                           const vc_stream *streams, size_t count, vc_owner *owner,
+                                           vc_error *error);
 
-/* Makes one GpuMat out of `pool` in *mat, an empty GpuMat, without changing any
- * default. `type` is OpenCV's type number. Its memory is ordered, as it is
- * taken and when it goes back, for `stream` too, which *owner (may be NULL)
- * keeps alive: on that stream's device, else on the current one.
+/* Allocates *mat, an empty GpuMat, from `pool`, without changing any default. `type` is
+ * OpenCV's type number. The memory is of the stream's device (of the current one for a
+ * default stream), and is ordered for `stream`, too, when it is taken and returned.
+ * *owner (taken; may be NULL) keeps the stream alive until then.
  *
  * rows or cols of 0 give an empty GpuMat. VC_ERROR_ARGUMENT for negative sizes and
  * unknown types, VC_ERROR_MEMORY where the pool can't serve, VC_ERROR_ABI
  * unless VC_REFCOUNT_FULL. */
-VC_API vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, int32_t cols,
-                                int32_t type, vc_stream stream, vc_owner *owner, vc_gpumat *mat,
-                                vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows,
+                                              int32_t cols, int32_t type, vc_stream stream,
+                                              vc_owner *owner, vc_gpumat *mat, vc_error *error);
 
-/* Gives blocks that no GpuMat uses back to the backend, of all devices and of
+/* Frees blocks that no GpuMat uses through the backend, of all devices and of
  * `pool` (may be NULL: of all pools). Returns how many bytes. Blocks that can't be
  * ordered now (graph capture) stay. */
 VC_API size_t vc_pool_trim(vc_pool *pool);
 
-/* The backend is not called any more (an interpreter is going away): the pool
- * serves nothing from now on, and memory that comes back is kept. */
+/* Stops all calls of the backend, because what it needs is going away: the pool serves
+ * nothing from now on, and keeps the memory that GpuMats return. */
 VC_API void vc_pool_close(vc_pool *pool);
 
 /* -------------------------------------------------------------- transforms */
@@ -683,6 +670,7 @@ VC_API void vc_pool_close(vc_pool *pool);
 /* Where the channels of an image are: (H, W, C) and (N, H, W, C), or (C, H, W)
  * and (N, C, H, W). A view of rank 2 is (H, W), of one channel, in both. */
 typedef enum vc_layout { VC_INTERLEAVED = 0, VC_PLANAR = 1 } vc_layout;
+VC_CHECK_ENUM(vc_layout);
 
 /* How the pixels of a resized image are computed. For 8-bit images each gives the bytes of the
  * function that it names: cv2.resize of OpenCV's x86-64 wheels (4.8 to 5.0 agree), or
@@ -755,7 +743,7 @@ VC_API vc_status vc_resize_placement(const vc_resize *resize, int64_t rows, int6
 /* The most channels of a transform whose mean or std differ by channel. */
 #define VC_TRANSFORM_CHANNELS 512
 
-/* What happens to pixels on their way. Start from vc_transform_params_init. */
+/* How vc_transform changes pixels. Start from vc_transform_params_init. */
 typedef struct vc_transform_params {
   size_t size;    /* sizeof(vc_transform_params) */
   vc_layout from; /* how the sources' axes are read */
@@ -794,10 +782,6 @@ static inline void vc_transform_params_init(vc_transform_params *out) {
   out->fill = (double)NAN;
 }
 
-/* True where a transform of `from` channels to `to` adds an alpha channel, which `fill`
- * is for: the last of 2 or 4, of a source that has none. */
-VC_API bool vc_transform_adds_alpha(int64_t from, int64_t to);
-
 /* Writes every element of `to`, once, from `count` sources: in one kernel launch
  * on GPU memory, in one pass on host memory.
  *
@@ -834,16 +818,9 @@ VC_API bool vc_transform_adds_alpha(int64_t from, int64_t to);
  * checked before the first element is written. On a GPU the work is enqueued on
  * `stream` of the memory's device, and memory must live until it is done. Host
  * memory is written when the call returns; `stream` is not used. */
-VC_API vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
-                              const vc_transform_params *params, vc_stream stream, vc_error *error);
-
-/* Whether vc_transform would take these arguments: VC_OK, or what it would answer,
- * without writing anything. For several transforms of which all or none are to be
- * done. What only the driver knows, as that there is memory for a long list, is not
- * asked. */
-VC_API vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t count,
-                                    const vc_transform_params *params, vc_stream stream,
-                                    vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
+                                            const vc_transform_params *params, vc_stream stream,
+                                            vc_error *error);
 
 /* Threads that a transform of host memory uses at most; 0: one for each core
  * that the process may run on. At first VIEWCAST_THREADS, else 0. Small images
@@ -858,52 +835,6 @@ VC_API const char *vc_transform_simd(void);
 /* Architectures of the GPU kernels in this library ("sm_75 ... compute_120"), or
  * "" where it was built without. Static text. */
 VC_API const char *vc_transform_kernels(void);
-
-/* ----------------------------------------------- verifying OpenCV's layout */
-
-/* Copies `size` bytes of this process from `address` (may be NULL), VC_ERROR_ABI
- * instead of a fault where they cannot be read (process_vm_readv). */
-VC_API vc_status vc_memory_read(const void *address, void *out, size_t size, vc_error *error);
-
-/* Reads what should be a GpuMat at `address` (may be NULL), without faulting, and compares
- * every field but `allocator` with `expected`. VC_ERROR_ABI names the first
- * field that differs. The header read goes to *found (may be NULL). */
-VC_API vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected, vc_gpumat *found,
-                                  vc_error *error);
-
-/* Watches what OpenCV does with a counter and an allocator. Set up with
- * vc_gpumat_probe_begin; must outlive every header it is attached to. */
-typedef struct vc_gpumat_probe {
-  const void *table; /* address point of a virtual table of recorders */
-  int32_t count;     /* what refcount points at */
-  int32_t slot;      /* last slot that was called; -1 for none */
-  int32_t calls;
-  const void *header;   /* second argument of that call */
-  const void *attached; /* the header of vc_gpumat_probe_begin */
-} vc_gpumat_probe;
-
-/* Attaches the probe to a GpuMat that owns nothing: refcount to
- * probe->count (set to `count`), allocator to the probe. A recorded allocation
- * of up to 64 bytes for that header succeeds, in static memory. */
-VC_API void vc_gpumat_probe_begin(vc_gpumat_probe *probe, int32_t count, vc_gpumat *mat);
-
-/* Watches the end of a shared_ptr: put probe->control behind one, as in
- * vc_gpumat_new. Must outlive it. */
-typedef struct vc_gpumat_control_probe {
-  vc_gpumat_control control;
-  int32_t calls[5]; /* of the table's slots */
-  int32_t last;
-} vc_gpumat_control_probe;
-
-VC_API void vc_gpumat_control_probe_begin(vc_gpumat_control_probe *probe);
-
-/* True if the last owner has ended the object (slot 2) and then the control block
- * (slot 3), once each, and called nothing else. */
-VC_API bool vc_gpumat_control_probe_ended(const vc_gpumat_control_probe *probe);
-
-/* Takes the probe off a GpuMat again: refcount and data NULL, allocator as
- * given (may be NULL). */
-VC_API void vc_gpumat_probe_end(vc_gpumat *mat, void *allocator);
 
 #ifdef __cplusplus
 } /* extern "C" */

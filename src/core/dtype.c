@@ -2,14 +2,32 @@
 #include "core/dtype.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/error.h"
 #include "internal.h"
 
-/* One number for code and bits, to switch on. */
-#define TYPE(code, bits) ((unsigned)(code) << 8 | (unsigned)(bits))
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#  error "typestrs are written for little-endian machines"
+#endif
 
-/* DLPack's codes for what viewcast refuses. */
+#define ROW(id, name, code, bits, typestr, format, depth, number) \
+  [VC_DTYPE_##id] = {{code, bits}, name, typestr, depth, number, format},
+#define SIZE(id, name, code, bits, ...) [code][bits / 8] = bits / 8,
+#define NUMBER(id, name, code, bits, ...) [code][bits / 8] = VC_DTYPE_##id + 1,
+
+const vc_dtype_row vc_dtype_rows[VC_DTYPE_COUNT] = {VC_DTYPE_LIST(ROW)};
+const uint8_t vc_dtype_sizes[VC_BOOL + 1][64 / 8 + 1] = {VC_DTYPE_LIST(SIZE)};
+const uint8_t vc_dtype_numbers[VC_BOOL + 1][64 / 8 + 1] = {VC_DTYPE_LIST(NUMBER)};
+
+size_t vc_dtype_size(vc_dtype dtype) { return vc_dtype_bytes(dtype); }
+
+const char *vc_dtype_name(vc_dtype dtype) {
+  int index = vc_dtype_index(dtype);
+  return index < 0 ? "unknown" : vc_dtype_rows[index].name;
+}
+
+/* DLPack's codes of types that viewcast refuses. */
 enum {
   OPAQUE_HANDLE = 3,
   FIRST_FLOAT8 = 7,
@@ -19,28 +37,7 @@ enum {
   FLOAT4 = 17
 };
 
-const char *vc_dtype_name(vc_dtype dtype) {
-  switch (TYPE(dtype.code, dtype.bits)) {
-    case TYPE(VC_BOOL, 8): return "bool";
-    case TYPE(VC_INT, 8): return "int8";
-    case TYPE(VC_INT, 16): return "int16";
-    case TYPE(VC_INT, 32): return "int32";
-    case TYPE(VC_INT, 64): return "int64";
-    case TYPE(VC_UINT, 8): return "uint8";
-    case TYPE(VC_UINT, 16): return "uint16";
-    case TYPE(VC_UINT, 32): return "uint32";
-    case TYPE(VC_UINT, 64): return "uint64";
-    case TYPE(VC_FLOAT, 16): return "float16";
-    case TYPE(VC_FLOAT, 32): return "float32";
-    case TYPE(VC_FLOAT, 64): return "float64";
-    case TYPE(VC_BFLOAT, 16): return "bfloat16";
-    default: return "unknown";
-  }
-}
-
-size_t vc_dtype_size(vc_dtype dtype) { return vc_dtype_bytes(dtype); }
-
-/* The family of a code, for people. */
+/* The name of a code in messages. */
 static const char *family(uint8_t code) {
   switch (code) {
     case VC_INT: return "int";
@@ -57,8 +54,8 @@ static const char *family(uint8_t code) {
   return code == FLOAT4 ? "4-bit float" : "unknown";
 }
 
-/* What to do with a type of this kind instead. */
-static const char *way_out(vc_dtype dtype) {
+/* The conversion that a message advises for a type that is refused. */
+static const char *advice_for(vc_dtype dtype) {
   if (dtype.code == VC_COMPLEX) return vc_advice_text(VC_ADVICE_AS_REAL);
   if (dtype.code >= FIRST_FLOAT8 && dtype.code <= LAST_FLOAT8 && dtype.bits == 8)
     return vc_advice_text(VC_ADVICE_AS_BYTES);
@@ -70,8 +67,8 @@ static const char *way_out(vc_dtype dtype) {
   return "convert to one of these first";
 }
 
-/* A type by the name that libraries give it ("complex64: ", "float8_e5m2: "), to stand
- * before its code; "" where it has none. */
+/* Writes the name that libraries give a type ("complex64: ", "float8_e5m2: "), which messages
+ * put before its code; "" where it has none. */
 static void write_name(vc_dtype dtype, char *out, size_t size) {
   static const char *const small_floats[] = {
       "float8_e3m4",     "float8_e4m3",   "float8_e4m3b11fnuz", "float8_e4m3fn",
@@ -90,5 +87,104 @@ vc_status vc_dtype_check(vc_dtype dtype, vc_error *error) {
   write_name(dtype, name, sizeof name);
   return vc_fail(error, VC_ERROR_DTYPE,
                  "dtype is %s%s (code %d) of %d bits, needs one of " VC_DTYPES "; %s", name,
-                 family(dtype.code), dtype.code, dtype.bits, way_out(dtype));
+                 family(dtype.code), dtype.code, dtype.bits, advice_for(dtype));
+}
+
+/* ---------------------------------------------------------------- typestrs */
+
+const char *vc_dtype_typestr(vc_dtype dtype) {
+  int index = vc_dtype_index(dtype);
+  return index < 0 ? NULL : vc_dtype_rows[index].typestr;
+}
+
+/* The kinds of NumPy types that viewcast does not convert: their names, whether the bits
+ * follow a name ("complex64"), and the conversion that the message advises. */
+static const struct {
+  char kind;
+  bool has_bits;
+  const char *name, *advice; /* NULL: that of `which` */
+  vc_advice which;
+} refused_kinds[] = {
+    {'c', true, "complex", NULL, VC_ADVICE_AS_REAL},
+    {'f', true, "float", "convert to float64 first", VC_ADVICE_COUNT},
+    {'i', true, "int", "convert to one of these first", VC_ADVICE_COUNT},
+    {'u', true, "uint", "convert to one of these first", VC_ADVICE_COUNT},
+    {'b', true, "bool", "convert to a bool of 8 bits first", VC_ADVICE_COUNT},
+    {'V', false, "a structured or void type",
+     "structured types and bfloat16 have no plain typestr; select one field first, and pass "
+     "bfloat16 through DLPack",
+     VC_ADVICE_COUNT},
+    {'O', false, "object", "convert the objects to numbers first", VC_ADVICE_COUNT},
+    {'S', false, "bytes", "convert the text to numbers first", VC_ADVICE_COUNT},
+    {'U', false, "str", "convert the text to numbers first", VC_ADVICE_COUNT},
+    {'t', false, "a bit field", "convert bit fields to bool first", VC_ADVICE_COUNT},
+    {'M', false, "datetime64", NULL, VC_ADVICE_AS_INT64},
+    {'m', false, "timedelta64", NULL, VC_ADVICE_AS_INT64},
+};
+
+/* The type after the byte order, which may be left out as NumPy's own dtype() allows. */
+static const char *without_order(const char *typestr) {
+  return *typestr != '\0' && strchr("<|=>", *typestr) != NULL ? typestr + 1 : typestr;
+}
+
+/* Copies a typestr for a message, with a question mark for each character that is not
+ * printable ASCII. */
+static void printable(const char *typestr, char out[16]) {
+  size_t length = 0;
+  for (; length < 15 && typestr[length] != '\0'; length++)
+    out[length] = typestr[length] >= ' ' && typestr[length] <= '~' ? typestr[length] : '?';
+  out[length] = '\0';
+}
+
+/* Writes the bits of a type of so many bytes ("8" gives "64"); "" for any other text. */
+static void write_bits(const char *bytes, char out[12]) {
+  unsigned count = 0;
+  size_t length = strspn(bytes, "0123456789");
+  out[0] = '\0';
+  if (length == 0 || length > 3 || bytes[length] != '\0') return;
+  for (size_t i = 0; i < length; i++) count = count * 10 + (unsigned)(bytes[i] - '0');
+  snprintf(out, 12, "%u", count * 8);
+}
+
+static vc_status refuse_typestr(const char *typestr, vc_error *error) {
+  char text[16], bits[12] = "";
+  const char *type = without_order(typestr);
+  printable(typestr, text);
+  for (size_t i = 0; i < sizeof refused_kinds / sizeof refused_kinds[0]; i++) {
+    if (*type != refused_kinds[i].kind) continue;
+    if (refused_kinds[i].has_bits) write_bits(type + 1, bits);
+    if (refused_kinds[i].has_bits && bits[0] == '\0') break;
+    const char *advice = refused_kinds[i].advice;
+    if (advice == NULL) advice = vc_advice_text(refused_kinds[i].which);
+    return vc_fail(error, VC_ERROR_DTYPE,
+                   "dtype is %s%s (typestr is '%s'), needs one of " VC_DTYPES "; %s",
+                   refused_kinds[i].name, bits, text, advice);
+  }
+  return vc_fail(error, VC_ERROR_DTYPE,
+                 "typestr is '%s', needs b1, i1 to i8, u1 to u8, f2, f4 or f8, with or without a "
+                 "byte order of <, | or = before it; convert it to one of these first",
+                 text);
+}
+
+/* Whether a type without its byte order ("f4") is that of a row. */
+static bool is_type_of(const char *type, const vc_dtype_row *row) {
+  const char *known = row->typestr;
+  return known != NULL && type[0] == known[1] && type[1] == known[2] && type[2] == '\0';
+}
+
+vc_status vc_dtype_from_typestr(const char *typestr, vc_dtype *out, vc_error *error) {
+  VC_NEED(typestr);
+  VC_NEED(out);
+  const char *type = without_order(typestr);
+  for (int i = 0; i < VC_DTYPE_COUNT; i++) {
+    const vc_dtype_row *row = &vc_dtype_rows[i];
+    if (!is_type_of(type, row)) continue;
+    if (*typestr == '>' && row->dtype.bits > 8)
+      return vc_fail(error, VC_ERROR_DTYPE,
+                     "typestr is '%s', big-endian, needs the machine's byte order ('%s'); %s",
+                     typestr, row->typestr, vc_advice_text(VC_ADVICE_SWAP_BYTES));
+    *out = row->dtype;
+    return VC_OK;
+  }
+  return refuse_typestr(typestr, error);
 }

@@ -12,7 +12,7 @@
 vc_status vc_fail(vc_error *error, vc_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* VC_ERROR_ARGUMENT: an argument of a public function is NULL and may not be. */
+/* VC_ERROR_ARGUMENT for an argument of a public function that is NULL and must not be. */
 vc_status vc_fail_null(vc_error *error, const char *function, const char *argument)
     __attribute__((cold, noinline));
 
@@ -35,11 +35,17 @@ vc_status vc_fail_null(vc_error *error, const char *function, const char *argume
   } while (0)
 
 /* Reads a parameter struct that begins with its size in bytes: copies the fields that the
- * caller's struct has to `out`, which is `known` bytes large, and sets those that it lacks
- * to 0. VC_ERROR_ARGUMENT, with `name` for what it is, where the size is less than `least` (0
+ * caller's struct has to `out`, which is `known` bytes large, and sets the others to 0.
+ * VC_ERROR_ARGUMENT, which calls the struct `name`, where the size is less than `least` (0
  * above all: a struct that was not initialised), or where bytes that this library does not
  * know are not 0. */
 vc_status vc_read_sized(const void *given, const char *name, size_t least, size_t known, void *out,
                         vc_error *error);
+
+/* Writes a result into the caller's struct, which begins with its size in bytes: copies the
+ * first bytes of `filled`, which is `known` bytes large, as far as both sides go. The size
+ * stays as it is, and is checked as above. */
+vc_status vc_write_sized(const void *filled, const char *name, size_t least, size_t known,
+                         void *given, vc_error *error);
 
 #endif

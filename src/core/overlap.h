@@ -9,7 +9,7 @@
 #ifndef VIEWCAST_CORE_OVERLAP_H
 #define VIEWCAST_CORE_OVERLAP_H
 
-#include <viewcast/viewcast.h>
+#include "internal.h"
 
 /* An axis of a set of places: `stride` bytes > 0, `count` > 1 places. */
 typedef struct vc_overlap_axis {

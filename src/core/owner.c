@@ -5,6 +5,7 @@
 
 #include "core/allocate.h"
 #include "core/error.h"
+#include "internal.h"
 
 typedef size_t (*sweep_function)(bool force);
 typedef bool (*pending_function)(void);
@@ -181,11 +182,11 @@ void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void
   atomic_store_explicit(&sweep, function, memory_order_release);
 }
 
-#define SUM(name) out->name += atomic_load_explicit(&vc_counters[set].name, memory_order_relaxed)
+#define SUM(name) now.name += atomic_load_explicit(&vc_counters[set].name, memory_order_relaxed)
 
-void vc_statistics_read(vc_statistics *out) {
-  VC_NEED_OR(out, return);
-  *out = (vc_statistics){0};
+vc_status vc_statistics_read(vc_statistics *out, vc_error *error) {
+  VC_NEED(out);
+  vc_statistics now = {.size = sizeof now};
   for (int set = 0; set < VC_COUNTER_SETS; set++) {
     SUM(lends);
     SUM(lends_released);
@@ -200,4 +201,5 @@ void vc_statistics_read(vc_statistics *out) {
     SUM(pool_misses);
     SUM(pool_live);
   }
+  return vc_write_sized(&now, "vc_statistics", sizeof now.size, sizeof now, out, error);
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "cuda/driver.h"
+#include "internal.h"
 
 /* CUpointer_attribute and CUmemorytype, as the driver API numbers them. */
 enum { ATTRIBUTE_MEMORY_TYPE = 2, ATTRIBUTE_IS_MANAGED = 8, ATTRIBUTE_ORDINAL = 9 };

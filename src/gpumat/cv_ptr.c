@@ -4,7 +4,6 @@
  * ends, and that table is ours. */
 #include "core/allocate.h"
 #include "core/error.h"
-#include "gpumat/counter.h"
 #include "gpumat/header.h"
 #include "gpumat/lend.h"
 

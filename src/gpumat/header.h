@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bits of a GpuMat header that are not public. */
+/* A GpuMat header: its type number, and a header over a view. */
 #ifndef VIEWCAST_GPUMAT_HEADER_H
 #define VIEWCAST_GPUMAT_HEADER_H
 
-#include "viewcast/viewcast.h"
-
-/* cv::cuda::GpuMat::flags */
-#define VC_GPUMAT_MAGIC 0x42FF0000
-#define VC_GPUMAT_MAGIC_MASK ((int32_t)0xFFFF0000)
-#define VC_GPUMAT_CONTINUOUS (1 << 14)
-#define VC_GPUMAT_SUBMATRIX (1 << 15)
-#define VC_GPUMAT_TYPE_MASK 0xFFF
+#include "internal.h"
 
 /* Depth and channels of a header's flags. */
 vc_status vc_gpumat_unpack(const vc_gpumat_abi *abi, int32_t flags, vc_dtype *dtype,

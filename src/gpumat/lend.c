@@ -3,7 +3,6 @@
  * its allocator is an object of ours, so that OpenCV itself tells us when the
  * last copy and the last ROI are gone. */
 #include "gpumat/lend.h"
-#include "gpumat/counter.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,6 +27,29 @@ typedef struct held_lend {
   vc_holder holder;
   vc_owner owner; /* the caller's; that of the record releases the holder, then this */
 } held_lend;
+
+/* --- the reference count */
+
+bool vc_counter_take(int32_t *counter) {
+  int32_t seen = __atomic_load_n(counter, __ATOMIC_RELAXED);
+  while (seen > 0) {
+    if (__atomic_compare_exchange_n(counter, &seen, seen + 1, true, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool vc_counter_give_back(int32_t *counter) {
+  return __atomic_fetch_sub(counter, 1, __ATOMIC_ACQ_REL) == 1;
+}
+
+int32_t vc_counter_read(const int32_t *counter) {
+  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
+
+/* --- records of lends */
 
 void *vc_lend_of(const vc_gpumat *mat) { return mat->refcount; }
 

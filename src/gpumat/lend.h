@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory lent to GpuMat headers, and the allocator object they point at. */
+/* Memory lent to GpuMat headers, the reference count that they share, and the allocator
+ * object that they point at. */
 #ifndef VIEWCAST_GPUMAT_LEND_H
 #define VIEWCAST_GPUMAT_LEND_H
 
 #include "viewcast/viewcast.h"
+
+/* OpenCV's operations on GpuMat::refcount, atomic as its CV_XADD is. */
+bool vc_counter_take(int32_t *counter);      /* +1 unless it is 0; false if 0 */
+bool vc_counter_give_back(int32_t *counter); /* -1; true if that made it 0 */
+int32_t vc_counter_read(const int32_t *counter);
 
 /* Slots of cv::cuda::GpuMat::Allocator's virtual table (Itanium C++ ABI). */
 typedef struct vc_allocator_table {

@@ -5,7 +5,6 @@
  * Compiled with -fexceptions: OpenCV's standard allocator, which is called where
  * a pool can't serve, throws through allocate(). */
 #include "gpumat/pool.h"
-#include "gpumat/counter.h"
 
 #include <limits.h>
 #include <stdatomic.h>

@@ -7,7 +7,6 @@
 #include "core/error.h"
 #include "core/owner.h"
 #include "cuda/device.h"
-#include "gpumat/counter.h"
 #include "gpumat/header.h"
 #include "gpumat/lend.h"
 #include "gpumat/pool.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an OpenCV calls its types: channels packed above the depth. */
+/* OpenCV's type numbers: the channel count packed above the depth number. */
 #include "gpumat/header.h"
-
-#include <string.h>
 
 #include "core/dtype.h"
 #include "core/error.h"
@@ -10,14 +8,16 @@
 
 #define TYPE_BITS 12 /* depth and channels together, in 4.x and 5.x alike */
 
-/* CV_8U … CV_16F are numbered alike in 4.x and 5.x; 5.x goes on. */
-static const vc_dtype common_depths[] = {
-    {VC_UINT, 8}, {VC_INT, 8},    {VC_UINT, 16},  {VC_INT, 16},
-    {VC_INT, 32}, {VC_FLOAT, 32}, {VC_FLOAT, 64}, {VC_FLOAT, 16},
-};
-static const vc_dtype later_depths[] = {
-    {VC_BFLOAT, 16}, {VC_BOOL, 8}, {VC_UINT, 64}, {VC_INT, 64}, {VC_UINT, 32},
-};
+/* 4.x has the depths CV_8U to CV_16F, which 5.x numbers alike. */
+enum { DEPTHS_OF_4 = 8 };
+
+static void list_depths(vc_gpumat_abi *abi) {
+  for (int i = 0; i < VC_DTYPE_COUNT; i++) {
+    const vc_dtype_row *row = &vc_dtype_rows[i];
+    if (row->depth_number < DEPTHS_OF_4 || abi->channel_shift == 5)
+      abi->depths[row->depth_number] = row->dtype;
+  }
+}
 
 vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_refcounting counting,
                              const void *standard_allocator, vc_gpumat_abi *out, vc_error *error) {
@@ -50,13 +50,13 @@ vc_status vc_gpumat_abi_init(int32_t channel_shift, vc_refcounting counting,
       .counting = counting,
       .standard_allocator = standard_allocator,
   };
-  memcpy(out->depths, common_depths, sizeof common_depths);
-  if (channel_shift == 5) memcpy(out->depths + 8, later_depths, sizeof later_depths);
+  list_depths(out);
   return VC_OK;
 #endif
 }
 
-/* Of a failure: whether it is the ABI's, which vc_gpumat_abi_init did not fill. */
+/* The reason for a failed look-up, where it is an ABI that vc_gpumat_abi_init did not fill:
+ * VC_ERROR_ARGUMENT. VC_OK where the ABI is valid. */
 __attribute__((cold, noinline)) static vc_status fail_unknown(const vc_gpumat_abi *abi,
                                                               vc_error *error) {
   bool known = abi->channel_shift == 3 || abi->channel_shift == 5;
@@ -67,10 +67,10 @@ __attribute__((cold, noinline)) static vc_status fail_unknown(const vc_gpumat_ab
 }
 
 static int32_t depth_of(const vc_gpumat_abi *abi, vc_dtype dtype) {
-  if (dtype.code == VC_BOOL) dtype.code = VC_UINT; /* bool is 8U: DESIGN, Types */
+  if (dtype.code == VC_BOOL) dtype.code = VC_UINT; /* a GpuMat of bool is one of 8U, in 5.x too */
   for (int32_t depth = 0; depth < VC_GPUMAT_DEPTHS; depth++) {
     vc_dtype known = abi->depths[depth];
-    if (known.bits && known.bits == dtype.bits && known.code == dtype.code) return depth;
+    if (known.bits && vc_dtype_same(known, dtype)) return depth;
   }
   return -1;
 }

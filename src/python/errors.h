@@ -6,7 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "viewcast/viewcast.h"
+#include "internal.h"
 
 /* Makes the exception types and adds them to the module. */
 int ext_errors_init(PyObject *module);

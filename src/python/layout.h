@@ -8,7 +8,7 @@
 #include <Python.h>
 #include <stdbool.h>
 
-#include "viewcast/viewcast.h"
+#include "internal.h"
 
 struct ext_adapter;
 

@@ -52,8 +52,8 @@ static PyObject *mode_reason(PyObject *module, PyObject *unused) {
 
 static PyObject *statistics(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
-  vc_statistics now;
-  vc_statistics_read(&now);
+  vc_statistics now = {.size = sizeof now};
+  vc_ignore(vc_statistics_read(&now, NULL)); /* can't fail */
   const struct {
     const char *name;
     uint64_t value;

@@ -129,7 +129,7 @@ static bool record_event(pending_release *ended) {
   if (ended->recorded) return true;
   if (vc_event_record(ended->device, ended->consumer, &ended->event, NULL) != VC_OK) {
     if (vc_stream_is_capturing(ended->device, ended->consumer)) return false;
-    vc_stream_synchronize(ended->device, VC_STREAM_LEGACY, NULL);
+    vc_ignore(vc_stream_synchronize(ended->device, VC_STREAM_LEGACY, NULL));
     ended->event.event = NULL;
   }
   ended->recorded = true;
@@ -268,7 +268,7 @@ void ext_keep_until_ordered(const vc_owner *owner, PyObject *object) {
   ext_source kept = {.view.device = {VC_CUDA, begun->device}, .owner = ext_own(object)};
   if (ext_release_after(&kept, begun->consumer, begun->kept) < 0) {
     PyErr_Clear();
-    vc_stream_synchronize(begun->device, begun->consumer, NULL);
+    vc_ignore(vc_stream_synchronize(begun->device, begun->consumer, NULL));
   }
   ext_release(&kept.owner);
 }

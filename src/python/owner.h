@@ -7,9 +7,9 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "internal.h"
 #include "layout.h"
 #include "streams.h"
-#include "viewcast/viewcast.h"
 
 /* A function as CPython's slot tables want it: ISO C converts function pointers
  * to integers, not to void *. */

@@ -84,7 +84,7 @@ static int restore_default(void) {
 
 static int stop_using(void) {
   if (restore_default() < 0) return -1;
-  vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL); /* can't fail */
+  vc_ignore(vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL)); /* can't fail */
   set_pool(NONE, NULL, NULL);
   return 0;
 }
@@ -188,7 +188,7 @@ static int set_default(const ext_opencv *opencv) {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   ext_default_allocator_set(opencv, before);
-  vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL);
+  vc_ignore(vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL));
   set_pool(NONE, NULL, NULL);
   PyErr_Restore(type, value, traceback);
   return -1;

@@ -6,7 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "viewcast/viewcast.h"
+#include "internal.h"
 
 /* Each imports its library and returns a pool over the library's allocator; NULL with an
  * ImportError, or a DeviceError where the library has no CUDA. In host mode the library is not

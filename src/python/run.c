@@ -235,7 +235,7 @@ static int keep_until_done(const ext_run *run) {
     result = ext_keep_images(&keep, &run->result->outs, &of_out, run->target.id, run->stream);
   }
   if (result == 0) result = ext_keep_until(&keep, options, run->target.id, run->stream);
-  if (result < 0) vc_stream_synchronize(run->target.id, run->stream, NULL);
+  if (result < 0) vc_ignore(vc_stream_synchronize(run->target.id, run->stream, NULL));
   ext_keep_release(&keep);
   return result;
 }
@@ -259,7 +259,7 @@ int ext_run_all(ext_run *run) {
   if (result == 0 && on_gpu(run->target)) {
     result = keep_until_done(run);
   } else if (on_gpu(run->target)) { /* some of it may have been enqueued */
-    vc_stream_synchronize(run->target.id, run->stream, NULL);
+    vc_ignore(vc_stream_synchronize(run->target.id, run->stream, NULL));
   }
   ext_release(&block.owner);
   return result;

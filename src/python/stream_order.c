@@ -241,13 +241,13 @@ int ext_keep_until(ext_keep *keep, const ext_options *options, int32_t device, v
   ext_source kept = {.view.device = {VC_CUDA, device}};
   if (keep->count == 0) return 0;
   if (bundle(keep, &kept.owner) < 0) { /* the caller releases them now */
-    vc_stream_synchronize(device, stream, NULL);
+    vc_ignore(vc_stream_synchronize(device, stream, NULL));
     return -1;
   }
   PyObject *object = consumer_object(options, device, stream);
   int result = ext_release_after(&kept, stream, object);
   Py_XDECREF(object);
-  if (result < 0) vc_stream_synchronize(device, stream, NULL);
+  if (result < 0) vc_ignore(vc_stream_synchronize(device, stream, NULL));
   ext_release(&kept.owner);
   return result;
 }

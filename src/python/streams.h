@@ -6,7 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "viewcast/viewcast.h"
+#include "internal.h"
 
 /* A stream that was named by the caller. */
 typedef struct ext_stream {

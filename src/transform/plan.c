@@ -8,6 +8,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "internal.h"
 #include "transform/element.h"
 #include "transform/geometry/geometry.h"
 #include "transform/plan_parts.h"

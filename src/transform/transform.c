@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "cuda/device.h"
+#include "internal.h"
 #include "transform/fp_environment.h"
 #include "transform/plan_parts.h"
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "internal.h"
 
 static vc_error error;
 static vc_error *into; /* &error, or NULL: then a call says the same by its status alone */

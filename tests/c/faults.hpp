@@ -20,6 +20,7 @@
 #include <set>
 
 #include "check.h"
+#include "internal.h"
 #include "simulated_cuda.h"
 
 using standin::GpuMat;
@@ -98,12 +99,6 @@ void find_function(void *library, const char *name, void *slot) {
   std::memcpy(slot, &symbol, sizeof symbol);
 }
 
-vc_statistics statistics() {
-  vc_statistics now;
-  vc_statistics_read(&now);
-  return now;
-}
-
 // An owner that counts; not for any thread, so that the list is used too.
 int taken, given_back;
 void count_release(void *) { given_back++; }
@@ -160,7 +155,7 @@ bool switches_contexts(const char *symbol) {
 }
 
 void check_counts(const char *name, const char *what) {
-  vc_statistics now = statistics();
+  vc_statistics now = read_statistics();
   long before = checks_failed;
   CHECK_INT(taken, given_back);
   CHECK_INT(now.lends, now.lends_released);

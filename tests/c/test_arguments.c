@@ -13,6 +13,11 @@ static _Alignas(64) uint8_t other_pixels[1 << 14];
 
 static void arguments_of_vc_version(void) { CHECK_TEXT(vc_version(), "0.1.0"); }
 
+static void arguments_of_vc_version_number(void) {
+  CHECK_INT(vc_version_number(), 100);
+  CHECK_INT(vc_version_number(), VC_VERSION_NUMBER);
+}
+
 static const vc_dtype wrong_dtypes[] = {{99, 8},          {255, 255},    {VC_UINT, 0},
                                         {VC_UINT, 7},     {VC_FLOAT, 8}, {VC_BFLOAT, 32},
                                         {VC_COMPLEX, 64}, {VC_BOOL, 1},  {3, 64}};
@@ -255,7 +260,13 @@ static void arguments_of_vc_collect(void) { CHECK_INT(vc_collect(true), 0); }
 static void arguments_of_vc_collect_pending(void) { CHECK(!vc_collect_pending()); }
 static void arguments_of_vc_collect_notify(void) { vc_collect_notify(NULL); }
 static void arguments_of_vc_collect_here(void) { vc_collect_here(NULL); }
-static void arguments_of_vc_statistics_read(void) { vc_statistics_read(NULL); }
+static void arguments_of_vc_statistics_read(void) {
+  vc_statistics now;
+  memset(&now, 0, sizeof now);
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\"", vc_statistics_read(NULL, into));
+  REFUSES(VC_ERROR_ARGUMENT, "vc_statistics.size is 0", vc_statistics_read(&now, into));
+  CHECK(now.size == 0);
+}
 
 /* ---------------------------------------------------------------------------- DLPack */
 
@@ -689,6 +700,7 @@ static void arguments_of_vc_transform_kernels(void) { CHECK(vc_transform_kernels
 
 static const tested_function functions[] = {
     TESTED(vc_version),
+    TESTED(vc_version_number),
     TESTED(vc_dtype_size),
     TESTED(vc_dtype_name),
     TESTED(vc_dtype_typestr),

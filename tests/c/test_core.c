@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "internal.h"
 
 static const vc_device cpu = {VC_CPU, 0};
 static const vc_dtype u8 = {VC_UINT, 8};
@@ -479,8 +480,7 @@ static DLManagedTensor *export_owner(vc_owner owner) {
 static void give_back(DLManagedTensor *tensor) { tensor->deleter(tensor); }
 
 static uint64_t pending_count(void) {
-  vc_statistics statistics;
-  vc_statistics_read(&statistics);
+  vc_statistics statistics = read_statistics();
   return statistics.pending;
 }
 
@@ -689,8 +689,7 @@ static void test_threads(void) {
 }
 
 static void test_statistics(void) {
-  vc_statistics statistics;
-  vc_statistics_read(&statistics);
+  vc_statistics statistics = read_statistics();
   CHECK(statistics.exports > PUSHERS * EACH);
   CHECK_INT(statistics.exports, statistics.exports_released);
   CHECK_INT(statistics.lends, 0);
@@ -699,11 +698,8 @@ static void test_statistics(void) {
 
 /* ---------------------------------------------------------------- internals */
 
-#ifdef VC_TEST_INTERNALS /* linked to the static library, with -Isrc */
-
-#  include "core/error.h"
-#  include "core/owner.h"
-#  include "internal.h"
+#include "core/error.h"
+#include "core/owner.h"
 
 static int sweeps, sweeps_forced, to_sweep;
 static bool any_to_sweep;
@@ -822,12 +818,6 @@ static void test_internals(void) {
   test_sizes();
   test_advice();
 }
-
-#else
-
-static void test_internals(void) {}
-
-#endif
 
 int main(void) {
   test_version();

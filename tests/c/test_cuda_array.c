@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The CUDA Array Interface in both directions, and NumPy's typestrs. */
 #include "check.h"
+#include "internal.h"
 
 static const vc_device gpu = {VC_CUDA, 1};
 static vc_error error;

@@ -360,12 +360,6 @@ static void test_versioned_refused(void) {
 
 static void count_release(void *context) { atomic_fetch_add((_Atomic int *)context, 1); }
 
-static vc_statistics statistics(void) {
-  vc_statistics now;
-  vc_statistics_read(&now);
-  return now;
-}
-
 static vc_view pitched(void) {
   vc_view view = {0};
   CHECK_OK(vc_view_packed(memory, cpu, f32, 3, (int64_t[]){5, 7, 3}, &view, &error));
@@ -392,19 +386,19 @@ static void check_tensor(const DLTensor *tensor) {
 static void test_export(bool any_thread) {
   _Atomic int released = 0;
   vc_owner owner = {&released, count_release, any_thread};
-  vc_statistics before = statistics();
+  vc_statistics before = read_statistics();
   vc_view view = pitched();
   DLManagedTensor *tensor = NULL;
   CHECK_OK(vc_dlpack_from_view(&view, &owner, &tensor, &error));
   CHECK(owner.release == NULL && owner.context == NULL); /* taken */
   check_tensor(&tensor->dl_tensor);
-  CHECK_INT(statistics().exports - before.exports, 1);
+  CHECK_INT(read_statistics().exports - before.exports, 1);
   CHECK_INT(released, 0);
 
   tensor->deleter(tensor);
   CHECK_INT(released, any_thread);
-  CHECK_INT(statistics().exports_released - before.exports_released, 1);
-  CHECK_INT(statistics().pending, !any_thread);
+  CHECK_INT(read_statistics().exports_released - before.exports_released, 1);
+  CHECK_INT(read_statistics().pending, !any_thread);
   CHECK_INT(vc_collect(false), !any_thread);
   CHECK_INT(released, 1);
 }
@@ -430,13 +424,13 @@ static void test_export_versioned(void) {
   CHECK_OK(vc_dlpack_versioned_from_view(&view, NULL, VC_DLPACK_IS_COPIED, &tensor, &error));
   CHECK_INT(tensor->flags, VC_DLPACK_IS_COPIED | VC_DLPACK_READ_ONLY);
   tensor->deleter(tensor);
-  CHECK_INT(statistics().exports, statistics().exports_released);
+  CHECK_INT(read_statistics().exports, read_statistics().exports_released);
 }
 
 static void test_export_refused(void) {
   _Atomic int released = 0;
   vc_owner owner = {&released, count_release, true};
-  vc_statistics before = statistics();
+  vc_statistics before = read_statistics();
   DLManagedTensor *tensor = NULL;
   DLManagedTensorVersioned *versioned = NULL;
   vc_view view = pitched();
@@ -460,7 +454,7 @@ static void test_export_refused(void) {
   CHECK(tensor == NULL && versioned == NULL);
   CHECK(owner.release == count_release && owner.context == &released); /* the caller's */
   CHECK_INT(released, 0);
-  CHECK_INT(statistics().exports, before.exports);
+  CHECK_INT(read_statistics().exports, before.exports);
 }
 
 /* A stride that nobody walks need not be a multiple of the itemsize. */
@@ -501,7 +495,7 @@ static void test_deleter_of_nothing(void) {
   versioned->deleter(NULL);
   tensor->deleter(tensor);
   versioned->deleter(versioned);
-  CHECK_INT(statistics().exports, statistics().exports_released);
+  CHECK_INT(read_statistics().exports, read_statistics().exports_released);
 }
 
 /* -------------------------------------------------------------- round trips */
@@ -529,7 +523,7 @@ static void test_round_trip(void) {
     CHECK(memcmp(back.strides, view.strides, 3 * sizeof back.strides[0]) == 0);
     vc_owner_release(&owner);
   }
-  CHECK_INT(statistics().exports, statistics().exports_released);
+  CHECK_INT(read_statistics().exports, read_statistics().exports_released);
 }
 
 /* An import exported again, and that once more: the first deleter runs last. */
@@ -578,8 +572,8 @@ static void test_threads(void) {
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   vc_collect(false);
   for (int i = 0; i < THREADS; i++) CHECK_INT(released[i], EACH);
-  CHECK_INT(statistics().exports, statistics().exports_released);
-  CHECK_INT(statistics().pending, 0);
+  CHECK_INT(read_statistics().exports, read_statistics().exports_released);
+  CHECK_INT(read_statistics().pending, 0);
 }
 
 int main(void) {

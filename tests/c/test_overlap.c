@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "internal.h"
 
 static vc_error error;
 

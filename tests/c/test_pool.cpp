@@ -39,12 +39,6 @@ STANDIN_CALLS_ALLOCATOR bool allocate_by(GpuMat::Allocator *allocator, GpuMat &m
   return allocator->allocate(&mat, rows, cols, elem_size);
 }
 
-vc_statistics statistics() {
-  vc_statistics now;
-  vc_statistics_read(&now);
-  return now;
-}
-
 // A backend over the heap that notes what it was asked for, up to a limit.
 struct Backend {
   explicit Backend(size_t limit_ = SIZE_MAX) : limit(limit_) {
@@ -216,29 +210,29 @@ void test_impossible_sizes() {
 void test_blocks_are_reused() {
   Backend backend;
   InUse use(backend.pool);
-  vc_statistics before = statistics();
+  vc_statistics before = read_statistics();
   const uint8_t *first;
   {
     GpuMat mat(100, 100, type_of(CV_8U, 3));
     first = mat.data;
-    CHECK_INT(statistics().pool_live - before.pool_live, 1);
+    CHECK_INT(read_statistics().pool_live - before.pool_live, 1);
   }
-  CHECK_INT(statistics().pool_live, before.pool_live);
+  CHECK_INT(read_statistics().pool_live, before.pool_live);
   for (int i = 0; i < 10; i++) {
     GpuMat mat(100, 100, type_of(CV_8U, 3));
     CHECK(mat.data == first);
     GpuMat other(100, 101, type_of(CV_8U, 3)); // of the same class
     CHECK(other.data != first);
   }
-  vc_statistics after = statistics();
+  vc_statistics after = read_statistics();
   CHECK_INT(after.pool_misses - before.pool_misses, 2);
   CHECK_INT(after.pool_hits - before.pool_hits, 19);
   CHECK_INT(after.pool_blocks - before.pool_blocks, 2);
   CHECK_INT(after.pool_bytes - before.pool_bytes, backend.used);
   CHECK_INT(vc_pool_trim(backend.pool), after.pool_bytes - before.pool_bytes);
   CHECK_INT(backend.live.size(), 0);
-  CHECK_INT(statistics().pool_blocks, before.pool_blocks);
-  CHECK_INT(statistics().pool_bytes, before.pool_bytes);
+  CHECK_INT(read_statistics().pool_blocks, before.pool_blocks);
+  CHECK_INT(read_statistics().pool_bytes, before.pool_bytes);
   CHECK_INT(vc_pool_trim(backend.pool), 0);
 }
 
@@ -260,7 +254,7 @@ void test_gpumats_behave_as_ever() {
   Backend backend;
   InUse use(backend.pool);
   std::vector<uint8_t> pixels(64 * 64 * 3, 9);
-  vc_statistics before = statistics();
+  vc_statistics before = read_statistics();
   {
     GpuMat mat;
     mat.upload(pixels.data(), 64 * 3, 64, 64, type_of(CV_8U, 3));
@@ -277,9 +271,9 @@ void test_gpumats_behave_as_ever() {
     CHECK(moved.allocator == pooled_allocator());
     CHECK(is_filled(region, 9));
     CHECK_INT(*region.refcount, 1);
-    CHECK_INT(statistics().pool_live - before.pool_live, 3);
+    CHECK_INT(read_statistics().pool_live - before.pool_live, 3);
   }
-  CHECK_INT(statistics().pool_live, before.pool_live);
+  CHECK_INT(read_statistics().pool_live, before.pool_live);
 }
 
 // --------------------------------------------------------------- out of memory
@@ -348,7 +342,7 @@ void test_exceptions_pass_through() {
 
 void test_gpumats_return_to_where_they_came_from() {
   Backend first, second;
-  vc_statistics before = statistics();
+  vc_statistics before = read_statistics();
   auto old = [&] {
     InUse use(first.pool);
     return GpuMat(64, 64, CV_8U);
@@ -367,7 +361,7 @@ void test_gpumats_return_to_where_they_came_from() {
   InUse use(first.pool);
   CHECK(GpuMat(64, 64, CV_8U).data == data);
   old.release();
-  CHECK_INT(statistics().pool_live, before.pool_live);
+  CHECK_INT(read_statistics().pool_live, before.pool_live);
 }
 
 void test_no_pool_in_use() {
@@ -413,7 +407,7 @@ void test_a_closed_pool() {
 void test_a_share_outlives_its_gpumat() {
   Backend backend;
   InUse use(backend.pool);
-  vc_statistics before = statistics();
+  vc_statistics before = read_statistics();
   GpuMat mat(48, 64, type_of(CV_8U, 3));
   fill(mat, 4);
   CHECK_INT(vc_gpumat_ownership(&abi, header(mat)), VC_OWNERSHIP_POOLED);
@@ -431,11 +425,11 @@ void test_a_share_outlives_its_gpumat() {
   CHECK(other.data != data);
   fill(other, 5);
   CHECK_INT(data[512 * 47 + 100], 4);
-  CHECK_INT(statistics().pool_live - before.pool_live, 2);
+  CHECK_INT(read_statistics().pool_live - before.pool_live, 2);
   vc_owner_release(&owner);
-  CHECK_INT(statistics().pool_live - before.pool_live, 1);
+  CHECK_INT(read_statistics().pool_live - before.pool_live, 1);
   CHECK(GpuMat(48, 64, type_of(CV_8U, 3)).data == data);
-  vc_statistics after = statistics();
+  vc_statistics after = read_statistics();
   CHECK_INT(after.shares - before.shares, 1);
   CHECK_INT(after.shares_released - before.shares_released, 1);
 }
@@ -456,7 +450,7 @@ void test_a_share_given_back_first() {
 
 void test_one_gpumat() {
   Backend backend;
-  vc_statistics before = statistics();
+  vc_statistics before = read_statistics();
   {
     GpuMat mat, expected;
     CHECK_OK(vc_pool_gpumat(backend.pool, &abi, 48, 64, type_of(CV_8U, 3), VC_STREAM_LEGACY,
@@ -476,7 +470,7 @@ void test_one_gpumat() {
     CHECK_INT(row.step, 40);
     CHECK(GpuMat(48, 64, CV_8U).allocator == &standard_allocator); // the default is as it was
   }
-  CHECK_INT(statistics().pool_live, before.pool_live);
+  CHECK_INT(read_statistics().pool_live, before.pool_live);
 }
 
 void count_release(void *context) { ++*static_cast<int *>(context); }
@@ -587,7 +581,7 @@ void test_owners_wait_for_collect() {
 void test_many_threads() {
   Backend backend;
   InUse use(backend.pool);
-  vc_statistics before = statistics();
+  vc_statistics before = read_statistics();
   std::atomic<int> wrong{0};
   auto work = [&](int number) {
     std::mt19937 random(static_cast<unsigned>(number));
@@ -605,11 +599,11 @@ void test_many_threads() {
   for (int number = 1; number <= 8; number++) threads.emplace_back(work, number);
   for (auto &thread : threads) thread.join();
   CHECK_INT(wrong, 0);
-  vc_statistics after = statistics();
+  vc_statistics after = read_statistics();
   CHECK_INT(after.pool_live, before.pool_live);
   CHECK_INT(after.pool_hits + after.pool_misses - before.pool_hits - before.pool_misses, 4000);
   vc_pool_trim(backend.pool);
-  CHECK_INT(statistics().pool_blocks, before.pool_blocks);
+  CHECK_INT(read_statistics().pool_blocks, before.pool_blocks);
 }
 
 // Made by one thread, shared by a second, the last reference dropped by a third,
@@ -618,7 +612,7 @@ void test_threads_and_switches() {
   Backend backends[2];
   std::atomic<bool> stop{false};
   InUse use(backends[0].pool);
-  vc_statistics before = statistics();
+  vc_statistics before = read_statistics();
   std::thread switcher([&] {
     for (int i = 0; !stop; i++) {
       vc_error mine;
@@ -649,7 +643,7 @@ void test_threads_and_switches() {
   second.join();
   stop = true;
   switcher.join();
-  CHECK_INT(statistics().pool_live, before.pool_live);
+  CHECK_INT(read_statistics().pool_live, before.pool_live);
 }
 
 } // namespace

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "internal.h"
 #include "simulated_cuda.h"
 
 enum { POOLED = 16 }; /* events that a device's pool holds */

@@ -367,8 +367,10 @@ static uint64_t filled(vc_dtype dtype, double value) {
   vc_transform_params params;
   vc_transform_params_init(&params);
   params.fill = value;
-  vc_view_packed(from, (vc_device){VC_CPU, 0}, dtype, 3, (int64_t[]){1, 1, 1}, &views[0], &error);
-  vc_view_packed(to, (vc_device){VC_CPU, 0}, dtype, 3, (int64_t[]){1, 1, 2}, &views[1], &error);
+  CHECK_OK(vc_view_packed(from, (vc_device){VC_CPU, 0}, dtype, 3, (int64_t[]){1, 1, 1}, &views[0],
+                          &error));
+  CHECK_OK(vc_view_packed(to, (vc_device){VC_CPU, 0}, dtype, 3, (int64_t[]){1, 1, 2}, &views[1],
+                          &error));
   CHECK_OK(vc_transform(&views[1], views, 1, &params, 0, &error));
   return read_bits((char *)to + vc_dtype_size(dtype), dtype);
 }
@@ -409,8 +411,8 @@ static void test_float_mode(void) {
   vc_transform_params_init(&params);
   params.scale = 0.5;
   for (int i = 0; i < 64; i++) from[i] = 0x1p-140f;
-  vc_view_packed(from, (vc_device){VC_CPU, 0}, (vc_dtype){VC_FLOAT, 32}, 2, (int64_t[]){8, 8},
-                 &views[0], &error);
+  CHECK_OK(vc_view_packed(from, (vc_device){VC_CPU, 0}, (vc_dtype){VC_FLOAT, 32}, 2,
+                          (int64_t[]){8, 8}, &views[0], &error));
   views[1] = views[0];
   views[1].data = to;
   unsigned before = _mm_getcsr(), odd = (before & ~0x3fu) | 0x8040 | 0x6000; /* to zero */
@@ -439,10 +441,10 @@ static bool large_is_right(int32_t threads) {
   params.threads = threads;
   params.scale = 2;
   for (int i = 0; i < BIG * BIG * 3; i++) from[i] = (uint8_t)(i * 7 + i / 251);
-  vc_view_packed(from, (vc_device){VC_CPU, 0}, (vc_dtype){VC_UINT, 8}, 3, (int64_t[]){BIG, BIG, 3},
-                 &views[0], &mine);
-  vc_view_packed(to, (vc_device){VC_CPU, 0}, (vc_dtype){VC_FLOAT, 32}, 3, (int64_t[]){3, BIG, BIG},
-                 &views[1], &mine);
+  CHECK_OK(vc_view_packed(from, (vc_device){VC_CPU, 0}, (vc_dtype){VC_UINT, 8}, 3,
+                          (int64_t[]){BIG, BIG, 3}, &views[0], &mine));
+  CHECK_OK(vc_view_packed(to, (vc_device){VC_CPU, 0}, (vc_dtype){VC_FLOAT, 32}, 3,
+                          (int64_t[]){3, BIG, BIG}, &views[1], &mine));
   bool right = vc_transform(&views[1], views, 1, &params, 0, &mine) == VC_OK;
   for (int i = 0; right && i < BIG * BIG * 3; i++)
     right = to[i % 3 * BIG * BIG + i / 3] == 2 * (float)from[i];

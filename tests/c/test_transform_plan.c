@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "internal.h"
 
 static vc_error error;
 static const vc_device cpu = {VC_CPU, 0};

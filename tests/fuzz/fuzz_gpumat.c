@@ -141,12 +141,12 @@ static void check_lend(fuzz_input *input, const vc_gpumat_abi *abi) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_input input = {data, size};
   const vc_gpumat_abi *abi = fuzz_abi(take_byte(&input));
-  vc_statistics before, after;
-  vc_statistics_read(&before);
+  vc_statistics before = {.size = sizeof before}, after = before;
+  vc_ignore(vc_statistics_read(&before, NULL));
   check_foreign_header(&input, abi);
   check_lent_header(&input, abi);
   check_lend(&input, abi);
-  vc_statistics_read(&after);
+  vc_ignore(vc_statistics_read(&after, NULL));
   MUST(after.lends - before.lends == after.lends_released - before.lends_released);
   MUST(after.shares - before.shares == after.shares_released - before.shares_released);
   MUST(after.pending == 0);

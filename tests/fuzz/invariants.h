@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include <viewcast/viewcast.h>
+#include "internal.h"
 
 void must_be(bool right, const char *text, const char *file, int line);
 #define MUST(condition) must_be((condition), #condition, __FILE__, __LINE__)

@@ -5,6 +5,7 @@ import ctypes
 import hashlib
 import importlib.metadata
 import pathlib
+import re
 import shlex
 import shutil
 import sysconfig
@@ -57,6 +58,8 @@ def test_versions_agree(prefix, flags):
     library = ctypes.CDLL(str(prefix / "lib" / "libviewcast.so"))
     library.vc_version.restype = ctypes.c_char_p
     assert library.vc_version().decode() == version()
+    major, minor, patch = map(int, version().split("."))
+    assert library.vc_version_number() == major * 10000 + minor * 100 + patch
     assert flags("--modversion") == [version()]
 
 
@@ -82,8 +85,50 @@ def test_it_needs_the_c_library_and_nothing_else(prefix):
 def test_it_exports_its_interface_and_nothing_else(prefix):
     nm = shutil.which("nm") or pytest.skip("binutils are not installed")
     shown = run(nm, "-D", "--defined-only", prefix / "lib" / "libviewcast.so").stdout
-    names = {line.split()[-1].partition("@")[0] for line in shown.splitlines()}
-    assert names and all(name.startswith("vc_") for name in names), sorted(names)
+    header = (prefix / "include" / "viewcast" / "viewcast.h").read_text(encoding="utf-8")
+    declared = re.findall(r"^VC_API [^;]*?\b(vc_\w+)\(", header, re.MULTILINE)
+    node = "VIEWCAST_0.1"
+    assert len(declared) > 50
+    names = sorted(line.split()[-1] for line in shown.splitlines())
+    assert names == sorted([node, *(f"{name}@@{node}" for name in declared)])
+
+
+def test_a_program_asks_for_the_symbol_version(prefix, flags, tmp_path):
+    """A library whose ABI differs has another version: the loader refuses it."""
+    compiler = shutil.which("cc") or pytest.skip("no C compiler")
+    nm = shutil.which("nm") or pytest.skip("binutils are not installed")
+    source = tmp_path / "program.c"
+    source.write_text(
+        "#include <viewcast/viewcast.h>\n"
+        "int main(void) { return vc_version_number() != VC_VERSION_NUMBER; }\n"
+    )
+    program = tmp_path / "program"
+    words = [*flags("--cflags", "--libs"), f"-Wl,-rpath,{prefix}/lib"]
+    run(compiler, source, "-o", program, *words)
+    run(program)
+    assert "vc_version_number@VIEWCAST_0.1" in run(nm, "-D", program).stdout
+
+
+def test_a_status_that_is_not_looked_at_is_a_warning(flags, tmp_path):
+    compiler = shutil.which("cc") or pytest.skip("no C compiler")
+    source = tmp_path / "program.c"
+    source.write_text(
+        "#include <viewcast/viewcast.h>\n"
+        "void f(const vc_view *view) { vc_view_check(view, NULL); }\n"
+    )
+    words = ["-Werror", "-c", source, "-o", tmp_path / "program.o", *flags("--cflags")]
+    done = run(compiler, *words, good=False)
+    assert done.returncode != 0 and "vc_view_check" in done.stderr
+
+
+def test_short_enumerations_do_not_compile(flags, tmp_path):
+    """They would change the size of the library's structs."""
+    compiler = shutil.which("cc") or pytest.skip("no C compiler")
+    source = tmp_path / "program.c"
+    source.write_text("#include <viewcast/viewcast.h>\nint main(void) { return 0; }\n")
+    words = ["-fshort-enums", "-c", source, "-o", tmp_path / "program.o", *flags("--cflags")]
+    done = run(compiler, *words, good=False)
+    assert done.returncode != 0 and "32 bits wide" in done.stderr
 
 
 def read_ppm(path):

@@ -8,7 +8,7 @@
 #include <Python.h>
 #include <stdbool.h>
 
-#include "viewcast/viewcast.h"
+#include "internal.h"
 
 /* Reads a tuple of up to VC_MAX_NDIM integers. LayoutError for more, TypeError
  * or OverflowError for what is no integer. */

@@ -8,7 +8,7 @@
 #include <Python.h>
 #include <stdbool.h>
 
-#include "viewcast/viewcast.h"
+#include "internal.h"
 
 typedef struct ext_cupy_classes {
   PyObject *ndarray, *memory, *pointer; /* strong: cupy.ndarray, UnownedMemory, MemoryPointer */

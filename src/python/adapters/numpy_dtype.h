@@ -6,7 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "viewcast/viewcast.h"
+#include "internal.h"
 
 /* Reads a dtype object; DTypeError for what viewcast does not convert. */
 int ext_dtype_from_numpy(PyObject *dtype, vc_dtype *out);
