@@ -249,7 +249,7 @@ def valgrind():
     say("C tests under valgrind")
     test = [*MESON, "test", "-C", build, "--timeout-multiplier", "20"]
     listed = subprocess.run([*test, "--list"], cwd=ROOT, text=True, stdout=subprocess.PIPE).stdout
-    # "viewcast:test_core", "examples - viewcast:example cpp_lend"
+    # "viewcast:test_core_view", "examples - viewcast:example cpp_lend"
     names = [line.rpartition(":")[2] for line in listed.splitlines() if ":" in line]
     names = [name for name in names if name not in TOO_SLOW_FOR_VALGRIND]
     return run(*test, "--print-errorlogs", f"--wrap={wrapper}", *names, env=tools_env()) != 0

@@ -20,6 +20,7 @@
 #include <set>
 
 #include "check.h"
+#include "driver_functions.h"
 #include "internal.h"
 #include "simulated_cuda.h"
 
@@ -199,38 +200,6 @@ void fail_each_allocation(const operation &each, bool and_later) {
   }
 }
 
-const char *const symbols[] = {
-    "cuDevicePrimaryCtxRetain",
-    "cuCtxGetCurrent",
-    "cuCtxPushCurrent_v2",
-    "cuCtxPopCurrent_v2",
-    "cuPointerGetAttributes",
-    "cuEventCreate",
-    "cuEventDestroy_v2",
-    "cuEventRecord",
-    "cuStreamWaitEvent",
-    "cuEventQuery",
-    "cuStreamSynchronize",
-    "cuStreamQuery",
-    "cuStreamGetCtx",
-    "cuStreamIsCapturing",
-    "cuStreamGetCaptureInfo_v2",
-    "cuThreadExchangeStreamCaptureMode",
-    "cuStreamGetFlags",
-    "cuCtxGetDevice",
-    "cuDeviceGetAttribute",
-    "cuMemAlloc_v2",
-    "cuMemAllocAsync",
-    "cuMemFree_v2",
-    "cuMemFreeAsync",
-    "cuMemcpy2DAsync_v2",
-    "cuMemcpyHtoDAsync_v2",
-    "cuLibraryLoadData",
-    "cuLibraryGetKernel",
-    "cuLaunchKernel",
-    "cuGetErrorName",
-};
-
 // What the driver itself kept by failing: nobody could have given it back.
 void check_thread(const char *symbol) {
   if (is(symbol, "cuCtxPopCurrent_v2")) {
@@ -334,7 +303,9 @@ void fail_everything(const operation &each) {
   fail_each_allocation(each, false);
   fail_each_allocation(each, true);
   if (!simulated || each.needs == HOST_ONLY) return;
-  for (const char *symbol : symbols) {
+  for (const auto &function : driver_functions) {
+    if (function.once) continue;
+    const char *symbol = function.name;
     if (fail_each_driver_call(each, symbol, SIM_UNKNOWN))
       fail_each_driver_call(each, symbol, SIM_OUT_OF_MEMORY);
   }

@@ -190,8 +190,7 @@ int main(int count, char **words) {
   test_share_what_is_not_owned();
   test_share_opencvs_own();
   vc_collect(true);
-  vc_statistics now;
-  vc_statistics_read(&now);
+  vc_statistics now = read_statistics();
   CHECK_INT(now.lends, now.lends_released);
   CHECK_INT(now.shares, now.shares_released);
   return check_report();
