@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/allocate.h"
+#include "core/lock.h"
 
 struct vc_block_lists {
   vc_block *first[VC_BLOCK_CLASSES];
@@ -31,19 +32,18 @@ size_t vc_block_class_bytes(int32_t size_class) {
 
 /* --- the lock */
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static vc_lock lock = VC_LOCK_INITIALIZER;
 
-void vc_block_lock(void) { pthread_mutex_lock(&mutex); }
-void vc_block_unlock(void) { pthread_mutex_unlock(&mutex); }
+void vc_block_lock(void) { vc_lock_take(&lock); }
+void vc_block_unlock(void) { vc_lock_give(&lock); }
 
-/* A child has only the thread that forked: a lock of another stayed locked. */
-static void survive_fork(void) { pthread_atfork(vc_block_lock, vc_block_unlock, vc_block_unlock); }
+static void keep_lock(void) { vc_lock_keep(&lock); }
 
 /* --- the lists */
 
 bool vc_block_reserve(vc_block_cache *cache, int32_t device) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, survive_fork);
+  pthread_once(&once, keep_lock);
   if (device < 0 || device >= VC_MAX_DEVICES) return false;
   vc_block_lock();
   if (!cache->devices[device]) cache->devices[device] = vc_calloc(sizeof(vc_block_lists));

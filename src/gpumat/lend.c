@@ -10,6 +10,7 @@
 
 #include "core/allocate.h"
 #include "core/error.h"
+#include "core/lock.h"
 #include "core/owner.h"
 #include "gpumat/header.h"
 
@@ -124,11 +125,11 @@ vc_allocator_object vc_lender_object = {&lender_table.complete_destructor};
 /* --- lends whose OpenCV never calls free: looked through from time to time */
 
 static struct {
-  pthread_mutex_t mutex;
+  vc_lock lock;
   vc_lend *first;
   size_t length;
   size_t sweep_at; /* twice what the last sweep left: amortised constant cost */
-} swept = {.mutex = PTHREAD_MUTEX_INITIALIZER, .sweep_at = 16};
+} swept = {.lock = VC_LOCK_INITIALIZER, .sweep_at = 16};
 
 /* No GpuMat looks at the lend any more. */
 static bool is_over(const vc_lend *lend, bool force) {
@@ -141,7 +142,7 @@ static bool is_over(const vc_lend *lend, bool force) {
 /* Takes what is over off the list, chained by `next`. */
 static vc_lend *take_over(bool force) {
   vc_lend *over = NULL;
-  pthread_mutex_lock(&swept.mutex);
+  vc_lock_take(&swept.lock);
   for (vc_lend **link = &swept.first; *link;) {
     vc_lend *lend = *link;
     if (is_over(lend, force)) {
@@ -154,7 +155,7 @@ static vc_lend *take_over(bool force) {
     }
   }
   swept.sweep_at = swept.length < 8 ? 16 : swept.length * 2;
-  pthread_mutex_unlock(&swept.mutex);
+  vc_lock_give(&swept.lock);
   return over;
 }
 
@@ -178,30 +179,26 @@ static void retire_over(void) {
 }
 
 static bool something_to_sweep(void) {
-  pthread_mutex_lock(&swept.mutex);
+  vc_lock_take(&swept.lock);
   bool any = swept.first != NULL;
-  pthread_mutex_unlock(&swept.mutex);
+  vc_lock_give(&swept.lock);
   return any;
 }
 
-static void lock_swept(void) { pthread_mutex_lock(&swept.mutex); }
-static void unlock_swept(void) { pthread_mutex_unlock(&swept.mutex); }
-
-/* A child has only the thread that forked: a lock of another stayed locked. */
 static void register_sweeper(void) {
-  pthread_atfork(lock_swept, unlock_swept, unlock_swept);
+  vc_lock_keep(&swept.lock);
   vc_collect_set_sweeper(sweep, something_to_sweep);
 }
 
 static void add_swept(vc_lend *lend) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, register_sweeper);
-  pthread_mutex_lock(&swept.mutex);
+  vc_lock_take(&swept.lock);
   bool due = swept.length >= swept.sweep_at;
   lend->next = swept.first;
   swept.first = lend;
   swept.length++;
-  pthread_mutex_unlock(&swept.mutex);
+  vc_lock_give(&swept.lock);
   if (due) retire_over();
 }
 
