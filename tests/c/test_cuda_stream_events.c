@@ -55,8 +55,8 @@ static void test_marks_refused(void) {
   intptr_t a = new_stream(0, false);
   vc_event mark = {.event = &mark, .device = 7};
   sim_begin_capture(a, SIM_GLOBAL);
-  CHECK_FAILS(vc_event_record(0, a, &mark, &error), VC_ERROR_CUDA, "can't be marked");
-  CHECK_FAILS(vc_event_record(0, 1, &mark, &error), VC_ERROR_CUDA, "can't be marked");
+  CHECK_FAILS(vc_event_record(0, a, &mark, &error), VC_ERROR_CUDA, "no event can be recorded");
+  CHECK_FAILS(vc_event_record(0, 1, &mark, &error), VC_ERROR_CUDA, "no event can be recorded");
   CHECK_WORK("");
   CHECK_INT(sim_end_capture(a), 0);
   sim_fail("cuEventCreate", 0, SIM_OUT_OF_MEMORY);
