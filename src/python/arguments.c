@@ -49,9 +49,8 @@ static int take_keyword(const ext_signature *signature, const ext_more *more, Py
   int index = ext_signature_index(signature, name);
   if (index < 0) return refuse_keyword(signature, more, name);
   if (values[index]) {
-    PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", signature->function,
-                 name);
-    return -1;
+    return ext_refuse(PyExc_TypeError, "%s() got multiple values for argument '%U'",
+                      signature->function, name);
   }
   values[index] = value;
   return 0;
@@ -61,10 +60,9 @@ int ext_arguments_or_more(const ext_signature *signature, const ext_more *more,
                           PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
                           PyObject **values) {
   if (count > signature->positional) {
-    PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
-                 signature->function, signature->positional, signature->positional == 1 ? "" : "s",
-                 count);
-    return -1;
+    return ext_refuse(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
+                      signature->function, signature->positional,
+                      signature->positional == 1 ? "" : "s", count);
   }
   for (int i = 0; signature->names[i]; i++) values[i] = i < count ? args[i] : NULL;
   Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
@@ -74,9 +72,8 @@ int ext_arguments_or_more(const ext_signature *signature, const ext_more *more,
   }
   for (int i = 0; i < signature->positional; i++) {
     if (values[i]) continue;
-    PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", signature->function,
-                 signature->names[i]);
-    return -1;
+    return ext_refuse(PyExc_TypeError, "%s() missing required argument '%s'", signature->function,
+                      signature->names[i]);
   }
   return 0;
 }
@@ -96,8 +93,8 @@ bool ext_is_bool(PyObject *value) {
 }
 
 int ext_refuse_type(PyObject *value, const char *name, const char *needed) {
-  PyErr_Format(PyExc_TypeError, "%s is a %.100s, needs %s", name, Py_TYPE(value)->tp_name, needed);
-  return -1;
+  return ext_refuse(PyExc_TypeError, "%s is a %.100s, needs %s", name, Py_TYPE(value)->tp_name,
+                    needed);
 }
 
 int ext_argument_bool(PyObject *value, const char *name, bool *out) {
@@ -196,12 +193,12 @@ int ext_argument_owner(PyObject *value, PyObject *image, PyObject **out) {
   if (!value || value == Py_None) return 0;
   *out = value;
   if (takes_owner(image)) return 0;
-  PyErr_Format(PyExc_ValueError,
-               "owner= names what owns the memory of a GpuMat that does not "
-               "(createGpuMatFromCudaMemory()), and this %.100s keeps its memory itself; leave "
-               "owner out",
-               Py_TYPE(image)->tp_name);
-  return -1;
+  return ext_refuse(
+      PyExc_ValueError,
+      "owner= names what owns the memory of a GpuMat that does not "
+      "(createGpuMatFromCudaMemory()), and this %.100s keeps its memory itself; leave "
+      "owner out",
+      Py_TYPE(image)->tp_name);
 }
 
 /* --- dtype= */

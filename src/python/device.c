@@ -98,8 +98,7 @@ static int read_device_object(PyObject *value, vc_device *out) {
   Py_DECREF(text);
   if (found) return found < 0 ? -1 : 0;
   if (PyUnicode_Check(value) || strcmp(Py_TYPE(value)->tp_name, "torch.device") == 0) {
-    PyErr_Format(PyExc_ValueError, "device is %.80R, needs " DEVICES, value);
-    return -1;
+    return ext_refuse(PyExc_ValueError, "device is %.80R, needs " DEVICES, value);
   }
   return ext_refuse_type(value, "device", "an int, " DEVICES ", or a torch or CuPy device");
 }

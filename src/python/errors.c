@@ -136,6 +136,14 @@ int ext_raise_prefixed(const char *prefix, const vc_error *error) {
   return -1;
 }
 
+int ext_refuse(PyObject *type, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  PyErr_FormatV(type, format, arguments);
+  va_end(arguments);
+  return -1;
+}
+
 int ext_fail(vc_status status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);

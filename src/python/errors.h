@@ -20,7 +20,16 @@ void ext_exception_set(PyObject *exception);
 /* Raises the exception of error->status. Always returns -1. */
 int ext_raise(const vc_error *error);
 
-/* The same with text before the message. */
+/* The same; returns NULL, for functions that return objects. */
+static inline PyObject *ext_raise_null(const vc_error *error) {
+  ext_raise(error);
+  return NULL;
+}
+
+/* PyErr_Format, for an argument that is wrong in itself. Always returns -1. */
+int ext_refuse(PyObject *type, const char *format, ...);
+
+/* ext_raise with text before the message. */
 int ext_raise_prefixed(const char *prefix, const vc_error *error);
 
 /* Raises ViewError with the exception that is set, if one is, as its cause. Exceptions of ours,

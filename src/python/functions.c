@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "call.h"
 #include "device.h"
+#include "errors.h"
 #include "free_threading.h"
 #include "plan.h"
 #include "resize.h"
@@ -133,12 +134,11 @@ static int read_channels(PyObject *channels, ext_request *out) {
 static int read_layout(PyObject *layout, ext_request *out) {
   if (ext_layout_read(layout, "layout", NULL, &out->to) < 0) return -1;
   if (!out->to.flat || !out->options.keepdim) return 0;
-  PyErr_Format(
+  return ext_refuse(
       PyExc_ValueError,
       "layout is \"%s\", which has no axis of channels, and keepdim=True keeps it; leave one "
       "of them out",
       ext_layout_name(&out->to));
-  return -1;
 }
 
 static int read_request(PyObject *const *values, ext_request *out) {

@@ -22,8 +22,7 @@ static int import_one(PyObject *image, const ext_options *options, ext_image *ou
 static int import_list(PyObject *list, const ext_options *options, ext_images *out) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
   if (count == 0) {
-    PyErr_SetString(PyExc_ValueError, "the list is empty, needs at least one image");
-    return -1;
+    return ext_refuse(PyExc_ValueError, "the list is empty, needs at least one image");
   }
   out->items = calloc((size_t)count, sizeof *out->items + sizeof *out->views);
   if (!out->items) {
@@ -34,8 +33,7 @@ static int import_list(PyObject *list, const ext_options *options, ext_images *o
   for (Py_ssize_t i = 0; i < count; i++) {
     PyObject *image = ext_item(list, i);
     if (!image) {
-      PyErr_SetString(PyExc_RuntimeError, "the list of images became shorter while it was read");
-      return -1;
+      return ext_refuse(PyExc_RuntimeError, "the list of images became shorter while it was read");
     }
     int result = import_one(image, options, &out->items[i]);
     out->count++;

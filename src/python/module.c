@@ -38,10 +38,7 @@ static PyObject *host_mode(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   vc_error error;
   vc_mode mode;
-  if (vc_cuda_mode(&mode, &error) != VC_OK) {
-    ext_raise(&error);
-    return NULL;
-  }
+  if (vc_cuda_mode(&mode, &error) != VC_OK) return ext_raise_null(&error);
   return PyBool_FromLong(mode == VC_MODE_HOST);
 }
 
@@ -170,8 +167,7 @@ static PyMethodDef methods[] = {
 /* viewcast's state belongs to the process: other libraries' allocators hold addresses in it. */
 static int check_interpreter(void) {
   if (PyInterpreterState_Get() == PyInterpreterState_Main()) return 0;
-  PyErr_SetString(PyExc_ImportError, "viewcast works in the main interpreter only");
-  return -1;
+  return ext_refuse(PyExc_ImportError, "viewcast works in the main interpreter only");
 }
 
 static int execute(PyObject *module) {

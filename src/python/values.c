@@ -24,9 +24,8 @@ typedef struct {
 static int refuse_number(double value, const numbers *out) {
   char text[32];
   PyOS_snprintf(text, sizeof text, "%g", value);
-  PyErr_Format(PyExc_ValueError, "%s is or holds %s, needs %s", out->name, text,
-               out->not_zero && value == 0 ? "numbers other than 0" : "finite numbers");
-  return -1;
+  return ext_refuse(PyExc_ValueError, "%s is or holds %s, needs %s", out->name, text,
+                    out->not_zero && value == 0 ? "numbers other than 0" : "finite numbers");
 }
 
 static int add_number(PyObject *value, numbers *out) {
@@ -56,9 +55,8 @@ static int add_item(PyObject *item, int depth, numbers *out) {
     return add_numbers(item, depth - 1, out);
   }
   if (out->count < VC_TRANSFORM_CHANNELS) return add_number(item, out);
-  PyErr_Format(PyExc_ValueError, "%s has more than %d values, needs one or one per channel",
-               out->name, VC_TRANSFORM_CHANNELS);
-  return -1;
+  return ext_refuse(PyExc_ValueError, "%s has more than %d values, needs one or one per channel",
+                    out->name, VC_TRANSFORM_CHANNELS);
 }
 
 /* Reads nested lists too: statistics often have the shape (3, 1, 1). */
@@ -106,17 +104,15 @@ static int read_one(PyObject *value, const char *name, bool finite, double *out)
   numbers read = {.name = name, .finite = finite, .values = values};
   if (!value || value == Py_None) return 0;
   if (PyTuple_Check(value) || PyList_Check(value)) {
-    PyErr_Format(PyExc_TypeError, "%s is a %.100s, needs one number", name,
-                 Py_TYPE(value)->tp_name);
-    return -1;
+    return ext_refuse(PyExc_TypeError, "%s is a %.100s, needs one number", name,
+                      Py_TYPE(value)->tp_name);
   }
   if (add_any(value, &read) < 0) return -1;
   if (read.count == 1) {
     *out = values[0];
     return 0;
   }
-  PyErr_Format(PyExc_ValueError, "%s has %d values, needs one number", name, (int)read.count);
-  return -1;
+  return ext_refuse(PyExc_ValueError, "%s has %d values, needs one number", name, (int)read.count);
 }
 
 static int read_several(PyObject *value, const char *name, double *storage, numbers *out) {
@@ -124,8 +120,7 @@ static int read_several(PyObject *value, const char *name, double *storage, numb
       .name = name, .finite = true, .not_zero = strcmp(name, "std") == 0, .values = storage};
   if (add_any(value, out) < 0) return -1;
   if (out->count > 0) return 0;
-  PyErr_Format(PyExc_ValueError, "%s is empty, needs a number or one per channel", name);
-  return -1;
+  return ext_refuse(PyExc_ValueError, "%s is empty, needs a number or one per channel", name);
 }
 
 /* *out is left alone for None, else points to `storage`. */
@@ -193,12 +188,11 @@ int ext_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *no
   static const char *const names[] = {"scale", "mean", "std"};
   for (int i = 0; i < 3; i++) {
     if (!others[i] || others[i] == Py_None) continue;
-    PyErr_Format(
+    return ext_refuse(
         PyExc_ValueError,
         "normalize= and %s= were both given, needs one of them: a normalization has its "
         "own scale, mean and std; make another with viewcast.Normalization(scale, mean, std)",
         names[i]);
-    return -1;
   }
   return read_normalization(normalize, out);
 }
@@ -209,8 +203,7 @@ int ext_values_read_fill(PyObject *fill, ext_request *out) {
   if (!fill || fill == Py_None) return 0;
   if (read_one(fill, "fill", false, &value) < 0) return -1;
   if (isnan(value)) {
-    PyErr_SetString(PyExc_ValueError, "fill is nan, needs a number; leave fill out for opaque");
-    return -1;
+    return ext_refuse(PyExc_ValueError, "fill is nan, needs a number; leave fill out for opaque");
   }
   out->params.fill = value;
   return 0;
@@ -237,25 +230,24 @@ int ext_values_check_source(const ext_request *request, vc_dtype source) {
   if (!request->has_source) return 0;
   if (ext_dtype_same(made_for, source)) return 0;
   range_of(source, divisor, sizeof divisor);
-  PyErr_Format(PyExc_ValueError,
-               "normalize= is made for %s pixels (its source) and the image is %s, needs one made "
-               "for the image: dataclasses.replace(it, scale=1%s, source=\"%s\") for values up to "
-               "%s, dataclasses.replace(it, source=None) where they have %s's range",
-               vc_dtype_name(made_for), vc_dtype_name(source), divisor, vc_dtype_name(source),
-               *divisor ? divisor + 1 : "1", vc_dtype_name(made_for));
-  return -1;
+  return ext_refuse(
+      PyExc_ValueError,
+      "normalize= is made for %s pixels (its source) and the image is %s, needs one made "
+      "for the image: dataclasses.replace(it, scale=1%s, source=\"%s\") for values up to "
+      "%s, dataclasses.replace(it, source=None) where they have %s's range",
+      vc_dtype_name(made_for), vc_dtype_name(source), divisor, vc_dtype_name(source),
+      *divisor ? divisor + 1 : "1", vc_dtype_name(made_for));
 }
 
 int ext_values_check_fill(const ext_request *request, int64_t channels, int64_t wanted) {
   if (isnan(request->params.fill) || vc_transform_adds_alpha(channels, wanted)) return 0;
   char text[32];
   PyOS_snprintf(text, sizeof text, "%g", request->params.fill);
-  PyErr_Format(
+  return ext_refuse(
       PyExc_ValueError,
       "fill is %s and no alpha channel is added (channels: %lld, of the result %lld): leave "
       "fill out, or ask for an alpha channel (channels=4, or 2) of an image that has none",
       text, (long long)channels, (long long)wanted);
-  return -1;
 }
 
 static double value_at(const double *values, int32_t count, int32_t channel, double none) {
@@ -273,12 +265,12 @@ int ext_values_check_whole(const ext_request *request, vc_dtype source) {
     if (a == floor(a) && b == floor(b)) continue;
     char factors[64];
     PyOS_snprintf(factors, sizeof factors, "%g and %g", a, b);
-    PyErr_Format(PyExc_ValueError,
-                 "the scaling gives fractions (scale / std and -mean / std are %s in channel %d), "
-                 "and the result would be %s as the source is; say which type it is to be: "
-                 "dtype=\"float32\", or dtype=\"%s\" to round",
-                 factors, (int)c, vc_dtype_name(source), vc_dtype_name(source));
-    return -1;
+    return ext_refuse(
+        PyExc_ValueError,
+        "the scaling gives fractions (scale / std and -mean / std are %s in channel %d), "
+        "and the result would be %s as the source is; say which type it is to be: "
+        "dtype=\"float32\", or dtype=\"%s\" to round",
+        factors, (int)c, vc_dtype_name(source), vc_dtype_name(source));
   }
   return 0;
 }

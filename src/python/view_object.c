@@ -135,8 +135,7 @@ static bool is_given(PyObject *value) { return value && value != Py_None; }
 static int wants_versioned(PyObject *version) {
   if (!is_given(version)) return 0;
   if (!PyTuple_Check(version) || PyTuple_GET_SIZE(version) != 2) {
-    PyErr_SetString(PyExc_TypeError, "max_version needs a tuple (major, minor)");
-    return -1;
+    return ext_refuse(PyExc_TypeError, "max_version needs a tuple (major, minor)");
   }
   long major = PyLong_AsLong(PyTuple_GET_ITEM(version, 0));
   return major == -1 && PyErr_Occurred() ? -1 : major >= DLPACK_MAJOR_VERSION;
@@ -153,20 +152,17 @@ static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
   Py_XDECREF(number);
   if (handle == -1 && PyErr_Occurred()) return -1;
   if (!number) {
-    PyErr_Format(PyExc_TypeError, "stream is a %.100s, needs an int in DLPack: a handle",
-                 Py_TYPE(stream)->tp_name);
-    return -1;
+    return ext_refuse(PyExc_TypeError, "stream is a %.100s, needs an int in DLPack: a handle",
+                      Py_TYPE(stream)->tp_name);
   }
   if (!is_on_gpu(self) && handle != -1) {
-    PyErr_SetString(PyExc_BufferError, "host memory has no stream; give stream=None");
-    return -1;
+    return ext_refuse(PyExc_BufferError, "host memory has no stream; give stream=None");
   }
   if (handle == 0 || handle < -1) {
-    PyErr_Format(PyExc_ValueError,
-                 "stream %lld is no stream in DLPack; give 1 (legacy default), 2 (per-thread "
-                 "default), -1 (no ordering) or a handle",
-                 handle);
-    return -1;
+    return ext_refuse(PyExc_ValueError,
+                      "stream %lld is no stream in DLPack; give 1 (legacy default), 2 (per-thread "
+                      "default), -1 (no ordering) or a handle",
+                      handle);
   }
   *out = (vc_stream)handle;
   return 0;
@@ -186,20 +182,17 @@ static int order_consumer(View *self, vc_stream consumer, ext_source *source) {
 
 static int check_placement(const View *self, PyObject *device, PyObject *copy) {
   if (copy && copy != Py_None && PyObject_IsTrue(copy)) {
-    PyErr_SetString(PyExc_BufferError, "a View does not copy; copy the array made of it");
-    return -1;
+    return ext_refuse(PyExc_BufferError, "a View does not copy; copy the array made of it");
   }
   if (!is_given(device)) return 0;
   int type, id;
   if (!PyTuple_Check(device) || !PyArg_ParseTuple(device, "ii", &type, &id)) {
     PyErr_Clear();
-    PyErr_SetString(PyExc_TypeError, "dl_device needs a tuple (device type, device id)");
-    return -1;
+    return ext_refuse(PyExc_TypeError, "dl_device needs a tuple (device type, device id)");
   }
   if (type == self->view.device.type && id == self->view.device.id) return 0;
-  PyErr_Format(PyExc_BufferError, "the memory is on DLPack device (%d, %d), not (%d, %d)",
-               (int)self->view.device.type, (int)self->view.device.id, type, id);
-  return -1;
+  return ext_refuse(PyExc_BufferError, "the memory is on DLPack device (%d, %d), not (%d, %d)",
+                    (int)self->view.device.type, (int)self->view.device.id, type, id);
 }
 
 static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count,
@@ -255,10 +248,7 @@ static int view_getbuffer(View *self, Py_buffer *buffer, int flags) {
   static char nowhere; /* the address of an empty image: consumers need one that is not NULL */
   const char *refusal = buffer_refusal(self, flags);
   buffer->obj = NULL;
-  if (refusal) {
-    PyErr_SetString(PyExc_BufferError, refusal);
-    return -1;
-  }
+  if (refusal) return ext_refuse(PyExc_BufferError, refusal);
   bool with_strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;
   buffer->buf = self->view.data ? self->view.data : &nowhere;
   buffer->obj = Py_NewRef((PyObject *)self);

@@ -8,8 +8,7 @@
 
 int ext_axes_read(PyObject *tuple, int64_t *out, int32_t *ndim) {
   if (!PyTuple_Check(tuple)) {
-    PyErr_Format(PyExc_TypeError, "axes are a %.100s, need a tuple", Py_TYPE(tuple)->tp_name);
-    return -1;
+    return ext_refuse(PyExc_TypeError, "axes are a %.100s, need a tuple", Py_TYPE(tuple)->tp_name);
   }
   Py_ssize_t count = PyTuple_GET_SIZE(tuple);
   if (count > VC_MAX_NDIM) {

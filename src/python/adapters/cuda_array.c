@@ -141,10 +141,7 @@ int ext_import_cuda_array(PyObject *object, PyObject *dictionary, ext_source *ou
 PyObject *ext_export_cuda_array(const vc_view *view, vc_stream stream) {
   vc_error error;
   vc_cuda_array array;
-  if (vc_cuda_array_from_view(view, &array, &error) != VC_OK) {
-    ext_raise(&error);
-    return NULL;
-  }
+  if (vc_cuda_array_from_view(view, &array, &error) != VC_OK) return ext_raise_null(&error);
   PyObject *shape = ext_axes_tuple(array.shape, array.ndim);
   PyObject *strides =
       array.has_strides ? ext_axes_tuple(array.strides, array.ndim) : Py_NewRef(Py_None);

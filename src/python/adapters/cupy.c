@@ -162,10 +162,8 @@ static PyObject *empty_on_host(const vc_view *wanted, ext_source *out) {
   vc_view packed = *wanted;
   /* Any address will do: only the strides are needed. */
   if (vc_view_packed(&packed, wanted->device, wanted->dtype, wanted->ndim, wanted->shape, &packed,
-                     &error) != VC_OK) {
-    ext_raise(&error);
-    return NULL;
-  }
+                     &error) != VC_OK)
+    return ext_raise_null(&error);
   PyObject *memory;
   if (ext_memory_shared_block(vc_view_nbytes(&packed), packed.device, VC_STREAM_NONE, out,
                               &memory) < 0) {

@@ -145,9 +145,8 @@ static int try_cuda_array(PyObject *object, ext_source *out) {
 
 static int refuse(PyObject *object) {
   const char *advice = ext_no_image_advice(object);
-  PyErr_Format(PyExc_TypeError, "%.200s is no image: needs " PROTOCOLS "%s%s",
-               Py_TYPE(object)->tp_name, advice ? "; " : "", advice ? advice : "");
-  return -1;
+  return ext_refuse(PyExc_TypeError, "%.200s is no image: needs " PROTOCOLS "%s%s",
+                    Py_TYPE(object)->tp_name, advice ? "; " : "", advice ? advice : "");
 }
 
 static int import_capsule(PyObject *capsule, ext_source *out) {

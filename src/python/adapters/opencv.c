@@ -219,10 +219,7 @@ static PyObject *make_object(void) {
   vc_error error;
   vc_gpumat *mat;
   vc_gpumat_control *control;
-  if (vc_gpumat_new(&opencv.abi, &mat, &control, &error) != VC_OK) {
-    ext_raise(&error);
-    return NULL;
-  }
+  if (vc_gpumat_new(&opencv.abi, &mat, &control, &error) != VC_OK) return ext_raise_null(&error);
   PyObject *object = ext_gpumat_around(opencv.gpumat, mat, control);
   if (!object) vc_gpumat_drop(control);
   return object;

@@ -5,12 +5,12 @@
 #include "errors.h"
 
 static int refuse_view(PyObject *image) {
-  PyErr_Format(PyExc_TypeError,
-               "%.200s is no image that can be viewed: PIL gives its pixels as a copy; use "
-               "numpy.array(img), or allow the copy (copy=None, or to_tensor(img), to_numpy(img), "
-               "to_gpumat(img))",
-               Py_TYPE(image)->tp_name);
-  return -1;
+  return ext_refuse(
+      PyExc_TypeError,
+      "%.200s is no image that can be viewed: PIL gives its pixels as a copy; use "
+      "numpy.array(img), or allow the copy (copy=None, or to_tensor(img), to_numpy(img), "
+      "to_gpumat(img))",
+      Py_TYPE(image)->tp_name);
 }
 
 /* Pixels of a palette are indices, which look like a grey image. */

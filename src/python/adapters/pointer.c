@@ -15,11 +15,11 @@
 static int read_capsule(PyObject *capsule, vc_view *view) {
   const char *name = PyCapsule_GetName(capsule);
   if (name && (strncmp(name, "dltensor", 8) == 0 || strncmp(name, "used_dltensor", 13) == 0)) {
-    PyErr_Format(PyExc_TypeError,
-                 "ptr is a DLPack capsule (\"%.40s\"), needs an address or a capsule that holds "
-                 "one; a DLPack capsule is an image itself: use vc.view(capsule)",
-                 name);
-    return -1;
+    return ext_refuse(
+        PyExc_TypeError,
+        "ptr is a DLPack capsule (\"%.40s\"), needs an address or a capsule that holds "
+        "one; a DLPack capsule is an image itself: use vc.view(capsule)",
+        name);
   }
   view->data = PyCapsule_GetPointer(capsule, name);
   return view->data ? 0 : ext_raise_from("the capsule does not give its pointer");
@@ -30,11 +30,10 @@ static int read_address(PyObject *pointer, vc_view *view) {
   PyObject *number = ext_integer_of(pointer);
   if (!number) {
     if (PyErr_Occurred()) return -1;
-    PyErr_Format(PyExc_TypeError,
-                 "ptr is a %.100s, needs an address as an int (ctypes: .value, cuda.core: "
-                 "int(buffer.handle)) or a capsule that holds one",
-                 Py_TYPE(pointer)->tp_name);
-    return -1;
+    return ext_refuse(PyExc_TypeError,
+                      "ptr is a %.100s, needs an address as an int (ctypes: .value, cuda.core: "
+                      "int(buffer.handle)) or a capsule that holds one",
+                      Py_TYPE(pointer)->tp_name);
   }
   unsigned long long address = PyLong_AsUnsignedLongLong(number);
   if (PyErr_Occurred()) {
@@ -130,10 +129,9 @@ static int apply_pitch(PyObject *value, vc_view *view) {
 static int read_layout(PyObject *shape, PyObject *strides, PyObject *pitch, vc_view *view) {
   bool has_strides = strides && strides != Py_None, has_pitch = pitch && pitch != Py_None;
   if (has_strides && has_pitch) {
-    PyErr_SetString(PyExc_ValueError,
-                    "strides= and pitch= were given, needs one of them: pitch is the bytes from "
-                    "row to row, strides those along every axis");
-    return -1;
+    return ext_refuse(PyExc_ValueError,
+                      "strides= and pitch= were given, needs one of them: pitch is the bytes from "
+                      "row to row, strides those along every axis");
   }
   if (read_axes(shape, "shape", view->shape, &view->ndim) < 0) return -1;
   if (has_strides) return read_strides(strides, view);

@@ -103,8 +103,7 @@ static PyObject *export_fast(ext_source *source) {
   DLManagedTensorVersioned *tensor;
   bool is_object = ext_owned_object(&source->owner) != NULL;
   if (vc_dlpack_versioned_from_view(&source->view, &source->owner, 0, &tensor, &error) != VC_OK) {
-    ext_raise(&error);
-    return NULL;
+    return ext_raise_null(&error);
   }
   EXT_WRITE(delete_export, tensor->deleter); /* the same function each time */
   tensor->deleter = is_object ? delete_object : delete_watched;
