@@ -207,7 +207,7 @@ VECTORCALL(view) {
       .more = {"to_tensor(), to_cupy() or to_numpy()", &transforms_to_tensor.signature},
       .target = &ext_view_adapter};
   (void)module;
-  const ext_options options = {.target = &ext_view_adapter};
+  const ext_options options = {.target = views.target};
   if (ext_is_one_argument(count, kwnames)) return ext_convert(args[0], &options);
   return as_any(&views, args, count, kwnames);
 }
