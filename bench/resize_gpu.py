@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times resizing on a GPU beside a device-to-device copy and torch: python bench/resize_gpu.py
 
-Each row has the time of one call, its share of the bandwidth of a copy, over the bytes that must be
-moved (rows of the source that are read, and the result), and the bytes that differ from the host."""
+Each row has the time of one call, its share of the bandwidth of a copy, over the bytes that must
+be moved (rows of the source that are read, and the result), and the bytes that differ from the
+CPU."""
 
 import statistics
 

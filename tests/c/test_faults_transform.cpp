@@ -155,6 +155,49 @@ vc_status mixed_list() {
   return status;
 }
 
+// Images that keep their size, in the way of those that change it.
+scene new_resized_scene(vc_device device, int images, int rows, int cols, vc_resize *resize) {
+  scene out = new_scene(device, images, rows, cols);
+  vc_resize_init(resize, rows, cols, VC_LINEAR);
+  resize->fit = VC_LETTERBOX;
+  out.params.resize = resize;
+  return out;
+}
+vc_status resized_on_the_cpu() {
+  static vc_resize resize;
+  static scene each = new_resized_scene({VC_CPU, 0}, 1, LARGE_ROWS, LARGE_COLS, &resize);
+  return run(each, VC_STREAM_NONE);
+}
+vc_status resized_list_on_the_cpu() {
+  static vc_resize resize;
+  static scene each = new_resized_scene({VC_CPU, 0}, IMAGES, ROWS, COLS, &resize);
+  return run(each, VC_STREAM_NONE);
+}
+vc_status resized() {
+  static vc_resize resize;
+  static scene each = new_resized_scene({VC_CUDA, 0}, 1, ROWS, COLS, &resize);
+  return run(each, side);
+}
+scene new_uneven_scene(vc_resize *resize) {
+  scene out = new_resized_scene({VC_CUDA, 0}, LONG, 2, 4, resize);
+  std::swap(out.from[0].data, out.from[1].data); // no regular distance: a list
+  return out;
+}
+vc_status resized_long_list() {
+  static vc_resize resize;
+  static scene each = new_uneven_scene(&resize);
+  return run(each, side);
+}
+// One box on the GPU, the whole image.
+vc_status resized_box() {
+  static vc_resize resize;
+  static scene each = new_resized_scene({VC_CUDA, 0}, 1, ROWS, COLS, &resize);
+  static float box[] = {0, 0, COLS, ROWS};
+  static vc_view boxes = packed(box, {VC_CUDA, 0}, {VC_FLOAT, 32}, {1, 4});
+  each.params.boxes = &boxes;
+  return run(each, side);
+}
+
 scene &small_far() {
   static scene each = new_scene({VC_CUDA, devices - 1}, 1, ROWS, COLS);
   return each;
@@ -255,6 +298,11 @@ const operation operations[] = {
     {"vc_transform (a list)", short_list, WITH_DRIVER, 0},
     {"vc_transform (a long list)", long_list, WITH_DRIVER, 0},
     {"vc_transform (a long list, mixed)", mixed_list, WITH_DRIVER, 0},
+    {"vc_transform (CPU, resized)", resized_on_the_cpu, HOST_ONLY, 0},
+    {"vc_transform (CPU, a resized list)", resized_list_on_the_cpu, HOST_ONLY, 0},
+    {"vc_transform (resized)", resized, WITH_DRIVER, 0},
+    {"vc_transform (a long list, resized)", resized_long_list, WITH_DRIVER, 0},
+    {"vc_transform (a box)", resized_box, WITH_DRIVER, 0},
     {"vc_transform (the other device)", far_on_a_stream, WITH_TWO, 0},
     {"vc_transform (the other device, legacy)", far_on_legacy, WITH_TWO, 0},
     {"vc_transform (the other device, a long list)", far_long_list, WITH_TWO, 0},

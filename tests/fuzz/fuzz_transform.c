@@ -62,7 +62,8 @@ static char *give_memory(vc_view *view) {
   return memory;
 }
 
-static vc_transform_params params_of(fuzz_input *in, double *means, double *stds) {
+static vc_transform_params params_of(fuzz_input *in, double *means, double *stds,
+                                     uint8_t *resizes) {
   vc_transform_params params;
   vc_transform_params_init(&params);
   uint8_t flags = take_byte(in);
@@ -75,12 +76,38 @@ static vc_transform_params params_of(fuzz_input *in, double *means, double *stds
   if (flags & 64) params.std = stds;
   params.mean_count = take_byte(in) % 6;
   params.std_count = take_byte(in) % 6;
-  params.threads = take_byte(in) % 4;
+  uint8_t threads = take_byte(in);
+  params.threads = threads % 4;
+  *resizes = threads >> 6;
   for (int i = 0; i < 6; i++) {
     means[i] = params.mean ? number_of(in) : 0;
     stds[i] = params.std ? number_of(in) : 0;
   }
   return params;
+}
+
+/* A resize to a small size; sometimes one that makes no sense. */
+static void resize_of(fuzz_input *in, double *pad, vc_resize *out) {
+  uint8_t flags = take_byte(in);
+  vc_resize_init(out, length_of(in), length_of(in), (vc_interpolation)(flags % 8));
+  out->fit = flags >> 3 & 3;
+  if (flags & 32) out->shorter = length_of(in);
+  if (flags & 64) out->pad = pad;
+  out->pad_count = take_byte(in) % 6;
+  for (int i = 0; i < 6; i++) pad[i] = out->pad ? number_of(in) : 0;
+}
+
+/* Up to three boxes of any values, near the image mostly. */
+static void boxes_of(fuzz_input *in, double *values, vc_view *out) {
+  vc_error error;
+  const int64_t shape[] = {take_byte(in) % 4, 4 + take_byte(in) % 2};
+  vc_device host = {VC_CPU, 0};
+  vc_dtype f64 = {VC_FLOAT, 64};
+  for (int i = 0; i < 15; i++) {
+    uint8_t choice = take_byte(in);
+    values[i] = choice < 240 ? choice % 12 - 1.5 : number_of(in);
+  }
+  vc_view_packed(values, host, f64, 2, shape, out, &error);
 }
 
 /* The source's size in the destination's layout, with its own channel count. */
@@ -97,7 +124,13 @@ static void follow(fuzz_input *in, const vc_transform_params *params, size_t cou
   }
   uint8_t other = take_byte(in);
   if (other & 1) channels = 1 + other % 5;
-  if (batch) to->shape[at++] = count > 1 ? (int64_t)count : from->shape[0];
+  if (params->resize && other < 250) {
+    rows = params->resize->rows;
+    cols = params->resize->cols;
+  }
+  int64_t images = count > 1 ? (int64_t)count : from->shape[0];
+  if (params->boxes) images = params->boxes->shape[0];
+  if (batch || params->boxes) to->shape[at++] = images;
   if (params->to == VC_PLANAR) to->shape[at++] = channels;
   to->shape[at++] = rows;
   to->shape[at++] = cols;
@@ -107,12 +140,23 @@ static void follow(fuzz_input *in, const vc_transform_params *params, size_t cou
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_input in = {data, size};
-  double means[6], stds[6];
+  double means[6], stds[6], pad[6], values[15];
+  vc_resize resize;
+  vc_view boxes;
   vc_view from[MOST_SOURCES] = {{0}}, to = {.device = {VC_CPU, 0}};
   char *memory[MOST_SOURCES + 1] = {NULL};
   vc_error error;
-  vc_transform_params params = params_of(&in, means, stds);
+  uint8_t resizes;
+  vc_transform_params params = params_of(&in, means, stds, &resizes);
   size_t count = 1 + take_byte(&in) % MOST_SOURCES;
+  if (resizes & 1) {
+    resize_of(&in, pad, &resize);
+    params.resize = &resize;
+  }
+  if (resizes & 2) {
+    boxes_of(&in, values, &boxes);
+    params.boxes = &boxes;
+  }
   from[0].device = to.device;
   from[0].dtype = dtype_of(&in);
   to.dtype = dtype_of(&in);
