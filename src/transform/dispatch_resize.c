@@ -11,20 +11,17 @@
 
 static vc_resized resized_of(const vc_geometry_item *item) {
   const vc_placement *at = &item->placement;
-  vc_resized out = {.data = item->image.data,
-                    .row = item->image.row,
-                    .col = item->image.col,
-                    .channel = item->image.channel,
-                    .rows = (int32_t)item->rows,
-                    .cols = (int32_t)item->cols,
-                    .placed_rows = (int32_t)at->rows,
-                    .placed_cols = (int32_t)at->cols,
-                    .top = (int32_t)at->top,
-                    .left = (int32_t)at->left};
-  if (at->rows == 0) return out; /* boxes in GPU memory: placed by the kernel */
-  out.row_scale = vc_axis_scale(item->rows, at->rows);
-  out.col_scale = vc_axis_scale(item->cols, at->cols);
-  return out;
+  return (vc_resized){.data = item->image.data,
+                      .row = item->image.row,
+                      .col = item->image.col,
+                      .channel = item->image.channel,
+                      .rows = (int32_t)item->rows,
+                      .cols = (int32_t)item->cols,
+                      .placed_rows = (int32_t)at->rows,
+                      .placed_cols = (int32_t)at->cols,
+                      .top = (int32_t)at->top,
+                      .left = (int32_t)at->left,
+                      .readable = (int32_t)item->cols};
 }
 
 /* Returns true if all images have one size, one set of strides and one distance from each other,
@@ -47,7 +44,14 @@ static vc_status set_images(const vc_geometry *geometry, vc_launch *out, vc_erro
   resizing->sources = geometry->count;
   resizing->generic.source = VC_SOURCE_STRIDES;
   resizing->image = resized_of(&geometry->items[0]);
-  if (is_regular(geometry, &resizing->from_image)) return VC_OK;
+  bool regular = is_regular(geometry, &resizing->from_image);
+  resizing->is_regular = regular && !geometry->boxes;
+  if (resizing->is_regular) {
+    const vc_placement *placed = &geometry->items[0].placement;
+    resizing->row_scale = vc_axis_scale(geometry->items[0].rows, placed->rows);
+    resizing->col_scale = vc_axis_scale(geometry->items[0].cols, placed->cols);
+  }
+  if (regular) return VC_OK;
   bool fits = geometry->count <= VC_TABLE_RESIZED;
   resizing->generic.source = fits ? VC_SOURCE_TABLE : VC_SOURCE_MEMORY;
   if (!fits) VC_TRY(vc_take_list(out, geometry->count, sizeof(vc_resized), error));
@@ -95,14 +99,18 @@ static int linear_type(const vc_plan *plan) {
   return plan->to.bits == 16 ? LINEAR_f16 : plan->to.bits == 32 ? LINEAR_f32 : LINEAR_none;
 }
 
+static bool is_u8(vc_dtype dtype) { return dtype.code == VC_UINT && dtype.bits == 8; }
+
 /* Returns true if all sources have interleaved 8-bit pixels that are adjacent. */
 static bool has_packed_pixels(const vc_plan *plan) {
+  enum { MOST_COLS = INT32_MAX / (VC_CHANNELS_MAPPED + 1) }; /* kernels count bytes of a row */
   int32_t channels = plan->from_channels;
-  if (plan->from.code != VC_UINT || plan->from.bits != 8) return false;
+  if (!is_u8(plan->from)) return false;
   for (int64_t i = 0; i < plan->geometry->count; i++) {
     const vc_geometry_item *item = &plan->geometry->items[i];
     if (channels > 1 && item->image.channel != 1) return false;
     if (item->cols > 1 && item->image.col != channels) return false;
+    if (item->cols > MOST_COLS) return false;
   }
   return true;
 }
@@ -117,10 +125,23 @@ static int destination_pixels(const vc_plan *plan) {
   return packed ? plan->channels : -1;
 }
 
-static int find_linear(const vc_plan *plan) {
+/* Returns true if each channel of the result comes from one of the first channels of the source,
+ * as many as there are, or all come from the only one. */
+static bool has_plain_channels(const vc_plan *plan) {
+  uint32_t used = 0;
+  for (int32_t c = 0; c < plan->channels; c++) {
+    if (plan->map[c] == VC_CHANNEL_FILL) return false;
+    used |= 1u << plan->map[c];
+  }
+  return plan->from_channels == 1 || used == (1u << plan->channels) - 1;
+}
+
+/* Returns the linear kernel for a plan, or -1. */
+static int find_linear(const vc_plan *plan, const vc_resizing *resizing) {
   int to = linear_type(plan), out = destination_pixels(plan);
   int32_t interpolation = plan->geometry->interpolation;
-  if ((interpolation != VC_LINEAR && interpolation != VC_NEAREST) || !has_packed_pixels(plan)) {
+  if ((interpolation != VC_LINEAR && interpolation != VC_NEAREST) || !resizing->is_packed ||
+      !resizing->generic.to_aligned || !has_plain_channels(plan)) {
     return -1;
   }
   for (int i = 0; i < LINEAR_COUNT; i++) {
@@ -144,8 +165,8 @@ static bool stores_words(const vc_plan *plan, int pixels, int out) {
 
 /* --- the grid */
 
-/* Divides every image of the result into tiles, one for each block. */
-static vc_status set_tiles(const vc_plan *plan, int64_t tile_cols, int64_t tile_rows,
+/* Divides the result into tiles of rows x cols. */
+static vc_status set_tiles(const vc_plan *plan, int64_t tile_rows, int64_t tile_cols,
                            vc_launch *out, vc_error *error) {
   vc_resizing *resizing = &out->resizing;
   int64_t cols = (plan->cols - 1) / tile_cols + 1, rows = (plan->rows - 1) / tile_rows + 1, tiles;
@@ -162,11 +183,14 @@ static vc_status set_tiles(const vc_plan *plan, int64_t tile_cols, int64_t tile_
   return VC_OK;
 }
 
-static int32_t first_filled(const vc_plan *plan) {
-  for (int32_t c = 0; c < plan->channels; c++) {
-    if (plan->map[c] == VC_CHANNEL_FILL) return c;
-  }
-  return plan->channels;
+/* Returns the number of rows of a thread of a linear kernel: as many as leave work for all
+ * processors of a large GPU. */
+static int32_t count_thread_rows(const vc_plan *plan, int64_t tile_cols) {
+  enum { BLOCKS = 2048 };
+  int32_t rows = VC_LINEAR_ROWS;
+  double tiles = (double)plan->images * (double)((plan->cols - 1) / tile_cols + 1);
+  while (rows > 1 && tiles * (double)plan->rows < (double)BLOCKS * VC_TILE_ROWS * rows) rows /= 2;
+  return rows;
 }
 
 static void set_source(const vc_plan *plan, vc_resizing *out) {
@@ -176,45 +200,55 @@ static void set_source(const vc_plan *plan, vc_resizing *out) {
   out->fit = geometry->fit;
   out->interpolation = geometry->interpolation;
   out->from_channels = plan->from_channels;
-  out->is_u8 = plan->from.code == VC_UINT && plan->from.bits == 8;
+  out->is_u8 = is_u8(plan->from);
   out->wide = vc_rule_is_wide(plan->from);
+  out->is_packed = has_packed_pixels(plan);
   out->swaps = plan->map[0] == 2;
-  out->filled = first_filled(plan);
   out->generic.from_aligned = are_sources_aligned(geometry, (int64_t)size);
   for (int32_t c = 0; c < plan->from_channels; c++) {
     out->pad[c] = 0;
     memcpy(&out->pad[c], geometry->pad + (size_t)c * size, size); /* little endian */
   }
+  out->boxes = NULL;
+  out->list = NULL;
+  if (geometry->boxes) set_boxes(geometry->boxes, out);
 }
 
-/* Sets the kernel and its grid. */
-static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error) {
+/* Fills what linear kernel number `found` needs. */
+static vc_status set_linear(const vc_plan *plan, int found, vc_launch *out, vc_error *error) {
   vc_resizing *resizing = &out->resizing;
+  const vc_generic *generic = &resizing->generic;
+  int size = (int)vc_dtype_size(plan->to), pixels = VC_LINEAR_PIXELS(size);
+  int64_t tile_cols = (int64_t)VC_TILE_COLS * pixels * VC_LINEAR_GROUPS(size);
+  resizing->words = stores_words(plan, pixels, linear_kernels[found].out);
+  resizing->thread_rows = count_thread_rows(plan, tile_cols);
+  for (int32_t c = 0; c < plan->channels; c++) {
+    bool by_source = linear_kernels[found].out == 0 && plan->from_channels > 1;
+    int32_t slot = by_source ? plan->map[c] : c;
+    bool computes = plan->work == VC_WORK_FLOAT;
+    resizing->a[slot] = computes ? (float)generic->a[c * generic->stride] : 1;
+    resizing->b[slot] = computes ? (float)generic->b[c * generic->stride] : 0;
+    resizing->plane[slot] = c * plan->to_strides.channel;
+  }
+  return set_tiles(plan, (int64_t)VC_TILE_ROWS * resizing->thread_rows, tile_cols, out, error);
+}
+
+static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error) {
   vc_resize_kernels kernels = vc_resize_kernels_find();
-  int found = find_linear(plan);
-  resizing->words = false;
+  int found = find_linear(plan, &out->resizing);
   if (found >= 0) {
-    int pixels = VC_LINEAR_PIXELS((int)vc_dtype_size(plan->to));
     out->kernel = kernels.linear + found;
-    resizing->words = stores_words(plan, pixels, linear_kernels[found].out);
-    return set_tiles(plan, VC_TILE_COLS * pixels, VC_TILE_ROWS * VC_LINEAR_ROWS, out, error);
+    return set_linear(plan, found, out, error);
   }
-  if (resizing->is_u8 && vc_is_pillow(resizing->interpolation)) {
-    out->kernel = kernels.pillow;
-    return set_tiles(plan, VC_PILLOW_COLS, VC_PILLOW_ROWS, out, error);
-  }
-  out->kernel = kernels.any;
-  return set_tiles(plan, VC_TILE_COLS, VC_TILE_ROWS, out, error);
+  bool pillow = out->resizing.is_u8 && vc_is_pillow(plan->geometry->interpolation);
+  out->kernel = pillow ? kernels.pillow : kernels.any;
+  return set_tiles(plan, pillow ? VC_PILLOW_ROWS : VC_TILE_ROWS, VC_TILE_COLS, out, error);
 }
 
 vc_status vc_dispatch_resize(const vc_plan *plan, vc_launch *out, vc_error *error) {
-  vc_resizing *resizing = &out->resizing;
   out->is_resizing = true;
-  vc_generic_fill(plan, &resizing->generic);
-  set_source(plan, resizing);
-  resizing->boxes = NULL;
-  resizing->list = NULL;
-  if (plan->geometry->boxes) set_boxes(plan->geometry->boxes, resizing);
+  vc_generic_fill(plan, &out->resizing.generic);
+  set_source(plan, &out->resizing);
   VC_TRY(set_kernel(plan, out, error));
   return set_images(plan->geometry, out, error);
 }

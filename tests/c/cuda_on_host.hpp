@@ -14,7 +14,7 @@
 #define __global__
 #define __forceinline__ inline
 #define __grid_constant__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 struct uint2 {
   uint32_t x, y;
@@ -141,6 +141,16 @@ static inline uint16_t small_float(float value, int fraction, int bias) {
 
 VC_DEVICE uint16_t f16_from_f32(float value) { return small_float(value, 10, 15); }
 VC_DEVICE uint16_t bf16_from_f32(float value) { return small_float(value, 7, 127); }
+
+VC_DEVICE uint32_t sum_products(uint32_t a, uint32_t b, uint32_t sum) {
+  for (int i = 0; i < 32; i += 8) sum += (a >> i & 255) * (b >> i & 255);
+  return sum;
+}
+
+VC_DEVICE uint32_t sum_signed_products(uint32_t a, uint32_t b, uint32_t sum) {
+  for (int i = 0; i < 32; i += 8) sum += (a >> i & 255) * (uint32_t)(int8_t)(b >> i & 255);
+  return sum;
+}
 
 /* Faults on a GPU, and counts here. */
 static long misaligned;

@@ -412,7 +412,7 @@ static void check_list(int64_t count, int uploads, bool captures) {
   if (captures) sim_begin_capture(stream, SIM_GLOBAL);
   vc_status status = vc_transform(&to, views, (size_t)count, &params, stream, &error);
   if (captures && uploads) {
-    CHECK_FAILS(status, VC_ERROR_CUDA, "44 that are resized");
+    CHECK_FAILS(status, VC_ERROR_CUDA, "48 that are resized");
   } else {
     CHECK_OK(status);
   }

@@ -36,6 +36,18 @@ VC_DEVICE uint16_t bf16_from_f32(float value) {
 #endif
 }
 
+/* Return `sum` plus the products of the bytes of a and those of b, which are signed in the second
+ * function. */
+VC_DEVICE uint32_t sum_products(uint32_t a, uint32_t b, uint32_t sum) {
+  asm("dp4a.u32.u32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+  return sum;
+}
+
+VC_DEVICE uint32_t sum_signed_products(uint32_t a, uint32_t b, uint32_t sum) {
+  asm("dp4a.u32.s32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+  return sum;
+}
+
 /* Cache hints of loads and stores. bench/tune_transform.cu sets these macros to measure other
  * hints; streaming stores were the fastest. */
 #ifndef VC_STORE_HINT

@@ -116,22 +116,22 @@ typedef struct vc_fast {
 
 /* --- the resizing kernels */
 
-/* A block of threads makes a tile of an image of the result: VC_TILE_COLS columns of threads,
- * each with one or a few pixels, and VC_TILE_ROWS rows of threads. */
-#define VC_TILE_COLS 64
+/* A block of threads makes a tile of an image of the result: VC_TILE_COLS columns of threads, the
+ * threads of a warp, each with one or a few pixels, and VC_TILE_ROWS rows of threads. */
+#define VC_TILE_COLS 32
 #define VC_TILE_ROWS (VC_BLOCK / VC_TILE_COLS)
 
 /* An image of the result; where there are boxes in GPU memory, an image of the source. */
 typedef struct vc_resized {
   const char *data;                            /* the first pixel that is shown */
   int64_t row, col, channel;                   /* strides in bytes */
-  double row_scale, col_scale;                 /* vc_axis_scale of both axes */
   int32_t rows, cols;                          /* that are shown */
   int32_t placed_rows, placed_cols, top, left; /* vc_placement */
+  int32_t readable; /* pixels from the first one shown to the end of the source's row */
 } vc_resized;
 
 /* The number of images that fit into the parameters of a launch. */
-#define VC_TABLE_RESIZED 44
+#define VC_TABLE_RESIZED 48
 
 typedef struct vc_resizing {
   vc_generic generic; /* types, coefficients, channels and the destination */
@@ -139,6 +139,7 @@ typedef struct vc_resizing {
    * from_image bytes apart; VC_SOURCE_TABLE: `table`; VC_SOURCE_MEMORY: `list`, in device
    * memory. */
   vc_resized image;
+  double row_scale, col_scale; /* vc_axis_scale of `image` */
   const vc_resized *list;
   int64_t from_image;
   int64_t sources;   /* the number of images that boxes may name */
@@ -147,15 +148,21 @@ typedef struct vc_resizing {
   int32_t box_type, box_size; /* vc_element, bytes */
   bool box_names;             /* boxes have five values, the first of which is the image */
   bool boxes_aligned;
+  bool is_regular; /* `image` describes all images: no boxes, no list */
   vc_work work;
   vc_fitting fit;
   int32_t interpolation;
   int32_t from_channels;
   bool is_u8, wide;                 /* the source's dtype is u8; sums are formed in double */
+  bool is_packed;                   /* all sources have adjacent channels and adjacent pixels */
   bool swaps;                       /* the first three channels are reversed */
-  bool words;                       /* fast kernels may store words */
-  int32_t filled;                   /* the first channel that holds `fill`; `channels` for none */
+  bool words;                       /* linear kernels may store words */
+  int32_t thread_rows;              /* linear kernels: rows that a thread makes */
   uint64_t pad[VC_CHANNELS_MAPPED]; /* the bits of a source element for each source channel */
+  /* Linear kernels: coefficients, and the bytes to each plane of the result. Planes made of
+   * several channels are counted in the order of the source's. */
+  float a[VC_CHANNELS_MAPPED], b[VC_CHANNELS_MAPPED];
+  int64_t plane[VC_CHANNELS_MAPPED];
   vc_divider by_col_tiles, by_row_tiles;
   vc_resized table[VC_TABLE_RESIZED];
 } vc_resizing;
@@ -218,9 +225,12 @@ typedef struct vc_resizing {
   X(double, VC_WORK_DOUBLE)
 
 /* The kernel vc_resize_any resizes images of any kind, and vc_resize_pillow 8-bit images by
- * Pillow's filters. A block of the latter makes a tile of so many columns and rows. */
-#define VC_PILLOW_COLS 32
-#define VC_PILLOW_ROWS 8
+ * Pillow's filters. A tile of the latter has VC_TILE_COLS columns and VC_PILLOW_ROWS rows, which
+ * are made from VC_PILLOW_CHUNK rows of the source at a time. VC_PILLOW_WEIGHTS words of
+ * weights fit into shared memory; where a tile needs more, each is computed where it is used. */
+#define VC_PILLOW_ROWS 16
+#define VC_PILLOW_CHUNK 32
+#define VC_PILLOW_WEIGHTS 4096
 
 /* X(to, in, out) for each kernel vc_resize_linear_<to>_<in>_<out>, which resizes interleaved 8-bit
  * pixels of `in` channels by VC_LINEAR or VC_NEAREST to interleaved pixels of `out` channels, or
@@ -233,9 +243,15 @@ typedef struct vc_resizing {
   X(f32, 1, 0) X(f32, 3, 0) X(f32, 4, 0) X(f32, 3, 3)
 /* clang-format on */
 
-/* Number of pixels and rows of a thread of these, by the size of an element. */
-#define VC_LINEAR_PIXELS(to) ((to) == 4 ? 2 : 4)
-#define VC_LINEAR_ROWS 4
+/* A thread of these makes VC_LINEAR_GROUPS groups of VC_LINEAR_PIXELS adjacent pixels of a row, by
+ * the size of an element. The groups of a warp lie side by side: few adjacent pixels per thread
+ * let a warp's loads touch few cache lines, several groups keep many loads in flight. */
+#define VC_LINEAR_PIXELS(to) ((to) == 1 ? 4 : 2)
+#define VC_LINEAR_GROUPS(to) ((to) == 1 ? 1 : 2)
+/* The number of blocks that a processor of the GPU is to have room for, which bounds registers. */
+#define VC_LINEAR_BLOCKS 6
+/* The most rows of a thread. Consecutive rows of an enlarged image have source rows in common. */
+#define VC_LINEAR_ROWS 8
 
 /* The size in bytes of the widest word that divides `bytes`, a multiple of 4. */
 #define VC_WIDEST(bytes) ((bytes) % 16 == 0 ? 16 : (bytes) % 8 == 0 ? 8 : 4)

@@ -1,175 +1,366 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pillow's filters on 8-bit images. A block makes a tile of an image of the result: it computes
- * the weights of the tile's columns and rows once, filters the source's rows that the tile needs
- * horizontally into shared memory, some at a time, and adds them up vertically. */
+/* Pillow's filters of 8-bit images. A block makes VC_TILE_COLS columns and VC_PILLOW_ROWS rows of
+ * an image of the result. It goes through the source rows that these need, VC_PILLOW_CHUNK at a
+ * time: the first pass filters them horizontally into shared memory, with results of 8 bits as
+ * Pillow has them, the second pass adds them to the sums of the rows of the result. */
 #ifndef VIEWCAST_KERNELS_PILLOW_CUH
 #define VIEWCAST_KERNELS_PILLOW_CUH
 
 #include "kernels/resize.cuh"
 
-/* The columns and rows of a tile, in which a thread has VC_PILLOW_PIXELS pixels of a column, and
- * the rows of the source that are filtered at a time. */
-#define VC_PILLOW_PIXELS (VC_PILLOW_COLS * VC_PILLOW_ROWS / VC_BLOCK)
-#define VC_PILLOW_BAND 16
-/* Weights that are kept in shared memory. Tiles that need more take the way of resize_any. */
-#define VC_PILLOW_WEIGHTS 2048
+/* The half that rounds a 22-bit sum. */
+#define VC_PILLOW_HALF (1 << (VC_PILLOW_BITS - 1))
 
-/* Some results of an axis: the samples of each, and its weights, which begin at `at`. */
-template <int Count>
+/* An axis of a tile: its rule, and the samples of each of its results. */
+template <int Results>
 struct pillow_axis {
-  int32_t first[Count], count[Count], at[Count];
-  int32_t weights[VC_PILLOW_WEIGHTS];
+  vc_axis_pillow rule;
+  vc_axis_taps taps[Results]; /* without samples where the image does not show */
+  int32_t most_taps;          /* of a result, rounded up to a multiple of 4 */
 };
 
 struct pillow_shared {
-  resize_shared of;
-  bool fits;        /* the weights fit into shared memory */
-  int32_t rounds;   /* 1, and one for each band of source rows */
-  int32_t top, end; /* the source rows that the tile needs */
-  pillow_axis<VC_PILLOW_COLS> cols;
+  shown at;
+  pillow_axis<VC_TILE_COLS> cols;
   pillow_axis<VC_PILLOW_ROWS> rows;
-  uint8_t band[VC_PILLOW_BAND][VC_PILLOW_COLS][VC_CHANNELS_MAPPED];
+  int32_t starts[VC_TILE_COLS]; /* of each column: the sample to which its first weight belongs */
+  int32_t first_row, end_row;   /* of the source: those that the tile needs */
+  bool has_weights;             /* `weights` holds them; otherwise they are too many */
+  /* Four weights of column i, from weight 4 * k on, in three words that VC_TILE_COLS words lie
+   * between: their lowest bytes, at (3 * k) * VC_TILE_COLS + i, the next ones, and the highest
+   * ones, which have the sign. Behind them tap k of row i, at k * VC_PILLOW_ROWS + i. Weights of
+   * no sample are 0. */
+  uint32_t weights[VC_PILLOW_WEIGHTS];
+  /* Pixels of the source rows of a round, filtered horizontally: byte c is channel c. */
+  uint32_t filtered[VC_PILLOW_CHUNK][VC_TILE_COLS];
 };
 
-/* Computes the weights of result `index` of the tile, which is result `d` of the axis. Each has
- * the same share of the array; results beyond it, and those outside of the image, have count
- * 0 or, where the share is too small, -1. */
-template <int Count>
-VC_DEVICE void weigh(const vc_axis_pillow &axis, int64_t d, int64_t results, int32_t index,
-                     pillow_axis<Count> &out) {
-  const int32_t share = VC_PILLOW_WEIGHTS / Count;
-  out.count[index] = 0;
-  if (d < 0 || d >= results) return;
-  vc_axis_taps taps = vc_axis_pillow_taps(&axis, d);
-  out.first[index] = (int32_t)taps.first;
-  out.at[index] = index * share;
-  out.count[index] = taps.count > share ? -1 : (int32_t)taps.count;
-  if (taps.count > share) return;
-  for (int32_t i = 0; i < (int32_t)taps.count; i++) {
-    out.weights[index * share + i] = vc_axis_pillow_weight(&axis, &taps, i);
+VC_DEVICE uint32_t byte_of(uint32_t word, int32_t i) { return word >> (8 * i) & 255; }
+
+/* --- the taps and weights of a tile */
+
+/* Finds the samples of result d of an axis, which is one of `placed`. */
+VC_DEVICE_CALL void find_taps(const vc_axis_pillow &rule, int64_t d, int32_t placed,
+                              vc_axis_taps *out) {
+  *out = vc_axis_taps{};
+  if (d >= 0 && d < placed) *out = vc_axis_pillow_taps(&rule, d);
+}
+
+VC_DEVICE_CALL int32_t compute_weight(const vc_axis_pillow &rule, const vc_axis_taps &taps,
+                                      int32_t tap) {
+  return tap >= 0 && tap < taps.count ? vc_axis_pillow_weight(&rule, &taps, tap) : 0;
+}
+
+template <int Results>
+VC_DEVICE void make_axis(int32_t filter, int32_t n, int32_t m, pillow_axis<Results> &out) {
+  out.rule = vc_axis_pillow_make(filter, n, m);
+  double most = 2 * out.rule.support + 2;
+  out.most_taps = most < VC_PILLOW_WEIGHTS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
+}
+
+VC_DEVICE int32_t words_of_cols(const pillow_shared &s) {
+  return s.cols.most_taps / 4 * 3 * VC_TILE_COLS;
+}
+
+/* Finds the sample of each column's first weight: it is not that of its first tap where the
+ * weights would reach beyond the row. */
+VC_DEVICE void find_start(pillow_shared &s, int32_t col) {
+  int32_t first = (int32_t)s.cols.taps[col].first, last = s.at.image.cols - s.cols.most_taps;
+  s.starts[col] = last < 0 ? first : min(first, last);
+}
+
+VC_DEVICE void fill_col_weights(pillow_shared &s) {
+  int32_t count = s.cols.most_taps / 4 * VC_TILE_COLS;
+#pragma unroll 1
+  for (int32_t i = (int32_t)threadIdx.x; i < count; i += VC_BLOCK) {
+    int32_t col = i % VC_TILE_COLS, k = i / VC_TILE_COLS;
+    const vc_axis_taps &taps = s.cols.taps[col];
+    int32_t tap = 4 * k + s.starts[col] - (int32_t)taps.first;
+    uint32_t bytes[3] = {};
+#pragma unroll 1
+    for (int32_t shift = 0; shift < 32; shift += 8, tap++) {
+      uint32_t weight = (uint32_t)compute_weight(s.cols.rule, taps, tap);
+#pragma unroll
+      for (int b = 0; b < 3; b++) bytes[b] |= (weight >> (8 * b) & 255) << shift;
+    }
+#pragma unroll
+    for (int b = 0; b < 3; b++) s.weights[(3 * k + b) * VC_TILE_COLS + col] = bytes[b];
   }
 }
+
+VC_DEVICE void fill_row_weights(pillow_shared &s) {
+  int32_t count = s.rows.most_taps * VC_PILLOW_ROWS, first = words_of_cols(s);
+#pragma unroll 1
+  for (int32_t i = (int32_t)threadIdx.x; i < count; i += VC_BLOCK) {
+    int32_t row = i % VC_PILLOW_ROWS, tap = i / VC_PILLOW_ROWS;
+    s.weights[first + i] = (uint32_t)compute_weight(s.rows.rule, s.rows.taps[row], tap);
+  }
+}
+
+/* The weight of a tap of column or row i of the tile. */
+VC_DEVICE int32_t col_weight(const pillow_shared &s, int32_t i, int32_t tap) {
+  if (!s.has_weights) return compute_weight(s.cols.rule, s.cols.taps[i], tap);
+  int32_t index = tap + (int32_t)s.cols.taps[i].first - s.starts[i];
+  const uint32_t *words = s.weights + index / 4 * 3 * VC_TILE_COLS + i;
+  uint32_t low = byte_of(words[0], index % 4), middle = byte_of(words[VC_TILE_COLS], index % 4);
+  int32_t high = (int8_t)byte_of(words[2 * VC_TILE_COLS], index % 4);
+  return (int32_t)((uint32_t)high << 16 | middle << 8 | low);
+}
+
+VC_DEVICE int32_t row_weight(const pillow_shared &s, int32_t i, int32_t tap) {
+  if (!s.has_weights) return compute_weight(s.rows.rule, s.rows.taps[i], tap);
+  return (int32_t)s.weights[words_of_cols(s) + tap * VC_PILLOW_ROWS + i];
+}
+
+/* --- the first pass: a pixel, from the samples of a column */
+
+/* Any strides, and weights that may have to be computed. */
+VC_DEVICE uint32_t filter_samples(const vc_resizing &p, const pillow_shared &s, const char *row,
+                                  int32_t col) {
+  const vc_resized &image = s.at.image;
+  int32_t sums[VC_CHANNELS_MAPPED], count = (int32_t)s.cols.taps[col].count;
+  uint32_t out = 0;
+  row += s.cols.taps[col].first * image.col;
+#pragma unroll
+  for (int c = 0; c < VC_CHANNELS_MAPPED; c++) sums[c] = VC_PILLOW_HALF;
+#pragma unroll 1
+  for (int32_t tap = 0; tap < count; tap++, row += image.col) {
+    int32_t weight = col_weight(s, col, tap);
+#pragma unroll
+    for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
+      if (c >= p.from_channels) break;
+      sums[c] += (int32_t)load_word((const uint8_t *)row + c * image.channel) * weight;
+    }
+  }
+#pragma unroll
+  for (int c = 0; c < VC_CHANNELS_MAPPED; c++) out |= (uint32_t)vc_pillow_byte(sums[c]) << (8 * c);
+  return out;
+}
+
+/* Separate the channels of four interleaved pixels, a word each. */
+VC_DEVICE void split_channels(const uint32_t (&in)[1], uint32_t (&out)[1]) { out[0] = in[0]; }
+
+VC_DEVICE void split_channels(const uint32_t (&in)[3], uint32_t (&out)[3]) {
+  out[0] = __byte_perm(__byte_perm(in[0], in[1], 0x0630), in[2], 0x5210);
+  out[1] = __byte_perm(__byte_perm(in[0], in[1], 0x0741), in[2], 0x6210);
+  out[2] = __byte_perm(__byte_perm(in[0], in[1], 0x0052), in[2], 0x7410);
+}
+
+VC_DEVICE void split_channels(const uint32_t (&in)[4], uint32_t (&out)[4]) {
+  uint32_t a = __byte_perm(in[0], in[1], 0x5140), b = __byte_perm(in[2], in[3], 0x5140);
+  uint32_t c = __byte_perm(in[0], in[1], 0x7362), d = __byte_perm(in[2], in[3], 0x7362);
+  out[0] = __byte_perm(a, b, 0x5410);
+  out[1] = __byte_perm(a, b, 0x7632);
+  out[2] = __byte_perm(c, d, 0x5410);
+  out[3] = __byte_perm(c, d, 0x7632);
+}
+
+/* Packed pixels of In channels, from any address, by the weights in shared memory, four at a
+ * time. Reads the aligned words that hold a byte of the samples. */
+template <int In>
+VC_DEVICE uint32_t filter_words(const pillow_shared &s, const char *at, const uint32_t *weights) {
+  uint32_t shift = (uint32_t)((uintptr_t)at & 3);
+  const uint32_t *words = (const uint32_t *)(at - shift);
+  uint32_t word = load_word(words++), sums[In][3] = {}, out = 0;
+  int32_t groups = s.cols.most_taps / 4;
+#pragma unroll 2
+  for (int32_t group = 1; group <= groups; group++, words += In, weights += 3 * VC_TILE_COLS) {
+    uint32_t packed[In], channels[In];
+#pragma unroll
+    for (int k = 0; k < In; k++) {
+      uint32_t next = k < In - 1 || shift || group < groups ? load_word(words + k) : 0;
+      packed[k] = __funnelshift_r(word, next, shift * 8);
+      word = next;
+    }
+    split_channels(packed, channels);
+#pragma unroll
+    for (int c = 0; c < In; c++) {
+      sums[c][0] = sum_products(channels[c], weights[0], sums[c][0]);
+      sums[c][1] = sum_products(channels[c], weights[VC_TILE_COLS], sums[c][1]);
+      sums[c][2] = sum_signed_products(channels[c], weights[2 * VC_TILE_COLS], sums[c][2]);
+    }
+  }
+#pragma unroll
+  for (int c = 0; c < In; c++) {
+    uint32_t sum = VC_PILLOW_HALF + sums[c][0] + (sums[c][1] << 8) + (sums[c][2] << 16);
+    out |= (uint32_t)vc_pillow_byte((int32_t)sum) << (8 * c);
+  }
+  return out;
+}
+
+/* --- the kernel. Each thread has one column, and rows of the result that follow each other. */
 
 struct resize_pillow {
   typedef vc_resizing parameters;
   typedef pillow_shared shared;
+  static const int ROWS = VC_PILLOW_ROWS / VC_TILE_ROWS;
+
   struct own {
-    int32_t sums[VC_PILLOW_PIXELS][VC_CHANNELS_MAPPED];
+    int32_t sums[ROWS][VC_CHANNELS_MAPPED];
+    bool shows;     /* the thread's column shows the image */
+    int32_t words;  /* the channels of pixels that may be read in words, or 0 */
+    int64_t offset; /* bytes from the start of a row to the sample of the first weight */
   };
 
-  VC_DEVICE_MEMBER int32_t column() { return (int32_t)(threadIdx.x % VC_PILLOW_COLS); }
+  VC_DEVICE_MEMBER int32_t thread_col() { return (int32_t)(threadIdx.x % VC_TILE_COLS); }
+  VC_DEVICE_MEMBER int32_t thread_row() { return (int32_t)(threadIdx.x / VC_TILE_COLS); }
 
-  /* The thread's i-th row in the tile. */
-  VC_DEVICE_MEMBER int32_t row(int32_t i) {
-    return (int32_t)(threadIdx.x / VC_PILLOW_COLS) + i * (VC_BLOCK / VC_PILLOW_COLS);
-  }
-
-  VC_DEVICE_MEMBER void begin(const vc_resizing &p, pillow_shared &s, own &mine) {
-    find_rule(p, s.of);
-    if (threadIdx.x == 0) {
-      s.fits = !s.of.at.is_empty && s.of.rule.kind == VC_RESAMPLE_PILLOW;
-      s.rounds = s.fits ? 1 : 0;
+  VC_DEVICE_MEMBER void begin(const vc_resizing &p, pillow_shared &s, own &o) {
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+#pragma unroll
+      for (int c = 0; c < VC_CHANNELS_MAPPED; c++) o.sums[i][c] = VC_PILLOW_HALF;
     }
-    for (int32_t i = 0; i < VC_PILLOW_PIXELS; i++) {
-      for (int32_t c = 0; c < VC_CHANNELS_MAPPED; c++) {
-        mine.sums[i][c] = 1 << (VC_PILLOW_BITS - 1);
-      }
-    }
-  }
-
-  VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const pillow_shared &s) { return s.rounds; }
-
-  /* Round 0: the weights. */
-  VC_DEVICE_MEMBER void find_weights(const vc_resizing &p, pillow_shared &s) {
-    const vc_resized &image = s.of.at.image;
-    tile at = locate_tile(p);
-    int32_t index = (int32_t)threadIdx.x;
-    if (index < VC_PILLOW_COLS) {
-      int64_t d = (int64_t)at.col * VC_PILLOW_COLS + index - image.left;
-      weigh(s.of.cols.pillow, d, image.placed_cols, index, s.cols);
-    } else if (index < VC_PILLOW_COLS + VC_PILLOW_ROWS) {
-      index -= VC_PILLOW_COLS;
-      int64_t d = (int64_t)at.row * VC_PILLOW_ROWS + index - image.top;
-      weigh(s.of.rows.pillow, d, image.placed_rows, index, s.rows);
-    }
-  }
-
-  VC_DEVICE_MEMBER void plan_bands(pillow_shared &s) {
     if (threadIdx.x != 0) return;
-    s.top = INT32_MAX;
-    s.end = 0;
-    for (int32_t i = 0; i < VC_PILLOW_COLS; i++) s.fits = s.fits && s.cols.count[i] >= 0;
-    for (int32_t i = 0; i < VC_PILLOW_ROWS; i++) {
-      s.fits = s.fits && s.rows.count[i] >= 0;
-      if (s.rows.count[i] <= 0) continue;
-      s.top = min(s.top, s.rows.first[i]);
-      s.end = max(s.end, s.rows.first[i] + s.rows.count[i]);
-    }
-    if (s.fits && s.end > s.top) s.rounds += (s.end - s.top - 1) / VC_PILLOW_BAND + 1;
+    find_image(p, s.at);
+    const vc_resized &image = s.at.image;
+    int32_t filter = p.interpolation - VC_PILLOW_BOX;
+    make_axis(filter, image.cols, max(image.placed_cols, 1), s.cols);
+    make_axis(filter, image.rows, max(image.placed_rows, 1), s.rows);
+    int32_t weights = words_of_cols(s) + s.rows.most_taps * VC_PILLOW_ROWS;
+    s.has_weights = weights <= VC_PILLOW_WEIGHTS;
+    s.first_row = INT32_MAX;
+    s.end_row = 0;
   }
 
-  /* The row of the source with which a band begins. */
-  VC_DEVICE_MEMBER int32_t band_top(const pillow_shared &s, int32_t round) {
-    return s.top + (round - 1) * VC_PILLOW_BAND;
+  /* Round 0 finds the taps, then the weights; each other round makes a chunk of source rows. */
+  VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const pillow_shared &s) {
+    int32_t rows = s.end_row - s.first_row;
+    return rows > 0 ? 1 + (rows - 1) / VC_PILLOW_CHUNK + 1 : 1;
   }
 
-  VC_DEVICE_MEMBER void load(const vc_resizing &p, pillow_shared &s, own &, int32_t round) {
+  VC_DEVICE_MEMBER int32_t chunk_start(const pillow_shared &s, int32_t round) {
+    return s.first_row + (round - 1) * VC_PILLOW_CHUNK;
+  }
+
+  VC_DEVICE_MEMBER void load(const vc_resizing &p, pillow_shared &s, own &o, int32_t round) {
     if (round == 0) {
-      find_weights(p, s);
+      find_tile_taps(p, s);
       return;
     }
-    const vc_resized &image = s.of.at.image;
-    int32_t col = column(), top = band_top(s, round), count = s.cols.count[col];
-    const int32_t *weights = s.cols.weights + s.cols.at[col];
-    for (int32_t i = 0; count > 0 && i < VC_PILLOW_BAND; i += VC_BLOCK / VC_PILLOW_COLS) {
-      int32_t line = i + (int32_t)(threadIdx.x / VC_PILLOW_COLS);
-      if (top + line >= s.end) break;
-      const char *from =
-          image.data + (int64_t)(top + line) * image.row + (int64_t)s.cols.first[col] * image.col;
-#pragma unroll
-      for (int32_t c = 0; c < VC_CHANNELS_MAPPED; c++) {
-        if (c >= p.from_channels) break;
-        const char *sample = from + c * image.channel;
-        int32_t sum = 1 << (VC_PILLOW_BITS - 1);
-        for (int32_t k = 0; k < count; k++, sample += image.col) {
-          sum += (int32_t)load_word((const uint8_t *)sample) * weights[k];
-        }
-        s.band[line][col][c] = vc_pillow_byte(sum);
+    switch (o.words) {
+      case 1: filter_rows<1>(p, s, o, round); break;
+      case 3: filter_rows<3>(p, s, o, round); break;
+      case 4: filter_rows<4>(p, s, o, round); break;
+      default: filter_rows<0>(p, s, o, round); break;
+    }
+  }
+
+  /* The first pass. In is own.words. */
+  template <int In>
+  VC_DEVICE_MEMBER void filter_rows(const vc_resizing &p, pillow_shared &s, const own &o,
+                                    int32_t round) {
+    int32_t start = chunk_start(s, round), end = min(start + VC_PILLOW_CHUNK, s.end_row);
+    int32_t col = thread_col();
+    if (!o.shows) return;
+#pragma unroll 1
+    for (int32_t row = start + thread_row(); row < end; row += VC_TILE_ROWS) {
+      const char *from = s.at.image.data + row * s.at.image.row;
+      if constexpr (In == 0) {
+        s.filtered[row - start][col] = filter_samples(p, s, from, col);
+      } else {
+        s.filtered[row - start][col] = filter_words<In>(s, from + o.offset, s.weights + col);
       }
     }
   }
 
-  VC_DEVICE_MEMBER void use(const vc_resizing &p, pillow_shared &s, own &mine, int32_t round) {
-    if (round == 0) {
-      plan_bands(s);
-      return;
-    }
-    int32_t top = band_top(s, round), end = min(top + VC_PILLOW_BAND, s.end), col = column();
-#pragma unroll
-    for (int32_t i = 0; i < VC_PILLOW_PIXELS; i++) {
-      int32_t at = row(i), first = s.rows.first[at];
-      int32_t from = max(first, top), to = min(first + s.rows.count[at], end);
-      if (s.rows.count[at] <= 0 || s.cols.count[col] <= 0) continue;
-      for (int32_t y = from; y < to; y++) {
-        int32_t weight = s.rows.weights[s.rows.at[at] + y - first];
-#pragma unroll
-        for (int32_t c = 0; c < VC_CHANNELS_MAPPED; c++) {
-          if (c < p.from_channels) mine.sums[i][c] += (int32_t)s.band[y - top][col][c] * weight;
-        }
-      }
-    }
+  /* Decides how the thread reads its column. Words may reach 3 bytes beyond its samples. */
+  VC_DEVICE_MEMBER void begin_column(const vc_resizing &p, const pillow_shared &s, own &o) {
+    const vc_resized &image = s.at.image;
+    int32_t col = thread_col(), channels = p.from_channels, start = s.starts[col];
+    uint64_t end = (uint64_t)(uintptr_t)image.data + (uint64_t)image.readable * channels;
+    int32_t beyond = (end | (uint64_t)image.row) % 4 == 0 ? 0 : (channels + 2) / channels;
+    bool fits = start + s.cols.most_taps + beyond <= image.readable;
+    o.shows = s.cols.taps[col].count > 0;
+    o.words = p.is_packed && s.has_weights && fits && channels != 2 ? channels : 0;
+    o.offset = (int64_t)start * channels;
   }
 
-  VC_DEVICE_MEMBER void end(const vc_resizing &p, const pillow_shared &s, own &mine) {
+  VC_DEVICE_MEMBER void use(const vc_resizing &p, pillow_shared &s, own &o, int32_t round) {
+    if (round > 0) {
+      add_rows(s, o, chunk_start(s, round));
+      return;
+    }
+    begin_column(p, s, o);
+    if (!s.has_weights) return;
+    fill_col_weights(s);
+    fill_row_weights(s);
+  }
+
+  /* A thread each for a column or a row of the tile. Source rows ascend with those of the
+   * result, so that the first and the last row that shows bound them. */
+  VC_DEVICE_MEMBER void find_tile_taps(const vc_resizing &p, pillow_shared &s) {
+    const vc_resized &image = s.at.image;
     tile at = locate_tile(p);
-    int64_t col = (int64_t)at.col * VC_PILLOW_COLS + column();
+    int32_t i = (int32_t)threadIdx.x;
+    if (i < VC_TILE_COLS) {
+      int64_t x = (int64_t)at.col * VC_TILE_COLS + i - image.left;
+      find_taps(s.cols.rule, x, image.placed_cols, &s.cols.taps[i]);
+      find_start(s, i);
+      return;
+    }
+    i -= VC_TILE_COLS;
+    if (i >= VC_PILLOW_ROWS) return;
+    int64_t top = (int64_t)at.row * VC_PILLOW_ROWS - image.top, y = top + i;
+    vc_axis_taps &taps = s.rows.taps[i];
+    find_taps(s.rows.rule, y, image.placed_rows, &taps);
+    if (taps.count == 0) return;
+    if (i == 0 || y == 0) s.first_row = (int32_t)taps.first;
+    if (i == VC_PILLOW_ROWS - 1 || y == image.placed_rows - 1) {
+      s.end_row = (int32_t)(taps.first + taps.count);
+    }
+  }
+
+  /* The second pass: adds the filtered rows from source row `start` on to the thread's sums. */
+  VC_DEVICE_MEMBER void add_rows(const pillow_shared &s, own &o, int32_t start) {
+    int32_t end = min(start + VC_PILLOW_CHUNK, s.end_row);
 #pragma unroll
-    for (int32_t i = 0; i < VC_PILLOW_PIXELS; i++) {
-      int64_t line = (int64_t)at.row * VC_PILLOW_ROWS + row(i);
-      uint8_t bytes[VC_CHANNELS_MAPPED];
+    for (int i = 0; i < ROWS; i++) {
+      int32_t result = thread_row() * ROWS + i;
+      const vc_axis_taps &taps = s.rows.taps[result];
+      int32_t first = (int32_t)taps.first, last = min(first + (int32_t)taps.count, end);
+#pragma unroll 1
+      for (int32_t row = max(first, start); row < last; row++) {
+        uint32_t pixel = s.filtered[row - start][thread_col()];
+        int32_t weight = row_weight(s, result, row - first);
 #pragma unroll
-      for (int32_t c = 0; c < VC_CHANNELS_MAPPED; c++) bytes[c] = vc_pillow_byte(mine.sums[i][c]);
-      write_pixel(p, s.of, at.image, line, col, s.fits ? bytes : nullptr);
+        for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
+          o.sums[i][c] += (int32_t)byte_of(pixel, c) * weight;
+        }
+      }
+    }
+  }
+
+  VC_DEVICE_MEMBER void write(const vc_resizing &p, uint32_t pixel, bool inside, char *to) {
+    const vc_generic &g = p.generic;
+#pragma unroll 1
+    for (int32_t c = 0; c < g.channels; c++) {
+      int32_t source = g.map[c];
+      uint64_t bits = g.fill;
+      if (source != VC_CHANNEL_FILL) {
+        bits = inside ? byte_of(pixel, source) : p.pad[source];
+        bits = convert_any(p, bits, c);
+      }
+      store_bits(to + c * g.to_strides.channel, g.to_size, g.to_aligned, bits);
+    }
+  }
+
+  VC_DEVICE_MEMBER void end(const vc_resizing &p, const pillow_shared &s, own &o) {
+    const vc_generic &g = p.generic;
+    tile at = locate_tile(p);
+    int64_t col = (int64_t)at.col * VC_TILE_COLS + thread_col();
+    if (col >= g.cols) return;
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+      int32_t result = thread_row() * ROWS + i;
+      int64_t row = (int64_t)at.row * VC_PILLOW_ROWS + result;
+      uint32_t pixel = 0;
+#pragma unroll
+      for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
+        pixel |= (uint32_t)vc_pillow_byte(o.sums[i][c]) << (8 * c);
+      }
+      char *to = pixel_at(g, at.image, row, col);
+      if (row < g.rows) write(p, pixel, o.shows && s.rows.taps[result].count > 0, to);
     }
   }
 };

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* VC_LINEAR and VC_NEAREST of interleaved 8-bit pixels. A thread makes a few pixels of some
+ * consecutive rows: it keeps the last two source rows that it has filtered horizontally, which
+ * the next row needs again where an image is enlarged. */
+#ifndef VIEWCAST_KERNELS_LINEAR_CUH
+#define VIEWCAST_KERNELS_LINEAR_CUH
+
+#include "kernels/fast.cuh"
+#include "kernels/resize.cuh"
+
+/* --- two neighbouring pixels of a row of samples */
+
+/* The channels of both: byte c of the first and of the second as the lower and upper byte of
+ * pairs[c / 2], from bit 16 * (c % 2) on. */
+template <int In>
+struct pixel_pair {
+  uint32_t pairs[(In + 1) / 2];
+};
+
+template <int In>
+VC_DEVICE pixel_pair<In> pair_of_bytes(const uint8_t *first, const uint8_t *second) {
+  uint64_t all = 0;
+#pragma unroll 1
+  for (int c = 0; c < In; c++) {
+    uint32_t pair = (uint32_t)load_word(first + c) | (uint32_t)load_word(second + c) << 8;
+    all |= (uint64_t)pair << (16 * c);
+  }
+  pixel_pair<In> out;
+  out.pairs[0] = (uint32_t)all;
+  if constexpr (In > 2) out.pairs[1] = (uint32_t)(all >> 32);
+  return out;
+}
+
+/* Load both pixels from `offset` bytes after an aligned address, in those aligned words that hold
+ * a byte of them. A funnel shift takes the shift modulo 32. */
+VC_DEVICE const uint32_t *word_at(const char *aligned, uint32_t offset) {
+  return (const uint32_t *)(aligned + (offset & ~3u));
+}
+
+VC_DEVICE pixel_pair<1> pair_of_words(const char *aligned, uint32_t offset, pixel_pair<1> *) {
+  const uint32_t *words = word_at(aligned, offset);
+  uint32_t low = load_word(words), high = (offset & 3) > 2 ? load_word(words + 1) : 0;
+  return {{__funnelshift_r(low, high, offset * 8)}};
+}
+
+VC_DEVICE pixel_pair<3> pair_of_words(const char *aligned, uint32_t offset, pixel_pair<3> *) {
+  const uint32_t *words = word_at(aligned, offset);
+  uint32_t a = load_word(words), b = load_word(words + 1),
+           c = (offset & 3) > 2 ? load_word(words + 2) : 0;
+  uint32_t low = __funnelshift_r(a, b, offset * 8), high = __funnelshift_r(b, c, offset * 8);
+  return {{__byte_perm(low, high, 0x4130), __byte_perm(low, high, 0x0052)}};
+}
+
+VC_DEVICE pixel_pair<4> pair_of_words(const char *aligned, uint32_t offset, pixel_pair<4> *) {
+  const uint32_t *words = word_at(aligned, offset);
+  uint32_t a = load_word(words), b = load_word(words + 1),
+           c = (offset & 3) > 0 ? load_word(words + 2) : 0;
+  uint32_t low = __funnelshift_r(a, b, offset * 8), high = __funnelshift_r(b, c, offset * 8);
+  return {{__byte_perm(low, high, 0x5140), __byte_perm(low, high, 0x7362)}};
+}
+
+/* (p0 * w0 + p1 * w1) >> 4 of channel c. */
+template <int In>
+VC_DEVICE uint32_t weigh_pair(const pixel_pair<In> &pair, uint32_t weights, int c) {
+  uint32_t sum =
+      c % 2 ? __dp2a_hi(weights, pair.pairs[c / 2], 0u) : __dp2a_lo(weights, pair.pairs[c / 2], 0u);
+  return sum >> 4;
+}
+
+/* --- the axes */
+
+/* Both 11-bit weights of a pair as 16-bit halves. VC_NEAREST gives all weight to the first
+ * sample, which the arithmetic then returns unchanged. */
+VC_DEVICE uint32_t weights_of(const vc_axis_pair &pair) {
+  return (uint32_t)vc_axis_weight_of_first(pair.weight) |
+         (uint32_t)vc_axis_weight_of_next(pair.weight) << 16;
+}
+
+VC_DEVICE vc_axis_pair pair_at(const vc_resizing &p, int32_t n, double scale, int32_t d) {
+  if (p.interpolation != VC_NEAREST) return vc_axis_linear(scale, d);
+  vc_axis_pair pair = {vc_axis_nearest(n, scale, d), 0};
+  return pair;
+}
+
+/* Of a column of the result: the bytes from the start of a row to its first sample, and both
+ * weights. */
+struct linear_column {
+  uint32_t offset, weights;
+};
+
+/* The first sample, as an index, and both weights. In the last column the sample before it is the
+ * first one, with weight 0, so that both samples lie in the image if it has two columns. */
+VC_DEVICE linear_column column_of(const vc_resizing &p, const shown &at, int32_t d) {
+  int32_t n = at.image.cols;
+  vc_axis_pair pair = vc_axis_at_edge(pair_at(p, n, at.col_scale, d), n);
+  linear_column out = {(uint32_t)pair.first, weights_of(pair)};
+  if (pair.first < n - 1 || n < 2) return out;
+  out.offset--;
+  out.weights <<= 16;
+  return out;
+}
+
+/* --- the kernel. Out: channels of interleaved pixels; 0 for planes. */
+
+template <class To, int In, int Out>
+struct resize_linear : no_rounds<shown> {
+  typedef typename To::bits bits;
+  static const int PIXELS = VC_LINEAR_PIXELS((int)sizeof(bits));
+  static const int GROUPS = VC_LINEAR_GROUPS((int)sizeof(bits));
+  static const int ALL = PIXELS * GROUPS;
+  static const int EACH = Out ? Out : 1; /* adjacent elements of a pixel */
+
+  /* The columns of a thread. Bit i of `inside`: column i shows the image. in_bytes: one of them
+   * has samples so near to the end of their row that words would reach beyond it. */
+  struct columns {
+    linear_column of[ALL];
+    uint32_t inside;
+    bool in_bytes;
+  };
+
+  /* A source row, filtered horizontally. */
+  struct filtered {
+    uint32_t of[ALL][In];
+  };
+
+  /* Two rows of samples that follow each other, from `first` on. */
+  struct held_rows {
+    int32_t first;
+    filtered upper, lower;
+  };
+
+  /* Without boxes and lists each thread knows the image without waiting for the others. */
+  VC_DEVICE_MEMBER void begin(const vc_resizing &p, shown &s, own &) {
+    if (!p.is_regular && threadIdx.x == 0) find_image(p, s);
+  }
+
+  VC_DEVICE_MEMBER int32_t column(const tile &at, int i) {
+    int32_t group = at.col * GROUPS + i / PIXELS;
+    return (group * VC_TILE_COLS + (int32_t)(threadIdx.x % VC_TILE_COLS)) * PIXELS + i % PIXELS;
+  }
+
+  VC_DEVICE_MEMBER columns find_columns(const vc_resizing &p, const tile &at, const shown &s) {
+    const vc_resized &image = s.image;
+    columns out;
+    uint64_t end = (uint64_t)(uintptr_t)image.data + (uint64_t)image.readable * In;
+    int32_t beyond = (end | (uint64_t)image.row) % 4 == 0 ? 0 : (In + 2) / In;
+    out.inside = 0;
+    out.in_bytes = image.cols < 2;
+#pragma unroll
+    for (int i = 0; i < ALL; i++) {
+      int32_t x = column(at, i) - image.left;
+      bool inside = x >= 0 && x < image.placed_cols;
+      out.of[i] = column_of(p, s, inside ? x : 0);
+      out.inside |= (uint32_t)inside << i;
+      if ((int32_t)out.of[i].offset > image.readable - 2 - beyond) out.in_bytes = true;
+      out.of[i].offset *= In;
+    }
+    return out;
+  }
+
+  /* --- rows of samples */
+
+  VC_DEVICE_MEMBER const char *row_of(const vc_resized &image, int32_t row) {
+    return image.data + min(max(row, 0), image.rows - 1) * image.row;
+  }
+
+  VC_DEVICE_MEMBER void filter(const vc_resized &image, int32_t row, const columns &cols,
+                               filtered &out) {
+    const char *from = row_of(image, row);
+    uint32_t shift = (uint32_t)((uintptr_t)from & 3);
+#pragma unroll
+    for (int i = 0; i < ALL; i++) {
+      uint32_t offset = cols.of[i].offset + shift;
+      pixel_pair<In> pair = pair_of_words(from - shift, offset, (pixel_pair<In> *)nullptr);
+#pragma unroll
+      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.of[i].weights, c);
+    }
+  }
+
+  VC_DEVICE_MEMBER void filter_bytes(const vc_resized &image, int32_t row, const columns &cols,
+                                     filtered &out) {
+    const uint8_t *from = (const uint8_t *)row_of(image, row);
+    int next = image.cols > 1 ? In : 0;
+#pragma unroll
+    for (int i = 0; i < ALL; i++) {
+      const uint8_t *first = from + cols.of[i].offset;
+      pixel_pair<In> pair = pair_of_bytes<In>(first, first + next);
+#pragma unroll
+      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.of[i].weights, c);
+    }
+  }
+
+  /* Makes `held` the rows `first` and `first` + 1. */
+  VC_DEVICE_MEMBER void hold(const vc_resized &image, int32_t first, const columns &cols,
+                             held_rows &held) {
+    if (first == held.first) return;
+    bool follows = first == held.first + 1;
+    held.first = first;
+    if (cols.in_bytes) {
+      filter_bytes(image, first, cols, held.upper);
+      filter_bytes(image, first + 1, cols, held.lower);
+    } else if (follows) {
+      held.upper = held.lower;
+      filter(image, first + 1, cols, held.lower);
+    } else {
+      filter(image, first, cols, held.upper);
+      filter(image, first + 1, cols, held.lower);
+    }
+  }
+
+  /* --- rows of the result */
+
+  /* Makes pixels of a row as elements of the source: pad, unless `is_row`. Both products have 27
+   * bits at most. */
+  VC_DEVICE_MEMBER void make_pixels(const vc_resizing &p, const columns &cols,
+                                    const held_rows &held, uint32_t weights, bool is_row,
+                                    uint32_t (&out)[ALL][In]) {
+    uint32_t a = weights & 0xffff, b = weights >> 16;
+    if (!is_row) {
+#pragma unroll
+      for (int i = 0; i < ALL * In; i++) out[i / In][i % In] = (uint32_t)p.pad[i % In];
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < ALL; i++) {
+#pragma unroll
+      for (int c = 0; c < In; c++) {
+        uint32_t sum = (held.upper.of[i][c] * a >> 16) + (held.lower.of[i][c] * b >> 16);
+        out[i][c] = cols.inside >> i & 1 ? (sum + 2) >> 2 : (uint32_t)p.pad[c];
+      }
+    }
+  }
+
+  template <class Stored>
+  VC_DEVICE_MEMBER Stored converted(uint32_t x, float, float, raw<Stored> *) {
+    return (Stored)x;
+  }
+
+  /* 2^23 + x is exact for a byte x, and faster than a conversion. */
+  template <class Type>
+  VC_DEVICE_MEMBER bits converted(uint32_t x, float a, float b, Type *) {
+    return Type::store(fmaf(__uint_as_float(0x4b000000u | x) - 8388608.0f, a, b));
+  }
+
+  /* The common case: all pixels of the thread, in words, and all channels. The last of four may
+   * be dropped. Planes are counted in the order of the source's channels. */
+  VC_DEVICE_MEMBER void write_words(const vc_resizing &p, const tile &at, char *to,
+                                    const uint32_t (&pixels)[ALL][In]) {
+#pragma unroll
+    for (int c = 0; c < In && Out == 0; c++) {
+      if (c == 3 && p.generic.channels == 3) break;
+#pragma unroll
+      for (int group = 0; group < GROUPS; group++) {
+        bits y[PIXELS];
+#pragma unroll
+        for (int i = 0; i < PIXELS; i++) {
+          y[i] = converted(pixels[group * PIXELS + i][c], p.a[c], p.b[c], (To *)nullptr);
+        }
+        store<VC_ACCESS_WORDS>(to + p.plane[c] + column(at, group * PIXELS) * (int)sizeof(bits), y);
+      }
+    }
+#pragma unroll
+    for (int group = 0; group < GROUPS && Out > 0; group++) {
+      bits y[PIXELS * (Out ? Out : 1)];
+#pragma unroll
+      for (int i = 0; i < PIXELS * Out; i++) {
+        const uint32_t (&pixel)[In] = pixels[group * PIXELS + i / EACH];
+        int c = i % EACH;
+        uint32_t x = In > 2 && p.swaps ? pixel[(c < 3 ? 2 - c : c) % In] : pixel[c % In];
+        y[i] = converted(x, p.a[c], p.b[c], (To *)nullptr);
+      }
+      int64_t col = column(at, group * PIXELS);
+      store<VC_ACCESS_WORDS>(to + col * Out * (int64_t)sizeof(bits), y);
+    }
+  }
+
+  /* Element by element, in little code. */
+  VC_DEVICE_MEMBER void write_elements(const vc_resizing &p, const tile &at, char *to,
+                                       const uint32_t (&pixels)[ALL][In]) {
+    uint32_t packed[ALL] = {};
+#pragma unroll
+    for (int i = 0; i < ALL * In; i++) packed[i / In] |= pixels[i / In][i % In] << (8 * (i % In));
+#pragma unroll 1
+    for (int c = 0; c < p.generic.channels; c++) {
+      int source = In == 1 ? 0 : Out > 0 && p.swaps && c < 3 ? 2 - c : c;
+      char *first = to + (Out > 0 ? c * (int64_t)sizeof(bits) : p.plane[c]);
+#pragma unroll
+      for (int i = 0; i < ALL; i++) {
+        int64_t col = column(at, i);
+        if (col >= p.generic.cols) break;
+        bits y = converted(packed[i] >> (8 * source) & 255, p.a[c], p.b[c], (To *)nullptr);
+        store_word((bits *)first + col * EACH, y);
+      }
+    }
+  }
+
+  VC_DEVICE_MEMBER void make_rows(const vc_resizing &p, const tile &at, const shown &s) {
+    const vc_resized &image = s.image;
+    const vc_generic &g = p.generic;
+    const columns cols = find_columns(p, at, s);
+    int32_t row = at.row * VC_TILE_ROWS + (int32_t)(threadIdx.x / VC_TILE_COLS);
+    row *= p.thread_rows;
+    int32_t end = (int32_t)min((int64_t)row + p.thread_rows, g.rows);
+    bool all = g.channels == In || (In == 4 && g.channels == 3);
+    bool words = p.words && all && column(at, ALL - 1) < g.cols;
+    char *to = g.to + at.image * g.to_strides.image + row * g.to_strides.row;
+    held_rows held = {};
+    held.first = INT32_MIN;
+#pragma unroll 1
+    for (; row < end; row++, to += g.to_strides.row) {
+      int32_t y = row - image.top;
+      bool is_row = cols.inside && y >= 0 && y < image.placed_rows;
+      uint32_t weights = 0;
+      if (is_row) {
+        vc_axis_pair pair = pair_at(p, image.rows, s.row_scale, y);
+        weights = weights_of(pair);
+        hold(image, (int32_t)pair.first, cols, held);
+      }
+      uint32_t pixels[ALL][In];
+      make_pixels(p, cols, held, weights, is_row, pixels);
+      if (words) {
+        write_words(p, at, to, pixels);
+      } else {
+        write_elements(p, at, to, pixels);
+      }
+    }
+  }
+
+  VC_DEVICE_MEMBER void end(const vc_resizing &p, const shown &s, own &) {
+    tile at = locate_tile(p);
+    shown known = s;
+    if (p.is_regular) known = shown{source_at(p, at.image), p.row_scale, p.col_scale};
+    make_rows(p, at, known);
+  }
+};
+
+#endif
