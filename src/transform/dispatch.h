@@ -39,6 +39,11 @@ bool vc_dispatch_fast(const vc_plan *plan, vc_launch *out);
 /* Selects a generic kernel, which carries out any plan, and fills *out with its image list. */
 vc_status vc_dispatch_generic(const vc_plan *plan, vc_launch *out, vc_error *error);
 
+/* The number of blocks that a launch of a linear kernel should have before its threads make more
+ * than one row each: enough work for every processor of a large GPU. Tests change it so that small
+ * images take every path. Constant otherwise. */
+extern int64_t vc_resize_blocks;
+
 /* Selects a kernel for a plan whose sources are resized, and fills *out with its image list. */
 vc_status vc_dispatch_resize(const vc_plan *plan, vc_launch *out, vc_error *error);
 

@@ -183,13 +183,14 @@ static vc_status set_tiles(const vc_plan *plan, int64_t tile_rows, int64_t tile_
   return VC_OK;
 }
 
-/* Returns the number of rows of a thread of a linear kernel: as many as leave work for all
- * processors of a large GPU. */
+int64_t vc_resize_blocks = 2048;
+
+/* Returns the number of rows that a thread of a linear kernel makes. */
 static int32_t count_thread_rows(const vc_plan *plan, int64_t tile_cols) {
-  enum { BLOCKS = 2048 };
   int32_t rows = VC_LINEAR_ROWS;
   double tiles = (double)plan->images * (double)((plan->cols - 1) / tile_cols + 1);
-  while (rows > 1 && tiles * (double)plan->rows < (double)BLOCKS * VC_TILE_ROWS * rows) rows /= 2;
+  double blocks = tiles * (double)plan->rows / VC_TILE_ROWS;
+  while (rows > 1 && blocks / rows < (double)vc_resize_blocks) rows /= 2;
   return rows;
 }
 

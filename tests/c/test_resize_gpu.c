@@ -270,6 +270,7 @@ static void draw_boxes(const vc_view *from, size_t count, vc_layout layout, int6
 
 static void try_one(void) {
   enum { MOST = 6 };
+  vc_resize_blocks = one_in(2) ? 1 : one_in(2) ? 20 : 2048;
   const int *channels = channel_pairs[draw(sizeof channel_pairs / sizeof *channel_pairs)];
   vc_transform_params params = draw_params(channels[1]);
   vc_resize resize = draw_resize(channels[0]);
@@ -328,6 +329,7 @@ static void try_kernel(const char *name) {
   params.to = out ? VC_INTERLEAVED : VC_PLANAR;
   params.scale = which == 0 ? 1 : 0.5;
   vc_dtype u8 = {VC_UINT, 8};
+  vc_resize_blocks = one_in(2) ? 1 : 2048;
   picture from = new_picture(u8, VC_INTERLEAVED, 2, draw_side(), draw_side(), in);
   picture to =
       new_picture(types[which].dtype, params.to, 2, resize.rows, resize.cols, out ? out : in);
