@@ -93,7 +93,7 @@ static void fill_picture(picture *image) {
   for (size_t i = 0; i + 8 <= image->bytes; i += dtype.bits / 8u) {
     double value = (draw(4000) - 1000) / 7.0;
     float single = (float)value;
-    if (dtype.bits == 16) image->memory[i + 1] &= 0x5b; /* no infinity, no NaN */
+    if (dtype.bits == 16 && !one_in(60)) image->memory[i + 1] &= 0x5b; /* few infinities, NaNs */
     if (dtype.bits == 32) memcpy(image->memory + i, &single, sizeof single);
     if (dtype.bits == 64) memcpy(image->memory + i, &value, sizeof value);
   }

@@ -259,9 +259,15 @@ static void blocks(vc_resample_rows *rows, int64_t d, uint8_t *out) {
   for (int64_t i = 0; i < n; i++) out[i] = vc_rule_mean(&of->rule, of->channels, sums[i]);
 }
 
+/* Row kernels that round to 16-bit floating types keep the sign and payload of a NaN. */
+static void make_nans_canonical(float *sums, int64_t n) {
+  for (int64_t i = 0; i < n; i++) sums[i] = sums[i] == sums[i] ? sums[i] : NAN;
+}
+
 /* Rounds a row of sums to elements of the source's type; every NaN becomes canonical. */
-static void store_sums(const vc_resample *of, const void *sums, int64_t n, void *out) {
+static void store_sums(const vc_resample *of, void *sums, int64_t n, void *out) {
   const vc_row_kernels *kernels = vc_row_kernels_best();
+  if (of->type == VC_TYPE_F16 || of->type == VC_TYPE_BF16) make_nans_canonical(sums, n);
   if (of->type == VC_TYPE_F32) {
     kernels->float_from[VC_TYPE_F32](sums, out, (size_t)n, 1, -0.0f);
   } else if (of->type == VC_TYPE_F64) {
