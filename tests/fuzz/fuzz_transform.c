@@ -7,6 +7,7 @@
 #include <viewcast/viewcast.h>
 
 #include "input.h"
+#include "invariants.h"
 #include "internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -107,7 +108,7 @@ static void boxes_of(fuzz_input *in, double *values, vc_view *out) {
     uint8_t choice = take_byte(in);
     values[i] = choice < 240 ? choice % 12 - 1.5 : number_of(in);
   }
-  vc_view_packed(values, host, f64, 2, shape, out, &error);
+  MUST(vc_view_packed(values, host, f64, 2, shape, out, &error) == VC_OK);
 }
 
 /* The source's size in the destination's layout, with its own channel count. */
