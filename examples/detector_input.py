@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of a video from OpenCV into a torch model, and its masks back.
+"""Frames of a video from OpenCV into a torch model, its masks back, and boxes onto the frames.
 
     python examples/detector_input.py [--video FILE] [--frames N] [--output FILE]
 
-Each frame becomes a GpuMat and is resized by OpenCV. One call, vc.to_tensor, makes of a
-list of them what a detector wants: a batch (N, C, H, W), RGB, half precision on a GPU,
-normalised. A small convolutional network finds what stands out, and one call,
-vc.to_gpumat, makes GpuMats of its masks. The chain of torch calls that the first
-replaces runs beside it: both results are compared, and on a GPU the fastest of 15 runs of
-each is printed.
+Each frame becomes a GpuMat. One call, vc.to_tensor, makes of a list of them what a detector
+wants: letterboxed to one size with the pixels of cv2.resize, a batch (N, C, H, W), RGB, half
+precision on a GPU, normalised. A small convolutional network finds what stands out; one call,
+vc.to_gpumat, makes GpuMats of its masks, and the boxes around their spots go back onto the
+frames. The chain of OpenCV and torch calls that the first call replaces runs beside it:
+both results are compared, and on a GPU the fastest of 15 runs of each is printed.
 
-Without a GPU the GpuMats lie over host memory, and cv2.resize takes cv2.cuda.resize's
-place. PyAV reads the video and Pillow writes the picture, for OpenCVs built with CUDA often
-have neither; frames may come in a NumPy file too, (N, H, W, 3), RGB:
+Without a GPU the GpuMats lie over host memory. PyAV reads the video and Pillow writes the
+picture, for OpenCVs built with CUDA often have neither; frames may come in a NumPy file too,
+(N, H, W, 3), RGB:
 
     python examples/detector_input.py --video frames.npy
 """
@@ -36,37 +36,28 @@ from viewcast.terminal import run_program
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 WIDTH, HEIGHT = 512, 288
+FIT = vc.Letterbox((HEIGHT, WIDTH))
 ROUNDS = 15
 PICTURES = 4
 
 
 class Gpu:
-    name = "cv2.cuda.resize, torch on cuda:0"
+    name = "torch on cuda:0"
     device, dtype = "cuda:0", torch.float16
 
     def load(self, frame: Pixels) -> cv2.cuda.GpuMat:
-        mat = cv2.cuda.GpuMat()
-        mat.upload(frame)
-        cuda: Any = cv2.cuda  # OpenCV's stubs are made without CUDA
-        resized: cv2.cuda.GpuMat = cuda.resize(mat, (WIDTH, HEIGHT))
-        return resized
-
-    def download(self, mat: cv2.cuda.GpuMat) -> Pixels:
-        return mat.download()
+        return vc.to_gpumat(frame, device=0)
 
     def wait(self) -> None:
         torch.cuda.synchronize()
 
 
 class Host:
-    name = "no GPU: cv2.resize in place of cv2.cuda.resize, torch on the CPU"
+    name = "no GPU: torch on the CPU"
     device, dtype = "cpu", torch.float32
 
     def load(self, frame: Pixels) -> cv2.cuda.GpuMat:
-        return vc.as_gpumat(cv2.resize(frame, (WIDTH, HEIGHT)))
-
-    def download(self, mat: cv2.cuda.GpuMat) -> Pixels:
-        return np.array(vc.as_numpy(mat))
+        return vc.as_gpumat(frame)
 
     def wait(self) -> None:
         pass
@@ -78,15 +69,11 @@ Machine: TypeAlias = Gpu | Host
 def find_machine() -> Machine:
     if vc.host_mode():
         return Host()
-    for library, there in {
-        "OpenCV": cv2.cuda.getCudaEnabledDeviceCount() > 0,
-        "torch": torch.cuda.is_available(),
-    }.items():
-        if not there:
-            raise SystemExit(
-                f"there is a GPU, but this {library} is built without CUDA or can't use it; "
-                "with CUDA_VISIBLE_DEVICES= in the environment all runs on the CPU"
-            )
+    if not torch.cuda.is_available():
+        raise SystemExit(
+            "there is a GPU, but this torch is built without CUDA or can't use it; with "
+            "CUDA_VISIBLE_DEVICES= in the environment all runs on the CPU"
+        )
     return Gpu()
 
 
@@ -148,51 +135,83 @@ def in_one_call(mats: list[cv2.cuda.GpuMat], machine: Machine) -> torch.Tensor:
         dtype=machine.dtype,
         normalize=vc.IMAGENET,
         reverse_channels=True,  # OpenCV's BGR to RGB
+        resize=FIT,
     )
 
 
-def in_a_chain(mats: list[cv2.cuda.GpuMat], machine: Machine) -> torch.Tensor:
-    mean = torch.tensor(vc.IMAGENET.mean, device=machine.device).view(3, 1, 1)
-    std = torch.tensor(vc.IMAGENET.std, device=machine.device).view(3, 1, 1)
+def in_a_chain(frames: list[Pixels], machine: Machine) -> torch.Tensor:
+    mean = torch.tensor(vc.IMAGENET.mean).view(3, 1, 1)
+    std = torch.tensor(vc.IMAGENET.std).view(3, 1, 1)
     images = []
-    for mat in mats:
-        image = vc.as_tensor(mat).flip(2).permute(2, 0, 1).contiguous().float()
+    for frame in frames:
+        at = FIT.placement((frame.shape[0], frame.shape[1]))
+        small = cv2.resize(frame, (at.width, at.height))
+        below, after = HEIGHT - at.height - at.top, WIDTH - at.width - at.left
+        framed = cv2.copyMakeBorder(
+            small, at.top, below, at.left, after, cv2.BORDER_CONSTANT, value=(114, 114, 114)
+        )
+        image = torch.from_numpy(framed[:, :, ::-1].copy()).permute(2, 0, 1).float()
         images.append((image / 255 - mean) / std)
-    return torch.stack(images).to(machine.dtype)
+    return torch.stack(images).to(machine.device, machine.dtype)
 
 
-Way: TypeAlias = Callable[[list[cv2.cuda.GpuMat], Machine], torch.Tensor]
-
-
-def milliseconds(mats: list[cv2.cuda.GpuMat], machine: Machine) -> list[float]:
+def milliseconds(
+    mats: list[cv2.cuda.GpuMat], frames: list[Pixels], machine: Machine
+) -> list[float]:
     """The fastest run of each way. They take turns, and the first runs do not count."""
-    ways: list[Way] = [in_one_call, in_a_chain]
+    ways: list[Callable[[], torch.Tensor]] = [
+        lambda: in_one_call(mats, machine),
+        lambda: in_a_chain(frames, machine),
+    ]
     times: list[list[float]] = [[] for _ in ways]
     for number in range(-2, ROUNDS):
         for way, measured in zip(ways, times, strict=True):
             machine.wait()
             begin = time.perf_counter()
-            way(mats, machine)
+            way()
             machine.wait()
             if number >= 0:
                 measured.append(time.perf_counter() - begin)
     return [1000 * min(measured) for measured in times]
 
 
+# ------------------------------------------------------------ boxes on the frames
+
+
+def spots_of(mask: Pixels) -> Pixels:
+    """The boxes x0, y0, x1, y1 around the compact spots of a mask, in its pixels: (N, 4)."""
+    _, _, found, _ = cv2.connectedComponentsWithStats((mask > 160).astype(np.uint8))
+    boxes = [
+        [x, y, x + width, y + height]
+        for x, y, width, height, area in found[1:].tolist()  # the first is the background
+        if area > 150 and max(width, height) < 2 * min(width, height)
+    ]
+    return np.array(boxes, dtype=float).reshape(-1, 4)
+
+
+def mark(frame: Pixels, mask: Pixels) -> Pixels:
+    """The frame with these boxes, which go back from where the model saw them."""
+    placement = FIT.placement((frame.shape[0], frame.shape[1]))
+    marked = frame.copy()
+    for x0, y0, x1, y1 in placement.to_source(spots_of(mask)).round().astype(int).tolist():
+        cv2.rectangle(marked, (x0, y0), (x1, y1), (0, 220, 255), 3)
+    return marked
+
+
 # ------------------------------------------------------------------ the picture
 
 
-def picture(
-    frames: Sequence[cv2.cuda.GpuMat], masks: Sequence[cv2.cuda.GpuMat], machine: Machine
-) -> Pixels:
+def picture(frames: Sequence[Pixels], masks: Sequence[cv2.cuda.GpuMat]) -> Pixels:
     """Frames above, what was found below: the rest of them is dark and grey."""
     columns = []
-    for frame, mask in zip(frames, masks, strict=True):
-        image = machine.download(frame)
-        share = machine.download(mask).astype(np.float32)[..., None] / 255
+    for frame, mat in zip(frames, masks, strict=True):
+        mask = vc.to_numpy(mat)
+        image = vc.to_numpy(frame, resize=FIT)
+        share = mask.astype(np.float32)[..., None] / 255
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         found = image * share + grey * (1 - share) * 0.35
-        columns.append(np.vstack([image, found.astype(np.uint8)]))
+        marked = vc.to_numpy(mark(frame, mask), resize=FIT)
+        columns.append(np.vstack([marked, found.astype(np.uint8)]))
     return np.hstack(columns)
 
 
@@ -209,12 +228,12 @@ def main() -> int:
     check_picture(options.output)
     machine = find_machine()
     model = Salience().to(machine.device, machine.dtype).eval()
-    mats = [
-        machine.load(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        for frame in frames_of(options.video, options.frames)
+    frames = [
+        cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in frames_of(options.video, options.frames)
     ]
+    mats = [machine.load(frame) for frame in frames]
     batch = in_one_call(mats, machine)
-    difference = (batch.float() - in_a_chain(mats, machine).float()).abs().max().item()
+    difference = (batch.float() - in_a_chain(frames, machine).float()).abs().max().item()
     print(f"{len(mats)} frames, {machine.name}")
     print(f"batch {tuple(batch.shape)} {batch.dtype}, largest difference {difference:.1e}")
 
@@ -222,12 +241,12 @@ def main() -> int:
         masks = model(batch)
     mask_mats = vc.to_gpumat(masks, from_layout="NCHW", dtype="uint8", scale=255)
     kept = spread(len(mats))
-    image = picture([mats[n] for n in kept], [mask_mats[n] for n in kept], machine)
+    image = picture([frames[n] for n in kept], [mask_mats[n] for n in kept])
     Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).save(options.output)
     print(f"masks: {masks.mean().item():.1%} of the pixels stand out; picture: {options.output}")
 
     if machine.device != "cpu":  # a CPU's other work decides what torch's threads take there
-        one, chain = milliseconds(mats, machine)
+        one, chain = milliseconds(mats, frames, machine)
         print(
             f"fastest of {ROUNDS}: one call {one:.2f} ms, the chain {chain:.2f} ms, "
             f"{chain / one:.1f} times"

@@ -33,11 +33,11 @@ _LARGEST = 2**31 - 1
 def _side(value: Any, name: str) -> int:
     kind = type(value).__name__
     try:
-        side = operator.index(value)
+        side = operator.index(value) if kind not in ("bool", "bool_") else None
     except TypeError:
-        raise TypeError(f"{name} holds a {kind}, needs whole numbers of pixels") from None
-    if kind in ("bool", "bool_"):
-        raise TypeError(f"{name} holds a bool, needs whole numbers of pixels")
+        side = None
+    if side is None:
+        raise TypeError(f"{name} holds a {kind}, needs whole numbers of pixels")
     if not 1 <= side <= _LARGEST:
         raise ValueError(f"{name} holds {side}, needs numbers of pixels from 1 to {_LARGEST}")
     return side

@@ -69,7 +69,7 @@ def test_detector_input(tmp_path, video):
         command += [f"--video={frames}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 frames, no GPU: cv2.resize in place of cv2.cuda.resize" in done.stdout
+    assert "5 frames, no GPU: torch on the CPU" in done.stdout
     assert "batch (5, 3, 288, 512) torch.float32" in done.stdout
     image = cv2.imread(str(picture))
     assert image.shape == (2 * 288, 4 * 512, 3)
