@@ -82,39 +82,64 @@ VC_DEVICE vc_axis_pair pair_at(const vc_resizing &p, int32_t n, double scale, in
   return pair;
 }
 
-/* Of a column of the result: the bytes from the start of a row to its first sample, and both
- * weights. */
-struct linear_column {
-  uint32_t offset, weights;
+/* A row or a column of the result: its first sample, and both weights. Of a row outside of the
+ * image the first sample is NO_ROW. */
+struct linear_pair {
+  int32_t first;
+  uint32_t weights;
 };
 
-/* The first sample, as an index, and both weights. In the last column the sample before it is the
- * first one, with weight 0, so that both samples lie in the image if it has two columns. */
-VC_DEVICE linear_column column_of(const vc_resizing &p, const shown &at, int32_t d) {
+enum { NO_ROW = INT32_MIN };
+
+/* In the last column the sample before it is the first one, with weight 0, so that both samples
+ * lie in the image if it has two columns. */
+VC_DEVICE linear_pair column_at(const vc_resizing &p, const shown &at, int32_t d) {
   int32_t n = at.image.cols;
   vc_axis_pair pair = vc_axis_at_edge(pair_at(p, n, at.col_scale, d), n);
-  linear_column out = {(uint32_t)pair.first, weights_of(pair)};
-  if (pair.first < n - 1 || n < 2) return out;
-  out.offset--;
+  linear_pair out = {(int32_t)pair.first, weights_of(pair)};
+  if (out.first < n - 1 || n < 2) return out;
+  out.first--;
   out.weights <<= 16;
   return out;
 }
 
+VC_DEVICE linear_pair row_at(const vc_resizing &p, const shown &at, int32_t d) {
+  linear_pair out = {NO_ROW, 0};
+  if (d < 0 || d >= at.image.placed_rows) return out;
+  vc_axis_pair pair = pair_at(p, at.image.rows, at.row_scale, d);
+  out.first = (int32_t)pair.first;
+  out.weights = weights_of(pair);
+  return out;
+}
+
+/* What the threads of a block share: the image, and both axes of the tile. */
+template <int Cols>
+struct linear_shared {
+  shown at;
+  linear_pair rows[VC_TILE_ROWS * VC_LINEAR_ROWS];
+  linear_pair cols[Cols];
+};
+
 /* --- the kernel. Out: channels of interleaved pixels; 0 for planes. */
 
 template <class To, int In, int Out>
-struct resize_linear : no_rounds<shown> {
+struct resize_linear {
   typedef typename To::bits bits;
   static const int PIXELS = VC_LINEAR_PIXELS((int)sizeof(bits));
   static const int GROUPS = VC_LINEAR_GROUPS((int)sizeof(bits));
   static const int ALL = PIXELS * GROUPS;
   static const int EACH = Out ? Out : 1; /* adjacent elements of a pixel */
+  static const int COLS = VC_TILE_COLS * ALL;
 
-  /* The columns of a thread. Bit i of `inside`: column i shows the image. in_bytes: one of them
-   * has samples so near to the end of their row that words would reach beyond it. */
+  typedef vc_resizing parameters;
+  typedef linear_shared<COLS> shared;
+  struct own {};
+
+  /* The columns of a thread: the bytes from the start of a row to the first sample of each, and
+   * its weights. Bit i of `inside`: column i shows the image. in_bytes: one of them has samples so
+   * near to the end of their row that words would reach beyond it. */
   struct columns {
-    linear_column of[ALL];
-    uint32_t inside;
+    uint32_t offset[ALL], weights[ALL], inside;
     bool in_bytes;
   };
 
@@ -129,18 +154,40 @@ struct resize_linear : no_rounds<shown> {
     filtered upper, lower;
   };
 
-  /* Without boxes and lists each thread knows the image without waiting for the others. */
-  VC_DEVICE_MEMBER void begin(const vc_resizing &p, shown &s, own &) {
-    if (!p.is_regular && threadIdx.x == 0) find_image(p, s);
+  VC_DEVICE_MEMBER void begin(const vc_resizing &p, shared &s, own &) {
+    if (threadIdx.x != 0) return;
+    if (p.is_regular) {
+      s.at = shown{source_at(p, locate_tile(p).image), p.row_scale, p.col_scale};
+    } else {
+      find_image(p, s.at);
+    }
   }
 
-  VC_DEVICE_MEMBER int32_t column(const tile &at, int i) {
-    int32_t group = at.col * GROUPS + i / PIXELS;
-    return (group * VC_TILE_COLS + (int32_t)(threadIdx.x % VC_TILE_COLS)) * PIXELS + i % PIXELS;
+  VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const shared &) { return 1; }
+
+  /* The axes of the tile: each is computed once. */
+  VC_DEVICE_MEMBER void load(const vc_resizing &p, shared &s, own &, int32_t) {
+    tile at = locate_tile(p);
+    int32_t rows = VC_TILE_ROWS * p.thread_rows, i = (int32_t)threadIdx.x;
+    if (i < rows) s.rows[i] = row_at(p, s.at, at.row * rows + i - s.at.image.top);
+#pragma unroll
+    for (int k = 0; k < COLS; k += VC_BLOCK) {
+      int32_t x = at.col * COLS + k + i - s.at.image.left;
+      bool inside = x >= 0 && x < s.at.image.placed_cols;
+      s.cols[k + i] = column_at(p, s.at, inside ? x : 0);
+    }
   }
 
-  VC_DEVICE_MEMBER columns find_columns(const vc_resizing &p, const tile &at, const shown &s) {
-    const vc_resized &image = s.image;
+  /* The place in the tile of column i of the thread. */
+  VC_DEVICE_MEMBER int32_t place(int i) {
+    int32_t first = i / PIXELS * VC_TILE_COLS + (int32_t)(threadIdx.x % VC_TILE_COLS);
+    return first * PIXELS + i % PIXELS;
+  }
+
+  VC_DEVICE_MEMBER int32_t column(const tile &at, int i) { return at.col * COLS + place(i); }
+
+  VC_DEVICE_MEMBER columns find_columns(const tile &at, const shared &s) {
+    const vc_resized &image = s.at.image;
     columns out;
     uint64_t end = (uint64_t)(uintptr_t)image.data + (uint64_t)image.readable * In;
     int32_t beyond = (end | (uint64_t)image.row) % 4 == 0 ? 0 : (In + 2) / In;
@@ -148,12 +195,12 @@ struct resize_linear : no_rounds<shown> {
     out.in_bytes = image.cols < 2;
 #pragma unroll
     for (int i = 0; i < ALL; i++) {
+      const linear_pair pair = s.cols[place(i)];
       int32_t x = column(at, i) - image.left;
-      bool inside = x >= 0 && x < image.placed_cols;
-      out.of[i] = column_of(p, s, inside ? x : 0);
-      out.inside |= (uint32_t)inside << i;
-      if ((int32_t)out.of[i].offset > image.readable - 2 - beyond) out.in_bytes = true;
-      out.of[i].offset *= In;
+      out.offset[i] = (uint32_t)pair.first * In;
+      out.weights[i] = pair.weights;
+      out.inside |= (uint32_t)(x >= 0 && x < image.placed_cols) << i;
+      if (pair.first > image.readable - 2 - beyond) out.in_bytes = true;
     }
     return out;
   }
@@ -170,10 +217,10 @@ struct resize_linear : no_rounds<shown> {
     uint32_t shift = (uint32_t)((uintptr_t)from & 3);
 #pragma unroll
     for (int i = 0; i < ALL; i++) {
-      uint32_t offset = cols.of[i].offset + shift;
+      uint32_t offset = cols.offset[i] + shift;
       pixel_pair<In> pair = pair_of_words(from - shift, offset, (pixel_pair<In> *)nullptr);
 #pragma unroll
-      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.of[i].weights, c);
+      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.weights[i], c);
     }
   }
 
@@ -183,10 +230,10 @@ struct resize_linear : no_rounds<shown> {
     int next = image.cols > 1 ? In : 0;
 #pragma unroll
     for (int i = 0; i < ALL; i++) {
-      const uint8_t *first = from + cols.of[i].offset;
+      const uint8_t *first = from + cols.offset[i];
       pixel_pair<In> pair = pair_of_bytes<In>(first, first + next);
 #pragma unroll
-      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.of[i].weights, c);
+      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.weights[i], c);
     }
   }
 
@@ -294,30 +341,25 @@ struct resize_linear : no_rounds<shown> {
     }
   }
 
-  VC_DEVICE_MEMBER void make_rows(const vc_resizing &p, const tile &at, const shown &s) {
-    const vc_resized &image = s.image;
+  VC_DEVICE_MEMBER void use(const vc_resizing &p, shared &s, own &, int32_t) {
     const vc_generic &g = p.generic;
-    const columns cols = find_columns(p, at, s);
-    int32_t row = at.row * VC_TILE_ROWS + (int32_t)(threadIdx.x / VC_TILE_COLS);
-    row *= p.thread_rows;
-    int32_t end = (int32_t)min((int64_t)row + p.thread_rows, g.rows);
+    tile at = locate_tile(p);
+    const columns cols = find_columns(at, s);
+    int32_t first = (int32_t)(threadIdx.x / VC_TILE_COLS) * p.thread_rows;
+    int64_t row = (int64_t)at.row * VC_TILE_ROWS * p.thread_rows + first;
+    int32_t count = (int32_t)min((int64_t)p.thread_rows, g.rows - row);
     bool all = g.channels == In || (In == 4 && g.channels == 3);
     bool words = p.words && all && column(at, ALL - 1) < g.cols;
     char *to = g.to + at.image * g.to_strides.image + row * g.to_strides.row;
     held_rows held = {};
-    held.first = INT32_MIN;
+    held.first = NO_ROW;
 #pragma unroll 1
-    for (; row < end; row++, to += g.to_strides.row) {
-      int32_t y = row - image.top;
-      bool is_row = cols.inside && y >= 0 && y < image.placed_rows;
-      uint32_t weights = 0;
-      if (is_row) {
-        vc_axis_pair pair = pair_at(p, image.rows, s.row_scale, y);
-        weights = weights_of(pair);
-        hold(image, (int32_t)pair.first, cols, held);
-      }
+    for (int32_t i = 0; i < count; i++, to += g.to_strides.row) {
+      const linear_pair pair = s.rows[first + i];
+      bool is_row = cols.inside && pair.first != NO_ROW;
+      if (is_row) hold(s.at.image, pair.first, cols, held);
       uint32_t pixels[ALL][In];
-      make_pixels(p, cols, held, weights, is_row, pixels);
+      make_pixels(p, cols, held, pair.weights, is_row, pixels);
       if (words) {
         write_words(p, at, to, pixels);
       } else {
@@ -326,12 +368,7 @@ struct resize_linear : no_rounds<shown> {
     }
   }
 
-  VC_DEVICE_MEMBER void end(const vc_resizing &p, const shown &s, own &) {
-    tile at = locate_tile(p);
-    shown known = s;
-    if (p.is_regular) known = shown{source_at(p, at.image), p.row_scale, p.col_scale};
-    make_rows(p, at, known);
-  }
+  VC_DEVICE_MEMBER void end(const vc_resizing &, const shared &, own &) {}
 };
 
 #endif
