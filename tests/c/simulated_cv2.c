@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A cv2 with a GpuMat alone, laid out, counting and calling its allocator as
- * OpenCV's does, but for the one thing that SIMULATED_CV2 names. Built by
+ * OpenCV's does, except for the one thing that SIMULATED_CV2 names. Built by
  * tests/python/layout/test_wrong_cv2.py. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -34,8 +34,8 @@ static void test_long_messages(void) {
       while (strlen(text) < VC_MESSAGE_SIZE) strcat(text, characters[size - 1]);
       vc_error filled;
       vc_fail(&filled, VC_ERROR_VALUE, "%s", text);
-      size_t room = VC_MESSAGE_SIZE - 1 - shift;
-      CHECK_INT(strlen(filled.message), shift + room / size * size);
+      size_t left = VC_MESSAGE_SIZE - 1 - shift;
+      CHECK_INT(strlen(filled.message), shift + left / size * size);
       CHECK(strncmp(filled.message, text, strlen(filled.message)) == 0);
     }
 }

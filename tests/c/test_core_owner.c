@@ -50,7 +50,7 @@ static void test_any_thread(void) {
   give_back(export_owner((vc_owner){&count, count_release, true}));
   CHECK_INT(count, 1);
   CHECK(!vc_collect_pending());
-  give_back(export_owner((vc_owner){0})); /* nothing to release, nothing to put off */
+  give_back(export_owner((vc_owner){0})); /* nothing to release, nothing to defer */
   CHECK(!vc_collect_pending());
   CHECK_INT(vc_collect(false), 0);
 }
@@ -110,7 +110,7 @@ static bool try_release(const vc_owner *owner) {
   return true;
 }
 
-/* What may be released where its view ends is not put off. */
+/* What may be released where its view ends is released at once. */
 static void test_here(void) {
   _Atomic int count = 0;
   vc_owner owner = {&count, count_release, false};

@@ -299,7 +299,7 @@ void test_standard_allocator_takes_over() {
   CHECK_INT(standard_allocator.live(), standard);
 }
 
-void test_unused_blocks_make_room() {
+void test_unused_blocks_are_freed_for_others() {
   Backend backend(1 << 20);
   Backend neighbour;
   {
@@ -556,7 +556,7 @@ void test_owners_wait_for_collect() {
   int released = 0;
   const vc_owner fresh = {&released, count_release, false};
   vc_stream stream = VC_STREAM_LEGACY;
-  auto is_put_off = [&](vc_status status, vc_owner &owner) {
+  auto is_released_later = [&](vc_status status, vc_owner &owner) {
     CHECK_OK(status);
     CHECK(owner.release == nullptr);
     CHECK_INT(released, 0);
@@ -567,12 +567,12 @@ void test_owners_wait_for_collect() {
   };
   vc_owner owner = fresh;
   GpuMat mat, none;
-  is_put_off(vc_pool_gpumat(backend.pool, &abi, 4, 6, CV_8U, stream, &owner, header(mat), &error),
-             owner);
-  is_put_off(vc_pool_gpumat(backend.pool, &abi, 0, 6, CV_8U, stream, &owner, header(none), &error),
-             owner);
-  is_put_off(vc_pool_use(backend.pool, &abi, &stream, 1, &owner, &error), owner);
-  is_put_off(vc_pool_use(nullptr, nullptr, nullptr, 0, &owner, &error), owner);
+  is_released_later(
+      vc_pool_gpumat(backend.pool, &abi, 4, 6, CV_8U, stream, &owner, header(mat), &error), owner);
+  is_released_later(
+      vc_pool_gpumat(backend.pool, &abi, 0, 6, CV_8U, stream, &owner, header(none), &error), owner);
+  is_released_later(vc_pool_use(backend.pool, &abi, &stream, 1, &owner, &error), owner);
+  is_released_later(vc_pool_use(nullptr, nullptr, nullptr, 0, &owner, &error), owner);
 }
 
 // --------------------------------------------------------------------- threads
@@ -659,7 +659,7 @@ int main() {
     test_trim_leaves_what_is_used();
     test_gpumats_behave_as_ever();
     test_standard_allocator_takes_over();
-    test_unused_blocks_make_room();
+    test_unused_blocks_are_freed_for_others();
     test_exceptions_pass_through();
     test_gpumats_return_to_where_they_came_from();
     test_no_pool_in_use();

@@ -109,7 +109,7 @@ void test_share_through_dlpack() {
   CHECK_INT(back.rows, 20);
   CHECK_INT(back.step, 512);
   CHECK_INT(standard_allocator.live() - live, 1);
-  back.release(); // a foreign deleter is put off
+  back.release(); // a foreign deleter is pending
   CHECK_INT(standard_allocator.live() - live, 1);
   CHECK_INT(vc_collect(false), 1);
   CHECK_INT(standard_allocator.live(), live);

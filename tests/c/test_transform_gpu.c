@@ -629,7 +629,7 @@ typedef struct list {
   vc_transform_params params;
 } list;
 
-/* Parts of one picture; `alike` but for one that has rows of its own. */
+/* Parts of one picture; `alike` except one that has rows of its own. */
 static list *new_list(int64_t count, bool alike) {
   lie plain = {1, 0, 0, 0, 0}, pitched = {1, 32, 0, 0, 0};
   list *out = malloc(sizeof *out);

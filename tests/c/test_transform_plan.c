@@ -158,7 +158,7 @@ static void test_empty(void) {
 
 /* --- overlap, against a map of all bytes */
 
-#define ROOM 4096
+#define MEMORY_SIZE 4096
 
 static void mark_bytes(const vc_view *view, unsigned char *map, unsigned char value) {
   int64_t at[VC_MAX_NDIM] = {0};
@@ -173,11 +173,11 @@ static void mark_bytes(const vc_view *view, unsigned char *map, unsigned char va
 }
 
 static bool share_a_byte(const vc_view *a, const vc_view *b) {
-  static unsigned char map[ROOM];
+  static unsigned char map[MEMORY_SIZE];
   memset(map, 0, sizeof map);
   mark_bytes(a, map, 1);
   mark_bytes(b, map, 2);
-  for (int i = 0; i < ROOM; i++)
+  for (int i = 0; i < MEMORY_SIZE; i++)
     if (map[i] == 3) return true;
   return false;
 }
@@ -277,7 +277,7 @@ static void test_any_destination(void) {
   vc_transform_params params = defaults();
   int written = 0, refused = 0, unnested = 0;
   for (int i = 0; i < 30000; i++) {
-    static char wanted[ROOM];
+    static char wanted[MEMORY_SIZE];
     char source[FROM];
     int64_t shape[3] = {1 + below(5), 1 + below(5), 1 + below(4)}, low = 0, high = 1;
     vc_view to = {.device = cpu, .dtype = u8, .ndim = 3}, from = packed(source, u8, 3, shape);
@@ -288,8 +288,8 @@ static void test_any_destination(void) {
     }
     to.data = memory + 200 - low;
     for (int k = 0; k < FROM; k++) source[k] = (char)(1 + k);
-    memset(memory, 0, ROOM);
-    memset(wanted, 0, ROOM);
+    memset(memory, 0, MEMORY_SIZE);
+    memset(wanted, 0, MEMORY_SIZE);
     bool twice = false;
     for (int k = 0; k < shape[0] * shape[1] * shape[2]; k++) {
       int64_t at[3] = {k / shape[2] / shape[1], k / shape[2] % shape[1], k % shape[2]};
@@ -301,8 +301,8 @@ static void test_any_destination(void) {
     vc_status status = run(&to, &from, &params);
     CHECK_INT(vc_transform_check(&to, &from, 1, &params, VC_STREAM_LEGACY, NULL), status);
     CHECK_INT(status, twice ? VC_ERROR_LAYOUT : VC_OK);
-    if (twice) memset(wanted, 0, ROOM);
-    CHECK(memcmp(memory, wanted, ROOM) == 0);
+    if (twice) memset(wanted, 0, MEMORY_SIZE);
+    CHECK(memcmp(memory, wanted, MEMORY_SIZE) == 0);
     unnested += !twice && high - low < shape[0] * shape[1] * shape[2] * 2;
     *(twice ? &refused : &written) += 1;
   }

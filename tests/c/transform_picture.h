@@ -28,7 +28,7 @@ typedef enum geometry {
   SPACED,     /* every second column */
   UNALIGNED,  /* packed, one byte off */
   TRANSPOSED, /* columns after columns */
-  LOOSE,      /* room around every element */
+  LOOSE,      /* a gap around every element */
   GEOMETRIES
 } geometry;
 

@@ -248,7 +248,7 @@ typedef struct vc_resizing {
  * let a warp's loads touch few cache lines, several groups keep many loads in flight. */
 #define VC_LINEAR_PIXELS(to) ((to) == 1 ? 4 : 2)
 #define VC_LINEAR_GROUPS(to) ((to) == 1 ? 1 : 2)
-/* The number of blocks that a processor of the GPU is to have room for, which bounds registers. */
+/* The number of blocks that a multiprocessor must be able to hold, which bounds registers. */
 #define VC_LINEAR_BLOCKS 6
 /* The most rows of a thread. Consecutive rows of an enlarged image have source rows in common. */
 #define VC_LINEAR_ROWS 8
