@@ -138,6 +138,7 @@ static bool is_flat(const ext_request *request, const ext_geometry *read, const 
                     int64_t channels) {
   if (to->flat) return true;
   if (channels != 1 || request->options.keepdim || read->channel_axis || to->planar) return false;
+  if (read->boxes && !request->to.given) return false; /* NHWC */
   return !is_mat(request) && (!to->batch || (!request->to.given && request->options.from.flat));
 }
 
@@ -190,7 +191,7 @@ int ext_result_device(const ext_request *request, vc_device source, vc_device *o
 static int plan_new(ext_request *request, const ext_geometry *read, const ext_images *from,
                     ext_result *result) {
   ext_layout to = request->to;
-  if (!to.given) to = (ext_layout){.batch = read->batch, .planar = read->planar};
+  if (!to.given) to = (ext_layout){.batch = read->batch, .planar = read->planar && !read->boxes};
   if (is_mat(request)) to = (ext_layout){.batch = read->batch};
   request->params.to = to.planar ? VC_PLANAR : VC_INTERLEAVED;
   vc_device source;

@@ -125,11 +125,11 @@ static int check_boxes(const ext_images *boxes, const ext_images *from, const ex
     Py_XDECREF(shape);
     return -1;
   }
-  if (view->shape[1] == 4 && read->images != 1) {
+  if (view->shape[1] == 4 && (from->is_list || read->images != 1)) {
     PyErr_Format(PyExc_ValueError,
-                 "boxes have the shape (N, 4) and there are %lld images, needs (N, 5): the image's "
+                 "boxes have the shape (N, 4) and there %s %lld images, needs (N, 5): the image's "
                  "index, x0, y0, x1, y1",
-                 (long long)read->images);
+                 from->is_list ? "is a list of" : "are", (long long)read->images);
     return -1;
   }
   vc_device device = ext_device_of(view), source;

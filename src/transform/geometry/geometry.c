@@ -154,6 +154,19 @@ static source source_of(const source_list *from, int64_t index) {
   return out;
 }
 
+/* Checks that the sides of all images can be counted. Those of an expanded view may be longer. */
+static vc_status check_sides(const source_list *from, vc_error *error) {
+  for (int64_t i = 0; i < count_images(from); i++) {
+    source of = source_of(from, i);
+    if (of.rows <= INT_MAX && of.cols <= INT_MAX) continue;
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "image %" PRId64 " has H = %" PRId64 ", W = %" PRId64
+                   " and can't be resized, needs sides up to %d",
+                   i, of.rows, of.cols, INT_MAX);
+  }
+  return VC_OK;
+}
+
 static void add_item(const source *of, const vc_placement *placement, vc_geometry *out) {
   vc_geometry_item *item = &out->items[out->count++];
   item->image = of->image;
@@ -235,6 +248,7 @@ static vc_status add_box(const source_list *from, const vc_resize *resize, const
 
 static vc_status add_items(const source_list *from, const vc_resize *resize, const vc_view *boxes,
                            vc_geometry *out, vc_error *error) {
+  VC_TRY(check_sides(from, error));
   if (!boxes || out->boxes) return add_images(from, resize, out, error);
   for (int64_t i = 0; i < boxes->shape[0]; i++) {
     vc_status status = add_box(from, resize, boxes, i, out, error);

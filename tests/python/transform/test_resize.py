@@ -311,6 +311,12 @@ def test_boxes_of_one_image():
     named = np.column_stack([[0, 0], rows])
     assert np.array_equal(vc.to_numpy(image[None], boxes=named, resize=(6, 8)), expected)
     assert np.array_equal(vc.to_numpy(image[None], boxes=rows, resize=(6, 8)), expected)
+    chw = np.ascontiguousarray(image.transpose(2, 0, 1))
+    assert np.array_equal(vc.to_numpy(chw, from_layout="CHW", boxes=rows, resize=(6, 8)), expected)
+    gray = vc.to_numpy(image[:, :, 1], from_layout="HW", boxes=rows, resize=(6, 8))
+    assert np.array_equal(gray, expected[:, :, :, 1:2])
+    gray = vc.to_numpy(image[:, :, 1], boxes=rows, resize=(6, 8), layout="NHW")
+    assert np.array_equal(gray, expected[:, :, :, 1])
     planar = vc.to_tensor(image, boxes=rows, resize=(6, 8), layout="NCHW")
     assert np.array_equal(planar.permute(0, 2, 3, 1).numpy(), expected)
 
@@ -360,8 +366,11 @@ def test_boxes_that_fit_nothing():
     image = np.zeros((20, 30, 3), np.uint8)
     with pytest.raises(ValueError, match="boxes= was given without resize="):
         vc.to_numpy(image, boxes=[[0, 0, 4, 4]])
+    for images, count in (([image, image], 2), ([image], 1)):
+        with pytest.raises(ValueError, match=rf"is a list of {count} images, needs \(N, 5\)"):
+            vc.to_numpy(images, boxes=[[0, 0, 4, 4]], resize=(4, 4))
     with pytest.raises(ValueError, match=r"there are 2 images, needs \(N, 5\)"):
-        vc.to_numpy([image, image], boxes=[[0, 0, 4, 4]], resize=(4, 4))
+        vc.to_numpy(np.stack([image, image]), boxes=[[0, 0, 4, 4]], resize=(4, 4))
     with pytest.raises(vc.DTypeError, match="boxes are bool"):
         vc.to_numpy(image, boxes=np.zeros((1, 4), bool), resize=(4, 4))
     with pytest.raises(vc.LayoutError, match='layout is "HWC" and boxes make a batch'):
@@ -388,6 +397,10 @@ def test_lists_of_different_sizes():
     images[1] = np.zeros((0, 30, 3), np.uint8)
     with pytest.raises(vc.LayoutError, match=r"image 1 is empty \(H = 0, W = 30\)"):
         vc.to_numpy(images, resize=(4, 4))
+    images[1] = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (2**31, 2, 3))
+    for boxes in (None, [[1, 0, 0, 1, 1]]):
+        with pytest.raises(vc.LayoutError, match="image 1 has H = 2147483648, W = 2 and can't be"):
+            vc.to_numpy(images, resize=(4, 4), boxes=boxes)
     with pytest.raises(vc.LayoutError, match="5 channels can't be resized, needs 1 to 4"):
         vc.to_numpy(np.zeros((8, 8, 5), np.uint8), resize=(4, 4))
 
