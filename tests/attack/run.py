@@ -23,6 +23,7 @@ import traceback
 
 GENERATORS = (
     "random_transforms",
+    "random_resizes",
     "hostile_descriptions",
     "shifting_tensors",
     "interruptions",

@@ -15,5 +15,11 @@ def test_random_transforms(tmp_path):
     print(launch("random_transforms", SEED, 600, tmp_path, device="cuda:0"))
 
 
+def test_random_resizes(tmp_path):
+    if not _viewcast._build()["kernels"]:
+        pytest.skip("this viewcast was built without kernels")
+    print(launch("random_resizes", SEED, 600, tmp_path, device="cuda:0"))
+
+
 def test_exchanged_storage(frees, tmp_path):
     print(launch("exchanged_storage", SEED, 100, tmp_path, device="cuda:0"))
