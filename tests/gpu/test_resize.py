@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from delay import LONG, side_stream, trials
+from delay import LONG, trials
 
 import viewcast as vc
 from viewcast import _viewcast
@@ -146,7 +146,7 @@ def test_pitched_and_cropped_gpumats(cuda_cv2):
 
 def test_nothing_is_waited_for():
     """While a stream is blocked, a call with images and boxes written on it returns."""
-    stream = side_stream()
+    stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
         image = torch.zeros(64, 64, 3, dtype=torch.uint8, device="cuda")
         boxes = torch.zeros(3, 4, device="cuda")
@@ -165,7 +165,7 @@ def test_nothing_is_waited_for():
 
 def test_boxes_of_another_stream_are_waited_for_and_kept():
     image = torch.full((64, 64, 3), 9, dtype=torch.uint8, device="cuda")
-    other, use = side_stream(), side_stream()
+    other, use = torch.cuda.Stream(), torch.cuda.Stream()
     for _ in range(trials(20)):
         with torch.cuda.stream(other):
             torch.cuda._sleep(LONG // 5)

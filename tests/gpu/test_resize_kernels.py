@@ -209,8 +209,9 @@ def count_nodes(graph):
 
 
 def capture(call, stream):
-    """What `call` enqueues on a CuPy stream, as a graph."""
-    with current("cupy", stream):
+    """What `call` enqueues on a CuPy stream, as a graph. It is torch's current stream too, on
+    which out= is said to be in use."""
+    with current("cupy", stream), torch.cuda.stream(torch.cuda.ExternalStream(stream.ptr)):
         stream.begin_capture(0)  # global: unsafe calls fail everywhere
         try:
             call()
