@@ -136,12 +136,22 @@ static bool has_plain_channels(const vc_plan *plan) {
   return plan->from_channels == 1 || used == (1u << plan->channels) - 1;
 }
 
+/* Returns true if linear kernels can work with a quarter of each coefficient: that is exact, except
+ * for some of less than 2^-124. */
+static bool has_plain_coefficients(const vc_plan *plan) {
+  for (int32_t c = 0; plan->work == VC_WORK_FLOAT && c < plan->channels; c++) {
+    volatile float a = (float)plan->a[c * plan->stride], quarter = a / 4;
+    if (quarter * 4 != a) return false;
+  }
+  return true;
+}
+
 /* Returns the linear kernel for a plan, or -1. */
 static int find_linear(const vc_plan *plan, const vc_resizing *resizing) {
   int to = linear_type(plan), out = destination_pixels(plan);
   int32_t interpolation = plan->geometry->interpolation;
   if ((interpolation != VC_LINEAR && interpolation != VC_NEAREST) || !resizing->is_packed ||
-      !resizing->generic.to_aligned || !has_plain_channels(plan)) {
+      !resizing->generic.to_aligned || !has_plain_channels(plan) || !has_plain_coefficients(plan)) {
     return -1;
   }
   for (int i = 0; i < LINEAR_COUNT; i++) {
@@ -227,7 +237,7 @@ static vc_status set_linear(const vc_plan *plan, int found, vc_launch *out, vc_e
     bool by_source = linear_kernels[found].out == 0 && plan->from_channels > 1;
     int32_t slot = by_source ? plan->map[c] : c;
     bool computes = plan->work == VC_WORK_FLOAT;
-    resizing->a[slot] = computes ? (float)generic->a[c * generic->stride] : 1;
+    resizing->a[slot] = computes ? (float)generic->a[c * generic->stride] / 4 : 1;
     resizing->b[slot] = computes ? (float)generic->b[c * generic->stride] : 0;
     resizing->plane[slot] = c * plan->to_strides.channel;
   }

@@ -159,8 +159,8 @@ typedef struct vc_resizing {
   bool words;                       /* linear kernels may store words */
   int32_t thread_rows;              /* linear kernels: rows that a thread makes */
   uint64_t pad[VC_CHANNELS_MAPPED]; /* the bits of a source element for each source channel */
-  /* Linear kernels: coefficients, and the bytes to each plane of the result. Planes made of
-   * several channels are counted in the order of the source's. */
+  /* Linear kernels: coefficients, `a` divided by 4, and the bytes to each plane of the result.
+   * Planes made of several channels are counted in the order of the source's. */
   float a[VC_CHANNELS_MAPPED], b[VC_CHANNELS_MAPPED];
   int64_t plane[VC_CHANNELS_MAPPED];
   vc_divider by_col_tiles, by_row_tiles;
