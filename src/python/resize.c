@@ -111,7 +111,7 @@ int ext_resize_import_boxes(ext_request *request, ext_images *boxes) {
   return result;
 }
 
-/* What the images are known to fit before the library checks the rest. */
+/* Checks the shape and the device of boxes; the library checks the rest. */
 static int check_boxes(const ext_images *boxes, const ext_images *from, const ext_geometry *read) {
   const vc_view *view = &boxes->views[0];
   if (view->ndim != 2 || (view->shape[1] != 4 && view->shape[1] != 5)) {

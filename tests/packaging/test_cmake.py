@@ -66,6 +66,7 @@ def test_the_c_examples(kind, examples, picture, tmp_path):
     rows = [pixels[(y * 64 + 16) * 3 : (y * 64 + 48) * 3] for y in range(10, 30)]
     assert (tmp_path / "out.ppm").read_bytes() == b"P6\n32 20\n255\n" + b"".join(rows)
     run(examples / f"c_share{kind}")
+    run(examples / f"c_letterbox{kind}")
 
 
 @KINDS

@@ -30,10 +30,10 @@ typedef struct vc_geometry {
 /* Copies the parameters of a resize and checks their ranges. */
 vc_status vc_resize_read(const vc_resize *given, vc_resize *out, vc_error *error);
 
-/* Makes the geometry of a transform from images of one dtype, device and channel count, which
- * were checked, to `channels` … `boxes` may be NULL; those in host memory are read here. *out is
- * to be freed with free(). VC_ERROR_ARGUMENT names a box that holds no pixel of an image,
- * VC_ERROR_LAYOUT an image that the resize can't be applied to. */
+/* Makes the geometry of a transform of images that were checked: they have one dtype, device and
+ * number of channels. `boxes` may be NULL; boxes in host memory are read here. *out is to be
+ * freed with free(). VC_ERROR_ARGUMENT names a box that holds no pixel of an image,
+ * VC_ERROR_LAYOUT an image to which the resize can't be applied. */
 vc_status vc_geometry_make(const vc_view *from, size_t count, vc_layout layout,
                            const vc_resize *resize, const vc_view *boxes, vc_geometry **out,
                            vc_error *error);
