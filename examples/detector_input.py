@@ -46,7 +46,7 @@ class Gpu:
     device, dtype = "cuda:0", torch.float16
 
     def load(self, frame: Pixels) -> cv2.cuda.GpuMat:
-        return vc.to_gpumat(frame, device=0)
+        return vc.as_gpumat(frame, copy=None, device=0)
 
     def wait(self) -> None:
         torch.cuda.synchronize()

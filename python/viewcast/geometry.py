@@ -235,12 +235,10 @@ def _read(value: Any) -> _Fit:
             f"resize is {value!r}, needs (height, width), or a vc.Resize, vc.Letterbox or "
             "vc.CenterCrop"
         )
-    return _stretch(*_size(value, "resize"))
+    return _stretch(_size(value, "resize"))
 
 
-@lru_cache(maxsize=64)
-def _stretch(height: int, width: int) -> Resize:
-    return Resize((height, width))
+_stretch = lru_cache(maxsize=64)(Resize)
 
 
 def _boxes(value: Any) -> Any:
