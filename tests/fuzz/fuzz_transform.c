@@ -7,8 +7,8 @@
 #include <viewcast/viewcast.h>
 
 #include "input.h"
-#include "invariants.h"
 #include "internal.h"
+#include "invariants.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

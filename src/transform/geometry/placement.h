@@ -88,7 +88,7 @@ VC_AXIS int64_t vc_crop_coordinate(double value, int64_t size) {
 
 /* Fills *out and returns true if the box has a pixel in the image of rows x cols. */
 VC_AXIS_CALL bool vc_crop_from_box(double x0, double y0, double x1, double y1, int64_t rows,
-                              int64_t cols, vc_crop *out) {
+                                   int64_t cols, vc_crop *out) {
   out->left = vc_crop_coordinate(x0, cols);
   out->top = vc_crop_coordinate(y0, rows);
   out->right = vc_crop_coordinate(x1, cols);

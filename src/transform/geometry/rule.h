@@ -45,8 +45,8 @@ VC_AXIS bool vc_rule_whole(double scale, int32_t *factor) {
  * 2 x 2, which is the same as the general rule except for 2 channels. An image that keeps its
  * size is copied, by every interpolation. */
 VC_AXIS_CALL vc_resample_rule vc_rule_make(int32_t interpolation, bool is_u8, int32_t channels,
-                                      int64_t n_rows, int64_t m_rows, int64_t n_cols,
-                                      int64_t m_cols) {
+                                           int64_t n_rows, int64_t m_rows, int64_t n_cols,
+                                           int64_t m_cols) {
   double by_rows = vc_axis_scale(n_rows, m_rows), by_cols = vc_axis_scale(n_cols, m_cols);
   vc_resample_rule out;
   out.interpolation = interpolation;
@@ -93,7 +93,7 @@ typedef struct vc_axis_rule {
 } vc_axis_rule;
 
 VC_AXIS_CALL vc_axis_rule vc_axis_rule_make(const vc_resample_rule *of, int64_t n, int64_t m,
-                                       bool horizontal) {
+                                            bool horizontal) {
   vc_axis_rule rule;
   rule.kind = of->kind;
   rule.interpolation = of->interpolation;
