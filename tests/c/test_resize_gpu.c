@@ -391,6 +391,24 @@ static void test_empty_boxes(void) {
   check_undisturbed();
 }
 
+/* The sum of a block of this size does not fit into 32 bits. */
+static void test_huge_block(void) {
+  vc_dtype u8 = {VC_UINT, 8};
+  vc_resize resize;
+  vc_transform_params params;
+  vc_transform_params_init(&params);
+  vc_resize_init(&resize, 1, 1, VC_AREA);
+  params.resize = &resize;
+  picture from = new_picture(u8, VC_INTERLEAVED, 0, 4096, 4096, 1);
+  picture to = new_picture(u8, VC_INTERLEAVED, 0, 1, 1, 1);
+  memset(from.memory, 254, from.bytes);
+  check_same(&to, &from.view, 1, &params);
+  CHECK_INT(*(uint8_t *)to.view.data, 254);
+  free(from.memory);
+  free(to.memory);
+  check_undisturbed();
+}
+
 /* ------------------------------------------------------------ lists and captures */
 
 static void check_list(int64_t count, int uploads, bool captures) {
@@ -445,6 +463,7 @@ int main(int count, char **arguments) {
   test_same_as_cpu(count > 1 ? atoi(arguments[1]) : 1500);
   test_each_kernel();
   test_empty_boxes();
+  test_huge_block();
   test_lists();
   return check_report();
 }

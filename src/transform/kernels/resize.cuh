@@ -151,7 +151,7 @@ VC_DEVICE uint8_t linear_byte(const vc_resized &image, const vc_axis_result &y,
 
 VC_DEVICE uint8_t block_byte(const vc_resized &image, const vc_resample_rule &rule,
                              int32_t channels, const vc_axis_result &y, const vc_axis_result &x) {
-  int32_t sum = 0;
+  int64_t sum = 0;
   for (int32_t i = 0; i < rule.block_rows; i++) {
     for (int32_t k = 0; k < rule.block_cols; k++) sum += byte_at(image, y.first + i, x.first + k);
   }
@@ -159,34 +159,60 @@ VC_DEVICE uint8_t block_byte(const vc_resized &image, const vc_resample_rule &ru
 }
 
 /* Load an element as a number of the type of the sums. */
-VC_DEVICE void number_at(const vc_generic &g, const char *at, float *out) {
-  *out = float_from_bits(g.from_type, load_bits(at, g.from_size, g.from_aligned));
+VC_DEVICE void number_at(const vc_resizing &p, const char *at, float *out) {
+  const vc_generic &g = p.generic;
+  *out = p.is_u8 ? (float)load_word((const uint8_t *)at)
+                 : float_from_bits(g.from_type, load_bits(at, g.from_size, g.from_aligned));
 }
 
-VC_DEVICE void number_at(const vc_generic &g, const char *at, double *out) {
+VC_DEVICE void number_at(const vc_resizing &p, const char *at, double *out) {
+  const vc_generic &g = p.generic;
   *out = double_from_bits(g.from_type, load_bits(at, g.from_size, g.from_aligned));
 }
 
+VC_DEVICE uint64_t bits_of(int32_t type, float number) { return bits_from_float(type, number); }
+VC_DEVICE uint64_t bits_of(int32_t type, double number) { return bits_from_double(type, number); }
+
+/* The weight of a sample, rounded to the type of the sums. */
 template <class Number>
-VC_DEVICE_CALL Number taps_number(const vc_generic &g, const vc_resized &image,
-                                  const resize_shared &s, const vc_axis_result &y,
-                                  const vc_axis_result &x) {
-  Number sum = 0;
-  for (int64_t i = 0; i < y.count; i++) {
-    Number row = 0;
-    for (int64_t k = 0; k < x.count; k++) {
-      Number number;
-      number_at(g, sample_at(image, y.first + i, x.first + k), &number);
-      row += number * (Number)vc_axis_weight(&s.cols, &x, k);
-    }
-    sum += row * (Number)vc_axis_weight(&s.rows, &y, i);
-  }
-  return sum;
+VC_DEVICE Number weight_of(const vc_axis_rule &rule, const vc_axis_result &of, int64_t i) {
+  if (of.form == VC_FORM_CELL) return (Number)vc_axis_area_weight(&of.cell, i);
+  return (Number)vc_axis_weight(&rule, &of, i);
 }
 
-/* Returns the resized element of a channel, as bits of the source's type. */
-VC_DEVICE_CALL uint64_t resized_bits(const vc_resizing &p, const resize_shared &s, int32_t channel,
-                                     const vc_axis_result &y, const vc_axis_result &x) {
+/* Makes all channels of a pixel, so that each weight is computed once, as bits of the source's
+ * type. */
+template <class Number>
+VC_DEVICE_CALL void sum_taps(const vc_resizing &p, const resize_shared &s, const vc_axis_result &y,
+                             const vc_axis_result &x, uint64_t *out) {
+  const vc_resized &image = s.at.image;
+  Number sums[VC_CHANNELS_MAPPED] = {};
+  for (int64_t i = 0; i < y.count; i++) {
+    Number row[VC_CHANNELS_MAPPED] = {}, weight;
+    for (int64_t k = 0; k < x.count; k++) {
+      const char *at = sample_at(image, y.first + i, x.first + k);
+      weight = weight_of<Number>(s.cols, x, k);
+#pragma unroll
+      for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
+        if (c >= p.from_channels) break;
+        Number number;
+        number_at(p, at + c * image.channel, &number);
+        row[c] += number * weight;
+      }
+    }
+    weight = weight_of<Number>(s.rows, y, i);
+#pragma unroll
+    for (int c = 0; c < VC_CHANNELS_MAPPED; c++) sums[c] += row[c] * weight;
+  }
+#pragma unroll
+  for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
+    if (c < p.from_channels) out[c] = bits_of(p.generic.from_type, sums[c]);
+  }
+}
+
+/* Returns the resized element of a channel, for rules without sums of numbers. */
+VC_DEVICE uint64_t resized_bits(const vc_resizing &p, const resize_shared &s, int32_t channel,
+                                const vc_axis_result &y, const vc_axis_result &x) {
   const vc_generic &g = p.generic;
   vc_resized image = s.at.image;
   image.data += channel * image.channel;
@@ -194,11 +220,24 @@ VC_DEVICE_CALL uint64_t resized_bits(const vc_resizing &p, const resize_shared &
     case VC_RESAMPLE_NEAREST:
       return load_bits(sample_at(image, y.first, x.first), g.from_size, g.from_aligned);
     case VC_RESAMPLE_LINEAR: return linear_byte(image, y, x);
-    case VC_RESAMPLE_BLOCKS: return block_byte(image, s.rule, p.from_channels, y, x);
-    default: break;
+    default: return block_byte(image, s.rule, p.from_channels, y, x);
   }
-  if (p.wide) return bits_from_double(g.from_type, taps_number<double>(g, image, s, y, x));
-  return bits_from_float(g.from_type, taps_number<float>(g, image, s, y, x));
+}
+
+/* Makes all channels of the pixel in row y and column x of the resized image. */
+VC_DEVICE void make_pixel(const vc_resizing &p, const resize_shared &s, int64_t y, int64_t x,
+                          uint64_t (&out)[VC_CHANNELS_MAPPED]) {
+  vc_axis_result row, col;
+  vc_axis_take(&s.rows, y, &row);
+  vc_axis_take(&s.cols, x, &col);
+  if (s.rule.kind != VC_RESAMPLE_TAPS) {
+#pragma unroll 1
+    for (int32_t c = 0; c < p.from_channels; c++) out[c] = resized_bits(p, s, c, row, col);
+  } else if (p.wide) {
+    sum_taps<double>(p, s, row, col, out);
+  } else {
+    sum_taps<float>(p, s, row, col, out);
+  }
 }
 
 /* convert() for work that is known at run time only: a conversion is little beside a resize. */
@@ -231,20 +270,16 @@ struct resize_any : no_rounds<resize_shared> {
     int64_t row = (int64_t)at.row * VC_TILE_ROWS + threadIdx.x / VC_TILE_COLS;
     if (col >= g.cols || row >= g.rows) return;
     int64_t y = row - image.top, x = col - image.left;
-    bool inside = y >= 0 && y < image.placed_rows && x >= 0 && x < image.placed_cols;
-    vc_axis_result rows, cols;
-    if (inside) {
-      vc_axis_take(&s.rows, y, &rows);
-      vc_axis_take(&s.cols, x, &cols);
+    uint64_t pixel[VC_CHANNELS_MAPPED];
+    if (y >= 0 && y < image.placed_rows && x >= 0 && x < image.placed_cols) {
+      make_pixel(p, s, y, x, pixel);
+    } else {
+      for (int c = 0; c < VC_CHANNELS_MAPPED; c++) pixel[c] = p.pad[c];
     }
     char *to = pixel_at(g, at.image, row, col);
     for (int32_t c = 0; c < g.channels; c++) {
       int32_t source = g.map[c];
-      uint64_t bits = g.fill;
-      if (source != VC_CHANNEL_FILL) {
-        bits = inside ? resized_bits(p, s, source, rows, cols) : p.pad[source];
-        bits = convert_any(p, bits, c);
-      }
+      uint64_t bits = source == VC_CHANNEL_FILL ? g.fill : convert_any(p, pixel[source], c);
       store_bits(to + c * g.to_strides.channel, g.to_size, g.to_aligned, bits);
     }
   }
