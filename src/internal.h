@@ -54,9 +54,9 @@ extern "C" {
 #define VC_ADVICE_NAME(name, text) VC_ADVICE_##name,
 typedef enum vc_advice { VC_ADVICE_LIST(VC_ADVICE_NAME) VC_ADVICE_COUNT } vc_advice;
 
-/* Makes messages contain `texts` from now on, in the words of another language. The array
+/* Makes messages contain `given` from now on, in the words of another language. The array
  * must stay where it is. A NULL among them, or in place of the array, means C's text. */
-void vc_advice_use(const char *const texts[VC_ADVICE_COUNT]);
+void vc_advice_use(const char *const given[VC_ADVICE_COUNT]);
 
 /* The text that messages contain now. */
 const char *vc_advice_text(vc_advice which);
@@ -114,7 +114,7 @@ VC_MUST_CHECK vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *
  * false. It must not block or run other code. Returns true if it released the owner. Called
  * from any thread and without any lock, before the owner is put on the list. May be NULL:
  * none. */
-void vc_collect_here(bool (*try_release)(const vc_owner *owner));
+void vc_collect_here(bool (*function)(const vc_owner *owner));
 
 /* ------------------------------------------------- reading OpenCV's objects */
 

@@ -281,7 +281,7 @@ VC_API bool vc_collect_pending(void);
 /* Sets the function that is called, from any thread and without any lock, when the
  * list of pending releases stops being empty; it should arrange for vc_collect to be
  * called soon. NULL: none. */
-VC_API void vc_collect_notify(void (*notify)(void));
+VC_API void vc_collect_notify(void (*function)(void));
 
 /* Counters since the library was loaded; each is exact when no call is in
  * progress. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only way in which the library asks for memory. Built with -DVC_FAULTS it
- * leaves these functions to a test, which says which call of them fails. */
+/* The functions by which the library asks for memory; it uses no others. A build with
+ * -DVC_FAULTS leaves them to a test, which decides which call fails. */
 #ifndef VIEWCAST_CORE_ALLOCATE_H
 #define VIEWCAST_CORE_ALLOCATE_H
 

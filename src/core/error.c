@@ -8,14 +8,14 @@
 
 #include "internal.h"
 
-/* Bytes of a UTF-8 character by its first byte; 0 for a byte inside of one. */
+/* The length of a UTF-8 character by its first byte; 0 for a byte inside of one. */
 static size_t character_size(unsigned char first) {
   if (first < 0x80) return 1;
   if (first < 0xC0) return 0;
   return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
 }
 
-/* Takes the last character off where its end was cut away. */
+/* Removes the last character of a text that was cut, if only a part of it is left. */
 static void drop_partial_character(char *text, size_t length) {
   size_t start = length;
   while (start > 0 && character_size((unsigned char)text[start - 1]) == 0) start--;
@@ -23,10 +23,11 @@ static void drop_partial_character(char *text, size_t length) {
     text[start - 1] = '\0';
 }
 
+#undef vc_fail /* the analyzer's */
 vc_status vc_fail(vc_error *error, vc_status status, const char *format, ...) {
   if (error == NULL) return status;
 
-  /* Formatted aside: the arguments may lie in the message itself. */
+  /* Formatted into another buffer, because the arguments may lie in error->message. */
   char message[VC_MESSAGE_SIZE];
   va_list arguments;
   va_start(arguments, format);

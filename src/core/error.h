@@ -11,6 +11,9 @@
  * is too long is cut between two characters. */
 vc_status vc_fail(vc_error *error, vc_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__ /* which sees one file at a time, and not that it returns `status` */
+#  define vc_fail(error, status, ...) (vc_fail(error, status, __VA_ARGS__), (status))
+#endif
 
 /* VC_ERROR_ARGUMENT for an argument of a public function that is NULL and must not be. */
 vc_status vc_fail_null(vc_error *error, const char *function, const char *argument)

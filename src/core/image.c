@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An array read as rows of interleaved pixels. */
+/* Views read as interleaved images: the rules of vc_image_from_view. */
 #include <viewcast/viewcast.h>
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "core/view.h"
 #include "internal.h"
 
-/* Axes of an image by number. */
+/* Names of an image's axes. */
 static const char *const axis_names[] = {"height", "width", "channels"};
 
 static vc_status check_rank(const vc_view *view, vc_error *error) {
@@ -86,7 +86,7 @@ vc_status vc_image_read(const vc_view *view, vc_image *out, vc_error *error) {
   VC_TRY(check_rank(view, error));
   VC_TRY(check_lengths(view, error));
 
-  /* Only an empty image can get here with a row that does not fit 64 bits. */
+  /* The row of an image with pixels fits 64 bits, because vc_view_check counted its bytes. */
   int64_t channels = view->ndim == 3 ? view->shape[2] : 1;
   int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
   int64_t pixel = channels * size, row;

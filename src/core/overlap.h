@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether views share memory: whether some byte belongs to an element of both. The
- * only test of it in the library. Views must pass vc_view_check.
+/* Tests whether views share memory: whether a byte belongs to an element of both. The
+ * library has no other test of it. Views must pass vc_view_check.
  *
- * The answers are exact, with two exceptions that count as shared: views whose bytes
- * lie further apart than 2^60, and strides so unlike each other that more than 2^14
- * places would have to be looked at one by one. No images of one buffer that have a
- * pitch, a row of pixels and channels come near these. */
+ * The results are exact, with two exceptions that count as shared: views whose bytes
+ * lie further apart than 2^60, and strides that differ so much that more than 2^14
+ * places would have to be tried one by one. Images of one buffer with a pitch, rows of
+ * pixels and channels are far from both limits. */
 #ifndef VIEWCAST_CORE_OVERLAP_H
 #define VIEWCAST_CORE_OVERLAP_H
 

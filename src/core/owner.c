@@ -14,8 +14,8 @@ typedef bool (*here_function)(const vc_owner *owner);
 
 struct vc_counters vc_counters[VC_COUNTER_SETS];
 
-/* Pending records, the last one first. Pushed one at a time and taken all at
- * once, so a record that comes back to the same address does no harm. */
+/* Pending records, the last one first. Records are pushed one at a time and taken all at
+ * once, so a new record at the address of an old one does no harm (no ABA problem). */
 static _Atomic(vc_record *) pending_list;
 
 static _Atomic(notify_function) notify;
@@ -23,7 +23,7 @@ static _Atomic(here_function) try_here;
 static _Atomic(sweep_function) sweep;
 static _Atomic(pending_function) sweep_pending;
 
-/* This thread is inside the sweeper: a release that it runs may collect, too. */
+/* True on a thread that is inside the sweeper, from which a release may call vc_collect. */
 static _Thread_local bool sweeping;
 
 void vc_owner_release(vc_owner *owner) {
@@ -45,12 +45,12 @@ static void enqueue(vc_record *record) {
   while (!atomic_compare_exchange_weak_explicit(&pending_list, &head, record, memory_order_release,
                                                 memory_order_relaxed));
 
-  /* From here on the record may be gone. */
+  /* Another thread may have freed the record by now. */
   notify_function call = atomic_load_explicit(&notify, memory_order_acquire);
   if (head == NULL && call != NULL) call();
 }
 
-/* False: it is as it was. */
+/* Calls the hook of vc_collect_here. False: the owner is unchanged. */
 static bool release_here(const vc_owner *owner) {
   here_function try = atomic_load_explicit(&try_here, memory_order_acquire);
   return try != NULL && try(owner);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of what was handed out: owners are released at once, or put on a
+/* The end of lends and exports: an owner is released at once, or its record is put on the
  * list that vc_collect drains. */
 #ifndef VIEWCAST_CORE_OWNER_H
 #define VIEWCAST_CORE_OWNER_H
@@ -8,8 +8,8 @@
 
 #include <viewcast/viewcast.h>
 
-/* The part of a lend or an export that outlives its consumer. It lies inside
- * the allocation of what it belongs to; `next` is the list's. */
+/* The owner of the memory that was lent or exported, and how to end the record. A record is a
+ * member of the lend or export that it belongs to; `next` links the list. */
 typedef struct vc_record {
   struct vc_record *next;
   vc_owner owner;
@@ -22,23 +22,24 @@ typedef struct vc_record {
  * empty. Never blocks or allocates. */
 void vc_retire(vc_record *record);
 
-/* The same for an owner that has no record yet, in two parts, so that the first can fail
- * before anything was done. vc_retire_prepare allocates what vc_retire_owner may need: *out
- * is NULL for an owner (may be NULL) that is released on the calling thread. vc_retire_owner
- * takes *owner and what was prepared for it; a preparation that is not used is for free(). */
+/* The same for an owner that has no record yet, in two calls, so that the only one that can
+ * fail comes before anything is done. vc_retire_prepare allocates the record that
+ * vc_retire_owner may need: *out is NULL for an owner (may be NULL) that can be released on
+ * the calling thread. vc_retire_owner takes *owner and the record; a record that is not used
+ * is freed with free(). */
 vc_status vc_retire_prepare(const vc_owner *owner, vc_record **out, vc_error *error);
 void vc_retire_owner(vc_owner *owner, vc_record *prepared);
 
-/* Sweeper for lends of an OpenCV that cannot report their end; set once, before
- * the first lend. vc_collect calls `sweep` each time it has drained the list,
- * unless `pending` (which may be NULL) says that there is nothing to look at.
- * `sweep` returns how many lends it released; it may run on several threads at
- * a time, but vc_collect does not enter it from inside itself. */
-void vc_collect_set_sweeper(size_t (*sweep)(bool force), bool (*pending)(void));
+/* Sets the function that finds the lends that have ended where OpenCV cannot report it; set
+ * once, before the first lend. vc_collect calls `function` each time it has drained the list,
+ * unless `pending` (may be NULL) returns false. `function` returns how many lends it released.
+ * It may run on several threads at a time, but a vc_collect inside of it does not call it
+ * again. */
+void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void));
 
-/* Behind vc_statistics: the sum of all sets. One set is enough where threads take turns
- * (CPython's GIL). Where they do not, they would wait for one another at each count, so
- * that there is a set for each, as far as the address of its stack tells. */
+/* The counters of vc_statistics, which are the sums over all sets. One set is enough where
+ * threads take turns (CPython's GIL). Without the GIL all threads would write the same cache
+ * lines, so each uses the set that a hash of its stack's address selects. */
 #ifdef VC_COUNTERS_APART
 enum { VC_COUNTER_SETS = 64 };
 

@@ -9,7 +9,7 @@
 #include "core/view.h"
 #include "internal.h"
 
-/* A rank that no view has leaves no axis to look at. */
+/* The number of axes; 0 for a rank that no view has. */
 static int32_t known_axes(const vc_view *view) {
   return (uint32_t)view->ndim <= VC_MAX_NDIM ? view->ndim : 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The short way through the checks of a view, and what the rest of the library calls with
- * arguments that are known not to be NULL. */
+/* The fast check of a view, and functions for callers that know their arguments not to be
+ * NULL. */
 #ifndef VIEWCAST_CORE_VIEW_H
 #define VIEWCAST_CORE_VIEW_H
 
 #include "core/dtype.h"
 
-/* What nearly every view is: no axis is empty, and none runs backwards. Anything
- * else, and whatever is wrong, is for vc_view_check. */
+/* True for nearly every valid view: known dtype and device, no empty axis, no negative
+ * stride, inside the address space. False says nothing: vc_view_check must decide. */
 static inline bool vc_view_is_plain(const vc_view *view) {
   int64_t bytes = (int64_t)vc_dtype_bytes(view->dtype), end = bytes;
   vc_device device = view->device;
@@ -26,7 +26,7 @@ static inline bool vc_view_is_plain(const vc_view *view) {
   return !__builtin_add_overflow((uintptr_t)view->data, (uintptr_t)end, &last);
 }
 
-/* vc_image_from_view. */
+/* vc_image_from_view, of arguments that are not NULL. */
 vc_status vc_image_read(const vc_view *view, vc_image *out, vc_error *error);
 
 #endif

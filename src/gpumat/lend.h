@@ -40,7 +40,7 @@ static inline void *vc_lender(void) { return &vc_lender_object; }
 vc_device vc_lend_device(const vc_gpumat *mat);
 
 /* Gives one reference to a lend back; the owner of vc_gpumat_share calls it. */
-void vc_lend_give_back(void *lend);
+void vc_lend_give_back(void *context);
 
 /* The lend behind a lent header. */
 void *vc_lend_of(const vc_gpumat *mat);

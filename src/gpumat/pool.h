@@ -15,6 +15,6 @@ vc_device vc_pool_device(const vc_gpumat *mat);
 void *vc_pool_block_of(const vc_gpumat *mat);
 
 /* Gives one reference to a block back; the owner of vc_gpumat_share calls it. */
-void vc_pool_give_back(void *block);
+void vc_pool_give_back(void *context);
 
 #endif

@@ -15,16 +15,16 @@ static void check_mode(vc_mode needed, int devices, const char *reason) {
 /* Nothing is asked of a driver, and everything is in order. */
 static void check_host_mode(void) {
   vc_device device = {9, 9};
-  vc_event mark = {.event = &mark, .device = 7};
+  vc_event recorded = {.event = &recorded, .device = 7};
   CHECK_OK(vc_cuda_pointer_device(&device, &device, &error));
   CHECK_INT(device.type, VC_CPU);
   CHECK_TEXT(vc_cuda_host_kind(&device, device), "host");
   CHECK_OK(vc_stream_order(0, 16, 32, &error));
   CHECK_OK(vc_stream_synchronize(0, 16, &error));
   CHECK(!vc_stream_is_capturing(0, 16));
-  CHECK_OK(vc_event_record(3, 16, &mark, &error));
-  CHECK(!mark.event);
-  CHECK(vc_event_done(&mark));
+  CHECK_OK(vc_event_record(3, 16, &recorded, &error));
+  CHECK(!recorded.event);
+  CHECK(vc_event_done(&recorded));
   CHECK_OK(vc_cuda_warmup(0, &error));
 }
 

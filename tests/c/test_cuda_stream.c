@@ -69,10 +69,10 @@ static void *order_often(void *unused) {
   (void)unused;
   intptr_t a = sim_stream_create(0, 0), b = sim_stream_create(0, 1);
   for (int i = 0; i < ROUNDS; i++) {
-    vc_event mark;
+    vc_event recorded;
     check_ok(vc_stream_order(0, a, b, &own), &own, "order", __FILE__, __LINE__);
-    if (check_ok(vc_event_record(0, a, &mark, &own), &own, "mark", __FILE__, __LINE__)) {
-      CHECK(vc_event_done(&mark));
+    if (check_ok(vc_event_record(0, a, &recorded, &own), &own, "recorded", __FILE__, __LINE__)) {
+      CHECK(vc_event_done(&recorded));
     }
   }
   check_undisturbed(-1);
@@ -219,11 +219,11 @@ static void test_idle(void) {
 /* A capture in the strictest mode, and all that another thread does beside it. */
 static void beside_a_capture(void) {
   intptr_t b = lettered[1], c = lettered[2];
-  vc_event mark;
+  vc_event recorded;
   CHECK_OK(vc_cuda_warmup(0, &error));
   CHECK_OK(vc_stream_order(0, b, c, &error));
   CHECK_OK(vc_stream_synchronize(0, b, &error));
-  if (CHECK_OK(vc_event_record(0, c, &mark, &error))) CHECK(vc_event_done(&mark));
+  if (CHECK_OK(vc_event_record(0, c, &recorded, &error))) CHECK(vc_event_done(&recorded));
   check_undisturbed(-1);
 }
 

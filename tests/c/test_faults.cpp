@@ -196,27 +196,27 @@ vc_status order_devices() { return order(side, far); }
 vc_status order_far() { return vc_stream_order(devices - 1, far, farther, &error); }
 vc_status order_back() { return order(far, VC_STREAM_LEGACY); }
 
-vc_status mark(vc_stream stream) {
-  vc_event mark = {};
-  vc_status status = vc_event_record(0, stream, &mark, &error);
+vc_status record(vc_stream stream) {
+  vc_event event = {};
+  vc_status status = vc_event_record(0, stream, &event, &error);
   if (status != VC_OK) {
-    CHECK(mark.event == nullptr);
+    CHECK(event.event == nullptr);
     return status;
   }
-  while (!vc_event_done(&mark)) {
+  while (!vc_event_done(&event)) {
   }
   return status;
 }
-vc_status mark_stream() { return mark(side); }
-vc_status mark_legacy() { return mark(VC_STREAM_LEGACY); }
+vc_status record_stream() { return record(side); }
+vc_status record_legacy() { return record(VC_STREAM_LEGACY); }
 vc_status mark_other() {
-  vc_event mark = {};
-  vc_status status = vc_event_record(devices - 1, far, &mark, &error);
-  while (status == VC_OK && !vc_event_done(&mark)) {
+  vc_event event = {};
+  vc_status status = vc_event_record(devices - 1, far, &event, &error);
+  while (status == VC_OK && !vc_event_done(&event)) {
   }
   return status;
 }
-vc_status mark_far() { return mark(far); }
+vc_status record_far() { return record(far); }
 
 vc_status synchronize() { return vc_stream_synchronize(0, side, &error); }
 
@@ -288,10 +288,10 @@ const operation operations[] = {
     {"vc_stream_order (two devices)", order_devices, WITH_TWO, 0},
     {"vc_stream_order (the other device)", order_far, WITH_TWO, 0},
     {"vc_stream_order (two devices, back)", order_back, WITH_TWO, 0},
-    {"vc_event_record, vc_event_done", mark_stream, WITH_DRIVER, 0},
-    {"vc_event_record (legacy)", mark_legacy, WITH_DRIVER, 0},
+    {"vc_event_record, vc_event_done", record_stream, WITH_DRIVER, 0},
+    {"vc_event_record (legacy)", record_legacy, WITH_DRIVER, 0},
     {"vc_event_record (the other device)", mark_other, WITH_TWO, 0},
-    {"vc_event_record (two devices)", mark_far, WITH_TWO, 0},
+    {"vc_event_record (two devices)", record_far, WITH_TWO, 0},
     {"vc_stream_synchronize", synchronize, WITH_DRIVER, 0},
     {"vc_stream_is_capturing", ask_capture, WITH_DRIVER, 0},
     {"vc_cuda_warmup", warm_up, WITH_DRIVER, 0},

@@ -108,23 +108,23 @@ static void test_share_fails(void) {
 /* The process is ending: the driver is gone, and device memory with it. */
 static void test_driver_gone(void) {
   intptr_t a = new_stream(0, false), b = new_stream(0, false);
-  vc_event mark;
+  vc_event recorded;
   vc_device device;
   sim_register(device_memory, sizeof device_memory, SIM_DEVICE, 0);
   shared = share_last(device_memory);
-  CHECK_OK(vc_event_record(0, a, &mark, &error));
+  CHECK_OK(vc_event_record(0, a, &recorded, &error));
   sim_busy(a, 0, 1);
   sim_shut_down(1);
   sim_log_clear();
   release_shared();
   CHECK_INT(freed.calls, 0);
-  CHECK(vc_event_done(&mark));
+  CHECK(vc_event_done(&recorded));
   CHECK_OK(vc_stream_order(0, a, b, &error));
   CHECK(!vc_stream_is_capturing(0, a));
   CHECK_WORK("");
   CHECK_INT(vc_cuda_pointer_device(device_memory, &device, &error), VC_ERROR_CUDA);
   CHECK_INT(vc_stream_synchronize(0, a, &error), VC_ERROR_CUDA);
-  CHECK_INT(vc_event_record(0, a, &mark, &error), VC_ERROR_CUDA);
+  CHECK_INT(vc_event_record(0, a, &recorded, &error), VC_ERROR_CUDA);
   CHECK_INT(sim_errors(), 0);
 }
 

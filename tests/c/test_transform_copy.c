@@ -37,10 +37,10 @@ static void test_copies_on_the_host(void) {
 static void test_copy_without_a_gpu(void) {
   vc_view from = view_of(pixels, gpu, ROWS, COLS), to = view_of(other_pixels, host, ROWS, COLS);
   CHECK_FAILS(vc_copy(&to, &from, 0, &error), VC_ERROR_DEVICE, "no CUDA device");
-  vc_event mark;
-  CHECK_OK(vc_event_record(0, VC_STREAM_LEGACY, &mark, &error));
-  mark.event = pixels; /* whatever it is: there is no driver to ask */
-  CHECK(vc_event_done(&mark));
+  vc_event recorded;
+  CHECK_OK(vc_event_record(0, VC_STREAM_LEGACY, &recorded, &error));
+  recorded.event = pixels; /* whatever it is: there is no driver to ask */
+  CHECK(vc_event_done(&recorded));
 }
 
 static void test_copies_on_default_streams(void) {
