@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GpuMat objects in memory of our own, owned by a cv::Ptr like any other: behind
- * std::shared_ptr stands a control block whose virtual table says how its object
- * ends, and that table is ours. */
+/* GpuMat objects in memory of this library that a cv::Ptr owns like any other. A
+ * std::shared_ptr has a control block, whose virtual table says how the object is destroyed;
+ * for these objects it is a table of this file. */
 #include "core/allocate.h"
 #include "core/error.h"
 #include "gpumat/header.h"
@@ -53,8 +53,8 @@ vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out, vc_gpumat_con
   VC_NEED(control);
   if (abi->counting == VC_REFCOUNT_UP_ONLY) {
     return vc_fail(error, VC_ERROR_ABI,
-                   "this OpenCV (4.x without CUDA) never ends a GpuMat: one in memory of our own "
-                   "would not give back what it refers to; let OpenCV make it (cv::makePtr)");
+                   "this OpenCV (4.x without CUDA) never ends a GpuMat: one in viewcast's memory "
+                   "would not release what it refers to; let OpenCV make it (cv::makePtr)");
   }
   object *made = vc_malloc(sizeof *made);
   if (!made) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a GpuMat");
@@ -72,7 +72,7 @@ void vc_gpumat_drop(vc_gpumat_control *control) {
   destroy(control);
 }
 
-/* --- a control block that only notes what is called */
+/* --- a control block that records the calls of its table */
 
 static void note(void *self, int slot) {
   vc_gpumat_control_probe *probe = self;

@@ -18,8 +18,8 @@ static vc_status check_device(const void *data, vc_device device, vc_error *erro
                  vc_cuda_host_kind(data, device), vc_advice_text(VC_ADVICE_TO_GPU));
 }
 
-/* What OpenCV's kernels load in one access: CUDA's vector types (uchar2,
- * float4, …) are aligned to their size, up to 16 bytes. */
+/* The alignment that OpenCV's kernels need, which load a pixel in one access: CUDA's vector
+ * types (uchar2, float4, …) are aligned to their size, up to 16 bytes. */
 static int64_t vector_alignment(const vc_image *image) { /* a power of two */
   int64_t itemsize = (int64_t)vc_dtype_bytes(image->dtype);
   if (image->channels != 2 && image->channels != 4) return itemsize;
@@ -50,7 +50,7 @@ static vc_status check_alignment(const vc_image *image, vc_error *error) {
 static void write_header(const vc_image *image, int32_t type, vc_gpumat *out) {
   int64_t row = image->cols * image->channels * (int64_t)vc_dtype_bytes(image->dtype);
   bool empty = image->rows == 0 || image->cols == 0;
-  /* OpenCV calls nothing continuous whose numbers an int can't count. */
+  /* OpenCV calls no image continuous whose elements an int can't count. */
   bool continuous =
       image->step == row && image->rows * (image->cols * image->channels) <= INT32_MAX;
   out->flags = VC_GPUMAT_MAGIC | type | (continuous ? VC_GPUMAT_CONTINUOUS : 0);

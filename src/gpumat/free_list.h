@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks of pooled memory, by size class, and the lists of free ones. */
+/* Blocks of pooled memory, their size classes, and the lists of free blocks. */
 #ifndef VIEWCAST_GPUMAT_FREE_LIST_H
 #define VIEWCAST_GPUMAT_FREE_LIST_H
 
@@ -27,8 +27,8 @@ typedef struct vc_block_cache {
   vc_block_lists *devices[VC_MAX_DEVICES];
 } vc_block_cache;
 
-/* The smallest class that holds `bytes`; -1 if none does. Steps of 512 bytes up
- * to 4 KiB, then 8 steps to each doubling: an eighth is wasted at most. */
+/* The smallest class that holds `bytes`; -1 if none does. Classes are 512 bytes apart up to
+ * 4 KiB, then there are 8 for each doubling: an eighth is wasted at most. */
 int32_t vc_block_class(size_t bytes);
 
 /* Bytes of a block of that class, a multiple of 512. */
@@ -45,8 +45,8 @@ void vc_block_put(vc_block_cache *cache, vc_block *block);
 /* All free blocks of a device, chained by `next`. */
 vc_block *vc_block_take_all(vc_block_cache *cache, int32_t device);
 
-/* The lock of all caches, held for a few instructions only, for other state of
- * pools. It is free again in a child of fork(). */
+/* The lock of all caches (core/lock.h), also for other state of pools. Held for a few
+ * instructions only. */
 void vc_block_lock(void);
 void vc_block_unlock(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A GpuMat header read as a view, and what its memory hangs on. */
+/* A GpuMat header read as a view, and what keeps its memory alive. */
 #include "core/dtype.h"
 #include "core/error.h"
 #include "gpumat/header.h"
@@ -19,23 +19,23 @@ vc_ownership vc_gpumat_ownership(const vc_gpumat_abi *abi, const vc_gpumat *mat)
 
 static vc_status find_device(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_device *out,
                              vc_error *error) {
-  vc_ownership hold = vc_gpumat_ownership(abi, mat);
-  if (hold == VC_OWNERSHIP_LENT) {
+  vc_ownership ownership = vc_gpumat_ownership(abi, mat);
+  if (ownership == VC_OWNERSHIP_LENT) {
     *out = vc_lend_device(mat);
     return VC_OK;
   }
-  if (hold == VC_OWNERSHIP_POOLED) {
+  if (ownership == VC_OWNERSHIP_POOLED) {
     *out = vc_pool_device(mat);
     return VC_OK;
   }
-  if (hold == VC_OWNERSHIP_STANDARD && vc_cuda_device_count() == 1) {
+  if (ownership == VC_OWNERSHIP_STANDARD && vc_cuda_device_count() == 1) {
     *out = (vc_device){VC_CUDA, 0};
     return VC_OK;
   }
   return vc_cuda_pointer_device(mat->data, out, error);
 }
 
-/* Fields that no OpenCV writes: the header was damaged or is no GpuMat. */
+/* VC_ERROR_VALUE for fields that no OpenCV writes: the header is damaged or not a GpuMat's. */
 static vc_status check_header(const vc_gpumat *mat, const vc_image *image, vc_error *error) {
   int64_t row = image->cols * image->channels * (int64_t)vc_dtype_bytes(image->dtype);
   if ((mat->flags & VC_GPUMAT_MAGIC_MASK) != VC_GPUMAT_MAGIC || mat->rows < 0 || mat->cols < 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Co-ownership with OpenCV: a lent header's refcount lies in our record, and
- * its allocator is an object of ours, so that OpenCV itself tells us when the
- * last copy and the last ROI are gone. */
+/* Ownership shared with OpenCV: the refcount of a lent header points into the lend's record,
+ * and its allocator is an object of this library, whose free() OpenCV calls when the last
+ * copy and the last ROI are gone. */
 #include "gpumat/lend.h"
 
 #include <pthread.h>
@@ -22,11 +22,11 @@ typedef struct vc_lend {
   struct vc_lend *next; /* in the list of lends that must be swept */
 } vc_lend;
 
-/* A lend under VC_REFCOUNT_UP_ONLY, which keeps the GpuMat object too. */
+/* A lend under VC_REFCOUNT_UP_ONLY, which keeps the GpuMat object, too. */
 typedef struct held_lend {
   vc_lend lend;
   vc_holder holder;
-  vc_owner owner; /* the caller's; that of the record releases the holder, then this */
+  vc_owner owner; /* the caller's; the record's owner releases the holder, then this one */
 } held_lend;
 
 /* --- the reference count */
@@ -122,7 +122,8 @@ static const vc_allocator_table lender_table = {
 };
 vc_allocator_object vc_lender_object = {&lender_table.complete_destructor};
 
-/* --- lends whose OpenCV never calls free: looked through from time to time */
+/* --- lends whose OpenCV never calls free: a list, searched from time to time for those that
+ * have ended */
 
 static struct {
   vc_lock lock;
@@ -131,24 +132,24 @@ static struct {
   size_t sweep_at; /* twice what the last sweep left: amortised constant cost */
 } swept = {.lock = VC_LOCK_INITIALIZER, .sweep_at = 16};
 
-/* No GpuMat looks at the lend any more. */
-static bool is_over(const vc_lend *lend, bool force) {
+/* True if no GpuMat refers to the lend any more. */
+static bool has_ended(const vc_lend *lend, bool force) {
   bool uncopied = vc_counter_read(&lend->count) == 1;
   if (lend->counting == VC_REFCOUNT_NO_FREE) return uncopied;
   const vc_holder *holder = &((const held_lend *)(const void *)lend)->holder;
   return (uncopied || force) && holder->is_last(holder->object);
 }
 
-/* Takes what is over off the list, chained by `next`. */
-static vc_lend *take_over(bool force) {
-  vc_lend *over = NULL;
+/* Removes the lends that have ended from the list; returns them, chained by `next`. */
+static vc_lend *take_ended(bool force) {
+  vc_lend *ended = NULL;
   vc_lock_take(&swept.lock);
   for (vc_lend **link = &swept.first; *link;) {
     vc_lend *lend = *link;
-    if (is_over(lend, force)) {
+    if (has_ended(lend, force)) {
       *link = lend->next;
-      lend->next = over;
-      over = lend;
+      lend->next = ended;
+      ended = lend;
       swept.length--;
     } else {
       link = &lend->next;
@@ -156,13 +157,13 @@ static vc_lend *take_over(bool force) {
   }
   swept.sweep_at = swept.length < 8 ? 16 : swept.length * 2;
   vc_lock_give(&swept.lock);
-  return over;
+  return ended;
 }
 
-/* Inside vc_collect, where every owner may be released. */
+/* Ends lends inside vc_collect, where every owner may be released. */
 static size_t sweep(bool force) {
   size_t released = 0;
-  for (vc_lend *lend = take_over(force), *next; lend; lend = next, released++) {
+  for (vc_lend *lend = take_ended(force), *next; lend; lend = next, released++) {
     next = lend->next;
     vc_owner_release(&lend->record.owner);
     lend->record.finish(&lend->record);
@@ -170,9 +171,10 @@ static size_t sweep(bool force) {
   return released;
 }
 
-/* While lending, where an owner that is not any_thread is left to vc_collect. */
-static void retire_over(void) {
-  for (vc_lend *lend = take_over(false), *next; lend; lend = next) {
+/* Ends lends inside vc_gpumat_lend, where an owner that is not any_thread is left to
+ * vc_collect. */
+static void retire_ended(void) {
+  for (vc_lend *lend = take_ended(false), *next; lend; lend = next) {
     next = lend->next;
     vc_retire(&lend->record);
   }
@@ -199,7 +201,7 @@ static void add_swept(vc_lend *lend) {
   swept.first = lend;
   swept.length++;
   vc_lock_give(&swept.lock);
-  if (due) retire_over();
+  if (due) retire_ended();
 }
 
 /* --- lending */
@@ -245,9 +247,10 @@ static vc_status new_lend(const vc_gpumat_abi *abi, vc_owner *owner, const vc_ho
                           vc_lend **out, vc_error *error) {
   VC_TRY(check_counting(abi, error));
   if (abi->counting == VC_REFCOUNT_UP_ONLY) return new_held(holder, owner, out, error);
-  vc_lend *lend = vc_malloc(sizeof *lend); /* faster than calloc by half */
+  vc_lend *lend = vc_malloc(sizeof *lend); /* takes half the time of calloc */
   if (!lend) return fail_memory(sizeof *lend, error);
-  /* VC_REFCOUNT_NO_FREE: the second count is ours, so that it never reaches zero. */
+  /* VC_REFCOUNT_NO_FREE: the lend holds the second reference, so that OpenCV never counts to
+   * zero, where it would call an allocator that it lacks. */
   *lend = (vc_lend){
       .count = abi->counting == VC_REFCOUNT_NO_FREE ? 2 : 1,
       .counting = abi->counting,
@@ -257,7 +260,7 @@ static vc_status new_lend(const vc_gpumat_abi *abi, vc_owner *owner, const vc_ho
   return VC_OK;
 }
 
-/* An empty view, or memory that is nobody's. */
+/* Writes the header of an empty view, or of memory without an owner: no lend is made. */
 static vc_status lend_nothing(const vc_gpumat *header, vc_owner *owner, vc_gpumat *mat,
                               vc_error *error) {
   vc_record *prepared;

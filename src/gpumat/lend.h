@@ -21,7 +21,8 @@ typedef struct vc_allocator_table {
   void (*free)(void *self, vc_gpumat *mat);
 } vc_allocator_table;
 
-/* An object with virtual functions begins with its table's address point. */
+/* The table of an allocator: an object with virtual functions begins with the address point
+ * of its table. */
 static inline const vc_allocator_table *vc_allocator_table_of(const void *allocator) {
   const char *address_point = *(const char *const *)allocator;
   return (const void *)(address_point - offsetof(vc_allocator_table, complete_destructor));
@@ -32,7 +33,7 @@ typedef struct vc_allocator_object {
   const void *table;
 } vc_allocator_object;
 
-/* The one, immortal allocator object of lent headers. */
+/* The allocator object of all lent headers. It is never destroyed. */
 extern vc_allocator_object vc_lender_object;
 static inline void *vc_lender(void) { return &vc_lender_object; }
 

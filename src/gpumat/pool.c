@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GpuMat memory out of a cache of our own: the allocator object that OpenCV
- * calls without a stream, without Python's lock and on any thread.
+/* Memory for GpuMats from a cache: the allocator object that OpenCV calls without a stream,
+ * without Python's lock and on any thread.
  *
- * Compiled with -fexceptions: OpenCV's standard allocator, which is called where
- * a pool can't serve, throws through allocate(). */
+ * Compiled with -fexceptions, because OpenCV's standard allocator, which is called where a
+ * pool can't serve, throws through allocate(). */
 #include "gpumat/pool.h"
 
 #include <limits.h>
@@ -18,7 +18,7 @@
 #include "gpumat/lend.h"
 #include "internal.h"
 
-/* cudaMallocPitch's, and what textures are bound at. */
+/* The pitch of cudaMallocPitch, and the alignment of textures. */
 #define PITCH 512
 
 struct vc_pool {
@@ -30,7 +30,7 @@ struct vc_pool {
 
 static _Atomic(vc_pool *) pools; /* only ever grows */
 
-/* What the allocator object serves from. Under the lock of the blocks. */
+/* The pool that the allocator object serves from. Read and written under vc_block_lock. */
 typedef struct {
   vc_pool *pool;
   vc_stream_set *streams;
@@ -54,7 +54,7 @@ typedef struct {
   size_t bytes; /* all rows */
 } extent;
 
-/* Rows on a pitch; one row or one column is continuous, as OpenCV wants it. */
+/* Measures rows with a pitch; one row or one column is continuous, as OpenCV needs it. */
 static bool measure(int rows, int cols, size_t elem_size, extent *out) {
   size_t row;
   if (rows < 1 || cols < 1 || elem_size < 1) return false;
@@ -75,8 +75,9 @@ static void *ask_backend(vc_pool *pool, int32_t device, size_t bytes) {
   return memory;
 }
 
-/* A free block goes back to the backend, once the legacy stream has waited for
- * all its streams; else back to its list. Returns its bytes, or 0. */
+/* Frees a block through the backend, once the legacy stream waits for all streams of the
+ * block. Where that can't be ordered now the block returns to its list. Returns the bytes
+ * that were freed. */
 static size_t give_to_backend(vc_block *block) {
   vc_pool *pool = block->pool;
   size_t bytes = block->bytes;
@@ -146,8 +147,8 @@ static vc_block *new_block(vc_pool *pool, int32_t device, int32_t size_class) {
   return block;
 }
 
-/* Everything that used the block comes first, everything that will use it
- * later. False, and the block not to be used, where that can't be had now. */
+/* Orders all earlier uses of the block before all later ones. False, and the block must not be
+ * used, where that is not possible now. */
 static bool make_ready(vc_block *block, vc_stream_set *streams) {
   if (!vc_stream_set_join(block->streams, block->device.id)) return false;
   vc_stream_set_drop(block->streams);
@@ -175,7 +176,7 @@ static vc_block *obtain(vc_pool *pool, int32_t device, size_t bytes, vc_stream_s
   if (!block) {
     block = new_block(pool, device, size_class);
     if (!block) return NULL;
-    make_ready(block, streams); /* in a capture it can't be, and nobody used it before */
+    make_ready(block, streams); /* fails in a capture; a new block has no earlier uses */
   }
   block->streams = vc_stream_set_retain(streams);
   block->count = 1;
@@ -183,13 +184,13 @@ static vc_block *obtain(vc_pool *pool, int32_t device, size_t bytes, vc_stream_s
   return block;
 }
 
-/* The last reference is gone. */
+/* Returns a block to its pool, after its last reference. */
 static void put_back(vc_block *block) {
   VC_DISCOUNT(pool_live, 1);
   if (vc_stream_set_join(block->streams, block->device.id)) {
     vc_stream_set_drop(block->streams);
     block->streams = NULL;
-  } /* else a stream captures: the next that takes the block joins them */
+  } /* else a stream captures, and the next use of the block waits for its streams */
   vc_block_put(&block->pool->free, block);
 }
 
@@ -209,7 +210,7 @@ void vc_pool_give_back(void *context) {
 
 static void destroy(void *self) { (void)self; }
 
-/* OpenCV's own way, through its virtual table; it may throw. */
+/* Calls OpenCV's own allocator through its virtual table; it may throw. */
 static bool allocate_standard(void *standard, vc_gpumat *mat, int rows, int cols,
                               size_t elem_size) {
   if (!standard) return false;
@@ -235,7 +236,7 @@ static bool allocate(void *self, vc_gpumat *mat, int rows, int cols, size_t elem
   return true;
 }
 
-/* The count reached zero. OpenCV clears the header after this returns. */
+/* Called when the count has reached zero. OpenCV clears the header after this returns. */
 static void free_mat(void *self, vc_gpumat *mat) {
   (void)self;
   put_back(vc_pool_block_of(mat));
@@ -342,8 +343,8 @@ static vc_status check_shape(const vc_gpumat_abi *abi, int32_t rows, int32_t col
   int32_t channels;
   if (rows < 0 || cols < 0) {
     return vc_fail(error, VC_ERROR_ARGUMENT,
-                   "a GpuMat of %d rows and %d cols can't be: needs 0 or more of each", (int)rows,
-                   (int)cols);
+                   "a GpuMat of %d rows and %d cols is impossible: needs 0 or more of each",
+                   (int)rows, (int)cols);
   }
   if ((type & VC_GPUMAT_TYPE_MASK) != type) {
     return vc_fail(error, VC_ERROR_ARGUMENT,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What OpenCV's GpuMat really looks like: read without faulting, compared with
- * known values, and watched while it counts and allocates. */
+/* Tests of how the loaded OpenCV lays out its GpuMat: memory is read without faulting and
+ * compared with known values, and calls of counter and allocator are recorded. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,8 +11,8 @@
 #include "core/error.h"
 #include "gpumat/header.h"
 
-/* A pipe refuses an unreadable buffer with EFAULT: works where the system call
- * for reading a process is filtered. */
+/* Reads through a pipe, whose write() fails with EFAULT for an unreadable buffer. For systems
+ * that filter process_vm_readv. */
 static bool read_through_pipe(const void *address, void *out, size_t size) {
   int ends[2];
   if (size > 4096 || pipe(ends) != 0) return false;
@@ -46,7 +46,7 @@ vc_status vc_memory_read(const void *address, void *out, size_t size, vc_error *
 static vc_status differs(vc_error *error, const char *field, long long found, long long needed) {
   return vc_fail(error, VC_ERROR_ABI,
                  "GpuMat's field %s reads %lld (0x%llx), needs %lld (0x%llx): this OpenCV lays "
-                 "GpuMat out in another way",
+                 "GpuMat out differently",
                  field, found, (unsigned long long)found, needed, (unsigned long long)needed);
 }
 
@@ -78,9 +78,9 @@ vc_status vc_gpumat_verify(const void *address, const vc_gpumat *expected, vc_gp
   return VC_OK;
 }
 
-/* --- recorders: an allocator whose every slot notes that it was called */
+/* --- recorders: an allocator each of whose slots records its calls */
 
-static uint8_t recorded_memory[64]; /* what a recorded allocation hands out */
+static uint8_t recorded_memory[64]; /* the memory of a recorded allocation */
 
 static bool record_call(void *self, int32_t slot, const void *header) {
   vc_gpumat_probe *probe = self;
@@ -90,8 +90,8 @@ static bool record_call(void *self, int32_t slot, const void *header) {
   return true;
 }
 
-/* One-row memory of our own, so that a create() needs no GPU. Nothing is
- * written unless the header is the one that the probe is attached to. */
+/* Allocates static memory, so that a create() needs no GPU. Writes nothing to a header that
+ * the probe is not attached to. */
 static bool record_allocate(void *self, vc_gpumat *mat, int rows, int cols, size_t elem_size) {
   vc_gpumat_probe *probe = self;
   bool attached = mat == probe->attached;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* References to a GpuMat's memory, taken and given back by OpenCV's rules. */
+/* References to a GpuMat's memory, taken and released by OpenCV's rules. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -17,7 +17,7 @@ typedef struct {
   int32_t device;   /* CUDA ordinal; -1 for host memory */
 } standard_share;
 
-/* The last reference: as GpuMat::release() does, with the memory's context. */
+/* Frees the memory as GpuMat::release() does, in the memory's context. */
 static void free_memory(standard_share *share) {
   void *allocator = share->header.allocator;
   vc_entered entered = {.entry = VC_ENTRY_AS_IT_WAS};
@@ -60,8 +60,8 @@ static vc_status share_lent(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_o
                             vc_error *error) {
   if (abi->counting == VC_REFCOUNT_UP_ONLY) {
     return vc_fail(error, VC_ERROR_ABI,
-                   "this OpenCV (4.x without CUDA) can't take a reference back; hold the "
-                   "GpuMat object instead");
+                   "this OpenCV (4.x without CUDA) can't take a reference back; keep the "
+                   "GpuMat object alive instead");
   }
   if (!vc_counter_take(mat->refcount)) return fail_released(error);
   *owner = (vc_owner){vc_lend_of(mat), vc_lend_give_back, true};

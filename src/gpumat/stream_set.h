@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Non-blocking streams that take part in a pool's order, for which the legacy
- * stream is no barrier. NULL is the empty set. */
+/* Sets of non-blocking streams that a pool's memory is used on, which the legacy stream does
+ * not order. NULL is the empty set. */
 #ifndef VIEWCAST_GPUMAT_STREAM_SET_H
 #define VIEWCAST_GPUMAT_STREAM_SET_H
 
@@ -8,8 +8,8 @@
 
 typedef struct vc_stream_set vc_stream_set;
 
-/* The streams that need to be named, together with those of `base`; if none
- * needs to be, *out is another reference to `base`. */
+/* Makes a set of the non-blocking streams among `streams`, together with those of `base`; if
+ * there are none, *out is another reference to `base`. */
 vc_status vc_stream_set_new(const vc_stream *streams, size_t count, vc_stream_set *base,
                             vc_stream_set **out, vc_error *error);
 
@@ -22,11 +22,11 @@ void vc_stream_set_keep(vc_stream_set *set, const vc_stream_set *base, vc_owner 
 vc_stream_set *vc_stream_set_retain(vc_stream_set *set);
 void vc_stream_set_drop(vc_stream_set *set);
 
-/* The legacy stream of the device waits for what is on the set's streams.
- * False, and nothing relied on, where one can't be waited for now. */
+/* Makes the legacy stream of the device wait for what is on the set's streams. False, and
+ * the order incomplete, where it can't wait for one of them now. */
 bool vc_stream_set_join(const vc_stream_set *set, int32_t device);
 
-/* A barrier on the legacy stream; then the set's streams of that device wait
+/* Enqueues a barrier on the legacy stream, and makes the set's streams of that device wait
  * for it. False as above. */
 bool vc_stream_set_follow(const vc_stream_set *set, int32_t device);
 

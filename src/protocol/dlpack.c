@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DLPack (https://dmlc.github.io/dlpack/latest/): tensors of other libraries
- * read as views, and views handed to them. */
+/* DLPack (https://dmlc.github.io/dlpack/latest/): tensors of other libraries read as views,
+ * and views exported to them. */
 #include <viewcast/viewcast.h>
 
 #include <dlpack/dlpack.h>
@@ -29,7 +29,7 @@ _Static_assert(VC_DLPACK_READ_ONLY == DLPACK_FLAG_BITMASK_READ_ONLY &&
 
 /* ------------------------------------------------------------------ import */
 
-/* What a refused device is called. */
+/* The name of a device type that is refused, for messages. */
 static const char *device_name(int32_t type) {
   switch (type) {
     case kDLOpenCL: return "OpenCL";
@@ -81,7 +81,7 @@ static vc_status read_dtype(const DLTensor *tensor, vc_dtype *out, vc_error *err
 static vc_status read_address(const DLTensor *tensor, bool empty, void **out, vc_error *error) {
   uintptr_t address = (uintptr_t)tensor->data;
   if (tensor->data == NULL && (empty || tensor->byte_offset == 0)) {
-    *out = NULL; /* of a tensor with elements, vc_view_check says so */
+    *out = NULL; /* which vc_view_check refuses for a tensor with elements */
     return VC_OK;
   }
   if (tensor->data == NULL)
@@ -100,7 +100,7 @@ static vc_status read_address(const DLTensor *tensor, bool empty, void **out, vc
   return VC_OK;
 }
 
-/* Strides in bytes. One that does not fit matters only where it is walked. */
+/* Reads strides as bytes. A stride that overflows is an error only where an axis uses it. */
 static vc_status read_strides(const DLTensor *tensor, vc_view *view, vc_error *error) {
   bool empty = vc_view_is_empty(view);
   int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
@@ -117,7 +117,7 @@ static vc_status read_strides(const DLTensor *tensor, vc_view *view, vc_error *e
   return VC_OK;
 }
 
-/* Rank, shape and strides; vc_view_check has the last word on all of them. */
+/* Reads rank, shape and strides, which vc_view_check then checks. */
 static vc_status read_layout(const DLTensor *tensor, vc_view *view, vc_error *error) {
   view->ndim = tensor->ndim;
   if (tensor->ndim < 1 || tensor->ndim > VC_MAX_NDIM) return vc_view_check(view, error);
@@ -142,8 +142,8 @@ static bool has_zero_axis(const DLTensor *tensor) {
   return false;
 }
 
-/* What nearly every tensor is. Anything else, and whatever is wrong, is for the
- * functions above. */
+/* Reads the usual tensor: no byte offset, strides present, a plain view. False for any other,
+ * valid or not, which the functions above read. */
 static bool read_plain(const DLTensor *tensor, vc_view *out) {
   int64_t size = (int64_t)(tensor->dtype.bits / 8);
   if (tensor->dtype.lanes != 1 || tensor->ndim < 1 || tensor->ndim > VC_MAX_NDIM ||
@@ -193,8 +193,8 @@ static void delete_versioned(void *context) {
   tensor->deleter(tensor);
 }
 
-/* The owner of a managed tensor. Nobody knows what a deleter waits for (many
- * take Python's lock), so it is not for any thread. */
+/* The owner of a managed tensor. It is not any_thread, because a deleter may wait for a lock
+ * (many take Python's). */
 static vc_owner owner_of(void *tensor, bool has_deleter, void (*release)(void *context)) {
   if (!has_deleter) return (vc_owner){0};
   return (vc_owner){.context = tensor, .release = release, .any_thread = false};
@@ -258,7 +258,7 @@ static void delete_versioned_export(DLManagedTensorVersioned *tensor) {
   if (tensor != NULL) end_export((export *)tensor);
 }
 
-/* Strides in elements; the remainder of a stride that nobody walks is dropped. */
+/* Writes strides in elements. The remainder of a stride that no axis uses is dropped. */
 static vc_status write_strides(const vc_view *view, bool empty, int64_t *strides, vc_error *error) {
   int64_t size = (int64_t)vc_dtype_bytes(view->dtype);
   int shift = __builtin_ctzll((uint64_t)size); /* a power of two: divisions are slow */

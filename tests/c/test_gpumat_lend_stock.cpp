@@ -93,7 +93,7 @@ void test_counts_up_refused() {
 
   lend_object(source, object);
   CHECK_FAILS(vc_gpumat_share(&abi, header(object.mat), &owner, &error), VC_ERROR_ABI,
-              "hold the GpuMat object instead");
+              "keep the GpuMat object alive instead");
   CHECK_INT(*object.mat.refcount, 1);
   object.references--;
   CHECK_INT(vc_collect(false), 1);
