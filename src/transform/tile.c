@@ -33,7 +33,7 @@ static bool is_interleaved(const vc_strides *strides, int32_t channels, size_t s
 
 static void prepare_near(vc_shuffle *shuffle) {
   size_t pixel = shuffle->to_bytes;
-  shuffle->is_near = shuffle->from_bytes == pixel && VC_NEAR % pixel == 0;
+  shuffle->is_near = shuffle->from_bytes == pixel && VC_NEAR % pixel == 0; /* NOLINT: not 0 */
   for (size_t byte = 0; shuffle->is_near && byte < pixel; byte++) {
     int away = shuffle->source[byte] - (int)byte; /* a fill is far away */
     if (away < -8 || away > 8) shuffle->is_near = false;
