@@ -151,12 +151,13 @@ def test_nothing_is_waited_for():
         image = torch.zeros(64, 64, 3, dtype=torch.uint8, device="cuda")
         boxes = torch.zeros(3, 4, device="cuda")
         out = torch.zeros(3, 3, 8, 8, device="cuda")
+        corner = torch.tensor([0.0, 0, 9, 9], device="cuda").expand(3, 4)
         vc.to_tensor(image, boxes=boxes, resize=(8, 8), layout="NCHW", dtype="float32", out=out)
         stream.synchronize()
         for _ in range(20):
             torch.cuda._sleep(LONG)
         image.fill_(50)
-        boxes.copy_(torch.tensor([0.0, 0, 9, 9], device="cuda").expand(3, 4))
+        boxes.copy_(corner)
         vc.to_tensor(image, boxes=boxes, resize=(8, 8), layout="NCHW", out=out)
         assert not stream.query()
     stream.synchronize()
@@ -165,14 +166,14 @@ def test_nothing_is_waited_for():
 
 def test_boxes_of_another_stream_are_waited_for_and_kept():
     image = torch.full((64, 64, 3), 9, dtype=torch.uint8, device="cuda")
+    box = torch.tensor([[2.0, 2, 30, 30]], device="cuda")
+    torch.cuda.synchronize()
     other, use = torch.cuda.Stream(), torch.cuda.Stream()
     for _ in range(trials(20)):
         with torch.cuda.stream(other):
             torch.cuda._sleep(LONG // 5)
-            boxes = torch.tensor([[2.0, 2, 30, 30]], device="cuda").repeat(50, 1)
-            with torch.cuda.stream(use):
-                use.wait_stream(other)
-                found = vc.to_tensor(image, boxes=boxes, resize=(8, 8))
+            boxes = box.repeat(50, 1)
+            found = vc.to_tensor(image, boxes=boxes, resize=(8, 8), stream=use)
             del boxes
             torch.full((50, 4), -1.0, device="cuda")  # would take the memory of the boxes
         use.synchronize()
