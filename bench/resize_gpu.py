@@ -76,14 +76,18 @@ class Case:
             size = (placed.height, placed.width)
             return torch.nn.functional.interpolate(planes, size, align_corners=False, **words)
 
-        planes = random_bytes(self.count, *self.size, 3).permute(0, 3, 1, 2).float().contiguous()
+        pixels = random_bytes(self.count, *self.size, 3).permute(0, 3, 1, 2).float()
+        planes = pixels.contiguous()
 
-        def alone(frames, out):
+        def alone(numbers):
             size = (placed.height, placed.width)
-            return torch.nn.functional.interpolate(planes, size, align_corners=False, **words)
+            return lambda frames, out: torch.nn.functional.interpolate(
+                numbers, size, align_corners=False, **words
+            )
 
         yield "torch float + interpolate", interpolate
-        yield "torch interpolate alone", alone
+        yield "torch interpolate, NHWC", alone(pixels)
+        yield "torch interpolate, planes", alone(planes)
 
 
 class Boxes:

@@ -39,10 +39,10 @@ static_assert(sizeof(vc_resizing) < 4096, "more than every GPU's parameters");
 KERNEL vc_resize_any(const __grid_constant__ vc_resizing p) { run_phases<resize_any>(p); }
 KERNEL vc_resize_pillow(const __grid_constant__ vc_resizing p) { run_phases<resize_pillow>(p); }
 
-#define LINEAR(to, in, out)                                                         \
-  typedef resize_linear<to, in, out> linear_##to##_##in##_##out;                    \
-  extern "C" __global__ void __launch_bounds__(VC_BLOCK, VC_LINEAR_BLOCKS)          \
-      vc_resize_linear_##to##_##in##_##out(const __grid_constant__ vc_resizing p) { \
-    run_phases<linear_##to##_##in##_##out>(p);                                      \
+#define LINEAR(to, in, out)                                                                       \
+  typedef resize_linear<to, in, out> linear_##to##_##in##_##out;                                  \
+  extern "C" __global__ void __launch_bounds__(VC_BLOCK, VC_LINEAR_BLOCKS((int)sizeof(to::bits))) \
+      vc_resize_linear_##to##_##in##_##out(const __grid_constant__ vc_resizing p) {               \
+    run_phases<linear_##to##_##in##_##out>(p);                                                    \
   }
 VC_LINEAR_KERNELS(LINEAR)

@@ -170,11 +170,11 @@ struct resize_linear {
     tile at = locate_tile(p);
     int32_t rows = VC_TILE_ROWS * p.thread_rows, i = (int32_t)threadIdx.x;
     if (i < rows) s.rows[i] = row_at(p, s.at, at.row * rows + i - s.at.image.top);
-#pragma unroll
-    for (int k = 0; k < COLS; k += VC_BLOCK) {
-      int32_t x = at.col * COLS + k + i - s.at.image.left;
+#pragma unroll 1
+    for (; i < COLS; i += VC_BLOCK) {
+      int32_t x = at.col * COLS + i - s.at.image.left;
       bool inside = x >= 0 && x < s.at.image.placed_cols;
-      s.cols[k + i] = column_at(p, s.at, inside ? x : 0);
+      s.cols[i] = column_at(p, s.at, inside ? x : 0);
     }
   }
 

@@ -245,11 +245,12 @@ typedef struct vc_resizing {
 
 /* A thread of these makes VC_LINEAR_GROUPS groups of VC_LINEAR_PIXELS adjacent pixels of a row, by
  * the size of an element. The groups of a warp lie side by side: few adjacent pixels per thread
- * let a warp's loads touch few cache lines, several groups keep many loads in flight. */
+ * let a warp's loads touch few cache lines. Several groups keep many loads in flight and need fewer
+ * instructions; larger elements, which take longer to store, need more threads instead. */
 #define VC_LINEAR_PIXELS(to) ((to) == 1 ? 4 : 2)
-#define VC_LINEAR_GROUPS(to) ((to) == 1 ? 1 : 2)
-/* The number of blocks that a multiprocessor must be able to hold, which bounds registers. */
-#define VC_LINEAR_BLOCKS 6
+#define VC_LINEAR_GROUPS(to) ((to) == 2 ? 2 : 1)
+/* The number of blocks for which a processor of the GPU is to have registers. */
+#define VC_LINEAR_BLOCKS(to) ((to) == 4 ? 8 : 6)
 /* The most rows of a thread. Consecutive rows of an enlarged image have source rows in common. */
 #define VC_LINEAR_ROWS 8
 
