@@ -743,6 +743,69 @@ VC_API vc_status vc_resize_placement(const vc_resize *resize, int64_t rows, int6
 /* The most channels of a transform whose mean or std differ by channel. */
 #define VC_TRANSFORM_CHANNELS 512
 
+/* ---- YUV, as decoders write it */
+
+/* How the samples of an image are stored. Chroma is U and V, of which the formats with "420" (and
+ * those of two planes) have one sample for 2 x 2 pixels, "422" one for 2 x 1, "444" one for each;
+ * sides are halved and rounded up. 10-bit samples lie in 16 bits: the upper ones (P010), or the
+ * lower ones. */
+typedef enum vc_yuv_format {
+  VC_NV12 = 1, /* Y; U and V alternating */
+  VC_NV21,     /* Y; V and U alternating */
+  VC_I420,     /* Y, U, V: FFmpeg's yuv420p */
+  VC_YV12,     /* Y, V, U */
+  VC_YUV422P,  /* Y, U, V */
+  VC_YUV444P,
+  VC_P010, /* as VC_NV12, 10 bits */
+  VC_P016, /* 16 bits */
+  VC_YUV420P10,
+  VC_YUV422P10,
+  VC_YUV444P10
+} vc_yuv_format;
+
+/* The matrix between RGB and YUV, by the codes of H.273: 5 and 6, 1, and 9 (non-constant
+ * luminance). */
+typedef enum vc_matrix { VC_BT601 = 1, VC_BT709, VC_BT2020 } vc_matrix;
+
+/* Whether Y is 16 to 235 of 8 bits (chroma 16 to 240), or all values are used. */
+typedef enum vc_range { VC_LIMITED_RANGE = 1, VC_FULL_RANGE } vc_range;
+
+/* A YUV image. Start from vc_yuv_init; planes may be filled by vc_yuv_split. */
+typedef struct vc_yuv {
+  size_t size;    /* sizeof(vc_yuv) */
+  int32_t format; /* vc_yuv_format */
+  int32_t matrix; /* vc_matrix */
+  int32_t range;  /* vc_range */
+  int32_t depth;  /* of RGB: 8 or 16 bits */
+  /* In the order of the format: luma (H, W), and chroma of its size; two alternating kinds as
+   * (rows, cols, 2) or (rows, 2 * cols). uint8, or uint16 for samples of more than 8 bits; any
+   * strides. A format of two planes does not look at the third. */
+  vc_view planes[3];
+} vc_yuv;
+
+/* Sets all fields except for the planes, with RGB of 8 bits. Nothing is assumed about matrix and
+ * range, which are those of the video. */
+static inline void vc_yuv_init(vc_yuv *out, vc_yuv_format format, vc_matrix matrix,
+                               vc_range range) {
+  if (out == NULL) return;
+  memset(out, 0, sizeof *out);
+  out->size = sizeof *out;
+  out->format = (int32_t)format;
+  out->matrix = (int32_t)matrix;
+  out->range = (int32_t)range;
+  out->depth = 8;
+}
+
+/* Sets out->format, and out->planes to the parts of an array (rows of all planes, W), as
+ * cv2.cvtColor and PyAV's to_ndarray have them: H * 3 / 2 rows for 420, 2 * H for 422, 3 * H
+ * for 444. The rows may have gaps between them for formats of two planes only. VC_ERROR_LAYOUT
+ * for an array that holds no such image: odd sides are possible as planes only. */
+VC_API vc_status vc_yuv_split(const vc_view *array, int32_t format, vc_yuv *out, vc_error *error);
+
+/* Checks an image, and makes the view (H, W, 3) of u8 or u16 that stands for it as a source of
+ * vc_transform: params->yuv[i] is then the image itself, and says where pixels are. */
+VC_API vc_status vc_yuv_image(const vc_yuv *yuv, vc_view *out, vc_error *error);
+
 /* How vc_transform changes pixels. Start from vc_transform_params_init. */
 typedef struct vc_transform_params {
   size_t size;    /* sizeof(vc_transform_params) */
@@ -771,6 +834,11 @@ typedef struct vc_transform_params {
    * them, of any dtype except bool. In host memory, or in memory of the sources' GPU, where the
    * kernel reads them. NULL: whole images. */
   const vc_view *boxes;
+  /* Sources that are YUV: one description for each of them, all of one format, and each
+   * source is what vc_yuv_image makes of it. The pixels of a source are RGB, which each pixel is
+   * converted to before anything else happens to it. In host memory only. NULL: the sources are
+   * images by themselves. */
+  const vc_yuv *yuv;
 } vc_transform_params;
 
 /* No change of values: scale 1, opaque fill, both sides interleaved. */
@@ -797,6 +865,11 @@ static inline void vc_transform_params_init(vc_transform_params *out) {
  * the source's dtype. Coordinates of boxes are truncated toward zero and clipped to the image.
  * A box in host memory that then holds no pixel, or names no image, is VC_ERROR_ARGUMENT; in GPU
  * memory its image of the result is pad.
+ *
+ * With params->yuv a pixel's R, G and B are the real values of H.273's formula, rounded to
+ * nearest, halves up, and saturated; for 8-bit samples of BT.601 and limited range they are the
+ * bytes of cv2.cvtColor. A sample of chroma counts for each of its pixels, as cv2.cvtColor has
+ * it.
  *
  * Channels: as many on both sides; or alpha (the last of 2 or 4) is dropped,
  * added (`fill`), or kept, and one colour is spread to three. Other changes are

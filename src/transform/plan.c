@@ -289,6 +289,9 @@ static void plan_resized_axes(const vc_images *out, vc_plan *plan) {
 
 /* --- all of it */
 
+/* YUV images go through a resize, which leaves their size as it is where none was asked for. */
+static bool is_resized(const vc_transform_params *params) { return params->resize || params->yuv; }
+
 /* Checks the sizes of all images, and that they are alike. */
 static vc_status check_images(const vc_view *to, const vc_images *out, const vc_view *from,
                               const vc_images *in, size_t count, const vc_transform_params *params,
@@ -299,6 +302,7 @@ static vc_status check_images(const vc_view *to, const vc_images *out, const vc_
                      "boxes were given without a size to resize them to; set params->resize");
     }
     VC_TRY(vc_plan_check_sizes(to, out, from, in, count, params, error));
+    vc_resize_init(resize, in->rows, in->cols, VC_NEAREST);
   } else {
     VC_TRY(vc_resize_read(params->resize, resize, error));
     VC_TRY(vc_plan_check_resize(out, from, in, count, resize, params->boxes, error));
@@ -310,12 +314,13 @@ static vc_status check_images(const vc_view *to, const vc_images *out, const vc_
 static vc_status plan_sources(const vc_images *written, const vc_view *from, const vc_images *read,
                               size_t count, const vc_transform_params *params,
                               const vc_resize *resize, vc_plan *out, vc_error *error) {
-  if (!params->resize) {
+  if (!is_resized(params)) {
     plan_axes(written, read, from, count, params->from, out);
     return VC_OK;
   }
   plan_resized_axes(written, out);
-  return vc_geometry_make(from, count, params->from, resize, params->boxes, &out->geometry, error);
+  return vc_geometry_make(from, count, params->from, resize, params->boxes, params->yuv,
+                          &out->geometry, error);
 }
 
 vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
@@ -325,6 +330,7 @@ vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
   VC_TRY(vc_plan_check_ends(to, from, count, error));
   vc_images written = vc_plan_read_images(to, params->to);
   vc_images read = vc_plan_read_images(&from[0], params->from);
+  if (params->yuv) VC_TRY(vc_plan_check_yuv(from, count, params, error));
   VC_TRY(check_images(to, &written, from, &read, count, params, &resize, error));
   out->from = from->dtype;
   out->to = to->dtype;
@@ -336,7 +342,8 @@ vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
   VC_TRY(plan_work(params, out, error));
   *empty = vc_view_is_empty(to);
   if (*empty) return VC_OK;
-  VC_TRY(vc_plan_check_memory(to, from, count, error));
+  VC_TRY(params->yuv ? vc_plan_check_yuv_memory(to, params->yuv, count, error)
+                     : vc_plan_check_memory(to, from, count, error));
   if (params->boxes) VC_TRY(vc_plan_check_memory(to, params->boxes, 1, error));
   return plan_sources(&written, from, &read, count, params, &resize, out, error);
 }

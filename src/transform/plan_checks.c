@@ -10,6 +10,7 @@
 #include "core/overlap.h"
 #include "cuda/device.h"
 #include "internal.h"
+#include "transform/colour/colour.h"
 #include "transform/plan_parts.h"
 
 static const char *axes_of(const vc_view *view, vc_layout layout) {
@@ -233,20 +234,81 @@ static vc_status refuse_destination(const vc_view *to, vc_error *error) {
                  axis, to->strides[axis], reach);
 }
 
+/* Checks that a destination can be written, without a look at the sources. */
+static vc_status check_writable(const vc_view *to, vc_error *error) {
+  if (!to->readonly) return VC_OK;
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "the destination is read-only, needs memory that may be written");
+}
+
+static vc_status refuse_shared(size_t source, vc_error *error) {
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "the destination shares memory with source %zu: it would be read after it was "
+                 "written; %s",
+                 source, vc_advice_text(VC_ADVICE_OTHER_MEMORY));
+}
+
 /* An element that is written twice would depend on the order of threads, and sources that overlap
  * with the destination would be read after they were written. */
 vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
                                vc_error *error) {
   vc_overlap found;
-  if (to->readonly) {
-    return vc_fail(error, VC_ERROR_VALUE,
-                   "the destination is read-only, needs memory that may be written");
-  }
-  vc_status status = vc_overlap_find(to, 1, from, count, &found, error);
-  if (status != VC_OK || found.kind == VC_OVERLAPS_NOTHING) return status;
+  VC_TRY(check_writable(to, error));
+  VC_TRY(vc_overlap_find(to, 1, from, count, &found, error));
+  if (found.kind == VC_OVERLAPS_NOTHING) return VC_OK;
   if (found.kind == VC_OVERLAPS_ITSELF) return refuse_destination(to, error);
-  return vc_fail(error, VC_ERROR_VALUE,
-                 "the destination shares memory with source %zu: it would be read after it was "
-                 "written; %s",
-                 found.other, vc_advice_text(VC_ADVICE_OTHER_MEMORY));
+  return refuse_shared(found.other, error);
+}
+
+/* --- YUV */
+
+static vc_status check_one_yuv(const vc_view *from, const vc_yuv *yuv, vc_error *error) {
+  vc_view image;
+  VC_TRY(vc_yuv_read(yuv, NULL, &image, error));
+  bool fits = from->ndim == 3 && from->data == image.data && from->dtype.code == VC_UINT &&
+              from->dtype.bits == image.dtype.bits;
+  for (int32_t axis = 0; fits && axis < 3; axis++) fits = from->shape[axis] == image.shape[axis];
+  if (!fits) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "a source is not the view of its YUV image, needs what vc_yuv_image makes");
+  }
+  if (!vc_device_is_gpu(from->device)) return VC_OK;
+  return vc_fail(error, VC_ERROR_DEVICE,
+                 "a YUV image is in GPU memory, and they are converted in host memory only; copy "
+                 "its planes to the host first (%s)",
+                 vc_advice_text(VC_ADVICE_TO_HOST));
+}
+
+vc_status vc_plan_check_yuv(const vc_view *from, size_t count, const vc_transform_params *params,
+                            vc_error *error) {
+  if (params->from == VC_PLANAR) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "params->from is VC_PLANAR and the sources are YUV images, which are read as "
+                   "VC_INTERLEAVED");
+  }
+  for (size_t i = 0; i < count; i++) {
+    const vc_yuv *each = vc_yuv_at(params->yuv, i);
+    VC_TRY(check_one_yuv(&from[i], each, error));
+    if (each->format == params->yuv->format) continue;
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "source %zu is a %s image and source 0 a %s one, needs one format in a list; "
+                   "transform them one by one",
+                   i, vc_yuv_layout_of(each->format)->name,
+                   vc_yuv_layout_of(params->yuv->format)->name);
+  }
+  return VC_OK;
+}
+
+vc_status vc_plan_check_yuv_memory(const vc_view *to, const vc_yuv *yuv, size_t count,
+                                   vc_error *error) {
+  vc_overlap found;
+  VC_TRY(check_writable(to, error));
+  for (size_t i = 0; i < count; i++) {
+    const vc_yuv *each = vc_yuv_at(yuv, i);
+    size_t planes = (size_t)vc_yuv_layout_of(each->format)->planes;
+    VC_TRY(vc_overlap_find(to, 1, each->planes, planes, &found, error));
+    if (found.kind == VC_OVERLAPS_ITSELF) return refuse_destination(to, error);
+    if (found.kind != VC_OVERLAPS_NOTHING) return refuse_shared(i, error);
+  }
+  return VC_OK;
 }

@@ -42,6 +42,15 @@ vc_status vc_plan_check_resize(const vc_images *out, const vc_view *from, const 
 vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
                                vc_error *error);
 
+/* Checks that each source is the view of its YUV image, in host memory, and that all have one
+ * format. */
+vc_status vc_plan_check_yuv(const vc_view *from, size_t count, const vc_transform_params *params,
+                            vc_error *error);
+
+/* Checks the destination as vc_plan_check_memory does, against the planes of YUV images. */
+vc_status vc_plan_check_yuv_memory(const vc_view *to, const vc_yuv *yuv, size_t count,
+                                   vc_error *error);
+
 /* --- plan.c */
 
 /* Reads a view as images of a layout. */

@@ -125,7 +125,8 @@ typedef struct {
   const vc_view *views;
   size_t count;
   vc_layout layout;
-  vc_images first; /* of views[0] */
+  vc_images first;          /* of views[0] */
+  const vc_yuv_source *yuv; /* of each view, or NULL */
 } source_list;
 
 /* An image of a source, or a crop of one. */
@@ -141,12 +142,14 @@ static int64_t count_images(const source_list *from) {
 static source source_of(const source_list *from, int64_t index) {
   vc_images read = from->first;
   const vc_view *view = from->views;
+  source out = {.image.yuv = from->yuv ? &from->yuv[index] : NULL};
   if (from->count > 1) {
     view = &from->views[index];
     read = vc_plan_read_images(view, from->layout);
     index = 0;
   }
-  source out = {.rows = read.rows, .cols = read.cols};
+  out.rows = read.rows;
+  out.cols = read.cols;
   out.image.data = (const char *)view->data + index * read.strides.image;
   out.image.row = read.strides.row;
   out.image.col = read.strides.col;
@@ -237,6 +240,8 @@ static vc_status add_box(const source_list *from, const vc_resize *resize, const
     return refuse_box(xy, index, &of, error);
   }
   of.image.data += crop.top * of.image.row + crop.left * of.image.col;
+  of.image.top = crop.top;
+  of.image.left = crop.left;
   of.rows = crop.bottom - crop.top;
   of.cols = crop.right - crop.left;
   vc_status status = place(resize, of.rows, of.cols, &placement, error);
@@ -257,14 +262,21 @@ static vc_status add_items(const source_list *from, const vc_resize *resize, con
   return VC_OK;
 }
 
+static vc_status read_yuv(const vc_yuv *yuv, size_t count, vc_yuv_source *out, vc_error *error) {
+  for (size_t i = 0; yuv && i < count; i++) {
+    VC_TRY(vc_yuv_read(vc_yuv_at(yuv, i), &out[i], NULL, error));
+  }
+  return VC_OK;
+}
+
 vc_status vc_geometry_make(const vc_view *from, size_t count, vc_layout layout,
-                           const vc_resize *resize, const vc_view *boxes, vc_geometry **out,
-                           vc_error *error) {
-  source_list sources = {from, count, layout, vc_plan_read_images(from, layout)};
+                           const vc_resize *resize, const vc_view *boxes, const vc_yuv *yuv,
+                           vc_geometry **out, vc_error *error) {
+  source_list sources = {from, count, layout, vc_plan_read_images(from, layout), NULL};
   bool on_gpu = boxes && vc_device_is_gpu(boxes->device);
   int64_t items = boxes && !on_gpu ? boxes->shape[0] : count_images(&sources);
   size_t bytes = sizeof(vc_geometry) + (size_t)items * sizeof(vc_geometry_item);
-  vc_geometry *made = vc_malloc(bytes);
+  vc_geometry *made = vc_malloc(bytes + (yuv ? count * sizeof(vc_yuv_source) : 0));
   if (!made) {
     return vc_fail(error, VC_ERROR_MEMORY, "no memory for the geometry of %" PRId64 " images",
                    items);
@@ -274,7 +286,12 @@ vc_status vc_geometry_make(const vc_view *from, size_t count, vc_layout layout,
   made->alike = true;
   made->boxes = on_gpu ? boxes : NULL;
   made->count = 0;
-  vc_status status = make_pad(resize, from->dtype, sources.first.channels, made, error);
+  made->yuv = yuv ? (vc_yuv_source *)(void *)((char *)made + bytes) : NULL;
+  sources.yuv = made->yuv;
+  vc_status status = read_yuv(yuv, count, made->yuv, error);
+  if (status == VC_OK) {
+    status = make_pad(resize, from->dtype, sources.first.channels, made, error);
+  }
   if (status == VC_OK) status = add_items(&sources, resize, boxes, made, error);
   if (status == VC_OK) {
     *out = made;

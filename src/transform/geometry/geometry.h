@@ -23,6 +23,7 @@ typedef struct vc_geometry {
   bool alike;                       /* all items have one size and so one placement */
   char pad[VC_CHANNELS_MAPPED * 8]; /* an element of the source's type for each source channel */
   const vc_view *boxes;             /* in GPU memory, where the kernel reads them; or NULL */
+  vc_yuv_source *yuv;               /* of each source, behind the items; NULL: none is YUV */
   int64_t count;                    /* of items */
   vc_geometry_item items[];         /* of each image of the result; with `boxes` of each source */
 } vc_geometry;
@@ -31,12 +32,12 @@ typedef struct vc_geometry {
 vc_status vc_resize_read(const vc_resize *given, vc_resize *out, vc_error *error);
 
 /* Makes the geometry of a transform of images that were checked: they have one dtype, device and
- * number of channels. `boxes` may be NULL; boxes in host memory are read here. *out is to be
- * freed with free(). VC_ERROR_ARGUMENT names a box that holds no pixel of an image,
+ * number of channels. `yuv` describes those that are YUV, or is NULL. `boxes` may be NULL; boxes in
+ * host memory are read here. *out is to be freed with free(). VC_ERROR_ARGUMENT names a box that holds no pixel of an image,
  * VC_ERROR_LAYOUT an image to which the resize can't be applied. */
 vc_status vc_geometry_make(const vc_view *from, size_t count, vc_layout layout,
-                           const vc_resize *resize, const vc_view *boxes, vc_geometry **out,
-                           vc_error *error);
+                           const vc_resize *resize, const vc_view *boxes, const vc_yuv *yuv,
+                           vc_geometry **out, vc_error *error);
 
 /* Returns the results of an axis of n samples and m results that are visible in `shown` pixels
  * if the axis begins at `offset` in them. */

@@ -9,6 +9,7 @@
 
 #include <viewcast/viewcast.h>
 
+#include "transform/colour/colour.h"
 #include "transform/element.h"
 #include "transform/geometry/rule.h"
 
@@ -71,10 +72,12 @@ size_t vc_resample_bytes(const vc_resample *resample);
 /* Computes the arrays in `memory`, which is aligned to 64 and stays the caller's. */
 void vc_resample_tables(vc_resample *resample, void *memory);
 
-/* An image of the source. */
+/* An image of the source, or a crop of one. */
 typedef struct vc_resample_image {
-  const char *data;
+  const char *data;          /* of the crop's first pixel */
   int64_t row, col, channel; /* strides in bytes */
+  const vc_yuv_source *yuv;  /* NULL unless the image is YUV, whose crop … */
+  int64_t top, left;         /* … begins here */
 } vc_resample_image;
 
 /* A thread's rows of the image that it works on. */

@@ -103,12 +103,17 @@ static void interleave(const vc_resample_rows *rows, const char *from, char *out
                                                                    (size_t)of->cols.range.n);
 }
 
-/* Returns source row `row` with packed pixels, in `scratch` unless it is packed in the image. */
+/* Returns source row `row` with packed pixels, RGB of a YUV image; in `scratch` unless it is packed
+ * in the image. */
 static const char *packed_row(const vc_resample_rows *rows, int64_t row, char *scratch) {
   const vc_resample *of = rows->resample;
   const vc_resample_image *image = &rows->image;
   int64_t size = (int64_t)of->size, pixel = size * of->channels, n = of->cols.range.n;
   const char *from = image->data + row * image->row;
+  if (image->yuv) {
+    vc_yuv_read_row(image->yuv, image->top + row, image->left, n, scratch);
+    return scratch;
+  }
   if ((of->channels == 1 || image->channel == size) && (n == 1 || image->col == pixel)) {
     return from;
   }

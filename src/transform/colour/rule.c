@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Forms the integers of YUV to RGB.
+ *
+ * H.273's coefficients are fractions, of which a channel's have one denominator. For samples of 8
+ * and 10 bits and RGB of 8 they become multiples of 2^-36 and 2^-44: no sum of any samples then
+ * lies on the wrong side of a half (tests/c/test_yuv.c tries them all for 8 bits). `bias` lifts
+ * sums that are exactly a half, which rounded coefficients may have lowered. For other depths the
+ * sum over the denominator is divided exactly. */
+#include <stdlib.h>
+
+#include "transform/colour/colour.h"
+
+typedef struct {
+  int64_t above, below;
+} fraction;
+
+static int64_t common_divisor(int64_t a, int64_t b) {
+  while (b != 0) {
+    int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return llabs(a);
+}
+
+static fraction reduced(int64_t above, int64_t below) {
+  int64_t by = common_divisor(above, below);
+  return (fraction){above / by, below / by};
+}
+
+/* Returns the product of two positive or negative fractions, in lowest terms. */
+static fraction product(fraction a, fraction b) {
+  fraction x = reduced(a.above, b.below), y = reduced(b.above, a.below);
+  return (fraction){x.above * y.above, x.below * y.below};
+}
+
+/* Returns the fraction in units of 2^-shift, rounded to nearest. */
+static int64_t scaled(fraction of, int32_t shift) {
+  int64_t rest = llabs(of.above), out = rest / of.below;
+  rest %= of.below;
+  for (int32_t i = 0; i <= shift; i++) { /* one bit more than needed, to round */
+    rest *= 2;
+    out = 2 * out + rest / of.below;
+    rest %= of.below;
+  }
+  out = (out + 1) / 2;
+  return of.above < 0 ? -out : out;
+}
+
+static void form_by_shift(const fraction parts[3], int32_t shift, int64_t bias,
+                          vc_yuv_channel *out) {
+  out->y = scaled(parts[0], shift);
+  out->u = scaled(parts[1], shift);
+  out->v = scaled(parts[2], shift);
+  out->divisor = (int64_t)1 << shift;
+  out->half = out->divisor / 2 + bias;
+}
+
+/* Twice the sum over the common denominator, so that a half is whole. */
+static void form_by_division(const fraction parts[3], vc_yuv_channel *out) {
+  int64_t below = 1;
+  for (int32_t i = 0; i < 3; i++) {
+    below = below / common_divisor(below, parts[i].below) * parts[i].below;
+  }
+  out->y = 2 * parts[0].above * (below / parts[0].below);
+  out->u = 2 * parts[1].above * (below / parts[1].below);
+  out->v = 2 * parts[2].above * (below / parts[2].below);
+  out->half = below;
+  out->divisor = 2 * below;
+}
+
+/* Weights of R and B in Y, in units of 1/10000. */
+static void weights_of(int32_t matrix, int64_t *red, int64_t *blue) {
+  *red = matrix == VC_BT601 ? 2990 : matrix == VC_BT709 ? 2126 : 2627;
+  *blue = matrix == VC_BT601 ? 1140 : matrix == VC_BT709 ? 722 : 593;
+}
+
+/* Fills the coefficients of Y, U and V for R, G and B: U is (B - Y) / (2 (1 - blue)), V likewise
+ * with red, and Y is the weighted sum of all three. */
+static void fractions_of(int32_t matrix, fraction luma, fraction chroma, fraction out[3][3]) {
+  const fraction none = {0, 1};
+  int64_t red, blue, whole = 10000;
+  weights_of(matrix, &red, &blue);
+  int64_t green = whole - red - blue;
+  fraction from_v = product(reduced(2 * (whole - red), whole), chroma);
+  fraction from_u = product(reduced(2 * (whole - blue), whole), chroma);
+  out[0][0] = out[1][0] = out[2][0] = luma;
+  out[0][1] = out[2][2] = none;
+  out[0][2] = from_v;
+  out[1][1] = product(from_u, reduced(-blue, green));
+  out[1][2] = product(from_v, reduced(-red, green));
+  out[2][1] = from_u;
+}
+
+/* The integers of cv2.cvtColor's YUV to RGB, BT.601 of limited range. Its Y has no values below
+ * black. */
+static void form_opencv(vc_yuv_rule *out) {
+  enum { SHIFT = 20 };
+  static const int64_t numbers[3][2] = {{0, 1673527}, {-409993, -852492}, {2116026, 0}};
+  out->shift = SHIFT;
+  out->least = out->black;
+  for (int32_t c = 0; c < 3; c++) {
+    vc_yuv_channel *channel = &out->channels[c];
+    channel->y = 1220542;
+    channel->u = numbers[c][0];
+    channel->v = numbers[c][1];
+    channel->divisor = (int64_t)1 << SHIFT;
+    channel->half = channel->divisor / 2;
+  }
+}
+
+static void form_h273(int32_t matrix, bool full, int32_t bits, vc_yuv_rule *out) {
+  fraction parts[3][3];
+  int64_t whole = ((int64_t)1 << bits) - 1, unit = (int64_t)1 << (bits - 8);
+  fraction luma = reduced(out->top, full ? whole : 219 * unit);
+  fraction chroma = reduced(out->top, full ? whole : 224 * unit);
+  fractions_of(matrix, luma, chroma, parts);
+  bool shifts = out->top == 255 && bits <= 10;
+  out->shift = !shifts ? 0 : bits == 8 ? 36 : 44;
+  for (int32_t c = 0; c < 3; c++) {
+    if (shifts) {
+      form_by_shift(parts[c], out->shift, whole + 1, &out->channels[c]);
+    } else {
+      form_by_division(parts[c], &out->channels[c]);
+    }
+  }
+}
+
+void vc_yuv_rule_make(int32_t matrix, int32_t range, int32_t bits, int32_t depth,
+                      vc_yuv_rule *out) {
+  bool full = range == VC_FULL_RANGE;
+  out->top = (1 << depth) - 1;
+  out->grey = 1 << (bits - 1);
+  out->black = full ? 0 : 16 << (bits - 8);
+  out->least = 0;
+  if (matrix == VC_BT601 && !full && bits == 8 && depth == 8) {
+    form_opencv(out);
+  } else {
+    form_h273(matrix, full, bits, out);
+  }
+  for (int32_t c = 0; c < 3; c++) {
+    out->channels[c].inverse = 1 / (double)out->channels[c].divisor;
+  }
+}

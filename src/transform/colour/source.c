@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks YUV images: their parameters, and the planes that their format needs. */
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/view.h"
+#include "transform/colour/colour.h"
+
+/* --- formats */
+
+const vc_yuv_layout *vc_yuv_layout_of(int32_t format) {
+  static const vc_yuv_layout layouts[] = {
+      [VC_NV12] = {"nv12", 2, 1, 1, 8, 0, false},
+      [VC_NV21] = {"nv21", 2, 1, 1, 8, 0, true},
+      [VC_I420] = {"i420", 3, 1, 1, 8, 0, false},
+      [VC_YV12] = {"yv12", 3, 1, 1, 8, 0, true},
+      [VC_YUV422P] = {"yuv422p", 3, 1, 0, 8, 0, false},
+      [VC_YUV444P] = {"yuv444p", 3, 0, 0, 8, 0, false},
+      [VC_P010] = {"p010", 2, 1, 1, 10, 6, false},
+      [VC_P016] = {"p016", 2, 1, 1, 16, 0, false},
+      [VC_YUV420P10] = {"yuv420p10", 3, 1, 1, 10, 0, false},
+      [VC_YUV422P10] = {"yuv422p10", 3, 1, 0, 10, 0, false},
+      [VC_YUV444P10] = {"yuv444p10", 3, 0, 0, 10, 0, false},
+  };
+  if (format < VC_NV12 || format > VC_YUV444P10) return NULL;
+  return &layouts[format];
+}
+
+static vc_dtype dtype_of(const vc_yuv_layout *layout) {
+  return (vc_dtype){VC_UINT, layout->bits > 8 ? 16 : 8};
+}
+
+static vc_status check_format(int32_t format, vc_error *error) {
+  if (vc_yuv_layout_of(format)) return VC_OK;
+  return vc_fail(error, VC_ERROR_ARGUMENT,
+                 "yuv->format is %" PRId32 ", needs VC_NV12 (%d) to VC_YUV444P10 (%d)", format,
+                 VC_NV12, VC_YUV444P10);
+}
+
+/* --- parameters */
+
+static vc_status read_parameters(const vc_yuv *given, vc_yuv *out, vc_error *error) {
+  VC_TRY(vc_read_sized(given, "vc_yuv", sizeof *out, sizeof *out, out, error));
+  VC_TRY(check_format(out->format, error));
+  if (out->matrix < VC_BT601 || out->matrix > VC_BT2020) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "yuv->matrix is %" PRId32
+                   ", needs VC_BT601 (%d), VC_BT709 (%d) or VC_BT2020 (%d), as the video says",
+                   out->matrix, VC_BT601, VC_BT709, VC_BT2020);
+  }
+  if (out->range != VC_LIMITED_RANGE && out->range != VC_FULL_RANGE) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "yuv->range is %" PRId32
+                   ", needs VC_LIMITED_RANGE (%d) or VC_FULL_RANGE (%d), as the video says",
+                   out->range, VC_LIMITED_RANGE, VC_FULL_RANGE);
+  }
+  if (out->depth == 8 || out->depth == 16) return VC_OK;
+  return vc_fail(error, VC_ERROR_ARGUMENT, "yuv->depth is %" PRId32 ", needs 8 or 16 (of RGB)",
+                 out->depth);
+}
+
+/* --- planes */
+
+static const char *name_of_plane(const vc_yuv_layout *layout, int32_t index) {
+  static const char *const names[] = {"Y", "U", "V"};
+  if (index > 0 && layout->planes == 2) return layout->swapped ? "V and U" : "U and V";
+  return names[index == 0 || !layout->swapped ? index : 3 - index];
+}
+
+static int64_t halved(int64_t side, int32_t shift) { return (side + (1 << shift) - 1) >> shift; }
+
+static vc_status check_type(const vc_yuv_layout *layout, int32_t index, const vc_view *plane,
+                            const vc_view *first, vc_error *error) {
+  VC_TRY(vc_view_check(plane, error));
+  vc_dtype wanted = dtype_of(layout);
+  if (plane->dtype.code != wanted.code || plane->dtype.bits != wanted.bits) {
+    return vc_fail(error, VC_ERROR_DTYPE, "plane %s of a %s image is %s, needs %s",
+                   name_of_plane(layout, index), layout->name, vc_dtype_name(plane->dtype),
+                   vc_dtype_name(wanted));
+  }
+  if (plane->device.type == first->device.type && plane->device.id == first->device.id) {
+    return VC_OK;
+  }
+  return vc_fail(error, VC_ERROR_DEVICE,
+                 "plane %s of a %s image is on another device than plane Y, needs all planes on "
+                 "one device",
+                 name_of_plane(layout, index), layout->name);
+}
+
+static vc_status refuse_plane(const vc_yuv_layout *layout, int32_t index, const vc_view *plane,
+                              int64_t rows, int64_t cols, int64_t samples, vc_error *error) {
+  char third[32] = "";
+  if (samples > 1) strcpy(third, ", 2");
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "plane %s of a %s image has rank %" PRId32 " and H = %" PRId64 ", W = %" PRId64
+                 ", needs the shape (%" PRId64 ", %" PRId64
+                 "%s): chroma has half of the sides of "
+                 "luma, rounded up, where the format halves them",
+                 name_of_plane(layout, index), layout->name, plane->ndim, plane->shape[0],
+                 plane->ndim > 1 ? plane->shape[1] : 1, rows, cols, third);
+}
+
+/* Checks that a plane has rows x cols samples, or pairs of them, and returns the stride from one
+ * to the other of a pair. (H, W, 1), and pairs as (H, 2 W), are taken too. */
+static vc_status check_shape(const vc_yuv_layout *layout, int32_t index, const vc_view *plane,
+                             int64_t rows, int64_t cols, vc_yuv_source *out, vc_error *error) {
+  int64_t samples = index > 0 && layout->planes == 2 ? 2 : 1, apart = 0, col = 0;
+  const int64_t *shape = plane->shape, *strides = plane->strides;
+  bool fits = plane->ndim >= 2 && plane->ndim <= 3 && shape[0] == rows;
+  if (fits && plane->ndim == 3) {
+    fits = shape[1] == cols && shape[2] == samples;
+    col = strides[1];
+    apart = strides[2];
+  } else if (fits) {
+    fits = shape[1] == cols * samples;
+    col = strides[1] * samples;
+    apart = strides[1];
+  }
+  if (!fits) return refuse_plane(layout, index, plane, rows, cols, samples, error);
+  for (int32_t i = 0; i < samples; i++) { /* which of Y, U and V */
+    int32_t which = layout->swapped && index + i > 0 ? 3 - (index + i) : index + i;
+    out->data[which] = (const char *)plane->data + i * apart;
+    out->row[which] = strides[0];
+    out->col[which] = col;
+  }
+  return VC_OK;
+}
+
+static vc_status read_planes(const vc_yuv *yuv, const vc_yuv_layout *layout, vc_yuv_source *out,
+                             vc_error *error) {
+  const vc_view *luma = &yuv->planes[0];
+  VC_TRY(check_type(layout, 0, luma, luma, error));
+  int64_t rows = luma->shape[0], cols = luma->ndim > 1 ? luma->shape[1] : 1;
+  if (rows > INT_MAX || cols > INT_MAX) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "a YUV image has H = %" PRId64 ", W = %" PRId64 ", needs sides up to %d", rows,
+                   cols, INT_MAX);
+  }
+  VC_TRY(check_shape(layout, 0, luma, rows, cols, out, error));
+  for (int32_t i = 1; i < layout->planes; i++) {
+    VC_TRY(check_type(layout, i, &yuv->planes[i], luma, error));
+    VC_TRY(check_shape(layout, i, &yuv->planes[i], halved(rows, layout->row_shift),
+                       halved(cols, layout->col_shift), out, error));
+  }
+  return VC_OK;
+}
+
+/* The view for vc_transform: RGB that lies where Y does, as far as devices and overlaps are
+ * concerned. */
+static vc_view image_of(const vc_yuv *yuv) {
+  const vc_view *luma = &yuv->planes[0];
+  vc_view out = {.data = luma->data, .device = luma->device, .ndim = 3, .readonly = 1};
+  out.shape[0] = luma->shape[0];
+  out.shape[1] = luma->shape[1];
+  out.shape[2] = 3;
+  out.strides[0] = luma->strides[0];
+  out.strides[1] = luma->strides[1];
+  out.dtype = (vc_dtype){VC_UINT, yuv->depth == 16 ? 16 : 8};
+  return out;
+}
+
+vc_status vc_yuv_read(const vc_yuv *given, vc_yuv_source *out, vc_view *image, vc_error *error) {
+  vc_yuv yuv;
+  vc_yuv_source made;
+  VC_TRY(read_parameters(given, &yuv, error));
+  const vc_yuv_layout *layout = vc_yuv_layout_of(yuv.format);
+  VC_TRY(read_planes(&yuv, layout, &made, error));
+  if (image) *image = image_of(&yuv);
+  if (!out) return VC_OK;
+  made.col_shift = layout->col_shift;
+  made.row_shift = layout->row_shift;
+  made.bits = layout->bits;
+  made.unused = layout->unused;
+  made.deep = yuv.depth == 16;
+  vc_yuv_rule_make(yuv.matrix, yuv.range, layout->bits, yuv.depth, &made.rule);
+  *out = made;
+  return VC_OK;
+}
+
+vc_status vc_yuv_image(const vc_yuv *yuv, vc_view *out, vc_error *error) {
+  VC_NEED(yuv);
+  VC_NEED(out);
+  return vc_yuv_read(yuv, NULL, out, error);
+}
+
+/* --- one array with all planes */
+
+static vc_status refuse_array(const vc_yuv_layout *layout, const vc_view *array, const char *why,
+                              vc_error *error) {
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "a %s image in one array of rank %" PRId32 " with H = %" PRId64 ", W = %" PRId64
+                 " %s; pass its planes one by one",
+                 layout->name, array->ndim, array->shape[0], array->ndim > 1 ? array->shape[1] : 1,
+                 why);
+}
+
+static vc_status check_array(const vc_yuv_layout *layout, const vc_view *array, vc_error *error) {
+  if (array->ndim != 2 && (array->ndim != 3 || array->shape[2] != 1)) {
+    return refuse_array(layout, array, "has the wrong rank, needs (rows of all planes, W)", error);
+  }
+  int64_t rows = array->shape[0], cols = array->shape[1];
+  int64_t step = (int64_t)vc_dtype_bytes(array->dtype);
+  if (layout->row_shift && rows % 3 != 0) {
+    return refuse_array(layout, array, "needs H * 3 / 2 rows, a multiple of 3", error);
+  }
+  if (layout->col_shift && cols % 2 != 0) {
+    return refuse_array(layout, array, "needs an even width", error);
+  }
+  if (layout->planes == 2) return VC_OK;
+  if (!layout->row_shift && rows % (layout->col_shift ? 2 : 3) != 0) {
+    return refuse_array(layout, array, "needs as many rows for chroma as for luma", error);
+  }
+  if ((cols == 1 || array->strides[1] == step) && (rows == 1 || array->strides[0] == cols * step)) {
+    return VC_OK;
+  }
+  return refuse_array(layout, array,
+                      "has gaps between its rows, in which the rows of U and V would lie", error);
+}
+
+/* A plane that begins at `from`, with packed rows of `cols` samples. */
+static vc_view packed_plane(const vc_view *array, int64_t from, int64_t rows, int64_t cols) {
+  vc_view out = *array;
+  int64_t step = (int64_t)vc_dtype_bytes(array->dtype);
+  out.data = (char *)array->data + from;
+  out.ndim = 2;
+  out.shape[0] = rows;
+  out.shape[1] = cols;
+  out.strides[0] = cols * step;
+  out.strides[1] = step;
+  return out;
+}
+
+vc_status vc_yuv_split(const vc_view *array, int32_t format, vc_yuv *out, vc_error *error) {
+  VC_NEED(array);
+  VC_NEED(out);
+  VC_TRY(check_format(format, error));
+  const vc_yuv_layout *layout = vc_yuv_layout_of(format);
+  VC_TRY(vc_view_check(array, error));
+  VC_TRY(check_array(layout, array, error));
+  int64_t all = array->shape[0], cols = array->shape[1];
+  int64_t rows = layout->row_shift ? all / 3 * 2 : layout->col_shift ? all / 2 : all / 3;
+  vc_yuv made = *out;
+  made.format = format;
+  made.planes[0] = *array;
+  made.planes[0].ndim = 2;
+  made.planes[0].shape[0] = rows;
+  if (layout->planes == 2) {
+    made.planes[1] = made.planes[0];
+    made.planes[1].data = (char *)array->data + rows * array->strides[0];
+    made.planes[1].shape[0] = all - rows;
+  } else {
+    int64_t of_rows = halved(rows, layout->row_shift), of_cols = halved(cols, layout->col_shift);
+    int64_t step = (int64_t)vc_dtype_bytes(array->dtype), begin = rows * cols * step;
+    made.planes[1] = packed_plane(array, begin, of_rows, of_cols);
+    made.planes[2] = packed_plane(array, begin + of_rows * of_cols * step, of_rows, of_cols);
+  }
+  *out = made;
+  return VC_OK;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* YUV images as sources of a transform: the arithmetic against real numbers as fractions, all
+ * formats against pixels read one by one, and what is refused. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "transform/colour/colour.h"
+#include "viewcast/viewcast.h"
+
+static vc_error error;
+static const vc_device host = {VC_CPU, 0};
+static const vc_dtype u8 = {VC_UINT, 8}, u16 = {VC_UINT, 16}, f32 = {VC_FLOAT, 32};
+
+static uint64_t state = 20261127;
+static uint32_t draw(uint32_t n) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(state >> 33) % n;
+}
+
+/* --- the arithmetic */
+
+__extension__ typedef __int128 wide;
+
+static const int matrices[] = {VC_BT601, VC_BT709, VC_BT2020};
+static const int ranges[] = {VC_LIMITED_RANGE, VC_FULL_RANGE};
+
+typedef struct {
+  int64_t red, green, blue, luma, chroma, black, grey, top;
+} constants;
+
+static constants constants_of(int matrix, int range, int bits, int depth) {
+  static const int64_t weights[][2] = {{2990, 1140}, {2126, 722}, {2627, 593}};
+  constants out = {.red = weights[matrix - VC_BT601][0], .blue = weights[matrix - VC_BT601][1]};
+  int64_t unit = 1 << (bits - 8), whole = (1 << bits) - 1;
+  bool full = range == VC_FULL_RANGE;
+  out.green = 10000 - out.red - out.blue;
+  out.luma = full ? whole : 219 * unit;
+  out.chroma = full ? whole : 224 * unit;
+  out.black = full ? 0 : 16 * unit;
+  out.grey = 128 * unit;
+  out.top = (1 << depth) - 1;
+  return out;
+}
+
+static int64_t rounded(wide above, wide below, int64_t top) {
+  wide twice = 2 * above + below, out = twice / (2 * below);
+  if (twice % (2 * below) < 0) out--;
+  return (int64_t)(out < 0 ? 0 : out > top ? top : out);
+}
+
+/* H.273's R, G and B: fractions over one denominator. */
+static void real_rgb(const constants *of, int64_t y, int64_t u, int64_t v, int32_t *rgb) {
+  y -= of->black, u -= of->grey, v -= of->grey;
+  wide below = (wide)10000 * of->luma * of->chroma;
+  wide from_y = (wide)of->top * y * 10000 * of->chroma;
+  wide from_u = (wide)of->top * u * 2 * (10000 - of->blue) * of->luma;
+  wide from_v = (wide)of->top * v * 2 * (10000 - of->red) * of->luma;
+  rgb[0] = (int32_t)rounded(from_y + from_v, below, of->top);
+  rgb[1] = (int32_t)rounded(from_y * of->green - from_u * of->blue - from_v * of->red,
+                            below * of->green, of->top);
+  rgb[2] = (int32_t)rounded(from_y + from_u, below, of->top);
+}
+
+/* G in 64 bits, which are enough for 8-bit samples. */
+static int32_t real_green(const constants *of, int64_t y, int64_t u, int64_t v) {
+  int64_t below = 10000 * of->luma * of->chroma * of->green;
+  int64_t above = of->top * ((y - of->black) * 10000 * of->chroma * of->green -
+                             2 * of->luma *
+                                 ((u - of->grey) * (10000 - of->blue) * of->blue +
+                                  (v - of->grey) * (10000 - of->red) * of->red));
+  int64_t twice = 2 * above + below;
+  if (twice < 0) return 0;
+  int64_t out = twice / (2 * below);
+  return (int32_t)(out > of->top ? of->top : out);
+}
+
+static void opencv_rgb(int y, int u, int v, int32_t *rgb) {
+  int luma = (y < 16 ? 0 : y - 16) * 1220542 + (1 << 19);
+  u -= 128, v -= 128;
+  int values[] = {(luma + 1673527 * v) >> 20, (luma - 852492 * v - 409993 * u) >> 20,
+                  (luma + 2116026 * u) >> 20};
+  for (int c = 0; c < 3; c++) rgb[c] = values[c] < 0 ? 0 : values[c] > 255 ? 255 : values[c];
+}
+
+/* All triples of 8 bits. */
+static void test_every_triple(int matrix, int range) {
+  vc_yuv_rule rule;
+  constants of = constants_of(matrix, range, 8, 8);
+  bool is_opencv = matrix == VC_BT601 && range == VC_LIMITED_RANGE;
+  int64_t wrong = 0;
+  vc_yuv_rule_make(matrix, range, 8, 8, &rule);
+  for (int y = 0; y < 256; y++) {
+    for (int u = 0; u < 256; u++) {
+      for (int v = 0; v < 256; v++) {
+        int32_t found[3], wanted[3];
+        vc_yuv_to_rgb(&rule, y, u, v, found);
+        if (is_opencv) {
+          opencv_rgb(y, u, v, wanted);
+        } else if (u == v) { /* R and B have only one of them */
+          real_rgb(&of, y, u, v, wanted);
+        } else {
+          memcpy(wanted, found, sizeof wanted);
+          wanted[1] = real_green(&of, y, u, v);
+        }
+        wrong += memcmp(found, wanted, sizeof found) != 0;
+      }
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+/* Random triples, and those at the edges, of other depths. */
+static void test_depth(int bits, int depth) {
+  int32_t most = (1 << bits) - 1;
+  const int32_t edges[] = {0,        1,   most / 16, most / 2, most / 2 + 1, most - most / 16,
+                           most - 1, most};
+  for (int i = 0; i < 6; i++) {
+    vc_yuv_rule rule;
+    constants of = constants_of(matrices[i / 2], ranges[i % 2], bits, depth);
+    if (bits == 8 && depth == 8 && i == 0) continue;
+    vc_yuv_rule_make(matrices[i / 2], ranges[i % 2], bits, depth, &rule);
+    int64_t wrong = 0;
+    for (int k = 0; k < 200000; k++) {
+      int32_t found[3], wanted[3], at[3];
+      for (int c = 0; c < 3; c++) {
+        at[c] = k < 512 ? edges[k >> (3 * c) & 7] : (int32_t)draw((uint32_t)most + 1);
+      }
+      vc_yuv_to_rgb(&rule, at[0], at[1], at[2], found);
+      real_rgb(&of, at[0], at[1], at[2], wanted);
+      wrong += memcmp(found, wanted, sizeof found) != 0;
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+/* --- formats */
+
+enum { MOST = 64 };
+
+/* An image with planes of random samples in memory of their own, with gaps between rows. */
+typedef struct {
+  vc_yuv yuv;
+  char *memory[3];
+  int rows, cols;
+} picture;
+
+static vc_view plane(picture *of, int index, int rows, int cols, int samples) {
+  const vc_yuv_layout *layout = vc_yuv_layout_of(of->yuv.format);
+  int size = layout->bits > 8 ? 2 : 1, pitch = (cols * samples + (int)draw(9)) * size;
+  vc_view out = {.device = host, .dtype = size == 2 ? u16 : u8, .ndim = samples == 2 ? 3 : 2};
+  of->memory[index] = malloc((size_t)(rows * pitch) + 1);
+  for (int i = 0; i < rows * pitch; i++) of->memory[index][i] = (char)draw(256);
+  out.data = of->memory[index];
+  out.shape[0] = rows, out.shape[1] = cols, out.shape[2] = samples;
+  out.strides[0] = pitch, out.strides[1] = size * samples, out.strides[2] = size;
+  return out;
+}
+
+static picture picture_of(int format, int matrix, int range, int depth, int rows, int cols) {
+  picture out = {.rows = rows, .cols = cols};
+  vc_yuv_init(&out.yuv, (vc_yuv_format)format, (vc_matrix)matrix, (vc_range)range);
+  const vc_yuv_layout *layout = vc_yuv_layout_of(format);
+  int down = layout->row_shift ? (rows + 1) / 2 : rows;
+  int across = layout->col_shift ? (cols + 1) / 2 : cols;
+  out.yuv.depth = depth;
+  out.yuv.planes[0] = plane(&out, 0, rows, cols, 1);
+  out.yuv.planes[1] = plane(&out, 1, down, across, layout->planes == 2 ? 2 : 1);
+  if (layout->planes == 3) out.yuv.planes[2] = plane(&out, 2, down, across, 1);
+  return out;
+}
+
+static void end(picture *of) {
+  for (int i = 0; i < 3; i++) free(of->memory[i]);
+}
+
+static int32_t load(const vc_view *plane, int y, int x, int which, int format) {
+  const char *at = (const char *)plane->data + y * plane->strides[0] + x * plane->strides[1];
+  uint16_t word;
+  if (plane->ndim == 3) at += which * plane->strides[2];
+  if (plane->dtype.bits == 8) return *(const uint8_t *)at;
+  memcpy(&word, at, 2);
+  if (format == VC_P010) return word >> 6;
+  return format == VC_P016 ? word : word > 1023 ? 1023 : word;
+}
+
+static void pixel(const picture *of, int y, int x, int32_t *rgb) {
+  int format = of->yuv.format;
+  const vc_view *planes = of->yuv.planes;
+  bool pairs = format == VC_NV12 || format == VC_NV21 || format == VC_P010 || format == VC_P016;
+  bool tall = format == VC_YUV422P || format == VC_YUV422P10;
+  bool whole = format == VC_YUV444P || format == VC_YUV444P10;
+  bool swapped = format == VC_NV21 || format == VC_YV12;
+  int cy = tall || whole ? y : y / 2, cx = whole ? x : x / 2;
+  int bits = planes[0].dtype.bits == 8 ? 8 : format == VC_P016 ? 16 : 10;
+  int32_t luma = load(&planes[0], y, x, 0, format);
+  int32_t u = load(&planes[pairs ? 1 : 1 + swapped], cy, cx, swapped, format);
+  int32_t v = load(&planes[pairs ? 1 : 2 - swapped], cy, cx, !swapped, format);
+  constants known = constants_of(of->yuv.matrix, of->yuv.range, bits, of->yuv.depth);
+  if (bits == 8 && of->yuv.depth == 8 && of->yuv.matrix == VC_BT601 &&
+      of->yuv.range == VC_LIMITED_RANGE) {
+    opencv_rgb(luma, u, v, rgb);
+  } else {
+    real_rgb(&known, luma, u, v, rgb);
+  }
+}
+
+/* The image as RGB, in `out` of rows x cols x 3 elements of its depth. */
+static vc_view rgb_of(const picture *of, void *out) {
+  vc_view view;
+  const int64_t shape[] = {of->rows, of->cols, 3};
+  CHECK_OK(vc_view_packed(out, host, of->yuv.depth == 16 ? u16 : u8, 3, shape, &view, &error));
+  for (int y = 0; y < of->rows; y++) {
+    for (int x = 0; x < of->cols; x++) {
+      int32_t rgb[3];
+      pixel(of, y, x, rgb);
+      for (int c = 0; c < 3; c++) {
+        int at = (y * of->cols + x) * 3 + c;
+        if (of->yuv.depth == 16) {
+          ((uint16_t *)out)[at] = (uint16_t)rgb[c];
+        } else {
+          ((uint8_t *)out)[at] = (uint8_t)rgb[c];
+        }
+      }
+    }
+  }
+  return view;
+}
+
+static char rgb[MOST * MOST * 6], found[MOST * MOST * 12], wanted[MOST * MOST * 12];
+
+/* The transform of a YUV image is that of its RGB. */
+static void check_alike(const picture *of, vc_transform_params *params, int rows, int cols,
+                        vc_dtype dtype) {
+  vc_view to, expected, image, plain = rgb_of(of, rgb);
+  const int64_t shape[] = {3, rows, cols};
+  CHECK_OK(vc_view_packed(found, host, dtype, 3, shape, &to, &error));
+  expected = to;
+  expected.data = wanted;
+  params->to = VC_PLANAR;
+  params->yuv = NULL;
+  CHECK_OK(vc_transform(&expected, &plain, 1, params, 0, &error));
+  CHECK_OK(vc_yuv_image(&of->yuv, &image, &error));
+  params->yuv = &of->yuv;
+  memset(found, 7, sizeof found);
+  CHECK_OK(vc_transform(&to, &image, 1, params, 0, &error));
+  CHECK(memcmp(found, wanted, vc_view_nbytes(&to)) == 0);
+}
+
+static void test_formats(void) {
+  for (int i = 0; i < 600; i++) {
+    int format = VC_NV12 + i % VC_YUV444P10, rows = 1 + (int)draw(MOST), cols = 1 + (int)draw(MOST);
+    picture of =
+        picture_of(format, matrices[draw(3)], ranges[draw(2)], draw(3) ? 8 : 16, rows, cols);
+    vc_transform_params params;
+    vc_transform_params_init(&params);
+    params.reverse_channels = draw(2);
+    check_alike(&of, &params, rows, cols, of.yuv.depth == 16 ? u16 : u8);
+    check_alike(&of, &params, rows, cols, f32);
+    end(&of);
+  }
+}
+
+static void test_resizing(void) {
+  for (int i = 0; i < 700; i++) {
+    int format = VC_NV12 + (int)draw(VC_YUV444P10), rows = 1 + (int)draw(MOST);
+    picture of = picture_of(format, matrices[draw(3)], ranges[draw(2)], draw(3) ? 8 : 16, rows,
+                            1 + (int)draw(MOST));
+    vc_transform_params params;
+    vc_resize resize;
+    vc_view boxes;
+    float box[4] = {(float)draw((uint32_t)of.cols), (float)draw((uint32_t)rows), 0, 0};
+    const int64_t shape[] = {1, 4};
+    vc_transform_params_init(&params);
+    vc_resize_init(&resize, 1 + (int)draw(MOST), 1 + (int)draw(MOST), (vc_interpolation)(i % 7));
+    params.resize = &resize;
+    resize.fit = draw(2) ? VC_STRETCH : VC_LETTERBOX;
+    box[2] = box[0] + 1 + (float)draw(MOST);
+    box[3] = box[1] + 1 + (float)draw(MOST);
+    CHECK_OK(vc_view_packed(box, host, f32, 2, shape, &boxes, &error));
+    if (draw(2)) params.boxes = &boxes;
+    check_alike(&of, &params, (int)resize.rows, (int)resize.cols, f32);
+    end(&of);
+  }
+}
+
+/* Images of several sizes, matrices and ranges in one call. */
+static void test_list(void) {
+  enum { COUNT = 3 };
+  picture of[COUNT];
+  vc_yuv yuv[COUNT];
+  vc_view images[COUNT], to, one, plain;
+  vc_transform_params params;
+  vc_resize resize;
+  const int64_t shape[] = {COUNT, 9, 11, 3}, single[] = {9, 11, 3};
+  vc_transform_params_init(&params);
+  vc_resize_init(&resize, 9, 11, VC_LINEAR);
+  params.resize = &resize;
+  CHECK_OK(vc_view_packed(wanted, host, u8, 3, single, &one, &error));
+  for (int i = 0; i < COUNT; i++) {
+    of[i] = picture_of(VC_NV12, matrices[i], ranges[i % 2], 8, 5 + i, 31 - i);
+    yuv[i] = of[i].yuv;
+    CHECK_OK(vc_yuv_image(&yuv[i], &images[i], &error));
+    plain = rgb_of(&of[i], rgb);
+    one.data = wanted + i * 9 * 11 * 3;
+    CHECK_OK(vc_transform(&one, &plain, 1, &params, 0, &error));
+  }
+  params.yuv = yuv;
+  CHECK_OK(vc_view_packed(found, host, u8, 4, shape, &to, &error));
+  CHECK_OK(vc_transform(&to, images, COUNT, &params, 0, &error));
+  CHECK(memcmp(found, wanted, vc_view_nbytes(&to)) == 0);
+  yuv[1].format = VC_NV21;
+  CHECK(vc_transform(&to, images, COUNT, &params, 0, &error) == VC_ERROR_LAYOUT);
+  for (int i = 0; i < COUNT; i++) end(&of[i]);
+}
+
+/* --- one array */
+
+static void test_split(void) {
+  uint8_t memory[12 * 8];
+  vc_yuv yuv;
+  vc_view array, pitched;
+  const int64_t shape[] = {12, 8};
+  vc_yuv_init(&yuv, VC_NV12, VC_BT709, VC_LIMITED_RANGE);
+  CHECK_OK(vc_view_packed(memory, host, u8, 2, shape, &array, &error));
+  CHECK_OK(vc_yuv_split(&array, VC_NV12, &yuv, &error));
+  CHECK(yuv.planes[0].shape[0] == 8 && yuv.planes[1].data == memory + 64);
+  CHECK_OK(vc_yuv_split(&array, VC_I420, &yuv, &error));
+  CHECK(yuv.planes[1].data == memory + 64 && yuv.planes[2].data == memory + 80);
+  CHECK(yuv.planes[2].shape[0] == 4 && yuv.planes[2].shape[1] == 4);
+  CHECK_OK(vc_yuv_split(&array, VC_YUV422P, &yuv, &error));
+  CHECK(yuv.planes[1].data == memory + 48 && yuv.planes[2].data == memory + 72);
+  CHECK_OK(vc_yuv_split(&array, VC_YUV444P, &yuv, &error));
+  CHECK(yuv.planes[1].data == memory + 32 && yuv.planes[2].data == memory + 64);
+  pitched = array;
+  pitched.shape[1] = 6;
+  CHECK_OK(vc_yuv_split(&pitched, VC_NV12, &yuv, &error));
+  CHECK(vc_yuv_split(&pitched, VC_I420, &yuv, &error) == VC_ERROR_LAYOUT);
+  pitched.shape[1] = 7;
+  CHECK(vc_yuv_split(&pitched, VC_NV12, &yuv, &error) == VC_ERROR_LAYOUT);
+  pitched = array;
+  pitched.shape[0] = 11;
+  CHECK(vc_yuv_split(&pitched, VC_NV12, &yuv, &error) == VC_ERROR_LAYOUT);
+  CHECK(vc_yuv_split(&pitched, VC_YUV422P, &yuv, &error) == VC_ERROR_LAYOUT);
+  CHECK(vc_yuv_split(&array, 0, &yuv, &error) == VC_ERROR_ARGUMENT);
+  CHECK(vc_yuv_split(&array, 12, &yuv, &error) == VC_ERROR_ARGUMENT);
+}
+
+/* --- what is refused */
+
+static void test_refused(void) {
+  picture of = picture_of(VC_I420, VC_BT709, VC_LIMITED_RANGE, 8, 5, 7);
+  vc_view image, to;
+  vc_yuv yuv = of.yuv;
+  vc_transform_params params;
+  const int64_t shape[] = {5, 7, 3};
+  CHECK_OK(vc_yuv_image(&yuv, &image, &error));
+  CHECK_OK(vc_view_packed(found, host, u8, 3, shape, &to, &error));
+#define REFUSED(status, change)                          \
+  do {                                                   \
+    yuv = of.yuv;                                        \
+    change;                                              \
+    CHECK(vc_yuv_image(&yuv, &image, &error) == status); \
+  } while (0)
+  REFUSED(VC_ERROR_ARGUMENT, yuv.size = 0);
+  REFUSED(VC_ERROR_ARGUMENT, yuv.format = 0);
+  REFUSED(VC_ERROR_ARGUMENT, yuv.matrix = 0);
+  REFUSED(VC_ERROR_ARGUMENT, yuv.matrix = 4);
+  REFUSED(VC_ERROR_ARGUMENT, yuv.range = 0);
+  REFUSED(VC_ERROR_ARGUMENT, yuv.range = 3);
+  REFUSED(VC_ERROR_ARGUMENT, yuv.depth = 10);
+  REFUSED(VC_ERROR_LAYOUT, yuv.planes[1].shape[0]--);
+  REFUSED(VC_ERROR_LAYOUT, yuv.planes[2].shape[1]++);
+  REFUSED(VC_ERROR_DTYPE, yuv.planes[2].dtype = f32);
+  REFUSED(VC_ERROR_DTYPE, yuv.format = VC_YUV420P10);
+  REFUSED(VC_ERROR_DEVICE, yuv.planes[1].device.type = VC_CUDA);
+  yuv = of.yuv;
+  CHECK_OK(vc_yuv_image(&yuv, &image, &error));
+  vc_transform_params_init(&params);
+  params.yuv = &yuv;
+  CHECK_OK(vc_transform(&to, &image, 1, &params, 0, &error));
+  params.from = VC_PLANAR;
+  CHECK(vc_transform(&to, &image, 1, &params, 0, &error) == VC_ERROR_ARGUMENT);
+  params.from = VC_INTERLEAVED;
+  image.shape[1]--;
+  CHECK(vc_transform(&to, &image, 1, &params, 0, &error) == VC_ERROR_ARGUMENT);
+  image.shape[1]++;
+  yuv.planes[2].data = found + 50; /* a plane in the destination */
+  CHECK(vc_transform(&to, &image, 1, &params, 0, &error) == VC_ERROR_VALUE);
+  end(&of);
+}
+
+int main(void) {
+  for (int i = 0; i < 6; i++) test_every_triple(matrices[i / 2], ranges[i % 2]);
+  test_depth(8, 16);
+  test_depth(10, 8);
+  test_depth(10, 16);
+  test_depth(16, 8);
+  test_depth(16, 16);
+  test_formats();
+  test_resizing();
+  test_list();
+  test_split();
+  test_refused();
+  return check_report();
+}
