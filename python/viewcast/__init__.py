@@ -39,6 +39,7 @@ from viewcast._viewcast import (
     view,
     warmup,
 )
+from viewcast.colour import YUV, yuv
 from viewcast.configuration import config, show_config
 from viewcast.geometry import CenterCrop, Letterbox, Placement, Resize
 from viewcast.normalization import CLIP, IMAGENET, SYMMETRIC, UNIT, Normalization
@@ -50,6 +51,7 @@ __all__ = [
     "IMAGENET",
     "SYMMETRIC",
     "UNIT",
+    "YUV",
     "ABIError",
     "CUDAError",
     "CenterCrop",
@@ -90,4 +92,5 @@ __all__ = [
     "use_stream",
     "view",
     "warmup",
+    "yuv",
 ]

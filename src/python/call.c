@@ -16,6 +16,7 @@
 static PyObject *transform_images(ext_request *request, const ext_geometry *read, ext_images *from,
                                   ext_images *boxes, ext_result *result) {
   ext_run run;
+  request->params.yuv = from->yuv;
   if (request->out && ext_outs_plan(request, read, from, result) < 0) return NULL;
   if (ext_result_plan(request, read, from, result) < 0) return NULL;
   if (ext_run_begin(request, from, boxes, result, &run) < 0) return NULL;
@@ -31,12 +32,12 @@ static PyObject *transform_images(ext_request *request, const ext_geometry *read
 static PyObject *transform(ext_request *request, PyObject *image, ext_images *from) {
   ext_result result;
   ext_geometry read;
-  ext_images boxes = {.items = NULL};
+  ext_images boxes = {.items = NULL, .yuv = NULL};
   PyObject *made = NULL;
   ext_result_begin(&result);
   if ((!request->out || ext_outs_import(request, &result) == 0) &&
       ext_resize_import_boxes(request, &boxes) == 0 &&
-      (!image || ext_images_import(image, &request->options, "", from) == 0) &&
+      (!image || ext_images_import_sources(image, &request->options, from) == 0) &&
       ext_images_read(from, &request->options.from, &read) == 0 &&
       ext_resize_apply(request, from, &boxes, &read) == 0) {
     made = transform_images(request, &read, from, &boxes, &result);
@@ -48,7 +49,7 @@ static PyObject *transform(ext_request *request, PyObject *image, ext_images *fr
 }
 
 PyObject *ext_transform(PyObject *image, ext_request *request) {
-  ext_images from = {.items = NULL};
+  ext_images from = {.items = NULL, .yuv = NULL};
   ext_drain();
   return transform(request, image, &from);
 }

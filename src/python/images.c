@@ -18,6 +18,42 @@ static int import_one(PyObject *image, const ext_options *options, ext_image *ou
   return PyErr_Occurred() ? -1 : out->from->import(image, options, &out->source);
 }
 
+static int import_yuv(PyObject *image, const ext_options *options, ext_image *out, vc_yuv *yuv) {
+  const ext_adapter *from = ext_adapter_of(image);
+  out->source = (ext_source){0};
+  out->is_unfilled = false;
+  out->from = from;
+  return from->import_yuv(image, options, &out->from, &out->source, yuv);
+}
+
+/* Whether an image is a YUV image. -1 with an exception. */
+static int is_yuv(PyObject *image) {
+  const ext_adapter *from = ext_adapter_of(image);
+  return PyErr_Occurred() ? -1 : from->import_yuv != NULL;
+}
+
+/* Imports an image of a list. The first one decides whether all of them are YUV images. */
+static int import_listed(PyObject *image, const ext_options *options, size_t index, size_t count,
+                         ext_images *out) {
+  int yuv = out->takes_yuv ? is_yuv(image) : 0;
+  if (yuv < 0) return -1;
+  if (yuv && index == 0) {
+    out->yuv = calloc(count, sizeof *out->yuv);
+    if (!out->yuv) {
+      PyErr_NoMemory();
+      return -1;
+    }
+  }
+  if (out->takes_yuv && yuv != (out->yuv != NULL)) {
+    PyErr_Format(PyExc_TypeError,
+                 "it is %s YUV image and image 0 is %s, needs a list of YUV images or one without",
+                 yuv ? "a" : "no", yuv ? "none" : "one");
+    return -1;
+  }
+  if (yuv) return import_yuv(image, options, &out->items[index], &out->yuv[index]);
+  return import_one(image, options, &out->items[index]);
+}
+
 /* Importing may run Python code, which may change the list. */
 static int import_list(PyObject *list, const ext_options *options, ext_images *out) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
@@ -35,7 +71,7 @@ static int import_list(PyObject *list, const ext_options *options, ext_images *o
     if (!image) {
       return ext_refuse(PyExc_RuntimeError, "the list of images became shorter while it was read");
     }
-    int result = import_one(image, options, &out->items[i]);
+    int result = import_listed(image, options, (size_t)i, (size_t)count, out);
     out->count++;
     Py_DECREF(image);
     if (result < 0) {
@@ -46,9 +82,7 @@ static int import_list(PyObject *list, const ext_options *options, ext_images *o
   return 0;
 }
 
-int ext_images_import(PyObject *image, const ext_options *options, const char *of,
-                      ext_images *out) {
-  out->of = of;
+static int import_all(PyObject *image, const ext_options *options, ext_images *out) {
   out->count = 0;
   out->items = NULL;
   out->is_list = PyList_Check(image) || PyTuple_Check(image);
@@ -56,9 +90,30 @@ int ext_images_import(PyObject *image, const ext_options *options, const char *o
   out->items = &out->one;
   out->views = &out->one_view;
   out->count = 1;
-  int result = import_one(image, options, &out->one);
+  int result = out->takes_yuv ? is_yuv(image) : 0;
+  if (result > 0) {
+    out->yuv = &out->one_yuv;
+    result = import_yuv(image, options, &out->one, &out->one_yuv);
+  } else {
+    result = import_one(image, options, &out->one);
+  }
   out->one_view = out->one.source.view;
   return result;
+}
+
+int ext_images_import(PyObject *image, const ext_options *options, const char *of,
+                      ext_images *out) {
+  out->of = of;
+  out->yuv = NULL;
+  out->takes_yuv = false;
+  return import_all(image, options, out);
+}
+
+int ext_images_import_sources(PyObject *image, const ext_options *options, ext_images *out) {
+  out->of = "";
+  out->yuv = NULL;
+  out->takes_yuv = true;
+  return import_all(image, options, out);
 }
 
 void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out) {
@@ -67,6 +122,7 @@ void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *ou
   out->of = "";
   out->items = &out->one;
   out->views = &out->one_view;
+  out->yuv = NULL;
   out->one.from = from;
   out->one.is_unfilled = false;
   out->one.source = *source;
@@ -77,6 +133,8 @@ void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *ou
 void ext_images_release(ext_images *images) {
   for (size_t i = 0; i < images->count; i++) ext_release(&images->items[i].source.owner);
   if (images->items != &images->one) free(images->items);
+  if (images->yuv != &images->one_yuv) free(images->yuv);
+  images->yuv = NULL;
   images->items = NULL;
   images->count = 0;
 }
@@ -128,7 +186,18 @@ static int read_axes(const ext_images *images, const ext_layout *layout) {
   return 0;
 }
 
+/* A YUV image is (H, W, 3). */
+static int check_yuv_layout(const ext_images *images, const ext_layout *layout) {
+  bool fits = !layout->planar && !layout->flat && (!layout->batch || images->is_list);
+  if (!images->yuv || !layout->given || fits) return 0;
+  return ext_fail(VC_ERROR_LAYOUT,
+                  "from_layout is \"%s\" and the source is a YUV image, which is always \"HWC\"; "
+                  "leave from_layout out",
+                  ext_layout_name(layout));
+}
+
 int ext_images_read(const ext_images *images, const ext_layout *layout, ext_geometry *out) {
+  if (check_yuv_layout(images, layout) < 0) return -1;
   if (read_axes(images, layout) < 0) return -1;
   const vc_view *view = &images->views[0];
   bool four = view->ndim == 4, planar = layout->planar;

@@ -16,16 +16,22 @@ typedef struct ext_image {
 typedef struct ext_images {
   size_t count;
   bool is_list;   /* the caller gave a list or a tuple */
+  bool takes_yuv; /* YUV images may be among them */
   const char *of; /* in messages, after an image's number: "" or " of out" */
   ext_image *items;
   vc_view *views; /* of the items; those copied to another device are over the copies */
+  vc_yuv *yuv;    /* of the items, where they are YUV images; else NULL */
   ext_image one;  /* storage for one image, the usual case */
   vc_view one_view;
+  vc_yuv one_yuv;
 } ext_images;
 
 /* Imports an image, or each of a list or tuple of them. `of` sets the field. -1 with an exception;
  * *out must be released in any case. */
 int ext_images_import(PyObject *image, const ext_options *options, const char *of, ext_images *out);
+
+/* The same for the sources of a transform, which may be YUV images: all of them, or none. */
+int ext_images_import_sources(PyObject *image, const ext_options *options, ext_images *out);
 
 /* Makes *out of one image that was imported already. Takes the source's owner. */
 void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out);

@@ -92,6 +92,7 @@ bool ext_request_is_plain(const ext_request *request) {
 void ext_result_begin(ext_result *result) {
   result->outs.count = 0;
   result->outs.items = NULL;
+  result->outs.yuv = NULL;
   result->fresh = (ext_source){0};
   result->object = NULL;
   result->count = 0;

@@ -21,11 +21,23 @@ static vc_stream choose_stream(const ext_run *run) {
   return ext_producer_stream(first->from, options, &first->source, run->source.id);
 }
 
+/* YUV images are converted in host memory, into host memory. */
+static int check_yuv_place(const ext_run *run) {
+  if (!on_gpu(run->source) && !on_gpu(run->target)) return 0;
+  return ext_fail(VC_ERROR_DEVICE,
+                  "%s in memory of a GPU, and YUV images are converted in host memory only; %s",
+                  on_gpu(run->source) ? "the YUV image is" : "the result of a YUV image is to be",
+                  on_gpu(run->source)
+                      ? "copy its planes to the host first (tensor.cpu(), GpuMat.download())"
+                      : "convert it without device= and copy the result (tensor.to(\"cuda\"))");
+}
+
 int ext_run_begin(const ext_request *request, ext_images *from, ext_images *boxes,
                   ext_result *result, ext_run *out) {
   *out = (ext_run){.request = request, .from = from, .boxes = boxes, .result = result};
   out->target = ext_device_of(&result->wanted);
   if (ext_images_device(from, &out->source) < 0) return -1;
+  if (from->yuv && check_yuv_place(out) < 0) return -1;
   out->stream = choose_stream(out);
   out->ordered = out->stream != VC_STREAM_NONE;
   if (out->ordered) return 0;
@@ -125,6 +137,7 @@ static void take_part(const ext_run *run, size_t index, part *out) {
   out->params = run->request->params;
   if (!out->params.boxes) {
     out->image = ext_images_at(run->from, index);
+    if (run->from->yuv) out->params.yuv = &run->from->yuv[index];
     out->from = &out->image;
     out->count = 1;
     return;

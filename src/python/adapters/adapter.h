@@ -25,6 +25,10 @@ typedef struct ext_adapter {
 
   /* Reads an object. Fills *out, whose owner the caller releases. -1 with an exception. */
   int (*import)(PyObject *image, const ext_options *options, ext_source *out);
+  /* Reads a YUV image, which `import` refuses: its planes, the view that stands for it, and the
+   * adapter of its luma, by whose facts it is treated from then on. NULL: its objects are none. */
+  int (*import_yuv)(PyObject *image, const ext_options *options, const struct ext_adapter **from,
+                    ext_source *out, vc_yuv *yuv);
   /* Whether an object of its type is an image. NULL: each is. May set an exception. */
   bool (*is_image)(PyObject *image);
   /* Whether an object does not own its memory, so that owner= may name the owner. NULL: each

@@ -23,7 +23,8 @@
 /* Further adapters whose objects can be images: X(adapter, class). The last one takes whatever no
  * other does. */
 #define EXT_OTHER_ADAPTERS(X) \
-  X(view, "viewcast.View") X(pil, "PIL.Image.Image") X(generic, "any producer")
+  X(view, "viewcast.View")    \
+  X(pil, "PIL.Image.Image") X(yuv, "viewcast.YUV") X(generic, "any producer")
 
 #define EXT_DECLARE_ADAPTER(adapter, ...) extern const ext_adapter ext_##adapter##_adapter;
 EXT_ARRAY_ADAPTERS(EXT_DECLARE_ADAPTER)
