@@ -6,7 +6,8 @@
 
 #include "check.h"
 #include "transform/colour/colour.h"
-#include "viewcast/viewcast.h"
+#include "transform/row.h"
+#include "transform/settings.h"
 
 static vc_error error;
 static const vc_device host = {VC_CPU, 0};
@@ -104,6 +105,34 @@ static void test_every_triple(int matrix, int range) {
           wanted[1] = real_green(&of, y, u, v);
         }
         wrong += memcmp(found, wanted, sizeof found) != 0;
+      }
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+/* All triples again, by the vectors that read rows. */
+static void test_every_triple_in_rows(int matrix, int range) {
+  uint8_t planes[3][256], row[3 * 256];
+  vc_yuv yuv;
+  vc_yuv_source source;
+  const int64_t shape[] = {1, 256};
+  int64_t wrong = 0;
+  vc_yuv_init(&yuv, VC_YUV444P, (vc_matrix)matrix, (vc_range)range);
+  for (int i = 0; i < 3; i++) {
+    CHECK_OK(vc_view_packed(planes[i], host, u8, 2, shape, &yuv.planes[i], &error));
+  }
+  CHECK_OK(vc_yuv_read(&yuv, &source, NULL, &error));
+  for (int y = 0; y < 256; y++) planes[0][y] = (uint8_t)y;
+  for (int u = 0; u < 256; u++) {
+    for (int v = 0; v < 256; v++) {
+      memset(planes[1], u, sizeof planes[1]);
+      memset(planes[2], v, sizeof planes[2]);
+      vc_yuv_read_row(&source, 0, 0, 256, row);
+      for (int y = 0; y < 256; y++) {
+        int32_t one[3];
+        vc_yuv_to_rgb(&source.rule, y, u, v, one);
+        for (int c = 0; c < 3; c++) wrong += row[3 * y + c] != one[c];
       }
     }
   }
@@ -248,8 +277,10 @@ static void check_alike(const picture *of, vc_transform_params *params, int rows
 }
 
 static void test_formats(void) {
-  for (int i = 0; i < 600; i++) {
-    int format = VC_NV12 + i % VC_YUV444P10, rows = 1 + (int)draw(MOST), cols = 1 + (int)draw(MOST);
+  for (int i = 0; i < 1200; i++) {
+    vc_limits.row_kernels = i % 2 ? &vc_row_kernels_scalar : NULL;
+    int format = VC_NV12 + i / 2 % VC_YUV444P10, rows = 1 + (int)draw(MOST),
+        cols = 1 + (int)draw(MOST);
     picture of =
         picture_of(format, matrices[draw(3)], ranges[draw(2)], draw(3) ? 8 : 16, rows, cols);
     vc_transform_params params;
@@ -259,6 +290,7 @@ static void test_formats(void) {
     check_alike(&of, &params, rows, cols, f32);
     end(&of);
   }
+  vc_limits.row_kernels = NULL;
 }
 
 static void test_resizing(void) {
@@ -392,6 +424,7 @@ static void test_refused(void) {
 
 int main(void) {
   for (int i = 0; i < 6; i++) test_every_triple(matrices[i / 2], ranges[i % 2]);
+  for (int i = 0; i < 6; i++) test_every_triple_in_rows(matrices[i / 2], ranges[i % 2]);
   test_depth(8, 16);
   test_depth(10, 8);
   test_depth(10, 16);
