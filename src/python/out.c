@@ -311,33 +311,49 @@ static bool join_outs(const vc_view *views, size_t count, bool planar, vc_view *
   return true;
 }
 
-/* Checks images that are written one after another: none may share memory with another one or with
- * a source. */
-static int check_apart(const ext_images *outs, const ext_images *from) {
-  vc_error error;
-  vc_overlap found;
-  if (vc_views_find_overlap(outs->views, outs->count, from->views, from->count, &found, &error) !=
-      VC_OK) {
-    return ext_raise(&error);
-  }
-  switch (found.kind) {
+static int refuse_overlap(const vc_overlap *found, size_t source) {
+  switch (found->kind) {
     case VC_OVERLAPS_NOTHING: return 0;
     case VC_OVERLAPS_ITSELF:
       return ext_fail(VC_ERROR_LAYOUT,
                       "image %zu of out: its elements overlap (an expanded or sliding view), needs "
                       "memory of its own for each",
-                      found.to);
+                      found->to);
     case VC_OVERLAPS_DESTINATION:
       return ext_fail(VC_ERROR_VALUE,
-                      "images %zu and %zu of out share memory, need memory of their own", found.to,
-                      found.other);
+                      "images %zu and %zu of out share memory, need memory of their own", found->to,
+                      found->other);
     default:
       return ext_fail(
           VC_ERROR_VALUE,
           "image %zu of out shares memory with source %zu: it would be read after it was "
           "written; write into other memory (no out=)",
-          found.to, found.other);
+          found->to, source);
   }
+}
+
+/* Looks for images that share memory with another one or with one of `views`. */
+static int find_overlap(const ext_images *outs, const vc_view *views, size_t count,
+                        vc_overlap *found) {
+  vc_error error;
+  vc_status status = vc_views_find_overlap(outs->views, outs->count, views, count, found, &error);
+  return status == VC_OK ? 0 : ext_raise(&error);
+}
+
+/* Checks images that are written one after another: none may share memory with another one or with
+ * a source. */
+static int check_apart(const ext_images *outs, const ext_images *from) {
+  vc_overlap found;
+  if (!from->yuv) {
+    if (find_overlap(outs, from->views, from->count, &found) < 0) return -1;
+    return refuse_overlap(&found, found.other);
+  }
+  for (size_t i = 0; i < from->count; i++) {
+    const vc_view *planes = from->yuv[i].planes; /* the third is zero in formats of two */
+    if (find_overlap(outs, planes, planes[2].ndim > 0 ? 3 : 2, &found) < 0) return -1;
+    if (refuse_overlap(&found, i) < 0) return -1;
+  }
+  return 0;
 }
 
 int ext_outs_make(const ext_request *request, const ext_images *from, vc_stream stream,

@@ -654,6 +654,56 @@ static void arguments_of_vc_resize_placement(void) {
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "size is", vc_resize_placement(&resize, 1, 1, &out, into));
 }
 
+/* An array of (12, 8) samples, all planes of an image in formats of 8 bits. */
+static vc_view samples(void) {
+  vc_view out = image_in(pixels, cpu, u8);
+  out.ndim = 2;
+  out.shape[0] = 12;
+  out.shape[1] = out.strides[0] = 8;
+  out.strides[1] = 1;
+  return out;
+}
+
+static void arguments_of_vc_yuv_split(void) {
+  vc_yuv out;
+  vc_view array = samples();
+  static const int32_t wrong[] = {0, -1, VC_YUV444P10 + 1, INT32_MIN, INT32_MAX};
+  memset(&out, 0, sizeof out);
+  CHECK_OK(vc_yuv_split(&array, VC_NV12, &out, &error));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"array\" is NULL",
+               vc_yuv_split(NULL, VC_NV12, &out, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_yuv_split(&array, VC_NV12, NULL, into));
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "yuv->format",
+                 vc_yuv_split(&array, wrong[i], &out, into));
+  }
+  array.shape[0] = 11;
+  REFUSES_INTO(&out, VC_ERROR_LAYOUT, "multiple of 3", vc_yuv_split(&array, VC_NV12, &out, into));
+  array.ndim = 1;
+  REFUSES_INTO(&out, VC_ERROR_LAYOUT, "wrong rank", vc_yuv_split(&array, VC_NV12, &out, into));
+}
+
+static void arguments_of_vc_yuv_image(void) {
+  vc_yuv yuv;
+  vc_view array = samples(), out;
+  vc_yuv_init(&yuv, VC_NV12, VC_BT709, VC_FULL_RANGE);
+  CHECK_OK(vc_yuv_split(&array, VC_NV12, &yuv, &error));
+  CHECK_OK(vc_yuv_image(&yuv, &out, &error));
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"yuv\" is NULL", vc_yuv_image(NULL, &out, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"out\" is NULL", vc_yuv_image(&yuv, NULL, into));
+  yuv.size -= 1;
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "size is", vc_yuv_image(&yuv, &out, into));
+  yuv.size += 1;
+  yuv.matrix = 0;
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "yuv->matrix", vc_yuv_image(&yuv, &out, into));
+  yuv.matrix = VC_BT709;
+  yuv.range = 3;
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "yuv->range", vc_yuv_image(&yuv, &out, into));
+  yuv.range = VC_FULL_RANGE;
+  yuv.depth = 12;
+  REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "yuv->depth", vc_yuv_image(&yuv, &out, into));
+}
+
 static void arguments_of_vc_transform_check(void) {
   vc_view to = image_in(pixels, cpu, f32), from = image_in(other_pixels, cpu, u8);
   vc_transform_params params = defaults();
@@ -746,6 +796,8 @@ static const tested_function functions[] = {
     TESTED(vc_transform),
     TESTED(vc_transform_check),
     TESTED(vc_resize_placement),
+    TESTED(vc_yuv_split),
+    TESTED(vc_yuv_image),
     TESTED(vc_views_find_overlap),
     TESTED(vc_transform_set_threads),
     TESTED(vc_transform_adds_alpha),

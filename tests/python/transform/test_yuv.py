@@ -1,0 +1,487 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vc.yuv: the bytes of cv2.cvtColor, H.273's real values, everything else as of RGB images, frames
+of PyAV, and what is refused."""
+
+import gc
+import weakref
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import viewcast as vc
+
+CVT = {
+    "nv12": cv2.COLOR_YUV2RGB_NV12,
+    "nv21": cv2.COLOR_YUV2RGB_NV21,
+    "i420": cv2.COLOR_YUV2RGB_I420,
+    "yv12": cv2.COLOR_YUV2RGB_YV12,
+}
+#: Columns and rows for a sample of chroma, bits, unused bits, whether U and V alternate, and
+#: whether V is first.
+FORMATS = {
+    "nv12": (2, 2, 8, 0, True, False),
+    "nv21": (2, 2, 8, 0, True, True),
+    "i420": (2, 2, 8, 0, False, False),
+    "yv12": (2, 2, 8, 0, False, True),
+    "yuv422p": (2, 1, 8, 0, False, False),
+    "yuv444p": (1, 1, 8, 0, False, False),
+    "p010": (2, 2, 10, 6, True, False),
+    "p016": (2, 2, 16, 0, True, False),
+    "yuv420p10": (2, 2, 10, 0, False, False),
+    "yuv422p10": (2, 1, 10, 0, False, False),
+    "yuv444p10": (1, 1, 10, 0, False, False),
+}
+WEIGHTS = {
+    "bt601": ("0.299", "0.114"),
+    "bt709": ("0.2126", "0.0722"),
+    "bt2020": ("0.2627", "0.0593"),
+}
+MATRICES, RANGES = list(WEIGHTS), ["limited", "full"]
+
+
+def planes_of(rng, format, height, width, pitched=True):
+    """Planes of random samples, with a gap after each row."""
+    across, down, bits, unused, pairs, _ = FORMATS[format]
+    dtype = np.uint8 if bits == 8 else np.uint16
+
+    def plane(rows, cols, *last):
+        wide = rng.integers(0, 1 << bits, (rows, cols + 3 * pitched, *last)) << unused
+        return wide.astype(dtype)[:, :cols]
+
+    half = -(-height // down), -(-width // across)
+    luma = plane(height, width)
+    if pairs:
+        return luma, plane(*half, 2)
+    return luma, plane(*half), plane(*half)
+
+
+def samples_of(planes, format):
+    """Y, U and V of each pixel, as int64."""
+    across, down, _, unused, pairs, swapped = FORMATS[format]
+    luma = planes[0]
+    chroma = [planes[1][..., 0], planes[1][..., 1]] if pairs else list(planes[1:])
+    if swapped:
+        chroma.reverse()
+    height, width = luma.shape
+    each = [c.repeat(down, 0).repeat(across, 1)[:height, :width] for c in chroma]
+    return [a.astype(np.int64) >> unused for a in (luma, *each)]
+
+
+def real_rgb(samples, bits, matrix, range, depth):
+    """H.273's formula in fractions over one denominator, rounded half up."""
+    red, blue = (Fraction(weight) for weight in WEIGHTS[matrix])
+    green, full = 1 - red - blue, range == "full"
+    unit, top = 1 << (bits - 8), (1 << depth) - 1
+    luma = Fraction(top, (1 << bits) - 1 if full else 219 * unit)
+    chroma = Fraction(top, (1 << bits) - 1 if full else 224 * unit)
+    y = samples[0] - (0 if full else 16 * unit)
+    u, v = samples[1] - 128 * unit, samples[2] - 128 * unit
+    from_u, from_v = 2 * (1 - blue) * chroma, 2 * (1 - red) * chroma
+    out = []
+    for factors in (
+        (luma, 0, from_v),
+        (luma, -from_u * blue / green, -from_v * red / green),
+        (luma, from_u, 0),
+    ):
+        below = np.lcm.reduce([Fraction(f).denominator for f in factors])
+        above = sum(int(f * below) * x for f, x in zip(factors, (y, u, v), strict=True))
+        out.append(np.clip((2 * above + below) // (2 * below), 0, top))
+    return np.stack(out, -1).astype(np.uint8 if depth == 8 else np.uint16)
+
+
+def opencv_rgb(samples):
+    """cv2.cvtColor's bytes, by a 4:2:0 image that is twice as large."""
+    y, u, v = (a.astype(np.uint8) for a in samples)
+    height, width = y.shape
+    pairs = np.stack([u, v], -1)
+    big = cv2.cvtColorTwoPlane(y.repeat(2, 0).repeat(2, 1), pairs, cv2.COLOR_YUV2RGB_NV12)
+    assert big.shape == (2 * height, 2 * width, 3)
+    return big[::2, ::2]
+
+
+def rgb_of(planes, format, matrix, range, depth=8):
+    bits, samples = FORMATS[format][2], samples_of(planes, format)
+    if (bits, depth, matrix, range) == (8, 8, "bt601", "limited"):
+        return opencv_rgb(samples)
+    return real_rgb(samples, bits, matrix, range, depth)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(17)
+
+
+@pytest.mark.parametrize("format", CVT)
+@pytest.mark.parametrize("size", [(2, 2), (4, 66), (36, 34), (720, 1280)])
+def test_one_array_gives_the_bytes_of_cvt_color(rng, format, size):
+    array = rng.integers(0, 256, (size[0] * 3 // 2, size[1]), dtype=np.uint8)
+    image = vc.yuv(array, format, matrix="bt601", range="limited")
+    expected = cv2.cvtColor(array, CVT[format])
+    assert (vc.to_numpy(image) == expected).all()
+    assert (vc.to_numpy(image, reverse_channels=True) == expected[..., ::-1]).all()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (3, 5), (17, 39), (32, 64), (33, 71)])
+def test_planes_of_any_format(rng, format, depth, size):
+    for matrix in MATRICES:
+        for range in RANGES:
+            planes = planes_of(rng, format, *size)
+            image = vc.yuv(planes, format, matrix, range, depth=depth)
+            expected = rgb_of(planes, format, matrix, range, depth)
+            found = vc.to_numpy(image)
+            assert found.dtype == expected.dtype
+            assert (found == expected).all()
+
+
+@pytest.mark.parametrize("format", ["nv12", "i420", "yuv444p", "p010"])
+@pytest.mark.parametrize(
+    "resize",
+    [
+        (20, 30),
+        vc.Resize((9, 50), "nearest"),
+        vc.Resize((16, 16), "area"),
+        vc.Letterbox((24, 24)),
+        vc.Letterbox((24, 40), "pillow-bilinear", pad=(1, 2, 3)),
+        vc.CenterCrop((12, 12)),
+    ],
+    ids=str,
+)
+def test_a_yuv_image_is_resized_as_its_rgb_is(rng, format, resize):
+    planes = planes_of(rng, format, 47, 61)
+    image = vc.yuv(planes, format, "bt709", "limited")
+    rgb = rgb_of(planes, format, "bt709", "limited")
+    arguments = {"resize": resize, "layout": "CHW", "dtype": "float32", "normalize": "imagenet"}
+    expected = vc.to_numpy(rgb, **arguments)
+    assert (vc.to_numpy(image, **arguments) == expected).all()
+    assert (vc.to_tensor(image, **arguments).numpy() == expected).all()
+    boxes = [[0, 3, 5, 20, 31], [0, 0, 0, 1, 1], [0, 13.7, 11.2, 61, 47]]
+    if not isinstance(resize, vc.CenterCrop):
+        arguments.update(boxes=boxes, layout="NCHW")
+        assert (vc.to_numpy(image, **arguments) == vc.to_numpy(rgb, **arguments)).all()
+
+
+def test_lists_may_differ_in_size_matrix_and_range(rng):
+    several = [
+        ("bt601", "limited", (8, 10)),
+        ("bt709", "full", (5, 7)),
+        ("bt2020", "limited", (6, 31)),
+    ]
+    images, rgbs = [], []
+    for matrix, range, size in several:
+        planes = planes_of(rng, "nv12", *size)
+        images.append(vc.yuv(planes, "nv12", matrix, range))
+        rgbs.append(rgb_of(planes, "nv12", matrix, range))
+    resized = {"resize": (11, 13), "layout": "NCHW"}
+    assert (vc.to_numpy(images, **resized) == vc.to_numpy(rgbs, **resized)).all()
+    outs = [np.empty(rgb.shape, np.float32) for rgb in rgbs]
+    vc.to_numpy(images, out=outs)
+    for out, rgb in zip(outs, rgbs, strict=True):
+        assert (out == rgb).all()
+    with pytest.raises(vc.LayoutError, match="one size|one shape"):
+        vc.to_numpy(images)
+
+
+def test_results_of_every_library(rng):
+    planes = planes_of(rng, "i420", 6, 8)
+    expected = rgb_of(planes, "i420", "bt709", "limited")
+    image = vc.yuv(tuple(torch.from_numpy(p.copy()) for p in planes), "i420", "bt709", "limited")
+    assert (vc.to_tensor(image).numpy() == expected).all()
+    assert (vc.to_tensor(image, layout="NHWC").numpy() == expected[None]).all()
+    out = torch.empty(3, 6, 8)
+    assert vc.to_tensor(image, layout="CHW", out=out) is out
+    assert (out.numpy() == expected.transpose(2, 0, 1)).all()
+    if vc.host_mode():
+        mat = vc.to_gpumat(image, reverse_channels=True)
+        assert (vc.as_numpy(mat) == expected[..., ::-1]).all()
+        pitched = np.zeros((9, 20), np.uint8)[:, :8]
+        pitched[:] = rng.integers(0, 256, pitched.shape)
+        frame = vc.yuv(vc.as_gpumat(pitched), "nv12", "bt601", "limited")
+        found = cv2.cvtColor(np.ascontiguousarray(pitched), cv2.COLOR_YUV2RGB_NV12)
+        assert (vc.to_numpy(frame) == found).all()
+
+
+def test_views_with_any_strides(rng):
+    planes = [np.ascontiguousarray(p) for p in planes_of(rng, "i420", 9, 40)]
+    turned = [p[::-1, ::-1] for p in planes]
+    expected = rgb_of(turned, "i420", "bt2020", "full")
+    assert (vc.to_numpy(vc.yuv(turned, "i420", "bt2020", "full")) == expected).all()
+    wide = (planes[0], np.stack(planes[1:], -1).reshape(5, 40))  # (H / 2, W) of pairs
+    expected = rgb_of(planes, "i420", "bt709", "limited")
+    assert (vc.to_numpy(vc.yuv(wide, "nv12", "bt709", "limited")) == expected).all()
+
+
+def test_an_empty_image():
+    empty = vc.yuv(np.zeros((0, 8), np.uint8), "nv12", "bt601", "limited")
+    assert vc.to_numpy(empty).shape == (0, 8, 3)
+    with pytest.raises(vc.LayoutError, match="is empty"):
+        vc.to_numpy(empty, resize=(4, 4))
+
+
+# --- lifetimes
+
+
+def test_the_image_holds_its_planes_and_the_result_does_not(rng):
+    class Plane(np.ndarray):
+        pass
+
+    array = rng.integers(0, 256, (6, 4), dtype=np.uint8).view(Plane)
+    gone = weakref.ref(array)
+    image = vc.yuv(array, "nv12", "bt709", "limited")
+    expected = vc.to_numpy(image)
+    del array
+    gc.collect()
+    assert gone() is not None
+    assert (vc.to_numpy(image) == expected).all()
+    del image
+    gc.collect()
+    vc.collect()
+    assert gone() is None
+
+
+def test_owners_of_planes_are_released_after_an_error(rng):
+    class Plane(np.ndarray):
+        pass
+
+    luma = rng.integers(0, 256, (4, 4), dtype=np.uint8).view(Plane)
+    gone = weakref.ref(luma)
+    image = vc.yuv((luma, np.zeros((9, 9, 2), np.uint8)), "nv12", "bt709", "limited")
+    with pytest.raises(vc.LayoutError, match="plane U and V of a nv12 image"):
+        vc.to_numpy(image)
+    with pytest.raises(vc.LayoutError, match="image 1: "):
+        vc.to_numpy(
+            [vc.yuv((luma[:2, :2], luma[:1, :1], luma[:1, :1]), "i420", "bt709", "full"), image]
+        )
+    del luma, image
+    gc.collect()
+    vc.collect()
+    assert gone() is None
+
+
+# --- what is refused
+
+ARRAY = np.zeros((12, 8), np.uint8)
+
+
+def test_nothing_is_guessed():
+    with pytest.raises(
+        ValueError, match="format is missing: an array does not say it; say format="
+    ):
+        vc.yuv(ARRAY)
+    with pytest.raises(ValueError, match='matrix is missing.*say matrix=, one of "bt601", "bt709"'):
+        vc.yuv(ARRAY, "nv12", range="full")
+    with pytest.raises(ValueError, match='range is missing.*say range=, one of "limited", "full"'):
+        vc.yuv(ARRAY, "nv12", "bt601")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"format": "rgb24"}, ValueError, "format is 'rgb24', needs \"nv12\""),
+        ({"format": 1}, TypeError, "format is 1, needs"),
+        ({"matrix": "bt470"}, ValueError, "matrix is 'bt470', needs \"bt601\""),
+        ({"matrix": 5}, TypeError, "matrix is 5"),
+        ({"range": "tv"}, ValueError, 'range is \'tv\', needs "limited", "full"'),
+        ({"range": True}, TypeError, "range is True"),
+        ({"depth": 10}, ValueError, "depth is 10, needs 8 or 16"),
+        ({"depth": True}, ValueError, "depth is True"),
+        ({"source": (ARRAY, ARRAY, ARRAY)}, ValueError, "there are 3 planes, needs 2 for nv12"),
+        ({"source": ()}, ValueError, "there are 0 planes"),
+    ],
+)
+def test_arguments_of_yuv(change, error, message):
+    arguments = {"source": ARRAY, "format": "nv12", "matrix": "bt709", "range": "limited"}
+    with pytest.raises(error, match=message):
+        vc.yuv(**{**arguments, **change})
+
+
+@pytest.mark.parametrize(
+    ("source", "format", "error", "message"),
+    [
+        (ARRAY[:, :7], "nv12", vc.LayoutError, "needs an even width; pass its planes"),
+        (ARRAY[:11], "nv12", vc.LayoutError, "a multiple of 3"),
+        (ARRAY[:, :6], "i420", vc.LayoutError, "has gaps between its rows"),
+        (ARRAY[:11], "yuv422p", vc.LayoutError, "as many rows for chroma"),
+        (ARRAY[None], "nv12", vc.LayoutError, "wrong rank"),
+        (
+            ARRAY.astype("u2"),
+            "nv12",
+            vc.DTypeError,
+            "plane Y of a nv12 image is uint16, needs uint8",
+        ),
+        (ARRAY, "p010", vc.DTypeError, "needs uint16"),
+        ((ARRAY, ARRAY[:6, :4]), "nv12", vc.LayoutError, r"needs the shape \(6, 4, 2\)"),
+        ((ARRAY, ARRAY[:6, :4], ARRAY[:6, :3]), "i420", vc.LayoutError, r"plane V .*\(6, 4\)"),
+        ((ARRAY, ARRAY[:6, :4], ARRAY[:5, :4]), "yv12", vc.LayoutError, "plane U of a yv12"),
+        ((ARRAY, object()), "nv12", TypeError, "object"),
+    ],
+)
+def test_planes_that_do_not_fit(source, format, error, message):
+    out = np.full((8, 8, 3), 7, np.uint8)
+    with pytest.raises(error, match=message):
+        vc.to_numpy(vc.yuv(source, format, "bt709", "limited"), out=out)
+    assert (out == 7).all()
+
+
+IMAGE = vc.yuv(ARRAY, "nv12", "bt709", "limited")
+
+
+@pytest.mark.parametrize("function", [vc.as_tensor, vc.as_numpy, vc.as_gpumat, vc.view])
+def test_views_refuse_it(function):
+    with pytest.raises(TypeError, match="no RGB pixels in memory that can be viewed.*to_tensor"):
+        function(IMAGE)
+    if function is not vc.view:
+        with pytest.raises(TypeError, match="no RGB pixels"):
+            function(IMAGE, copy=None)
+
+
+def test_it_is_a_source_only():
+    for call in (
+        lambda: vc.as_tensors([IMAGE]),
+        lambda: vc.as_gpumats([IMAGE]),
+        lambda: vc.to_numpy(np.zeros((8, 8, 3), np.uint8), out=IMAGE),
+        lambda: vc.to_numpy(np.zeros((8, 8, 3), np.uint8), boxes=IMAGE, resize=(2, 2)),
+        lambda: vc.yuv(IMAGE),
+        lambda: vc.to_numpy(vc.yuv((IMAGE, ARRAY), "nv12", "bt709", "full")),
+        lambda: vc.YUV(),
+    ):
+        with pytest.raises(TypeError):
+            call()
+    with pytest.raises(AttributeError, match="can't be changed"):
+        IMAGE.matrix = "bt601"
+
+
+def test_lists_hold_one_kind():
+    rgb = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(TypeError, match="image 1: it is no YUV image and image 0 is one"):
+        vc.to_numpy([IMAGE, rgb])
+    with pytest.raises(TypeError, match="image 1: it is a YUV image and image 0 is none"):
+        vc.to_numpy([rgb, IMAGE])
+    other = vc.yuv(ARRAY, "nv21", "bt709", "limited")
+    with pytest.raises(vc.LayoutError, match="source 1 is a nv21 image and source 0 a nv12 one"):
+        vc.to_numpy([IMAGE, other])
+
+
+def test_layouts_and_memory_that_do_not_fit():
+    with pytest.raises(vc.LayoutError, match='from_layout is "CHW" and the source is a YUV image'):
+        vc.to_numpy(IMAGE, from_layout="CHW")
+    assert vc.to_numpy(IMAGE, from_layout="HWC").shape == (8, 8, 3)
+    memory = np.zeros(12 * 8 + 192, np.uint8)
+    frame = vc.yuv(memory[:96].reshape(12, 8), "nv12", "bt709", "limited")
+    before = memory.copy()
+    for first in (40, 90):  # in luma, in chroma
+        with pytest.raises(vc.ViewError, match="shares memory with source 0"):
+            vc.to_numpy(frame, out=memory[first : first + 192].reshape(8, 8, 3))
+    assert (memory == before).all()
+    outs = [np.zeros((8, 8, 3), np.uint8), memory[90 : 90 + 8 * 8 * 3].reshape(8, 8, 3)]
+    with pytest.raises(vc.ViewError, match="image 1 of out shares memory with source 0"):
+        vc.to_numpy([frame, IMAGE], out=outs)
+    assert (memory == before).all()
+    with pytest.raises(ValueError, match="pad of the Letterbox was left out"):
+        vc.to_numpy(vc.yuv(ARRAY, "nv12", "bt709", "full", depth=16), resize=vc.Letterbox((4, 4)))
+
+
+# --- PyAV
+
+
+def pyav_frame(rng, format, width, height, matrix=1, range=1):
+    av = pytest.importorskip("av")
+    frame = av.VideoFrame(width, height, format)
+    for plane in frame.planes:
+        mask = 3 if "10" in format and format != "p010le" else 255
+        data = rng.integers(0, 256, plane.buffer_size, dtype=np.uint8)
+        if mask == 3:
+            data[1::2] &= 3
+        if format == "p010le":
+            data[::2] &= 0xC0
+        plane.update(data.tobytes())
+    frame.colorspace, frame.color_range = matrix, range
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("format", "name"),
+    [
+        ("nv12", "nv12"),
+        ("nv21", "nv21"),
+        ("yuv420p", "i420"),
+        ("yuv422p", "yuv422p"),
+        ("yuv444p", "yuv444p"),
+        ("p010le", "p010"),
+        ("yuv420p10le", "yuv420p10"),
+        ("yuv422p10le", "yuv422p10"),
+        ("yuv444p10le", "yuv444p10"),
+    ],
+)
+def test_frames_of_pyav(rng, format, name):
+    frame = pyav_frame(rng, format, 37, 21)
+    image = vc.yuv(frame)
+    assert (image.format, image.matrix, image.range) == (name, "bt709", "limited")
+    planes = []
+    across, down, bits, _, pairs, _ = FORMATS[name]
+    for index, plane in enumerate(frame.planes):
+        wide = 1 if bits == 8 else 2
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        count = 2 if pairs and index else 1
+        shape = (21, 37) if index == 0 else (-(-21 // down), -(-37 // across))
+        rows = rows[: shape[0], : shape[1] * count * wide].copy().view(f"u{wide}")
+        planes.append(rows.reshape(*shape, 2) if count == 2 else rows)
+    assert (vc.to_numpy(image) == rgb_of(planes, name, "bt709", "limited")).all()
+
+
+def test_metadata_of_pyav(rng):
+    frame = pyav_frame(rng, "yuv420p", 8, 6, matrix=2, range=0)
+    with pytest.raises(ValueError, match="matrix is missing: the frame does not say it"):
+        vc.yuv(frame)
+    with pytest.raises(ValueError, match="range is missing: the frame does not say it"):
+        vc.yuv(frame, matrix="bt709")
+    image = vc.yuv(frame, matrix="bt709", range="full")
+    assert (image.matrix, image.range) == ("bt709", "full")
+    for code, name in ((1, "bt709"), (5, "bt601"), (6, "bt601"), (9, "bt2020")):
+        assert vc.yuv(pyav_frame(rng, "nv12", 8, 6, code, 2)).matrix == name
+    with pytest.raises(ValueError, match="the frame has the colour space 4, which is none of them"):
+        vc.yuv(pyav_frame(rng, "nv12", 8, 6, 4, 2))
+    with pytest.raises(ValueError, match="the frame has the format 'rgb24'"):
+        vc.yuv(pyav_frame(rng, "rgb24", 8, 6))
+    assert vc.yuv(pyav_frame(rng, "yuvj420p", 8, 6, 5, 0)).range == "full"
+
+
+def test_a_frame_of_pyav_lives_in_its_image(rng):
+    frame = pyav_frame(rng, "yuv420p", 64, 48)
+    image = vc.yuv(frame)
+    expected = vc.to_numpy(image)
+    del frame
+    gc.collect()
+    others = [pyav_frame(rng, "yuv420p", 64, 48) for _ in range(8)]
+    assert (vc.to_numpy(image) == expected).all()
+    del others
+
+
+@pytest.mark.parametrize(("code", "matrix"), [(1, "bt709"), (5, "bt601")])
+@pytest.mark.parametrize(("range_code", "range"), [(1, "limited"), (2, "full")])
+def test_colour_bars_come_back_as_by_swscale(tmp_path, code, matrix, range_code, range):
+    av = pytest.importorskip("av")
+    bars = np.repeat([[255, 255, 255], [255, 255, 0], [0, 255, 255], [0, 255, 0]], 16, 0)
+    bars = np.concatenate([bars, 255 - bars]).astype(np.uint8)[None].repeat(32, 0)
+    path = str(tmp_path / "bars.mkv")
+    with av.open(path, "w") as out:
+        track = out.add_stream("ffv1", rate=25)
+        track.width, track.height, track.pix_fmt = 128, 32, "yuv444p"
+        track.codec_context.colorspace, track.codec_context.color_range = code, range_code
+        rgb = av.VideoFrame.from_ndarray(bars, format="rgb24")
+        frame = rgb.reformat(
+            format="yuv444p", dst_colorspace=code, dst_color_range=range_code, src_color_range=2
+        )
+        frame.colorspace, frame.color_range = code, range_code
+        out.mux(track.encode(frame))
+        out.mux(track.encode(None))
+    with av.open(path) as file:
+        frame = next(file.decode(video=0))
+        image = vc.yuv(frame, matrix=matrix, range=range)
+        assert image.planes[0].shape == (32, 128)
+        found = vc.to_numpy(image).astype(int)
+    assert abs(found - bars).max() <= 2  # what 8 bits of YUV lose
