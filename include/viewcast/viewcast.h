@@ -895,6 +895,19 @@ VC_API VC_MUST_CHECK vc_status vc_transform(const vc_view *to, const vc_view *fr
                                             const vc_transform_params *params, vc_stream stream,
                                             vc_error *error);
 
+/* Writes an image of u8, (H, W, 3) or (3, H, W) as `layout` says, to the planes of `to`, all in
+ * host memory: R, G and B are its channels, or B, G and R with reverse_channels. to->depth is 8.
+ *
+ * Samples are the real values of H.273's formula, rounded to nearest, halves up, and saturated;
+ * chroma is that of the mean of its pixels, rounded once (sited at their centre). 8-bit samples
+ * of BT.601, limited range, in formats with one sample of chroma for 2 x 2 pixels are the bytes of
+ * cv2.cvtColor(COLOR_RGB2YUV_I420), whose chroma is that of the upper left pixel.
+ *
+ * All planes must be writable, and neither share memory with each other nor with the image
+ * (VC_ERROR_VALUE). Everything is checked before the first sample is written. */
+VC_API vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
+                              bool reverse_channels, vc_error *error);
+
 /* Threads that a transform of host memory uses at most; 0: one for each core
  * that the process may run on. At first VIEWCAST_THREADS, else 0. Small images
  * use fewer. Returns what was set before; -1 for a negative number, which changes

@@ -163,6 +163,65 @@ static void test_depth(int bits, int depth) {
   }
 }
 
+static void opencv_yuv(const int64_t *rgb, int32_t *out) {
+  static const int64_t numbers[3][4] = {{269484, 528482, 102760, 16},
+                                        {-155188, -305135, 460324, 128},
+                                        {460324, -385875, -74448, 128}};
+  for (int i = 0; i < 3; i++) {
+    int64_t sum = (1 << 19) + (numbers[i][3] << 20);
+    for (int c = 0; c < 3; c++) sum += numbers[i][c] * rgb[c];
+    out[i] = (int32_t)(sum >> 20);
+  }
+}
+
+/* H.273's Y, U and V of the sums of `n` pixels, in samples of a depth. */
+static void real_yuv(const constants *of, int bits, const int64_t *sums, int n, int32_t *out) {
+  int64_t top = (1 << bits) - 1, parts[3] = {of->red, of->green, of->blue}, luma = 0;
+  for (int c = 0; c < 3; c++) luma += parts[c] * sums[c];
+  wide below = (wide)10000 * 255 * n;
+  out[0] = (int32_t)rounded((wide)luma * of->luma + below * of->black, below, top);
+  for (int i = 1; i < 3; i++) {
+    int64_t rest = 10000 - (i == 1 ? of->blue : of->red), own = sums[i == 1 ? 2 : 0];
+    wide all = (wide)2 * rest * 255 * n;
+    out[i] = (int32_t)rounded((wide)(own * 10000 - luma) * of->chroma + all * of->grey, all, top);
+  }
+}
+
+/* All RGB triples, and sums of two and four pixels. */
+static void test_every_rgb(int matrix, int range) {
+  vc_rgb_rule rule;
+  constants of = constants_of(matrix, range, 8, 8);
+  bool is_opencv = matrix == VC_BT601 && range == VC_LIMITED_RANGE;
+  int64_t wrong = 0;
+  vc_rgb_rule_make(vc_yuv_layout_of(VC_NV12), matrix, range, &rule);
+  CHECK(rule.first_only == is_opencv);
+  for (int r = 0; r < 256; r++) {
+    for (int g = 0; g < 256; g++) {
+      for (int b = r & 3; b < 256; b += is_opencv ? 1 : 4) {
+        int64_t sums[3] = {r, g, b};
+        int32_t found[3], wanted[3], given[3] = {r, g, b};
+        for (int i = 0; i < 3; i++) found[i] = vc_rgb_to_sample(&rule, i, given, 0);
+        if (is_opencv) {
+          opencv_yuv(sums, wanted);
+        } else {
+          real_yuv(&of, 8, sums, 1, wanted);
+        }
+        wrong += memcmp(found, wanted, sizeof found) != 0;
+      }
+    }
+  }
+  for (int k = 0; k < 500000 && !is_opencv; k++) {
+    int log = 1 + k % 2;
+    int64_t sums[3];
+    int32_t found[3], wanted[3], given[3];
+    for (int c = 0; c < 3; c++) sums[c] = given[c] = (int32_t)draw((255u << log) + 1);
+    for (int i = 0; i < 3; i++) found[i] = vc_rgb_to_sample(&rule, i, given, log);
+    real_yuv(&of, 8, sums, 1 << log, wanted);
+    wrong += memcmp(found, wanted, sizeof found) != 0;
+  }
+  CHECK(wrong == 0);
+}
+
 /* --- formats */
 
 enum { MOST = 64 };
@@ -346,6 +405,118 @@ static void test_list(void) {
   for (int i = 0; i < COUNT; i++) end(&of[i]);
 }
 
+/* --- RGB to YUV */
+
+static void store_wanted(const picture *of, int y, int x, const int64_t *sums, int n,
+                         int32_t *out) {
+  int format = of->yuv.format, bits = vc_yuv_layout_of(format)->bits;
+  constants known = constants_of(of->yuv.matrix, of->yuv.range, bits, 8);
+  bool is_opencv = bits == 8 && vc_yuv_layout_of(format)->row_shift && of->yuv.matrix == VC_BT601 &&
+                   of->yuv.range == VC_LIMITED_RANGE;
+  (void)y, (void)x;
+  if (is_opencv) {
+    opencv_yuv(sums, out);
+  } else {
+    real_yuv(&known, bits, sums, n, out);
+  }
+}
+
+/* Compares each sample of a written picture with its pixels, `image` of rows x cols x 3. */
+static void check_written(const picture *of, const uint8_t *image, bool reversed) {
+  const vc_yuv_layout *layout = vc_yuv_layout_of(of->yuv.format);
+  int format = of->yuv.format, across = 1 << layout->col_shift, down = 1 << layout->row_shift;
+  bool pairs = layout->planes == 2, swapped = layout->swapped;
+  bool first = layout->bits == 8 && layout->row_shift && of->yuv.matrix == VC_BT601 &&
+               of->yuv.range == VC_LIMITED_RANGE;
+  int64_t wrong = 0;
+  for (int y = 0; y < of->rows; y++) {
+    for (int x = 0; x < of->cols; x++) {
+      int64_t one[3], sums[3] = {0};
+      int32_t luma[3], chroma[3], n = 0;
+      for (int c = 0; c < 3; c++) one[c] = image[(y * of->cols + x) * 3 + (reversed ? 2 - c : c)];
+      store_wanted(of, y, x, one, 1, luma);
+      wrong += load(&of->yuv.planes[0], y, x, 0, format) != luma[0];
+      if (y % down || x % across) continue;
+      for (int i = 0; i < (first ? 1 : down * across); i++) {
+        int row = y + i / across, col = x + i % across;
+        if (row >= of->rows || col >= of->cols) continue;
+        n++;
+        for (int c = 0; c < 3; c++) {
+          sums[c] += image[(row * of->cols + col) * 3 + (reversed ? 2 - c : c)];
+        }
+      }
+      store_wanted(of, y, x, sums, n, chroma);
+      int cy = y / down, cx = x / across;
+      wrong += load(&of->yuv.planes[pairs ? 1 : 1 + swapped], cy, cx, swapped, format) != chroma[1];
+      wrong +=
+          load(&of->yuv.planes[pairs ? 1 : 2 - swapped], cy, cx, !swapped, format) != chroma[2];
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+static void test_writing(void) {
+  vc_cpu_limits before = vc_limits;
+  vc_limits.thread_bytes = 1;
+  for (int i = 0; i < 600; i++) {
+    picture of = picture_of(VC_NV12 + i % VC_YUV444P10, matrices[draw(3)], ranges[draw(2)], 8,
+                            1 + (int)draw(MOST), 1 + (int)draw(MOST));
+    uint8_t *image = (uint8_t *)rgb, *planar = (uint8_t *)wanted;
+    const int64_t shape[] = {of.rows, of.cols, 3}, planes[] = {3, of.rows, of.cols};
+    vc_view from;
+    bool reversed = draw(2), is_planar = draw(2);
+    for (int k = 0; k < of.rows * of.cols * 3; k++) image[k] = (uint8_t)draw(256);
+    for (int k = 0; k < of.rows * of.cols * 3; k++) {
+      planar[k % 3 * of.rows * of.cols + k / 3] = image[k];
+    }
+    CHECK_OK(is_planar ? vc_view_packed(planar, host, u8, 3, planes, &from, &error)
+                       : vc_view_packed(image, host, u8, 3, shape, &from, &error));
+    CHECK_OK(
+        vc_yuv_write(&of.yuv, &from, is_planar ? VC_PLANAR : VC_INTERLEAVED, reversed, &error));
+    check_written(&of, image, reversed);
+    end(&of);
+  }
+  vc_limits = before;
+}
+
+static void test_refused_writing(void) {
+  picture of = picture_of(VC_I420, VC_BT709, VC_LIMITED_RANGE, 8, 5, 7);
+  vc_yuv yuv = of.yuv;
+  vc_view from, other;
+  const int64_t shape[] = {5, 7, 3}, four[] = {5, 7, 4};
+  CHECK_OK(vc_view_packed(rgb, host, u8, 3, shape, &from, &error));
+  CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error));
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_PLANAR, false, &error), VC_ERROR_LAYOUT, "channels");
+  CHECK_OK(vc_view_packed(rgb, host, u8, 3, four, &other, &error));
+  CHECK_FAILS(vc_yuv_write(&yuv, &other, VC_INTERLEAVED, false, &error), VC_ERROR_LAYOUT,
+              "4 channels");
+  other = from;
+  other.dtype = u16;
+  CHECK_FAILS(vc_yuv_write(&yuv, &other, VC_INTERLEAVED, false, &error), VC_ERROR_DTYPE, "uint8");
+  other = from;
+  other.shape[0] = 4;
+  CHECK_FAILS(vc_yuv_write(&yuv, &other, VC_INTERLEAVED, false, &error), VC_ERROR_LAYOUT,
+              "same size");
+  yuv.planes[1].readonly = 1;
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_VALUE,
+              "plane 1 is read-only");
+  yuv = of.yuv;
+  yuv.planes[2].data = rgb + 20;
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_VALUE,
+              "plane 2 shares memory with the image");
+  yuv.planes[2] = yuv.planes[1];
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_VALUE,
+              "planes 1 and 2 share memory");
+  yuv = of.yuv;
+  yuv.planes[0].strides[0] = 3;
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_LAYOUT,
+              "plane 0 has elements that share memory");
+  yuv = of.yuv;
+  yuv.depth = 16;
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_ARGUMENT, "depth");
+  end(&of);
+}
+
 /* --- one array */
 
 static void test_split(void) {
@@ -430,7 +601,10 @@ int main(void) {
   test_depth(10, 16);
   test_depth(16, 8);
   test_depth(16, 16);
+  for (int i = 0; i < 6; i++) test_every_rgb(matrices[i / 2], ranges[i % 2]);
   test_formats();
+  test_writing();
+  test_refused_writing();
   test_resizing();
   test_list();
   test_split();

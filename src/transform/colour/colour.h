@@ -5,6 +5,7 @@
 
 #include <viewcast/viewcast.h>
 
+#include "transform/colour/encode.h"
 #include "transform/colour/rule.h"
 
 /* The samples of a format. */
@@ -42,6 +43,9 @@ static inline const vc_yuv *vc_yuv_at(const vc_yuv *array, size_t index) {
 /* Forms the rule of a matrix, range, depth of samples (8, 10 or 16 bits) and depth of RGB (8 or
  * 16). */
 void vc_yuv_rule_make(int32_t matrix, int32_t range, int32_t bits, int32_t depth, vc_yuv_rule *out);
+
+/* Forms the rule of 8-bit RGB to a format. */
+void vc_rgb_rule_make(const vc_yuv_layout *layout, int32_t matrix, int32_t range, vc_rgb_rule *out);
 
 /* Writes columns left … left + count - 1 of a row as packed RGB. */
 void vc_yuv_read_row(const vc_yuv_source *source, int64_t row, int64_t left, int64_t count,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Forms the integers of YUV to RGB.
+/* Forms the integers of YUV to RGB and back.
  *
  * H.273's coefficients are fractions, of which a channel's have one denominator. For samples of 8
  * and 10 bits and RGB of 8 they become multiples of 2^-36 and 2^-44: no sum of any samples then
@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "transform/colour/colour.h"
+
+enum { SHIFT_8 = 36, SHIFT_10 = 44 };
 
 typedef struct {
   int64_t above, below;
@@ -56,12 +58,17 @@ static void form_by_shift(const fraction parts[3], int32_t shift, int64_t bias,
   out->half = out->divisor / 2 + bias;
 }
 
-/* Twice the sum over the common denominator, so that a half is whole. */
-static void form_by_division(const fraction parts[3], vc_yuv_channel *out) {
+static int64_t common_denominator(const fraction parts[3]) {
   int64_t below = 1;
   for (int32_t i = 0; i < 3; i++) {
     below = below / common_divisor(below, parts[i].below) * parts[i].below;
   }
+  return below;
+}
+
+/* Twice the sum over the common denominator, so that a half is whole. */
+static void form_by_division(const fraction parts[3], vc_yuv_channel *out) {
+  int64_t below = common_denominator(parts);
   out->y = 2 * parts[0].above * (below / parts[0].below);
   out->u = 2 * parts[1].above * (below / parts[1].below);
   out->v = 2 * parts[2].above * (below / parts[2].below);
@@ -116,7 +123,7 @@ static void form_h273(int32_t matrix, bool full, int32_t bits, vc_yuv_rule *out)
   fraction chroma = reduced(out->top, full ? whole : 224 * unit);
   fractions_of(matrix, luma, chroma, parts);
   bool shifts = out->top == 255 && bits <= 10;
-  out->shift = !shifts ? 0 : bits == 8 ? 36 : 44;
+  out->shift = !shifts ? 0 : bits == 8 ? SHIFT_8 : SHIFT_10;
   for (int32_t c = 0; c < 3; c++) {
     if (shifts) {
       form_by_shift(parts[c], out->shift, whole + 1, &out->channels[c]);
@@ -140,5 +147,70 @@ void vc_yuv_rule_make(int32_t matrix, int32_t range, int32_t bits, int32_t depth
   }
   for (int32_t c = 0; c < 3; c++) {
     out->channels[c].inverse = 1 / (double)out->channels[c].divisor;
+  }
+}
+
+/* --- RGB of 8 bits to YUV: 8-bit samples by a shift too. A real value, also of the mean of 4
+ * pixels, is at least 2^-25 away from a half that it is not, more than the rounding of
+ * coefficients and the bias come to. */
+
+/* The parts of R, G and B in Y; those of U and V are (B - Y) / (2 (1 - blue)), and likewise. */
+static void fractions_to(int32_t matrix, fraction luma, fraction chroma, fraction out[3][3]) {
+  int64_t red, blue, whole = 10000;
+  weights_of(matrix, &red, &blue);
+  int64_t parts[3] = {red, whole - red - blue, blue};
+  fraction half = product(reduced(1, 2), chroma);
+  for (int32_t i = 0; i < 3; i++) {
+    out[0][i] = product(reduced(parts[i], whole), luma);
+    out[1][i] = i == 2 ? half : product(reduced(-parts[i], whole - blue), half);
+    out[2][i] = i == 0 ? half : product(reduced(-parts[i], whole - red), half);
+  }
+}
+
+/* The integers of cv2.cvtColor's RGB to I420, whose chroma is that of one pixel of four. */
+static void form_opencv_to(vc_rgb_rule *out) {
+  static const int64_t numbers[3][3] = {
+      {269484, 528482, 102760}, {-155188, -305135, 460324}, {460324, -385875, -74448}};
+  for (int32_t c = 0; c < 3; c++) {
+    int64_t offset = c == 0 ? 16 : 128, unit = 1 << 20;
+    out->channels[c] = (vc_rgb_channel){numbers[c][0], numbers[c][1], numbers[c][2],
+                                        unit / 2 + offset * unit, unit};
+  }
+  out->shift = 20;
+  out->first_only = true;
+}
+
+static void form_h273_to(int32_t matrix, bool full, int32_t bits, vc_rgb_rule *out) {
+  fraction parts[3][3];
+  int64_t unit = (int64_t)1 << (bits - 8);
+  fraction luma = reduced(full ? out->top : 219 * unit, 255);
+  fraction chroma = reduced(full ? out->top : 224 * unit, 255);
+  fractions_to(matrix, luma, chroma, parts);
+  out->shift = bits == 8 ? SHIFT_8 : 0;
+  for (int32_t c = 0; c < 3; c++) {
+    const fraction *of = parts[c];
+    int64_t below = common_denominator(of), offset = c > 0 ? 128 * unit : full ? 0 : 16 * unit;
+    if (out->shift) {
+      int64_t one = (int64_t)1 << SHIFT_8;
+      out->channels[c] =
+          (vc_rgb_channel){scaled(of[0], SHIFT_8), scaled(of[1], SHIFT_8), scaled(of[2], SHIFT_8),
+                           one / 2 + 512 + offset * one, one};
+      continue;
+    }
+    out->channels[c] = (vc_rgb_channel){
+        2 * of[0].above * (below / of[0].below), 2 * of[1].above * (below / of[1].below),
+        2 * of[2].above * (below / of[2].below), below + 2 * below * offset, 2 * below};
+  }
+}
+
+void vc_rgb_rule_make(const vc_yuv_layout *layout, int32_t matrix, int32_t range,
+                      vc_rgb_rule *out) {
+  bool full = range == VC_FULL_RANGE;
+  out->top = (1 << layout->bits) - 1;
+  out->first_only = false;
+  if (matrix == VC_BT601 && !full && layout->bits == 8 && layout->row_shift) {
+    form_opencv_to(out);
+  } else {
+    form_h273_to(matrix, full, layout->bits, out);
   }
 }
