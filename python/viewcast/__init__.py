@@ -39,7 +39,7 @@ from viewcast._viewcast import (
     view,
     warmup,
 )
-from viewcast.colour import YUV, yuv
+from viewcast.colour import YUV, to_yuv, yuv
 from viewcast.configuration import config, show_config
 from viewcast.geometry import CenterCrop, Letterbox, Placement, Resize
 from viewcast.normalization import CLIP, IMAGENET, SYMMETRIC, UNIT, Normalization
@@ -87,6 +87,7 @@ __all__ = [
     "to_gpumat",
     "to_numpy",
     "to_tensor",
+    "to_yuv",
     "trim_pool",
     "use_pool",
     "use_stream",

@@ -11,6 +11,7 @@ from cv2.cuda import GpuMat
 from typing_extensions import Buffer, CapsuleType
 
 from viewcast.colour import YUV as YUV
+from viewcast.colour import to_yuv as to_yuv
 from viewcast.colour import yuv as yuv
 from viewcast.configuration import config as config
 from viewcast.configuration import show_config as show_config

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from viewcast import _viewcast
+
 #: The names, in the order of vc_yuv_format, vc_matrix and vc_range in viewcast.h, from 1.
 FORMATS = (
     "nv12",
@@ -188,6 +190,67 @@ def _array_planes(source: Any, format: str) -> tuple[Any, ...]:
             "rows of all planes)"
         )
     return tuple(source)
+
+
+def to_yuv(
+    image: Any,
+    *,
+    format: str,
+    matrix: str,
+    range: str,
+    reverse_channels: bool = False,
+    from_layout: str | None = None,
+    out: Any = None,
+    device: Any = None,
+    stream: Any = None,
+    producer_stream: Any = None,
+) -> Any:
+    """Return the planes of an image for an encoder: the inverse of ``yuv``, in host memory.
+
+    image: uint8 RGB of any library, or BGR (all of OpenCV) with ``reverse_channels=True``.
+
+    format, matrix, range: as in ``yuv``; all three must be said.
+
+    from_layout: how the image's axes are read, "HWC" or "CHW"; None: (H, W, 3).
+
+    out: memory to write to: a frame of PyAV, one array of all planes, or a tuple of planes with
+    rows of any pitch. It is returned.
+
+    Without out=, 4:2:0 gives one array (H * 3 / 2, W) of the image's library, and the other
+    formats a tuple of planes. Odd sides of 4:2:0 need planes, as out=.
+
+    stream, producer_stream, device: as in ``to_numpy``.
+
+    8-bit BT.601 of limited range in 4:2:0 gives the bytes of
+    ``cv2.cvtColor(image, COLOR_RGB2YUV_I420)``, whose chroma is that of the upper left pixel of
+    each 2 x 2. All others are the real values of H.273's formula, rounded to nearest, with the
+    chroma of the mean of the pixels, which is sited at their centre.
+    """
+    numbers = (
+        FORMATS.index(_name(format, "format", FORMATS)) + 1,
+        MATRICES.index(_name(matrix, "matrix", MATRICES)) + 1,
+        RANGES.index(_name(range, "range", RANGES)) + 1,
+    )
+    written = out
+    if _is_of(out, "av") and hasattr(out, "planes"):
+        found = _read_pyav(out).format
+        if found != format.lower():
+            raise ValueError(
+                f"out is a frame of the format {out.format.name!r} and format is {format!r}, needs "
+                "the same"
+            )
+        written = _pyav_planes(out, found)
+    made = _viewcast._to_yuv(
+        image,
+        *numbers,
+        reverse_channels,
+        from_layout,
+        written,
+        device,
+        stream,
+        producer_stream,
+    )
+    return made if out is None else out
 
 
 def yuv(

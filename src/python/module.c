@@ -18,6 +18,7 @@
 #include "resize.h"
 #include "savant.h"
 #include "streams.h"
+#include "to_yuv.h"
 #include "values.h"
 #include "view_object.h"
 
@@ -135,6 +136,10 @@ static PyMethodDef methods[] = {
     {"_placement", (PyCFunction)(void (*)(void))ext_resize_placement, METH_FASTCALL,
      "_placement(resize, height, width, /)\n--\n\n"
      "The resized size of an image and its place in the result: (height, width, top, left)."},
+    {"_to_yuv", (PyCFunction)(void (*)(void))ext_to_yuv, METH_FASTCALL | METH_KEYWORDS,
+     "_to_yuv(image, format, matrix, range, reverse_channels, from_layout, out, device, stream,\n"
+     "producer_stream)\n--\n\n"
+     "What to_yuv() does, with numbers of viewcast.h."},
     EXT_METHOD(
         set_num_threads,
         "set_num_threads($module, /, n)\n--\n\n"
