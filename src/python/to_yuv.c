@@ -71,8 +71,15 @@ static int import_image(PyObject *image, call *of) {
       ext_images_read(&of->from, &of->options.from, &of->read) < 0) {
     return -1;
   }
-  if (!of->read.batch) return check_place(of);
-  return ext_fail(VC_ERROR_LAYOUT, "the image has four axes, needs one image; call it for each");
+  if (of->read.batch) {
+    return ext_fail(VC_ERROR_LAYOUT, "the image has four axes, needs one image; call it for each");
+  }
+  if (of->read.channels == 3) return check_place(of);
+  return ext_fail(VC_ERROR_LAYOUT,
+                  "the image has %lld channels, needs R, G and B: drop alpha or spread grey first "
+                  "(to_numpy(image, channels=3) and its like), or say which axis holds them "
+                  "(from_layout=)",
+                  (long long)of->read.channels);
 }
 
 /* --- new memory */
@@ -96,6 +103,7 @@ static PyObject *make_plane(call *of, int64_t rows, int64_t cols) {
   vc_view wanted = {.device = {VC_CPU, 0}, .ndim = 2, .shape = {rows, cols}};
   wanted.dtype = (vc_dtype){VC_UINT, of->yuv.format >= VC_P010 ? 16 : 8};
   if (!library->empty) library = &ext_numpy_adapter;
+  if (library->interleaved) wanted.shape[wanted.ndim++] = 1;
   ext_source *fresh = &of->fresh[of->fresh_count];
   PyObject *made = library->empty(&wanted, VC_STREAM_LEGACY, fresh);
   if (made) of->fresh_count++;

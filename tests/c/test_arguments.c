@@ -704,6 +704,34 @@ static void arguments_of_vc_yuv_image(void) {
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "yuv->depth", vc_yuv_image(&yuv, &out, into));
 }
 
+static void arguments_of_vc_yuv_write(void) {
+  uint8_t memory[12 * 8];
+  vc_yuv yuv;
+  vc_view array = samples(), from = image_in(other_pixels, cpu, u8);
+  array.data = memory;
+  from.ndim = 3;
+  from.shape[0] = from.shape[1] = 8;
+  from.shape[2] = 3;
+  from.strides[0] = 8; /* elements of a source may share memory */
+  from.strides[1] = from.strides[2] = 1;
+  memset(memory, FILL, sizeof memory);
+  vc_yuv_init(&yuv, VC_NV12, VC_BT709, VC_FULL_RANGE);
+  CHECK_OK(vc_yuv_split(&array, VC_NV12, &yuv, &error));
+  REFUSES(VC_ERROR_ARGUMENT, "\"to\" is NULL",
+          vc_yuv_write(NULL, &from, VC_INTERLEAVED, false, into));
+  REFUSES(VC_ERROR_ARGUMENT, "\"from\" is NULL",
+          vc_yuv_write(&yuv, NULL, VC_INTERLEAVED, false, into));
+  REFUSES(VC_ERROR_ARGUMENT, "layout is 2", vc_yuv_write(&yuv, &from, (vc_layout)2, false, into));
+  yuv.range = 0;
+  REFUSES(VC_ERROR_ARGUMENT, "yuv->range", vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, into));
+  yuv.range = VC_FULL_RANGE;
+  from.ndim = 1;
+  REFUSES(VC_ERROR_LAYOUT, "rank 1", vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, into));
+  from.ndim = 3;
+  CHECK(is_filled(memory, sizeof memory));
+  CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error));
+}
+
 static void arguments_of_vc_transform_check(void) {
   vc_view to = image_in(pixels, cpu, f32), from = image_in(other_pixels, cpu, u8);
   vc_transform_params params = defaults();
@@ -798,6 +826,7 @@ static const tested_function functions[] = {
     TESTED(vc_resize_placement),
     TESTED(vc_yuv_split),
     TESTED(vc_yuv_image),
+    TESTED(vc_yuv_write),
     TESTED(vc_views_find_overlap),
     TESTED(vc_transform_set_threads),
     TESTED(vc_transform_adds_alpha),

@@ -485,3 +485,204 @@ def test_colour_bars_come_back_as_by_swscale(tmp_path, code, matrix, range_code,
         assert image.planes[0].shape == (32, 128)
         found = vc.to_numpy(image).astype(int)
     assert abs(found - bars).max() <= 2  # what 8 bits of YUV lose
+
+
+# --- to_yuv
+
+TO_CVT = {"i420": cv2.COLOR_RGB2YUV_I420, "yv12": cv2.COLOR_RGB2YUV_YV12}
+
+
+def real_yuv(rgb, bits, matrix, range, block):
+    """H.273's Y, U and V of RGB of uint8; chroma of the mean of each block, rounded once."""
+    red, blue = (Fraction(weight) for weight in WEIGHTS[matrix])
+    full, unit, top = range == "full", 1 << (bits - 8), (1 << bits) - 1
+    down, across = block
+    height, width = rgb.shape[:2]
+    padded = np.zeros((-(-height // down) * down, -(-width // across) * across, 4), np.int64)
+    padded[:height, :width, :3] = rgb
+    padded[:height, :width, 3] = 1
+    sums = padded.reshape(padded.shape[0] // down, down, padded.shape[1] // across, across, 4)
+    sums = sums.sum((1, 3))
+    weights = [red, 1 - red - blue, blue]
+
+    def samples(factors, channels, count, offset):
+        below = int(np.lcm.reduce([Fraction(f).denominator for f in factors]))
+        above = sum(int(f * below) * channels[..., i] for i, f in enumerate(factors))
+        found = (2 * above + (1 + 2 * offset) * below * count) // (2 * below * count)
+        return np.clip(found, 0, top).astype(np.uint8 if bits == 8 else np.uint16)
+
+    luma = Fraction(top if full else 219 * unit, 255)
+    chroma = Fraction(top if full else 224 * unit, 255)
+    y = samples([w * luma for w in weights], rgb.astype(np.int64), 1, 0 if full else 16 * unit)
+    planes = [y]
+    for channel, weight in ((2, blue), (0, red)):
+        factors = [
+            ((i == channel) - w) * chroma / (2 * (1 - weight)) for i, w in enumerate(weights)
+        ]
+        planes.append(samples(factors, sums, sums[..., 3], 128 * unit))
+    return planes
+
+
+def as_planes(made, format):
+    """Planes in the order of the format, of what to_yuv returns."""
+    if isinstance(made, tuple):
+        return [np.asarray(plane) for plane in made]
+    array = np.asarray(made)
+    height, width = array.shape[0] * 2 // 3, array.shape[1]
+    if FORMATS[format][4]:
+        return [array[:height], array[height:].reshape(height // 2, width // 2, 2)]
+    chroma = array[height:].reshape(2, height // 2, width // 2)
+    return [array[:height], chroma[0], chroma[1]]
+
+
+@pytest.mark.parametrize("size", [(2, 2), (4, 66), (720, 1280)])
+def test_to_yuv_gives_the_bytes_of_cvt_color(rng, size):
+    rgb = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    arguments = {"matrix": "bt601", "range": "limited"}
+    for format, code in TO_CVT.items():
+        expected = cv2.cvtColor(rgb, code)
+        assert (vc.to_yuv(rgb, format=format, **arguments) == expected).all()
+        bgr = np.ascontiguousarray(rgb[..., ::-1])
+        found = vc.to_yuv(bgr, format=format, reverse_channels=True, **arguments)
+        assert (found == expected).all()
+    planar = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
+    for format, first in (("nv12", 0), ("nv21", 1)):
+        pairs = as_planes(vc.to_yuv(rgb, format=format, **arguments), format)
+        y, u, v = as_planes(planar, "i420")
+        assert (pairs[0] == y).all()
+        assert (pairs[1][..., first] == u).all()
+        assert (pairs[1][..., 1 - first] == v).all()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (2, 2), (5, 3), (18, 40)])
+def test_to_yuv_of_any_format(rng, format, size):
+    across, down, bits, unused, pairs, swapped = FORMATS[format]
+    rgb = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    rgb[0, 0] = rng.integers(0, 2, 3) * 255
+    for matrix in MATRICES:
+        for range in RANGES:
+            if (bits, down, matrix, range) == (8, 2, "bt601", "limited"):
+                continue
+            out = planes_of(rng, format, *size)
+            made = vc.to_yuv(rgb, format=format, matrix=matrix, range=range, out=out)
+            assert made is out
+            y, u, v = real_yuv(rgb, bits, matrix, range, (down, across))
+            if swapped:
+                u, v = v, u
+            assert (out[0] >> unused == y).all()
+            chroma = (out[1][..., 0], out[1][..., 1]) if pairs else out[1:]
+            assert (chroma[0] >> unused == u).all()
+            assert (chroma[1] >> unused == v).all()
+            if size[0] % 2 == 0 and size[1] % 2 == 0:
+                fresh = vc.to_yuv(rgb, format=format, matrix=matrix, range=range)
+                assert isinstance(fresh, tuple) == (down == 1)
+                for a, b in zip(as_planes(fresh, format), out, strict=True):
+                    assert (a == b).all()
+
+
+def test_to_yuv_takes_images_of_every_library(rng):
+    rgb = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    arguments = {"format": "nv12", "matrix": "bt709", "range": "limited"}
+    expected = vc.to_yuv(rgb, **arguments)
+    assert type(expected) is np.ndarray
+    tensor = torch.from_numpy(rgb)
+    found = vc.to_yuv(tensor, **arguments)
+    assert isinstance(found, torch.Tensor)
+    assert (found.numpy() == expected).all()
+    chw = tensor.permute(2, 0, 1).contiguous()
+    assert (vc.to_yuv(chw, from_layout="CHW", **arguments).numpy() == expected).all()
+    out = torch.zeros(9, 8, dtype=torch.uint8)
+    version = out._version
+    assert vc.to_yuv(rgb, out=out, **arguments) is out
+    assert out._version > version
+    assert (out.numpy() == expected).all()
+    assert (
+        vc.to_yuv(rgb[::-1, ::-1], **arguments) == vc.to_yuv(rgb[::-1, ::-1].copy(), **arguments)
+    ).all()
+    if vc.host_mode():
+        mat = vc.to_yuv(vc.as_gpumat(rgb), **arguments)
+        assert type(mat) is cv2.cuda.GpuMat
+        assert (vc.as_numpy(mat) == expected).all()
+
+
+def test_there_and_back(rng):
+    rgb = np.repeat(np.repeat(rng.integers(0, 256, (8, 9, 3), dtype=np.uint8), 2, 0), 2, 1)
+    for matrix in MATRICES:
+        arguments = {"format": "p016", "matrix": matrix, "range": "full"}
+        assert (vc.to_numpy(vc.yuv(vc.to_yuv(rgb, **arguments), **arguments)) == rgb).all()
+
+
+def test_to_yuv_into_a_frame_of_pyav(rng):
+    frame = pyav_frame(rng, "yuv420p", 38, 21)
+    rgb = rng.integers(0, 256, (21, 38, 3), dtype=np.uint8)
+    arguments = {"matrix": "bt709", "range": "limited"}
+    assert vc.to_yuv(rgb, format="i420", out=frame, **arguments) is frame
+    out = planes_of(rng, "i420", 21, 38)
+    vc.to_yuv(rgb, format="i420", out=out, **arguments)
+    for plane, expected in zip(frame.planes, out, strict=True):
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        assert (rows[: expected.shape[0], : expected.shape[1]] == expected).all()
+    with pytest.raises(
+        ValueError, match="out is a frame of the format 'yuv420p' and format is 'nv12'"
+    ):
+        vc.to_yuv(rgb, format="nv12", out=frame, **arguments)
+
+
+RGB = np.zeros((4, 6, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"format": "rgb24"}, ValueError, "format is 'rgb24', needs"),
+        ({"matrix": None}, TypeError, "matrix is None, needs"),
+        ({"range": "tv"}, ValueError, "range is 'tv'"),
+        ({"reverse_channels": 1}, TypeError, "reverse_channels"),
+        ({"from_layout": "NHWC"}, ValueError, "from_layout"),
+        ({"from_layout": "CHW"}, vc.LayoutError, "channels"),
+        ({"image": RGB[None]}, vc.LayoutError, "four axes"),
+        ({"image": [RGB]}, TypeError, "takes one image"),
+        ({"image": RGB[..., :1]}, vc.LayoutError, "1 channels"),
+        ({"image": RGB[..., 0]}, vc.LayoutError, "1 channels, needs R, G and B"),
+        ({"image": np.zeros((4, 6, 4), np.uint8)}, vc.LayoutError, "4 channels"),
+        ({"image": RGB.astype("f4")}, vc.DTypeError, "needs uint8"),
+        ({"image": IMAGE}, TypeError, "no RGB pixels"),
+        ({"image": RGB[:3]}, vc.LayoutError, "needs even sides; pass planes as out="),
+        ({"out": (RGB[..., 0],)}, vc.LayoutError, "out is a list of 1, needs the 2 planes"),
+        ({"out": np.zeros((6, 5), np.uint8)}, vc.LayoutError, "even width"),
+        ({"out": np.zeros((6, 8), np.uint8)}, vc.LayoutError, "needs the same size"),
+        ({"out": np.zeros((6, 6), np.uint16)}, vc.DTypeError, "plane Y of a nv12 image is uint16"),
+        (
+            {"out": np.zeros((6, 6), np.uint8)[:, ::-1][::-1].view() * 0 == 1},
+            vc.DTypeError,
+            "is bool",
+        ),
+        ({"device": 0}, vc.DeviceError, "host memory only|no such|no CUDA"),
+    ],
+)
+def test_what_to_yuv_refuses(change, error, message):
+    if "device" in change and vc.host_mode():
+        pytest.skip("device=0 is the host in host mode")
+    arguments = {"image": RGB, "format": "nv12", "matrix": "bt709", "range": "limited"}
+    with pytest.raises(error, match=message):
+        vc.to_yuv(**{**arguments, **change})
+
+
+def test_to_yuv_writes_all_or_nothing():
+    arguments = {"format": "i420", "matrix": "bt709", "range": "limited"}
+    memory = np.full(200, 7, np.uint8)
+    image, luma = memory[:72].reshape(4, 6, 3), np.full((4, 6), 7, np.uint8)
+    half = np.full((2, 3), 7, np.uint8)
+    frozen = half.copy()
+    frozen.flags.writeable = False
+    for planes, message in (
+        ((luma, half, frozen), "plane 2 is read-only|read-only"),
+        ((luma, half, half), "planes 1 and 2 share memory"),
+        ((luma, half, memory[60:66].reshape(2, 3)), "plane 2 shares memory with the image"),
+        ((luma, half, np.full((3, 3), 7, np.uint8)), r"plane V .* needs the shape \(2, 3\)"),
+    ):
+        with pytest.raises(vc.ViewError, match=message):
+            vc.to_yuv(image, out=planes, **arguments)
+        assert (luma == 7).all()
+        assert (half == 7).all()
