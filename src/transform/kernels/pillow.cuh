@@ -223,7 +223,7 @@ struct resize_pillow {
     s.end_row = 0;
   }
 
-  /* Round 0 finds the taps, then the weights; each other round makes a chunk of source rows. */
+  /* Round 0 finds the taps, then the weights and the source rows; each other round makes a chunk of source rows. */
   VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const pillow_shared &s) {
     int32_t rows = s.end_row - s.first_row;
     return rows > 0 ? 1 + (rows - 1) / VC_PILLOW_CHUNK + 1 : 1;
@@ -282,31 +282,42 @@ struct resize_pillow {
       return;
     }
     begin_column(p, s, o);
+    find_source_rows(p, s);
     if (!s.has_weights) return;
     fill_col_weights(s);
     fill_row_weights(s);
   }
 
-  /* A thread each for a column or a row of the tile. Source rows ascend with those of the
-   * result, so that the first and the last row that shows bound them. */
+  /* The row of the tile that a thread of round 0 has; negative, or VC_PILLOW_ROWS and more, if it
+   * has none. */
+  VC_DEVICE_MEMBER int32_t row_of_thread() { return (int32_t)threadIdx.x - VC_TILE_COLS; }
+
+  VC_DEVICE_MEMBER int64_t placed_row(const vc_resizing &p, const pillow_shared &s, int32_t i) {
+    return (int64_t)locate_tile(p).row * VC_PILLOW_ROWS - s.at.image.top + i;
+  }
+
+  /* A thread each for a column or a row of the tile. */
   VC_DEVICE_MEMBER void find_tile_taps(const vc_resizing &p, pillow_shared &s) {
     const vc_resized &image = s.at.image;
-    tile at = locate_tile(p);
-    int32_t i = (int32_t)threadIdx.x;
-    if (i < VC_TILE_COLS) {
-      int64_t x = (int64_t)at.col * VC_TILE_COLS + i - image.left;
-      find_taps(s.cols.rule, x, image.placed_cols, &s.cols.taps[i]);
-      find_start(s, i);
-      return;
+    int32_t col = (int32_t)threadIdx.x, row = row_of_thread();
+    if (col < VC_TILE_COLS) {
+      int64_t x = (int64_t)locate_tile(p).col * VC_TILE_COLS + col - image.left;
+      find_taps(s.cols.rule, x, image.placed_cols, &s.cols.taps[col]);
+      find_start(s, col);
+    } else if (row < VC_PILLOW_ROWS) {
+      find_taps(s.rows.rule, placed_row(p, s, row), image.placed_rows, &s.rows.taps[row]);
     }
-    i -= VC_TILE_COLS;
-    if (i >= VC_PILLOW_ROWS) return;
-    int64_t top = (int64_t)at.row * VC_PILLOW_ROWS - image.top, y = top + i;
-    vc_axis_taps &taps = s.rows.taps[i];
-    find_taps(s.rows.rule, y, image.placed_rows, &taps);
-    if (taps.count == 0) return;
+  }
+
+  /* Source rows ascend with those of the result, so that the first and the last row that shows
+   * bound them. They are written after the phase before which rounds() reads them. */
+  VC_DEVICE_MEMBER void find_source_rows(const vc_resizing &p, pillow_shared &s) {
+    int32_t i = row_of_thread();
+    if (i < 0 || i >= VC_PILLOW_ROWS || s.rows.taps[i].count == 0) return;
+    const vc_axis_taps &taps = s.rows.taps[i];
+    int64_t y = placed_row(p, s, i);
     if (i == 0 || y == 0) s.first_row = (int32_t)taps.first;
-    if (i == VC_PILLOW_ROWS - 1 || y == image.placed_rows - 1) {
+    if (i == VC_PILLOW_ROWS - 1 || y == s.at.image.placed_rows - 1) {
       s.end_row = (int32_t)(taps.first + taps.count);
     }
   }
