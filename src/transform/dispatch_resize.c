@@ -195,9 +195,20 @@ static vc_status set_tiles(const vc_plan *plan, int64_t tile_rows, int64_t tile_
 
 int64_t vc_resize_blocks = 2048;
 
-/* Returns the number of rows that a thread of a linear kernel makes. */
+/* Returns true if consecutive rows of some image of the result may be made of a common row of the
+ * source: the image is not reduced to a half or less. */
+static bool shares_rows(const vc_geometry *geometry) {
+  if (geometry->boxes) return true; /* not known here */
+  for (int64_t i = 0; i < geometry->count; i++) {
+    if (geometry->items[i].rows < 2 * geometry->items[i].placement.rows) return true;
+  }
+  return false;
+}
+
+/* Returns the number of rows that a thread of a linear kernel makes. Many save work where they
+ * share rows of the source; otherwise short threads end more evenly. */
 static int32_t count_thread_rows(const vc_plan *plan, int64_t tile_cols) {
-  int32_t rows = VC_LINEAR_ROWS;
+  int32_t rows = shares_rows(plan->geometry) ? VC_LINEAR_ROWS : VC_LINEAR_ROWS / 2;
   double tiles = (double)plan->images * (double)((plan->cols - 1) / tile_cols + 1);
   double blocks = tiles * (double)plan->rows / VC_TILE_ROWS;
   while (rows > 1 && blocks / rows < (double)vc_resize_blocks) rows /= 2;
