@@ -243,15 +243,28 @@ static void nearest(vc_resample_rows *rows, int64_t d, char *out) {
   }
 }
 
+/* Adds one row of each block of pixels. `channels` is a constant in each call. */
+static inline void add_pixels(const vc_resample_axis *axis, const uint8_t *from, int32_t block_cols,
+                              const int32_t channels, int64_t *sums) {
+  for (int64_t x = 0; x < axis->range.count; x++, sums += channels) {
+    const uint8_t *block = from + (int64_t)axis->first[x] * channels;
+    int64_t row[4] = {0};
+    for (int32_t i = 0; i < block_cols; i++, block += channels) {
+      for (int32_t c = 0; c < channels; c++) row[c] += block[c];
+    }
+    for (int32_t c = 0; c < channels; c++) sums[c] += row[c];
+  }
+}
+
 static void add_blocks(vc_resample_rows *rows, int64_t row, int64_t *sums) {
   const vc_resample *of = rows->resample;
-  int32_t channels = of->channels;
+  int32_t cols = of->rule.block_cols;
   const uint8_t *from = (const uint8_t *)packed_row(rows, row, rows->packed);
-  for (int64_t x = 0; x < of->cols.range.count; x++, sums += channels) {
-    const uint8_t *block = from + (int64_t)of->cols.first[x] * channels;
-    for (int32_t i = 0; i < of->rule.block_cols; i++, block += channels) {
-      for (int32_t c = 0; c < channels; c++) sums[c] += block[c];
-    }
+  switch (of->channels) {
+    case 1: add_pixels(&of->cols, from, cols, 1, sums); return;
+    case 2: add_pixels(&of->cols, from, cols, 2, sums); return;
+    case 3: add_pixels(&of->cols, from, cols, 3, sums); return;
+    default: add_pixels(&of->cols, from, cols, 4, sums);
   }
 }
 
@@ -261,7 +274,7 @@ static void blocks(vc_resample_rows *rows, int64_t d, uint8_t *out) {
   int64_t *sums = (int64_t *)rows->filtered;
   memset(sums, 0, (size_t)n * sizeof *sums);
   for (int32_t i = 0; i < of->rule.block_rows; i++) add_blocks(rows, of->rows.first[d] + i, sums);
-  for (int64_t i = 0; i < n; i++) out[i] = vc_rule_mean(&of->rule, of->channels, sums[i]);
+  for (int64_t i = 0; i < n; i++) out[i] = vc_rule_mean(&of->rule, sums[i]);
 }
 
 /* Row kernels that round to 16-bit floating types keep the sign and payload of a NaN. */

@@ -41,9 +41,10 @@ VC_AXIS bool vc_rule_whole(double scale, int32_t *factor) {
   return scale >= 1 && vc_axis_is_whole(scale);
 }
 
-/* cv2 takes the mean of blocks for INTER_AREA by whole factors, and for INTER_LINEAR at exactly
- * 2 x 2, which is the same as the general rule except for 2 channels. An image that keeps its
- * size is copied, by every interpolation. */
+/* Makes the rule of a resize. cv2 takes the mean of blocks for INTER_AREA by whole factors, and for
+ * INTER_LINEAR at exactly 2 x 2. It rounds these means to even, but those of 2 x 2 pixels of 1, 3
+ * and 4 channels half up, for which it has vector code: these are the results of INTER_LINEAR's
+ * general rule. An image that keeps its size is copied, by every interpolation. */
 VC_AXIS_CALL vc_resample_rule vc_rule_make(int32_t interpolation, bool is_u8, int32_t channels,
                                            int64_t n_rows, int64_t m_rows, int64_t n_cols,
                                            int64_t m_cols) {
@@ -54,8 +55,11 @@ VC_AXIS_CALL vc_resample_rule vc_rule_make(int32_t interpolation, bool is_u8, in
   out.shrinks = by_rows >= 1 && by_cols >= 1;
   bool whole_rows = vc_rule_whole(by_rows, &out.block_rows);
   bool whole_cols = vc_rule_whole(by_cols, &out.block_cols);
-  bool halves = out.block_rows == 2 && out.block_cols == 2 && channels == 2;
-  bool means = interpolation == VC_AREA || (interpolation == VC_LINEAR && halves);
+  bool halves = whole_rows && whole_cols && out.block_rows == 2 && out.block_cols == 2;
+  if (is_u8 && halves && channels != 2 && interpolation == VC_AREA) {
+    interpolation = out.interpolation = VC_LINEAR;
+  }
+  bool means = interpolation == VC_AREA || (interpolation == VC_LINEAR && halves && channels == 2);
   out.kind = VC_RESAMPLE_LINEAR;
   if (interpolation == VC_NEAREST || (n_rows == m_rows && n_cols == m_cols)) {
     out.kind = VC_RESAMPLE_NEAREST;
@@ -71,11 +75,8 @@ VC_AXIS_CALL vc_resample_rule vc_rule_make(int32_t interpolation, bool is_u8, in
   return out;
 }
 
-/* The mean of a block of 8-bit samples. cv2 rounds the mean of 2 x 2 half up where it has
- * vector code for it, 1, 3 and 4 channels, all other means to even. */
-VC_AXIS uint8_t vc_rule_mean(const vc_resample_rule *rule, int32_t channels, int64_t sum) {
-  bool halves = rule->block_rows == 2 && rule->block_cols == 2;
-  if (halves && channels != 2 && channels <= 4) return (uint8_t)((sum + 2) >> 2);
+/* Returns the mean of a block of 8-bit samples, rounded to even. */
+VC_AXIS uint8_t vc_rule_mean(const vc_resample_rule *rule, int64_t sum) {
   float part = 1.0f / (float)((int64_t)rule->block_rows * rule->block_cols);
   int32_t mean = (int32_t)rintf((float)sum * part);
   return (uint8_t)(mean > 255 ? 255 : mean);

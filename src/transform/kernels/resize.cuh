@@ -150,12 +150,12 @@ VC_DEVICE uint8_t linear_byte(const vc_resized &image, const vc_axis_result &y,
 }
 
 VC_DEVICE uint8_t block_byte(const vc_resized &image, const vc_resample_rule &rule,
-                             int32_t channels, const vc_axis_result &y, const vc_axis_result &x) {
+                             const vc_axis_result &y, const vc_axis_result &x) {
   int64_t sum = 0;
   for (int32_t i = 0; i < rule.block_rows; i++) {
     for (int32_t k = 0; k < rule.block_cols; k++) sum += byte_at(image, y.first + i, x.first + k);
   }
-  return vc_rule_mean(&rule, channels, sum);
+  return vc_rule_mean(&rule, sum);
 }
 
 /* Load an element as a number of the type of the sums. */
@@ -220,7 +220,7 @@ VC_DEVICE uint64_t resized_bits(const vc_resizing &p, const resize_shared &s, in
     case VC_RESAMPLE_NEAREST:
       return load_bits(sample_at(image, y.first, x.first), g.from_size, g.from_aligned);
     case VC_RESAMPLE_LINEAR: return linear_byte(image, y, x);
-    default: return block_byte(image, s.rule, p.from_channels, y, x);
+    default: return block_byte(image, s.rule, y, x);
   }
 }
 
