@@ -18,8 +18,8 @@ extern "C" {
  *   code     and bits: DLPack's
  *   typestr  NumPy's, of little-endian machines; NULL where NumPy has no such type
  *   format   the letter of Python's struct module; 0 where it has none
- *   depth    OpenCV's depth and its number. 4.x has the depths 0 to 7, 5.x all of them; where
- *            OpenCV has no Bool, a bool is an 8U.
+ *   depth    OpenCV's depth and its number. 4.x has the depths below VC_DEPTHS_OF_OPENCV_4, 5.x all
+ *            of them; where OpenCV has no Bool, a bool is an 8U.
  */
 /* clang-format off */
 #define VC_DTYPE_LIST(X)                                                  \
@@ -38,6 +38,9 @@ extern "C" {
   X(F32,   "float32",  VC_FLOAT,  32,   "<f4",   'f',    "32F",  5)       \
   X(F64,   "float64",  VC_FLOAT,  64,   "<f8",   'd',    "64F",  6)
 /* clang-format on */
+
+/* The depths of OpenCV 4.x, CV_8U to CV_16F, which 5.x numbers alike. */
+enum { VC_DEPTHS_OF_OPENCV_4 = 8 };
 
 /* VC_DTYPE_BOOL … VC_DTYPE_F64: the types by number, from 0, in the order of the table. */
 #define VC_DTYPE_ENUMERATOR(id, name, code, bits, typestr, format, depth, number) VC_DTYPE_##id,

@@ -25,8 +25,9 @@ const vc_driver *_Atomic vc_driver_ready;
 
 static bool forked; /* from a process that used CUDA */
 
-/* A child has one thread. Nothing is locked beforehand: starting a driver may
- * itself fork, to load a kernel module. */
+/* Runs in a child, which has one thread: unlocks the mutex, and drops a decision for CUDA. The
+ * mutex is not a vc_lock (core/lock.h), which fork() takes beforehand: cuInit runs under the mutex
+ * and may itself fork, to load a kernel module, and that fork() would wait for ever. */
 static void begin_as_child(void) {
   static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
   memcpy(&deciding, &unlocked, sizeof deciding);

@@ -8,13 +8,10 @@
 
 #define TYPE_BITS 12 /* depth and channels together, in 4.x and 5.x alike */
 
-/* 4.x has the depths CV_8U to CV_16F, which 5.x numbers alike. */
-enum { DEPTHS_OF_4 = 8 };
-
 static void list_depths(vc_gpumat_abi *abi) {
   for (int i = 0; i < VC_DTYPE_COUNT; i++) {
     const vc_dtype_row *row = &vc_dtype_rows[i];
-    if (row->depth_number < DEPTHS_OF_4 || abi->channel_shift == 5)
+    if (row->depth_number < VC_DEPTHS_OF_OPENCV_4 || abi->channel_shift == 5)
       abi->depths[row->depth_number] = row->dtype;
   }
 }

@@ -207,27 +207,22 @@ int ext_argument_owner(PyObject *value, PyObject *image, PyObject **out) {
   "\"bool\", \"int8\" to \"int64\", \"uint8\" to \"uint64\", \"float16\", \"bfloat16\", " \
   "\"float32\" or \"float64\""
 
-static const vc_dtype dtypes[] = {
-    {VC_UINT, 8},  {VC_FLOAT, 32}, {VC_FLOAT, 16}, {VC_BFLOAT, 16}, {VC_FLOAT, 64},
-    {VC_INT, 8},   {VC_INT, 16},   {VC_INT, 32},   {VC_INT, 64},    {VC_UINT, 16},
-    {VC_UINT, 32}, {VC_UINT, 64},  {VC_BOOL, 8},
-};
-
+/* Finds the type of a name: its own, or another name that torch has for a float. Each comparison
+ * is of constant length, and so inline: names are not cached, and are looked up in every call. */
+#define RETURN_IF_NAMED(id, known, ...)                                             \
+  if (length == sizeof(known) - 1 && memcmp(name, known, sizeof(known) - 1) == 0) { \
+    *out = vc_dtype_rows[VC_DTYPE_##id].dtype;                                      \
+    return true;                                                                    \
+  }
 static bool find_dtype(const char *name, vc_dtype *out) {
-  static const struct {
-    const char *name;
-    vc_dtype dtype;
-  } others[] = {{"half", {VC_FLOAT, 16}}, {"float", {VC_FLOAT, 32}}, {"double", {VC_FLOAT, 64}}};
-  for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
-    *out = dtypes[i];
-    if (strcmp(name, vc_dtype_name(*out)) == 0) return true;
-  }
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-    *out = others[i].dtype;
-    if (strcmp(name, others[i].name) == 0) return true;
-  }
+  size_t length = strlen(name);
+  VC_DTYPE_LIST(RETURN_IF_NAMED)
+  RETURN_IF_NAMED(F16, "half", )
+  RETURN_IF_NAMED(F32, "float", )
+  RETURN_IF_NAMED(F64, "double", )
   return false;
 }
+#undef RETURN_IF_NAMED
 
 static int read_dtype_name(PyObject *text, const char *name, vc_dtype *out) {
   const char *utf8 = ext_text_of(text);
@@ -266,17 +261,24 @@ static int read_numpy_dtype(PyObject *object, const char *name, vc_dtype *out) {
   return result;
 }
 
-/* OpenCV's depths have the first numbers. */
+/* The row of the type whose depth in OpenCV 4.x and 5.x alike has this number; NULL for others. */
+static const vc_dtype_row *row_of_depth(long number) {
+  if (number >= VC_DEPTHS_OF_OPENCV_4) return NULL;
+  for (int i = 0; i < VC_DTYPE_COUNT; i++) {
+    if (vc_dtype_rows[i].depth_number == number) return &vc_dtype_rows[i];
+  }
+  return NULL;
+}
+
 static int refuse_number(PyObject *number, const char *name) {
-  static const char *const depths[][2] = {
-      {"CV_8U", "uint8"},  {"CV_8S", "int8"},     {"CV_16U", "uint16"},  {"CV_16S", "int16"},
-      {"CV_32S", "int32"}, {"CV_32F", "float32"}, {"CV_64F", "float64"}, {"CV_16F", "float16"}};
   int overflow;
   long depth = PyLong_AsLongAndOverflow(number, &overflow);
-  if (!overflow && depth >= 0 && depth < 8) {
-    PyErr_Format(PyExc_TypeError,
-                 "%s is %ld, an int: as one of OpenCV's types it is cv2.%s, needs its name: \"%s\"",
-                 name, depth, depths[depth][0], depths[depth][1]);
+  const vc_dtype_row *row = overflow ? NULL : row_of_depth(depth);
+  if (row) {
+    PyErr_Format(
+        PyExc_TypeError,
+        "%s is %ld, an int: as one of OpenCV's types it is cv2.CV_%s, needs its name: \"%s\"", name,
+        depth, row->depth, row->name);
   } else {
     PyErr_Format(
         PyExc_TypeError,
@@ -290,7 +292,7 @@ static int read_dtype(PyObject *object, const char *name, vc_dtype *out) {
   const char *type = Py_TYPE(object)->tp_name;
   if (PyUnicode_Check(object)) return read_dtype_name(object, name, out);
   if (object == (PyObject *)&PyBool_Type) {
-    *out = (vc_dtype){VC_BOOL, 8};
+    *out = vc_dtype_rows[VC_DTYPE_BOOL].dtype;
     return 0;
   }
   if (strcmp(type, "torch.dtype") == 0) return read_torch_dtype(object, name, out);

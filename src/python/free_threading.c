@@ -159,8 +159,10 @@ void ext_loading_end(void) { end(&loading); }
 void ext_setting_begin(void) { begin(&setting); }
 void ext_setting_end(void) { end(&setting); }
 
-/* os.fork() comes at places where no ext_lock is held; but a thread that is loading or
- * setting may be anywhere, and is not there in the child. */
+/* Frees a lock in a child where another thread of the parent held it. These locks are not vc_locks
+ * (core/lock.h), which fork() takes beforehand: a thread holds them while it runs Python code,
+ * which may wait for the GIL, which the thread that forks holds, or may itself fork. An ext_lock
+ * needs no handler, because no thread holds one where os.fork() can come. */
 static void free_for_child(turn *which) {
   if (which->thread == PyThread_get_thread_ident()) return;
   which->mutex = (mutex)NEW_MUTEX;

@@ -237,7 +237,7 @@ bool ext_images_are_alike(const ext_images *images) {
   const vc_view *first = &images->views[0];
   for (size_t i = 1; i < images->count; i++) {
     const vc_view *view = &images->views[i];
-    if (!is_of_shape(first, view) || !ext_dtype_same(first->dtype, view->dtype)) return false;
+    if (!is_of_shape(first, view) || !vc_dtype_same(first->dtype, view->dtype)) return false;
   }
   return true;
 }
@@ -291,7 +291,7 @@ int ext_images_check_alike(const ext_images *images, const ext_request *request)
     if (!is_of_shape(first, view) && !may_be_resized(first, view, request)) {
       return refuse_shape(images, i, request);
     }
-    if (ext_dtype_same(first->dtype, view->dtype)) continue;
+    if (vc_dtype_same(first->dtype, view->dtype)) continue;
     return ext_fail(VC_ERROR_LAYOUT,
                     "image %zu is %s and image 0 %s, needs one dtype for a batch; convert each by "
                     "itself first (dtype=)",

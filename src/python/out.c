@@ -73,7 +73,7 @@ static int check_out_values(const ext_request *request, const vc_view *view) {
   if (view->readonly) {
     return ext_fail(VC_ERROR_VALUE, "out is read-only, needs memory that may be written");
   }
-  if (request->has_dtype && !ext_dtype_same(request->dtype, view->dtype)) {
+  if (request->has_dtype && !vc_dtype_same(request->dtype, view->dtype)) {
     return ext_fail(VC_ERROR_DTYPE,
                     "dtype= asks for %s and out is %s, needs the same; leave dtype out",
                     vc_dtype_name(request->dtype), vc_dtype_name(view->dtype));
@@ -283,7 +283,7 @@ int ext_outs_plan(ext_request *request, const ext_geometry *read, const ext_imag
 /* --- as one batch, or one after another */
 
 static bool are_alike(const vc_view *a, const vc_view *b) {
-  return a->ndim == b->ndim && ext_dtype_same(a->dtype, b->dtype) && a->readonly == b->readonly &&
+  return a->ndim == b->ndim && vc_dtype_same(a->dtype, b->dtype) && a->readonly == b->readonly &&
          memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) == 0 &&
          memcmp(a->strides, b->strides, (size_t)a->ndim * sizeof *a->strides) == 0;
 }

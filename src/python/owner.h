@@ -49,10 +49,6 @@ typedef struct ext_source {
   bool freed_by_cuda_free;
 } ext_source;
 
-static inline bool ext_dtype_same(vc_dtype a, vc_dtype b) {
-  return a.code == b.code && a.bits == b.bits;
-}
-
 /* True if the process is in host mode. Sets no exception. */
 bool ext_is_host_mode(void);
 

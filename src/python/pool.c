@@ -185,12 +185,11 @@ static int set_default(const ext_opencv *opencv) {
     current.replaced = before;
     return 0;
   }
-  PyObject *type, *value, *traceback;
-  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *exception = ext_exception_take();
   ext_default_allocator_set(opencv, before);
   vc_ignore(vc_pool_use(NULL, NULL, NULL, 0, NULL, NULL));
   set_pool(NONE, NULL, NULL);
-  PyErr_Restore(type, value, traceback);
+  ext_exception_set(exception);
   return -1;
 }
 

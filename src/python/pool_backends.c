@@ -53,11 +53,10 @@ static PyObject *enter(PyObject *manager) {
 
 /* Leaves a context that was entered, and keeps an exception that is set. */
 static void leave(PyObject *manager) {
-  PyObject *type, *value, *traceback;
-  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *exception = ext_exception_take();
   PyObject *done = PyObject_CallMethod(manager, "__exit__", "OOO", Py_None, Py_None, Py_None);
   Py_XDECREF(done);
-  PyErr_Restore(type, value, traceback);
+  ext_exception_set(exception);
 }
 
 /* with Device(device), Stream.null: alloc(bytes) */
@@ -95,13 +94,12 @@ static void cupy_free(void *memory) {
 
 static void *allocate(void *context, int32_t device, size_t bytes) {
   const library *from = context;
-  PyObject *type, *value, *traceback;
   if (bytes > PY_SSIZE_T_MAX) return NULL;
   PyGILState_STATE state = PyGILState_Ensure();
-  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *exception = ext_exception_take();
   void *memory =
       ext_is_host_mode() ? aligned_alloc(HOST_ALIGNMENT, bytes) : from->allocate(device, bytes);
-  PyErr_Restore(type, value, traceback); /* without memory OpenCV uses its own allocator */
+  ext_exception_set(exception); /* without memory OpenCV uses its own allocator */
   PyGILState_Release(state);
   return memory;
 }
@@ -109,15 +107,14 @@ static void *allocate(void *context, int32_t device, size_t bytes) {
 static void give_back(void *context, int32_t device, void *memory, size_t bytes) {
   (void)device, (void)bytes;
   const library *from = context;
-  PyObject *type, *value, *traceback;
   PyGILState_STATE state = PyGILState_Ensure();
-  PyErr_Fetch(&type, &value, &traceback);
+  PyObject *exception = ext_exception_take();
   if (ext_is_host_mode()) {
     free(memory);
   } else {
     from->free(memory);
   }
-  PyErr_Restore(type, value, traceback);
+  ext_exception_set(exception);
   PyGILState_Release(state);
 }
 

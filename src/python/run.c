@@ -97,7 +97,7 @@ static int work(const ext_run *run, const vc_transform_params *params, const vc_
 static bool is_a_copy(const ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
   const vc_transform_params *params = &run->request->params;
   bool same = count == 1 && to->ndim == from->ndim && params->from == params->to &&
-              ext_dtype_same(to->dtype, from->dtype);
+              vc_dtype_same(to->dtype, from->dtype);
   for (int axis = 0; same && axis < to->ndim; axis++) same = to->shape[axis] == from->shape[axis];
   return same && (on_gpu(run->target) || on_gpu(run->source)) && !to->readonly &&
          ext_request_is_plain(run->request) && ext_copy_fits(to, from);

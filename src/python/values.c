@@ -228,7 +228,7 @@ int ext_values_check_source(const ext_request *request, vc_dtype source) {
   char divisor[24];
   vc_dtype made_for = request->source;
   if (!request->has_source) return 0;
-  if (ext_dtype_same(made_for, source)) return 0;
+  if (vc_dtype_same(made_for, source)) return 0;
   range_of(source, divisor, sizeof divisor);
   return ext_refuse(
       PyExc_ValueError,

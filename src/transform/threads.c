@@ -31,8 +31,10 @@ static int32_t idle;
 static atomic_int process; /* that they are threads of; 0: none was started */
 static bool ending;        /* the code is about to be unloaded, or the process ends */
 
-/* --- fork: the child has no helper threads, and its task list holds those of threads that do not
- * exist any more */
+/* --- fork(). The child has no helper threads, and its task list holds the tasks of threads that it
+ * does not have. The mutex is not a vc_lock (core/lock.h), whose handlers do the same in parent
+ * and child: here the child also resets the state before it unlocks the mutex, and no helper is
+ * started where the handlers could not be registered. */
 
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork(void) { pthread_mutex_unlock(&lock); }

@@ -6,19 +6,25 @@
 
 #include "errors.h"
 
-static const char *by_width(vc_dtype dtype, const char *of_8, const char *of_16, const char *of_32,
-                            const char *of_64) {
-  return dtype.bits == 8 ? of_8 : dtype.bits == 16 ? of_16 : dtype.bits == 32 ? of_32 : of_64;
-}
+/* The format strings of the types: a letter, or "" for a type that has none. */
+#define FORMAT(id, name, code, bits, typestr, format, depth, number) [VC_DTYPE_##id] = {format},
+static const char formats[VC_DTYPE_COUNT][2] = {VC_DTYPE_LIST(FORMAT)};
+#undef FORMAT
 
 const char *ext_buffer_format(vc_dtype dtype) {
-  switch (dtype.code) {
-    case VC_BOOL: return "?";
-    case VC_UINT: return by_width(dtype, "B", "H", "I", "L");
-    case VC_INT: return by_width(dtype, "b", "h", "i", "l");
-    case VC_FLOAT: return by_width(dtype, NULL, "e", "f", "d");
-    default: return NULL;
+  int index = vc_dtype_index(dtype);
+  return index >= 0 && *formats[index] ? formats[index] : NULL;
+}
+
+/* The DLPack code of a format letter; -1 for other letters. The letters of C's integer types
+ * differ in width between platforms and byte orders, so that a letter gives the code alone. */
+static int code_of(char letter) {
+  if (letter == 'q' || letter == 'n') return VC_INT;  /* long long, ssize_t */
+  if (letter == 'Q' || letter == 'N') return VC_UINT; /* unsigned long long, size_t */
+  for (int i = 0; i < VC_DTYPE_COUNT; i++) {
+    if (*formats[i] && *formats[i] == letter) return vc_dtype_rows[i].dtype.code;
   }
+  return -1;
 }
 
 /* Skips a byte order mark that means native order, which is little-endian. */
@@ -30,13 +36,9 @@ static int parse_format(const Py_buffer *buffer, vc_dtype *out) {
   const char *format = buffer->format ? buffer->format : "B";
   const char *letter = skip_order(format);
   if (*letter && letter[1] == '\0') {
-    uint8_t code = strchr("?", *letter)        ? VC_BOOL
-                   : strchr("bhilqn", *letter) ? VC_INT
-                   : strchr("BHILQN", *letter) ? VC_UINT
-                   : strchr("efd", *letter)    ? VC_FLOAT
-                                               : 255;
-    *out = (vc_dtype){code, (uint8_t)(buffer->itemsize * 8)};
-    if (code != 255 && vc_dtype_size(*out) == (size_t)buffer->itemsize) return 0;
+    int code = code_of(*letter);
+    *out = (vc_dtype){(uint8_t)code, (uint8_t)(buffer->itemsize * 8)};
+    if (code >= 0 && vc_dtype_size(*out) == (size_t)buffer->itemsize) return 0;
   }
   return ext_fail(VC_ERROR_DTYPE,
                   "the buffer's element format is \"%.40s\", needs one native bool, integer or "

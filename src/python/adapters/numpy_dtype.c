@@ -67,14 +67,27 @@ static int parse_typestr(PyObject *dtype, vc_dtype *out) {
   return result;
 }
 
-/* ml_dtypes.bfloat16 has a typestr of a void type; its name tells it. */
+/* ml_dtypes.bfloat16 has the typestr of a void type, and is known by its name. */
 static bool is_bfloat16(PyObject *dtype) {
+  const char *bfloat16 = vc_dtype_rows[VC_DTYPE_BF16].name;
   PyObject *name = PyObject_GetAttrString(dtype, "name");
   bool same =
-      name && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "bfloat16") == 0;
+      name && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, bfloat16) == 0;
   Py_XDECREF(name);
   PyErr_Clear();
   return same;
+}
+
+/* Reads a dtype object that is not in the cache, and adds it. Not inlined, so that a look-up that
+ * ends in the cache saves no registers. */
+__attribute__((noinline)) static int read_unknown(PyObject *dtype, vc_dtype *out) {
+  if (is_bfloat16(dtype)) {
+    *out = vc_dtype_rows[VC_DTYPE_BF16].dtype;
+  } else if (parse_typestr(dtype, out) < 0) {
+    return -1;
+  }
+  remember(dtype, *out);
+  return 0;
 }
 
 int ext_dtype_from_numpy(PyObject *dtype, vc_dtype *out) {
@@ -85,13 +98,7 @@ int ext_dtype_from_numpy(PyObject *dtype, vc_dtype *out) {
       return 0;
     }
   }
-  if (is_bfloat16(dtype)) {
-    *out = (vc_dtype){VC_BFLOAT, 16};
-  } else if (parse_typestr(dtype, out) < 0) {
-    return -1;
-  }
-  remember(dtype, *out);
-  return 0;
+  return read_unknown(dtype, out);
 }
 
 static PyObject *make_bfloat16(PyObject *numpy) {
@@ -111,10 +118,8 @@ static PyObject *make_bfloat16(PyObject *numpy) {
 }
 
 PyObject *ext_dtype_to_numpy(vc_dtype dtype) {
-  static PyObject *objects[8][4]; /* by code, by log2 of the bytes */
-  size_t size = vc_dtype_size(dtype);
-  int width = size == 8 ? 3 : (int)size / 2;
-  PyObject **slot = &objects[dtype.code & 7][width];
+  static PyObject *objects[VC_DTYPE_COUNT];
+  PyObject **slot = &objects[vc_dtype_index(dtype)];
   PyObject *known = EXT_READ(*slot);
   if (known) return known;
   PyObject *numpy = ext_import("numpy");

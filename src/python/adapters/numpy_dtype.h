@@ -11,8 +11,8 @@
 /* Reads a dtype object; DTypeError for what viewcast does not convert. */
 int ext_dtype_from_numpy(PyObject *dtype, vc_dtype *out);
 
-/* The dtype object for `numpy`. bfloat16 is ml_dtypes' (DTypeError without
- * it). Borrowed from a cache. */
+/* NumPy's dtype object of a type that viewcast converts. That of bfloat16 is ml_dtypes', without
+ * which it is a DTypeError. Borrowed from a cache. */
 PyObject *ext_dtype_to_numpy(vc_dtype dtype);
 
 #endif

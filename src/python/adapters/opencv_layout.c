@@ -3,6 +3,7 @@
  * Python object, the C++ header, the counter and the virtual table. Reads go
  * through vc_memory_read, so that a wrong guess is an error and not a fault,
  * and nothing is written before the header that is written to was verified. */
+#include <stdio.h>
 #include <string.h>
 
 #include "adapters/adapter.h"
@@ -70,27 +71,20 @@ static int read_packing(PyObject *cv2, probe_state *state) {
   return state->shift < 0 ? mismatch(state, "channels are packed in an unknown way") : 0;
 }
 
-/* The depth numbers of this cv2 against those that the ABI table holds. */
+/* Compares the depth numbers of this cv2 with those of the ABI table. Depths that this cv2 does
+ * not name are passed over. */
 static int check_depths(PyObject *cv2, const probe_state *state, const vc_gpumat_abi *abi) {
-  static const struct {
-    const char *name;
-    vc_dtype dtype;
-  } depths[] = {
-      {"CV_8U", {VC_UINT, 8}},    {"CV_8S", {VC_INT, 8}},     {"CV_16U", {VC_UINT, 16}},
-      {"CV_16S", {VC_INT, 16}},   {"CV_32S", {VC_INT, 32}},   {"CV_32F", {VC_FLOAT, 32}},
-      {"CV_64F", {VC_FLOAT, 64}}, {"CV_16F", {VC_FLOAT, 16}}, {"CV_16BF", {VC_BFLOAT, 16}},
-      {"CV_Bool", {VC_BOOL, 8}},  {"CV_64U", {VC_UINT, 64}},  {"CV_64S", {VC_INT, 64}},
-      {"CV_32U", {VC_UINT, 32}},
-  };
-  for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
+  for (int i = 0; i < VC_DTYPE_COUNT; i++) {
+    char name[16];
     long number;
-    if (read_constant(cv2, depths[i].name, &number) < 0) { /* a depth this cv2 does not name */
+    snprintf(name, sizeof name, "CV_%s", vc_dtype_rows[i].depth);
+    if (read_constant(cv2, name, &number) < 0) {
       PyErr_Clear();
       continue;
     }
     bool in_table = number >= 0 && number < VC_GPUMAT_DEPTHS;
     vc_dtype known = in_table ? abi->depths[number] : (vc_dtype){0, 0};
-    if (!ext_dtype_same(known, depths[i].dtype)) {
+    if (!vc_dtype_same(known, vc_dtype_rows[i].dtype)) {
       return mismatch(state, "a depth constant has an unknown number");
     }
   }
@@ -103,7 +97,7 @@ static int check_made(const probe_state *state, int rows, int cols, int channels
   size_t row = (size_t)cols * (size_t)channels;
   bool continuous = step == row || rows == 1;
   vc_gpumat expected = {
-      .flags = 0x42FF0000 | type | (continuous ? 1 << 14 : 0),
+      .flags = VC_GPUMAT_MAGIC | type | (continuous ? VC_GPUMAT_CONTINUOUS : 0),
       .rows = rows,
       .cols = cols,
       .step = rows == 1 ? row : step,
@@ -174,7 +168,7 @@ static int check_written(const probe_state *state) {
   }
   int type = 2 << state->shift;
   void *allocator = header->allocator;
-  *header = (vc_gpumat){.flags = 0x42FF0000 | type,
+  *header = (vc_gpumat){.flags = VC_GPUMAT_MAGIC | type,
                         .rows = 5,
                         .cols = 7,
                         .step = 32,
@@ -296,7 +290,7 @@ static bool ends_as_known(const ext_opencv *opencv) {
   static vc_gpumat_control_probe probe; /* static: a failed probe may leave pointers to it */
   static vc_gpumat header;
   vc_gpumat_control_probe_begin(&probe);
-  header = (vc_gpumat){.flags = 0x42FF0000,
+  header = (vc_gpumat){.flags = VC_GPUMAT_MAGIC,
                        .rows = 5,
                        .cols = 7,
                        .step = 32,
