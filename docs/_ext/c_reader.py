@@ -153,7 +153,17 @@ def enumerators(body, line):
 
 def members(body, line):
     for text, comment in parts(body, ";"):
-        yield Item("member", [text], [text], comment)
+        each = declarators(text)
+        yield Item("member", each, each, comment)
+
+
+def declarators(text):
+    """The declarations of one member each: "int rows, cols" gives "int rows" and "int cols"."""
+    if "(" in text or "," not in text:
+        return [text]
+    first, *others = re.split(r",\s*", text)
+    of_type = re.match(r"(.*?)\**\w+(?:\[.*\])?$", first)[1]
+    return [first, *(of_type + other for other in others)]
 
 
 ROLES = {

@@ -136,6 +136,17 @@ def test_the_c_reference_has_every_function(monkeypatch):
     assert len(declared) > 50
 
 
+def test_members_of_one_declaration_are_documented_each(monkeypatch):
+    monkeypatch.syspath_prepend(str(pages.ROOT / "docs" / "_ext"))
+    import c_reader
+
+    text = "typedef struct a {\n  int rows, cols; /* both */\n  const char *b, *c;\n} a;"
+    ((_, (struct,)),) = c_reader.read(text)
+    first, second = struct.members
+    assert (first.signatures, first.comment) == (["int rows", "int cols"], "both")
+    assert second.signatures == ["const char *b", "const char *c"]
+
+
 def test_the_python_reference_has_every_name():
     text = (pages.ROOT / "docs/reference/python.rst").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\.\. auto\w+:: (\w+)", text, re.M))
