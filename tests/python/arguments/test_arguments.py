@@ -141,6 +141,12 @@ SIZE = [
 RESIZE = r"is {value!r}, needs \(height, width\), or a vc.Resize, vc.Letterbox or vc.CenterCrop"
 WITHOUT_RESIZE = r"was given without resize=, needs the size of each crop; say resize=\(height"
 
+# OpenCV's depths 0 to 7, which 4.x and 5.x number alike.
+DEPTHS = {
+    **{"8U": "uint8", "8S": "int8", "16U": "uint16", "16S": "int16"},
+    **{"32S": "int32", "32F": "float32", "64F": "float64", "16F": "float16"},
+}
+
 WRONG = {
     "keepdim": TRUTH,
     "reverse_channels": TRUTH,
@@ -219,12 +225,15 @@ WRONG = {
     ],
     "dtype": [
         *[(value, TypeError, DTYPE) for value in (True, 1.5, b"uint8", [], np.float32(1))],
-        (
-            5,
-            TypeError,
-            r'an int: as one of OpenCV.s types it is cv2.CV_32F, needs its name: "float32"',
-        ),
-        (0, TypeError, 'cv2.CV_8U, needs its name: "uint8"'),
+        *[
+            (
+                number,
+                TypeError,
+                f'an int: as one of OpenCV.s types it is cv2.CV_{depth}, needs its name: "{name}"',
+            )
+            for number, (depth, name) in enumerate(DEPTHS.items())
+        ],
+        (8, TypeError, "is 8, an int, as OpenCV's types are, needs the name"),
         (21, TypeError, "is 21, an int, as OpenCV's types are, needs the name"),
         (-1, TypeError, "is -1, an int, as OpenCV's types are"),
         (2**80, TypeError, "an int, as OpenCV's types are"),

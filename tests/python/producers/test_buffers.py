@@ -61,6 +61,25 @@ def test_buffers_are_views(make, shape, dtype):
     assert pixels_of(view) == memoryview(source).tobytes()
 
 
+LETTERS = {
+    **{"?": "bool", "b": "int8", "h": "int16", "i": "int32", "l": "int64", "q": "int64"},
+    **{"n": "int64", "B": "uint8", "H": "uint16", "I": "uint32", "L": "uint64", "Q": "uint64"},
+    **{"N": "uint64", "f": "float32", "d": "float64"},
+}
+
+
+@pytest.mark.parametrize(("letter", "dtype"), LETTERS.items())
+def test_each_format_letter_is_its_dtype(letter, dtype):
+    assert vc.view(memoryview(bytes(64)).cast(letter)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("dtype", "letter"), [("float16", "e"), *((LETTERS[each], each) for each in "?bhilBHILfd")]
+)
+def test_a_view_exports_the_format_letter_of_its_dtype(dtype, letter):
+    assert memoryview(vc.view(np.zeros((4, 6), dtype))).format == letter
+
+
 @pytest.mark.parametrize(
     "make", [BUFFERS[name][0] for name in ("memoryview", "ctypes", "ctypes floats")]
 )
