@@ -190,6 +190,15 @@ bool vc_gpumat_control_probe_ended(const vc_gpumat_control_probe *probe);
  * what vc_transform_set_threads set, else one for each core. */
 int32_t vc_transform_threads(void);
 
+/* The planes of a vc_yuv_format: 2 or 3 of them, the bits of a sample, and how many columns and
+ * rows (1 or 2) a sample of chroma is for. */
+typedef struct vc_yuv_shape {
+  int32_t planes, bits, cols, rows;
+} vc_yuv_shape;
+
+/* Fills *out and returns true for a format that exists. */
+bool vc_yuv_shape_of(int32_t format, vc_yuv_shape *out);
+
 /* The version of the NVRTC that compiled the GPU kernels, "12.9.86"; "" where the library was
  * built without. Static text. */
 const char *vc_transform_compiler(void);

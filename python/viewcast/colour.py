@@ -28,6 +28,10 @@ FORMATS = (
 MATRICES = ("bt601", "bt709", "bt2020")
 RANGES = ("limited", "full")
 
+#: Formats of two planes, in the second of which U and V alternate; and formats of uint16.
+_PAIRS = frozenset(("nv12", "nv21", "p010", "p016"))
+_WIDE = frozenset(FORMATS[FORMATS.index("p010") :])
+
 #: FFmpeg's names of pixel formats, where they differ.
 _FFMPEG = {
     "yuv420p": "i420",
@@ -143,9 +147,8 @@ def _read_pyav(frame: Any) -> _Frame:
 def _pyav_planes(frame: Any, format: str) -> tuple[Any, ...]:
     import numpy
 
-    wide = format.startswith("p0") or format.endswith("10")
-    dtype = numpy.dtype("<u2" if wide else "u1")
-    pairs = format in ("nv12", "nv21", "p010", "p016")
+    dtype = numpy.dtype("<u2" if format in _WIDE else "u1")
+    pairs = format in _PAIRS
     planes = []
     for index, plane in enumerate(frame.planes):
         if plane.line_size < 0:
@@ -183,7 +186,7 @@ def _needed(frame: _Frame, given: Any, name: str, words: tuple[str, ...]) -> str
 def _array_planes(source: Any, format: str) -> tuple[Any, ...]:
     if not isinstance(source, (list, tuple)):
         return (source,)
-    count = 2 if format in ("nv12", "nv21", "p010", "p016") else 3
+    count = 2 if format in _PAIRS else 3
     if len(source) != count:
         raise ValueError(
             f"there are {len(source)} planes, needs {count} for {format} (or one array with the "

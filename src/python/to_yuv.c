@@ -6,6 +6,7 @@
 #include "device.h"
 #include "errors.h"
 #include "images.h"
+#include "internal.h"
 #include "stream_order.h"
 
 enum { IMAGE, FORMAT, MATRIX, RANGE, REVERSE, FROM_LAYOUT, OUT, DEVICE, STREAM, PRODUCER_STREAM };
@@ -19,8 +20,9 @@ typedef struct {
   ext_images from;
   ext_geometry read;
   vc_yuv yuv;
-  PyObject *out;     /* borrowed; NULL: new memory */
-  PyObject *written; /* a tuple of the objects of out= */
+  vc_yuv_shape shape; /* of its format */
+  PyObject *out;      /* borrowed; NULL: new memory */
+  PyObject *written;  /* a tuple of the objects of out= */
   ext_images outs;
   PyObject *result;
   size_t fresh_count;
@@ -37,6 +39,10 @@ static int read_arguments(PyObject *const *values, call *out) {
     return -1;
   }
   vc_yuv_init(&out->yuv, (vc_yuv_format)format, (vc_matrix)matrix, (vc_range)range);
+  if (!vc_yuv_shape_of(format, &out->shape)) {
+    PyErr_Format(PyExc_ValueError, "format is number %d, needs one of vc.yuv's", (int)format);
+    return -1;
+  }
   out->options = (ext_options){.target = &ext_numpy_adapter, .copy = EXT_COPY_IF_NEEDED};
   out->out = values[OUT] == Py_None ? NULL : values[OUT];
   if (ext_argument_bool(values[REVERSE], "reverse_channels", &out->reverse) < 0 ||
@@ -84,24 +90,10 @@ static int import_image(PyObject *image, call *of) {
 
 /* --- new memory */
 
-static bool has_two(const vc_yuv *yuv) {
-  return yuv->format == VC_NV12 || yuv->format == VC_NV21 || yuv->format == VC_P010 ||
-         yuv->format == VC_P016;
-}
-
-static bool is_420(const vc_yuv *yuv) {
-  return has_two(yuv) || yuv->format == VC_I420 || yuv->format == VC_YV12 ||
-         yuv->format == VC_YUV420P10;
-}
-
-static bool is_444(const vc_yuv *yuv) {
-  return yuv->format == VC_YUV444P || yuv->format == VC_YUV444P10;
-}
-
 static PyObject *make_plane(call *of, int64_t rows, int64_t cols) {
   const ext_adapter *library = of->from.items[0].from;
   vc_view wanted = {.device = {VC_CPU, 0}, .ndim = 2, .shape = {rows, cols}};
-  wanted.dtype = (vc_dtype){VC_UINT, of->yuv.format >= VC_P010 ? 16 : 8};
+  wanted.dtype = (vc_dtype){VC_UINT, of->shape.bits > 8 ? 16 : 8};
   if (!library->empty) library = &ext_numpy_adapter;
   if (library->interleaved) wanted.shape[wanted.ndim++] = 1;
   ext_source *fresh = &of->fresh[of->fresh_count];
@@ -131,8 +123,8 @@ static int make_planes(call *of) {
   int64_t cols = of->read.cols;
   of->result = PyTuple_New(MOST_PLANES);
   for (Py_ssize_t i = 0; of->result && i < MOST_PLANES; i++) {
-    PyObject *plane =
-        make_plane(of, of->read.rows, i == 0 || is_444(&of->yuv) ? cols : (cols + 1) / 2);
+    int64_t shared = i == 0 ? 1 : of->shape.cols;
+    PyObject *plane = make_plane(of, of->read.rows, (cols + shared - 1) / shared);
     if (!plane) return -1;
     PyTuple_SET_ITEM(of->result, i, plane);
     of->yuv.planes[i] = of->fresh[i].view;
@@ -163,7 +155,7 @@ static int import_out(call *of) {
     return -1;
   }
   of->result = Py_NewRef(of->out);
-  size_t needed = has_two(&of->yuv) ? 2 : 3;
+  size_t needed = (size_t)of->shape.planes;
   if (!is_list) {
     return vc_yuv_split(&of->outs.views[0], of->yuv.format, &of->yuv, &error) == VC_OK
                ? 0
@@ -204,7 +196,7 @@ static int run(call *of) {
 
 static int convert(PyObject *image, call *of) {
   if (import_image(image, of) < 0) return -1;
-  int made = of->out ? import_out(of) : is_420(&of->yuv) ? make_array(of) : make_planes(of);
+  int made = of->out ? import_out(of) : of->shape.rows == 2 ? make_array(of) : make_planes(of);
   return made < 0 ? -1 : run(of);
 }
 

@@ -7,6 +7,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/view.h"
+#include "internal.h"
 #include "transform/colour/colour.h"
 
 /* --- formats */
@@ -27,6 +28,14 @@ const vc_yuv_layout *vc_yuv_layout_of(int32_t format) {
   };
   if (format < VC_NV12 || format > VC_YUV444P10) return NULL;
   return &layouts[format];
+}
+
+bool vc_yuv_shape_of(int32_t format, vc_yuv_shape *out) {
+  const vc_yuv_layout *layout = vc_yuv_layout_of(format);
+  if (!layout) return false;
+  *out =
+      (vc_yuv_shape){layout->planes, layout->bits, 1 << layout->col_shift, 1 << layout->row_shift};
+  return true;
 }
 
 static vc_dtype dtype_of(const vc_yuv_layout *layout) {
