@@ -224,7 +224,7 @@ static void test_every_rgb(int matrix, int range) {
 
 /* --- formats */
 
-enum { MOST = 64 };
+enum { MOST = 72 };
 
 /* An image with planes of random samples in memory of their own, with gaps between rows. */
 typedef struct {
@@ -459,6 +459,7 @@ static void test_writing(void) {
   vc_cpu_limits before = vc_limits;
   vc_limits.thread_bytes = 1;
   for (int i = 0; i < 600; i++) {
+    vc_limits.row_kernels = draw(3) ? NULL : &vc_row_kernels_scalar;
     picture of = picture_of(VC_NV12 + i % VC_YUV444P10, matrices[draw(3)], ranges[draw(2)], 8,
                             1 + (int)draw(MOST), 1 + (int)draw(MOST));
     uint8_t *image = (uint8_t *)rgb, *planar = (uint8_t *)wanted;
@@ -477,6 +478,37 @@ static void test_writing(void) {
     end(&of);
   }
   vc_limits = before;
+}
+
+/* All RGB triples again, by the vectors that write rows. */
+static void test_every_rgb_in_rows(int matrix, int range) {
+  static uint8_t image[256 * 256 * 3], planes[3][256 * 256];
+  vc_yuv yuv;
+  vc_view from;
+  vc_rgb_rule rule;
+  const int64_t shape[] = {256, 256, 3}, sides[] = {256, 256};
+  int64_t wrong = 0;
+  vc_yuv_init(&yuv, VC_YUV444P, (vc_matrix)matrix, (vc_range)range);
+  vc_rgb_rule_make(vc_yuv_layout_of(VC_YUV444P), matrix, range, &rule);
+  CHECK_OK(vc_view_packed(image, host, u8, 3, shape, &from, &error));
+  for (int i = 0; i < 3; i++) {
+    CHECK_OK(vc_view_packed(planes[i], host, u8, 2, sides, &yuv.planes[i], &error));
+  }
+  for (int r = 0; r < 256; r++) {
+    for (int i = 0; i < 256 * 256; i++) {
+      image[3 * i] = (uint8_t)r;
+      image[3 * i + 1] = (uint8_t)(i >> 8);
+      image[3 * i + 2] = (uint8_t)i;
+    }
+    CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error));
+    for (int i = 0; i < 256 * 256; i++) {
+      const int32_t pixel[3] = {r, i >> 8, i & 255};
+      for (int which = 0; which < 3; which++) {
+        wrong += planes[which][i] != vc_rgb_to_sample(&rule, which, pixel, 0);
+      }
+    }
+  }
+  CHECK(wrong == 0);
 }
 
 static void test_refused_writing(void) {
@@ -604,6 +636,7 @@ int main(void) {
   for (int i = 0; i < 6; i++) test_every_rgb(matrices[i / 2], ranges[i % 2]);
   test_formats();
   test_writing();
+  for (int i = 0; i < 6; i++) test_every_rgb_in_rows(matrices[i / 2], ranges[i % 2]);
   test_refused_writing();
   test_resizing();
   test_list();

@@ -7,8 +7,9 @@
 #include "core/error.h"
 #include "core/overlap.h"
 #include "internal.h"
-#include "transform/colour/colour.h"
+#include "transform/colour/write_row.h"
 #include "transform/plan_parts.h"
+#include "transform/row.h"
 #include "transform/settings.h"
 #include "transform/threads.h"
 
@@ -70,6 +71,7 @@ typedef struct {
   vc_strides strides;
   int64_t rows, cols;
   int32_t order[3]; /* the source's channels that are R, G and B */
+  bool vectors;     /* whole blocks are written by vectors */
   int64_t units, piece;
   atomic_llong next;
 } job;
@@ -108,18 +110,111 @@ static void write_chroma(const job *of, int64_t row, int64_t col, int64_t height
   }
 }
 
+/* --- samples of 8 bits of packed pixels, a piece of a row at a time */
+
+#if defined(__x86_64__)
+
+enum { PIECE = 512 };
+
+/* R, G and B of a piece of up to two rows; what chroma is computed from; and samples. */
+typedef struct {
+  uint8_t rows[2][3][PIECE + VC_RGB_SPARE];
+  int16_t sums[3][PIECE / 2 + VC_RGB_SPARE];
+  uint8_t samples[PIECE + VC_RGB_SPARE];
+} scratch;
+
+static bool has_vectors(const job *of) {
+  return of->to.bits == 8 && of->rule.shift != 0 && of->strides.channel == 1 &&
+         of->strides.col == 3 && vc_row_kernels_best() == &vc_row_kernels_avx2;
+}
+
+static void store_row(const job *of, int32_t which, int64_t row, int64_t col, int64_t count,
+                      const uint8_t *samples) {
+  const vc_yuv_source *to = &of->to;
+  char *at = (char *)(uintptr_t)to->data[which] + row * to->row[which] + col * to->col[which];
+  if (to->col[which] == 1) {
+    memcpy(at, samples, (size_t)count);
+    return;
+  }
+  for (int64_t i = 0; i < count; i++, at += to->col[which]) *(uint8_t *)at = samples[i];
+}
+
+static void write_luma_piece(const job *of, int64_t row, int64_t col, int64_t count,
+                             uint8_t planes[3][PIECE + VC_RGB_SPARE], uint8_t *samples) {
+  void *split[3];
+  const uint8_t *const rows[3] = {planes[0], planes[1], planes[2]};
+  for (int32_t c = 0; c < 3; c++) split[of->order[c]] = planes[c];
+  vc_row_kernels_best()->split[0][1](of->from + row * of->strides.row + col * 3, split,
+                                     (size_t)count);
+  vc_rgb_bytes_avx2(&of->rule, 0, rows, count, samples);
+  store_row(of, 0, row, col, count, samples);
+}
+
+/* Fills the sums of `count` whole blocks and returns the logarithm of their size. */
+static int32_t add_blocks(const job *of, int64_t count, scratch *space) {
+  bool tall = of->to.row_shift;
+  for (int32_t c = 0; c < 3; c++) {
+    if (of->rule.first_only) {
+      for (int64_t i = 0; i < count; i++) space->sums[c][i] = space->rows[0][c][2 * i];
+    } else {
+      vc_rgb_add_avx2(space->rows[0][c], tall ? space->rows[1][c] : NULL, count, space->sums[c]);
+    }
+  }
+  return of->rule.first_only ? 0 : 1 + tall;
+}
+
+static void write_chroma_piece(const job *of, int64_t row, int64_t col, int64_t count,
+                               scratch *space) {
+  const uint8_t *const bytes[3] = {space->rows[0][0], space->rows[0][1], space->rows[0][2]};
+  const int16_t *const sums[3] = {space->sums[0], space->sums[1], space->sums[2]};
+  int64_t blocks = count >> of->to.col_shift;
+  int32_t log = of->to.col_shift ? add_blocks(of, blocks, space) : 0;
+  for (int32_t which = 1; which < 3; which++) {
+    if (of->to.col_shift) {
+      vc_rgb_sums_avx2(&of->rule, which, sums, log, blocks, space->samples);
+    } else {
+      vc_rgb_bytes_avx2(&of->rule, which, bytes, blocks, space->samples);
+    }
+    store_row(of, which, row >> of->to.row_shift, col >> of->to.col_shift, blocks, space->samples);
+  }
+}
+
+/* Writes whole blocks of a unit, which has all its rows, and returns how many columns they have. */
+static int64_t write_vectors(const job *of, int64_t row, int64_t height) {
+  scratch space;
+  int64_t all = of->cols >> of->to.col_shift << of->to.col_shift;
+  if (!of->vectors || height != 1 << of->to.row_shift) return 0;
+  memset(&space, 0, sizeof space); /* vectors read a little more than was written */
+  for (int64_t col = 0; col < all; col += PIECE) {
+    int64_t count = all - col < PIECE ? all - col : PIECE;
+    for (int64_t y = 0; y < height; y++) {
+      write_luma_piece(of, row + y, col, count, space.rows[y], space.samples);
+    }
+    write_chroma_piece(of, row, col, count, &space);
+  }
+  return all;
+}
+
+#else
+static bool has_vectors(const job *of) { return (void)of, false; }
+static int64_t write_vectors(const job *of, int64_t row, int64_t height) {
+  return (void)of, (void)row, (void)height, 0;
+}
+#endif
+
 static void write_unit(const job *of, int64_t unit) {
   int64_t row = unit << of->to.row_shift, height = 1 << of->to.row_shift;
   int64_t step = 1 << of->to.col_shift;
   if (height > of->rows - row) height = of->rows - row;
+  int64_t done = write_vectors(of, row, height);
   for (int64_t y = row; y < row + height; y++) {
-    for (int64_t x = 0; x < of->cols; x++) {
+    for (int64_t x = done; x < of->cols; x++) {
       int32_t pixel[3] = {0};
       add_pixel(of, y, x, pixel);
       store(of, 0, y, x, vc_rgb_to_sample(&of->rule, 0, pixel, 0));
     }
   }
-  for (int64_t x = 0; x < of->cols; x += step) {
+  for (int64_t x = done; x < of->cols; x += step) {
     write_chroma(of, row, x, height, step < of->cols - x ? step : of->cols - x);
   }
 }
@@ -189,6 +284,7 @@ vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
   of.rows = read.rows;
   of.cols = read.cols;
   for (int32_t c = 0; c < 3; c++) of.order[c] = reverse_channels ? 2 - c : c;
+  of.vectors = has_vectors(&of);
   run(&of);
   return VC_OK;
 }

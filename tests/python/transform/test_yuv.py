@@ -567,7 +567,7 @@ def test_to_yuv_gives_the_bytes_of_cvt_color(rng, size):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("size", [(1, 1), (1, 4), (2, 2), (5, 3), (18, 40)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (2, 2), (5, 3), (18, 40), (3, 1101)])
 def test_to_yuv_of_any_format(rng, format, size):
     across, down, bits, unused, pairs, swapped = FORMATS[format]
     rgb = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
