@@ -290,7 +290,9 @@ def yuv(
     others are the real values of H.273's formula, rounded to nearest.
     """
     if isinstance(source, YUV):
-        raise TypeError("the source is a YUV already; pass it to to_tensor() and its like")
+        raise TypeError(
+            "the source is a YUV already; pass it to to_tensor(), to_numpy() or the others"
+        )
     if isinstance(depth, bool) or not isinstance(depth, int) or depth not in (8, 16):
         raise ValueError(f"depth is {depth!r}, needs 8 or 16: the bits of R, G and B")
     is_pyav = _is_of(source, "av") and hasattr(source, "planes")

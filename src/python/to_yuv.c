@@ -83,7 +83,7 @@ static int import_image(PyObject *image, call *of) {
   if (of->read.channels == 3) return check_place(of);
   return ext_fail(VC_ERROR_LAYOUT,
                   "the image has %lld channels, needs R, G and B: drop alpha or spread grey first "
-                  "(to_numpy(image, channels=3) and its like), or say which axis holds them "
+                  "(to_numpy(image, channels=3)), or say which axis holds them "
                   "(from_layout=)",
                   (long long)of->read.channels);
 }

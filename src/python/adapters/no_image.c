@@ -72,7 +72,8 @@ static const struct {
     {is_dict, "it holds values by key: pass one of them (x[key])"},
     {is_address, "for memory that is known by its address: from_pointer(address, shape, dtype)"},
     {is_video_frame,
-     "for to_tensor() and its like, read its planes as they are: vc.yuv(x); or take its pixels as "
+     "for to_tensor() and the other to_*, read its planes as they are: vc.yuv(x); or take its "
+     "pixels as "
      "an array: x.to_ndarray(), with format=\"rgb24\" for colours"},
     {is_capture, "take a frame of it: ok, frame = x.read()"},
     {is_file,
