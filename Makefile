@@ -29,7 +29,7 @@ WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test ci test-gpu bench instructions record-instructions lint clean FORCE \
   attack docs docs-images wheels test-c test-asan test-valgrind test-tsan fuzz coverage soak \
-  test-versions record-versions test-python
+  test-versions record-versions test-python test-aarch64
 .DELETE_ON_ERROR:
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo 'make ci        these, the sanitizers, a short fuzzing and the documentation;'
 	@echo '               STAGES_AT_ONCE=$(STAGES_AT_ONCE)'
 	@echo 'make test-gpu  the same on a GPU, with the torch and CuPy of $$(PYTHON)'
+	@echo 'make test-aarch64  C tests for aarch64, cross-compiled by Zig, under qemu-user'
 	@echo 'make test-asan, test-valgrind, test-tsan, fuzz, coverage, soak,'
 	@echo 'make test-versions VERSIONS="4.8 savant": see docs/safety.md'
 	@echo 'make attack ATTACK_SEED=7 ATTACK_COUNT=100000: random attacks, more of them'
@@ -110,6 +111,12 @@ attack: $(VENV)/package.stamp
 
 test-versions: $(VENV)/package.stamp
 	$(BIN)/python tools/versions.py $(VERSIONS)
+
+test-aarch64: $(VENV)/tools.stamp
+	@tools/get_with_apt.sh qemu-aarch64-static qemu-user-static
+	@tools/get_with_apt.sh /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1 libc6-arm64-cross
+	$(PIP) --quiet ziglang==0.17.1
+	$(BIN)/python tools/aarch64.py
 
 test-python:
 	TORCH='$(TORCH)' CUPY='$(CUPY)' $(PYTHON) tools/test_python.py $(PYTEST_ARGS)

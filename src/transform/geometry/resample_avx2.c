@@ -234,4 +234,6 @@ const vc_resample_kernels vc_resample_kernels_avx2 = {linear_cols, linear_rows, 
 #  if defined(__clang__)
 #    pragma clang attribute pop
 #  endif
+#else
+typedef int vc_not_this_processor;
 #endif
