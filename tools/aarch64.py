@@ -19,7 +19,7 @@ BUILD = ROOT / "build" / "aarch64"
 # An old version of the C library, so that any later one of SYSROOT runs the tests.
 TARGET = "aarch64-linux-gnu.2.28"
 SYSROOT = pathlib.Path(os.environ.get("AARCH64_SYSROOT", "/usr/aarch64-linux-gnu"))
-CORE = [f"test_core_{name}" for name in "dtype error image lock overlap owner view".split()]
+CORE = ["dtype", "error", "image", "lock", "overlap", "owner", "view"]
 PROTOCOL = ["test_protocol_cuda_array_interface", "test_protocol_dlpack"]
 TRANSFORM = ["test_resize", "test_transform", "test_transform_plan", "test_yuv"]
 
@@ -64,7 +64,7 @@ def main():
     options += [f"--cross-file={cross_file(emulator)}", "--buildtype=release"]
     if not (BUILD / "build.ninja").is_file():
         run(*meson, "setup", BUILD, ROOT, *options, env=env)
-    names = [*CORE, *PROTOCOL, *TRANSFORM]
+    names = [*(f"test_core_{name}" for name in CORE), *PROTOCOL, *TRANSFORM]
     run(*meson, "compile", "-C", BUILD, *names, env=env)
     # Emulation is slow, so the time of each test is ten times its own.
     test = [*meson, "test", "-C", BUILD, "--no-rebuild", "--print-errorlogs", "-t", "10"]
