@@ -232,7 +232,8 @@ def asan(arguments):
 
 # --- valgrind and ThreadSanitizer
 
-TOO_SLOW_FOR_VALGRIND = {"test_transform", "test_transform_huge"}  # 5 minutes; they run under ASan
+# 5 minutes each; they run under ASan.
+TOO_SLOW_FOR_VALGRIND = {"test_transform", "test_transform_huge", "test_yuv"}
 
 
 def valgrind():
