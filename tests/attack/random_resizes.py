@@ -165,7 +165,8 @@ class Call:
             assert self.must, f"refused without need: {error!r}"
             return self.checked("refused")
         assert not self.must, f"not refused, though there is {self.must}"
-        found = bits_of(result, "cpu")
+        on_gpu = isinstance(result, torch.Tensor) and result.is_cuda
+        found = bits_of(result, self.device if on_gpu else "cpu")
         assert found.tobytes() == wanted.view(f"u{wanted.itemsize}").tobytes(), "other bytes"
         return self.checked("right")
 
