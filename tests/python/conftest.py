@@ -58,15 +58,26 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=f"without {' and '.join(MISSING)}"))
 
 
+def missing_library(error):
+    """The library whose absence is the only reason of an error, or of a group of errors: what
+    Hypothesis raises where it finds several."""
+    found = None
+    for each in getattr(error, "exceptions", (error,)):
+        found = re.match(r"viewcast needs (torch|cupy) for this conversion", str(each))
+        if not isinstance(each, ImportError) or not found or found[1] not in MISSING:
+            return None
+    return found[1]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call():
     """Skips a test from the first conversion on that needs a library which is missing."""
     try:
         return (yield)
-    except ImportError as error:
-        needed = re.match(r"viewcast needs (torch|cupy) for this conversion", str(error))
-        if needed and needed[1] in MISSING:
-            pytest.skip(f"without {needed[1]}")
+    except Exception as error:
+        library = missing_library(error)
+        if library:
+            pytest.skip(f"without {library}")
         raise
 
 
