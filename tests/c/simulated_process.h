@@ -16,32 +16,14 @@
 
 #include "check.h"
 #include "internal.h"
-#include "simulated_cuda.h"
+#include "simulated_functions.h"
 
 enum { POOLED = 16 }; /* events that a device's pool holds */
-
-#define DEFINE(type, name, parameters) static type(*name) parameters;
-SIM_FUNCTIONS(DEFINE)
 
 /* ------------------------------------------------------------------- helpers */
 
 static vc_error error;
 static const char *case_argument; /* the symbol of missing_symbol */
-
-static inline void find_function(void *library, const char *name, void *slot) {
-  void *symbol = library ? dlsym(library, name) : NULL;
-  if (!symbol) {
-    fprintf(stderr, "LD_LIBRARY_PATH names no simulated libcuda.so.1 (%s)\n", name);
-    exit(1);
-  }
-  memcpy(slot, &symbol, sizeof symbol);
-}
-
-static inline void load_simulation(void) {
-  void *library = dlopen("libcuda.so.1", RTLD_NOW);
-#define FIND(type, name, parameters) find_function(library, #name, &name);
-  SIM_FUNCTIONS(FIND)
-}
 
 /* Another thread's capture mode is set by the driver's own function. */
 static inline void set_mode(int mode) {

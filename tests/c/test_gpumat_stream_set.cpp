@@ -3,21 +3,16 @@
  * driver (on LD_LIBRARY_PATH) and a stand-in for GpuMat: no GPU is needed. */
 #include "gpumat_standin.hpp"
 
-#include <dlfcn.h>
-
 #include <thread>
 #include <vector>
 
 #include "check.h"
-#include "simulated_cuda.h"
+#include "simulated_functions.h"
 
 using standin::GpuMat;
 using standin::standard_allocator;
 
 namespace {
-
-#define DEFINE(type, name, parameters) type(*name) parameters;
-SIM_FUNCTIONS(DEFINE)
 
 vc_error error;
 vc_gpumat_abi abi;
@@ -25,21 +20,6 @@ vc_pool *pool;
 
 enum { CV_8U = 0, DEVICES = 2 };
 const vc_stream legacy = VC_STREAM_LEGACY;
-
-void find_function(void *library, const char *name, void *slot) {
-  void *symbol = library != nullptr ? dlsym(library, name) : nullptr;
-  if (symbol == nullptr) {
-    std::fprintf(stderr, "LD_LIBRARY_PATH names no simulated libcuda.so.1 (%s)\n", name);
-    std::exit(1);
-  }
-  std::memcpy(slot, &symbol, sizeof symbol);
-}
-
-void load_simulation() {
-  void *library = dlopen("libcuda.so.1", RTLD_NOW);
-#define FIND(type, name, parameters) find_function(library, #name, &name);
-  SIM_FUNCTIONS(FIND)
-}
 
 // Of one device: a blocking stream, another, two non-blocking ones.
 struct Streams {

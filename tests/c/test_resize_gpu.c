@@ -3,13 +3,12 @@
  * the host: one launch for each transform, and every byte is that of the CPU, whose results
  * test_resize.c and the Python tests compare with references. Needs the simulated libcuda.so.1
  * on LD_LIBRARY_PATH (meson sees to it). */
-#include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "check.h"
 #include "kernels_on_host.h"
-#include "simulated_cuda.h"
+#include "simulated_functions.h"
 #include "transform/dispatch.h"
 #include "transform/embedded_kernels.h"
 
@@ -19,25 +18,7 @@ const int32_t vc_kernel_image_count = 1;
 const char vc_kernels_names[] = "simulated";
 const char vc_kernels_compiler[] = "0.0";
 
-#define DEFINE(type, name, parameters) static type(*name) parameters;
-SIM_FUNCTIONS(DEFINE)
-
 static vc_error error;
-
-static void find_function(void *library, const char *name, void *slot) {
-  void *symbol = library ? dlsym(library, name) : NULL;
-  if (!symbol) {
-    fprintf(stderr, "LD_LIBRARY_PATH names no simulated libcuda.so.1 (%s)\n", name);
-    exit(1);
-  }
-  memcpy(slot, &symbol, sizeof symbol);
-}
-
-static void load_simulation(void) {
-  void *library = dlopen("libcuda.so.1", RTLD_NOW);
-#define FIND(type, name, parameters) find_function(library, #name, &name);
-  SIM_FUNCTIONS(FIND)
-}
 
 static void check_undisturbed(void) {
   CHECK_INT(sim_current(), -1);

@@ -3,7 +3,6 @@
  * the host: which kernel is launched how often, where and with what, and that
  * every byte is what the CPU writes. Needs the simulated libcuda.so.1 on
  * LD_LIBRARY_PATH (meson sees to it). */
-#include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -11,7 +10,7 @@
 #include "cuda/driver.h"
 #include "internal.h"
 #include "kernels_on_host.h"
-#include "simulated_cuda.h"
+#include "simulated_functions.h"
 #include "transform/dispatch.h"
 #include "transform/embedded_kernels.h"
 
@@ -26,25 +25,7 @@ const int32_t vc_kernel_image_count = IMAGES;
 const char vc_kernels_names[] = "simulated";
 const char vc_kernels_compiler[] = "12.9.86";
 
-#define DEFINE(type, name, parameters) static type(*name) parameters;
-SIM_FUNCTIONS(DEFINE)
-
 static vc_error error;
-
-static void find_function(void *library, const char *name, void *slot) {
-  void *symbol = library ? dlsym(library, name) : NULL;
-  if (!symbol) {
-    fprintf(stderr, "LD_LIBRARY_PATH names no simulated libcuda.so.1 (%s)\n", name);
-    exit(1);
-  }
-  memcpy(slot, &symbol, sizeof symbol);
-}
-
-static void load_simulation(void) {
-  void *library = dlopen("libcuda.so.1", RTLD_NOW);
-#define FIND(type, name, parameters) find_function(library, #name, &name);
-  SIM_FUNCTIONS(FIND)
-}
 
 static void check_undisturbed(void) {
   CHECK_INT(sim_current(), -1);
