@@ -54,6 +54,7 @@ EXPECTED = {
     ),
     ("cuStreamGetCaptureInfo", "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT"): "the same",
     ("cuCtxGetDevice", "CUDA_ERROR_INVALID_CONTEXT"): "a thread that has no current device",
+    ("cuDeviceGetAttribute", "CUDA_ERROR_INVALID_DEVICE"): "a test names a GPU that is not there",
     ("cuEventQuery", "CUDA_ERROR_NOT_READY"): "work that is not done yet",
     ("cuStreamQuery", "CUDA_ERROR_NOT_READY"): "the same",
     ("cuMemAlloc", "CUDA_ERROR_OUT_OF_MEMORY"): "pools are asked for more than there is",
