@@ -32,7 +32,7 @@ static PyObject *transform_images(ext_request *request, const ext_geometry *read
 static PyObject *transform(ext_request *request, PyObject *image, ext_images *from) {
   ext_result result;
   ext_geometry read;
-  ext_images boxes = {.items = NULL, .yuv = NULL};
+  ext_images boxes = {.items = NULL, .yuv = NULL, .planes = NULL};
   PyObject *made = NULL;
   ext_result_begin(&result);
   if ((!request->out || ext_outs_import(request, &result) == 0) &&
@@ -49,7 +49,7 @@ static PyObject *transform(ext_request *request, PyObject *image, ext_images *fr
 }
 
 PyObject *ext_transform(PyObject *image, ext_request *request) {
-  ext_images from = {.items = NULL, .yuv = NULL};
+  ext_images from = {.items = NULL, .yuv = NULL, .planes = NULL};
   ext_drain();
   return transform(request, image, &from);
 }

@@ -18,12 +18,29 @@ static int import_one(PyObject *image, const ext_options *options, ext_image *ou
   return PyErr_Occurred() ? -1 : out->from->import(image, options, &out->source);
 }
 
-static int import_yuv(PyObject *image, const ext_options *options, ext_image *out, vc_yuv *yuv) {
+/* Imports YUV image `index` of the call, and makes the view that stands for it. */
+static int import_yuv(PyObject *image, const ext_options *options, size_t index, ext_images *out) {
+  vc_error error;
+  ext_image *item = &out->items[index], *planes = &out->planes[index * EXT_YUV_PLANES];
   const ext_adapter *from = ext_adapter_of(image);
-  out->source = (ext_source){0};
-  out->is_unfilled = false;
-  out->from = from;
-  return from->import_yuv(image, options, &out->from, &out->source, yuv);
+  *item = (ext_image){.from = from};
+  if (from->import_yuv(image, options, planes, &out->yuv[index]) < 0) return -1;
+  item->from = planes->from;
+  item->source = planes->source;
+  item->source.owner = (vc_owner){0};
+  if (vc_yuv_image(&out->yuv[index], &item->source.view, &error) == VC_OK) return 0;
+  return ext_raise(&error);
+}
+
+/* Takes memory for the planes of `count` YUV images. */
+static int take_planes(size_t count, ext_images *out) {
+  out->planes = calloc(count, EXT_YUV_PLANES * sizeof *out->planes + sizeof *out->yuv);
+  if (!out->planes) {
+    PyErr_NoMemory();
+    return -1;
+  }
+  out->yuv = (vc_yuv *)(out->planes + count * EXT_YUV_PLANES);
+  return 0;
 }
 
 /* Whether an image is a YUV image. -1 with an exception. */
@@ -37,20 +54,14 @@ static int import_listed(PyObject *image, const ext_options *options, size_t ind
                          ext_images *out) {
   int yuv = out->takes_yuv ? is_yuv(image) : 0;
   if (yuv < 0) return -1;
-  if (yuv && index == 0) {
-    out->yuv = calloc(count, sizeof *out->yuv);
-    if (!out->yuv) {
-      PyErr_NoMemory();
-      return -1;
-    }
-  }
+  if (yuv && index == 0 && take_planes(count, out) < 0) return -1;
   if (out->takes_yuv && yuv != (out->yuv != NULL)) {
     PyErr_Format(PyExc_TypeError,
                  "it is %s YUV image and image 0 is %s, needs a list of YUV images or one without",
                  yuv ? "a" : "no", yuv ? "none" : "one");
     return -1;
   }
-  if (yuv) return import_yuv(image, options, &out->items[index], &out->yuv[index]);
+  if (yuv) return import_yuv(image, options, index, out);
   return import_one(image, options, &out->items[index]);
 }
 
@@ -92,9 +103,8 @@ static int import_all(PyObject *image, const ext_options *options, ext_images *o
   out->count = 1;
   int result = out->takes_yuv ? is_yuv(image) : 0;
   if (result > 0) {
-    out->yuv = &out->one_yuv;
-    result = import_yuv(image, options, &out->one, &out->one_yuv);
-  } else {
+    result = take_planes(1, out) < 0 ? -1 : import_yuv(image, options, 0, out);
+  } else if (result == 0) {
     result = import_one(image, options, &out->one);
   }
   out->one_view = out->one.source.view;
@@ -105,6 +115,7 @@ int ext_images_import(PyObject *image, const ext_options *options, const char *o
                       ext_images *out) {
   out->of = of;
   out->yuv = NULL;
+  out->planes = NULL;
   out->takes_yuv = false;
   return import_all(image, options, out);
 }
@@ -112,6 +123,7 @@ int ext_images_import(PyObject *image, const ext_options *options, const char *o
 int ext_images_import_sources(PyObject *image, const ext_options *options, ext_images *out) {
   out->of = "";
   out->yuv = NULL;
+  out->planes = NULL;
   out->takes_yuv = true;
   return import_all(image, options, out);
 }
@@ -123,6 +135,7 @@ void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *ou
   out->items = &out->one;
   out->views = &out->one_view;
   out->yuv = NULL;
+  out->planes = NULL;
   out->one.from = from;
   out->one.is_unfilled = false;
   out->one.source = *source;
@@ -130,11 +143,19 @@ void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *ou
   source->owner = (vc_owner){0};
 }
 
+ext_image *ext_images_memory(const ext_images *images, size_t *count) {
+  *count = images->planes ? images->count * EXT_YUV_PLANES : images->count;
+  return images->planes ? images->planes : images->items;
+}
+
 void ext_images_release(ext_images *images) {
-  for (size_t i = 0; i < images->count; i++) ext_release(&images->items[i].source.owner);
+  size_t count;
+  ext_image *memory = ext_images_memory(images, &count);
+  for (size_t i = 0; i < count; i++) ext_release(&memory[i].source.owner);
   if (images->items != &images->one) free(images->items);
-  if (images->yuv != &images->one_yuv) free(images->yuv);
+  free(images->planes);
   images->yuv = NULL;
+  images->planes = NULL;
   images->items = NULL;
   images->count = 0;
 }

@@ -7,12 +7,6 @@
 #include "device.h"
 #include "request.h"
 
-typedef struct ext_image {
-  const ext_adapter *from;
-  ext_source source;
-  bool is_unfilled; /* of out=: an object without memory, which the call creates */
-} ext_image;
-
 typedef struct ext_images {
   size_t count;
   bool is_list;   /* the caller gave a list or a tuple */
@@ -21,9 +15,11 @@ typedef struct ext_images {
   ext_image *items;
   vc_view *views; /* of the items; those copied to another device are over the copies */
   vc_yuv *yuv;    /* of the items, where they are YUV images; else NULL */
-  ext_image one;  /* storage for one image, the usual case */
+  /* EXT_YUV_PLANES objects for each YUV image, which own its memory. Its item has the view that
+   * stands for it, the facts of its luma, and no owner. */
+  ext_image *planes;
+  ext_image one; /* storage for one image, the usual case */
   vc_view one_view;
-  vc_yuv one_yuv;
 } ext_images;
 
 /* Imports an image, or each of a list or tuple of them. `of` sets the field. -1 with an exception;
@@ -37,6 +33,10 @@ int ext_images_import_sources(PyObject *image, const ext_options *options, ext_i
 void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out);
 
 void ext_images_release(ext_images *images);
+
+/* The imported objects whose memory the images lie in, of which there are *count: the items, or
+ * the planes of YUV images, some of which may have no memory (from is NULL). */
+ext_image *ext_images_memory(const ext_images *images, size_t *count);
 
 /* The device that all of them are on: {VC_CUDA, id} or {VC_CPU, 0}. DeviceError
  * names two that differ. */

@@ -93,6 +93,7 @@ void ext_result_begin(ext_result *result) {
   result->outs.count = 0;
   result->outs.items = NULL;
   result->outs.yuv = NULL;
+  result->outs.planes = NULL;
   result->fresh = (ext_source){0};
   result->object = NULL;
   result->count = 0;

@@ -134,8 +134,11 @@ int ext_order_streams(const ext_adapter *from, const ext_options *options, ext_s
 /* --- copies and transforms */
 
 int ext_order_host(ext_images *images, const ext_options *options) {
-  for (size_t i = 0; i < images->count; i++) {
-    if (order_on_host(images->items[i].from, options, &images->items[i].source) < 0) return -1;
+  size_t count;
+  ext_image *memory = ext_images_memory(images, &count);
+  for (size_t i = 0; i < count; i++) {
+    if (!memory[i].from) continue;
+    if (order_on_host(memory[i].from, options, &memory[i].source) < 0) return -1;
   }
   return 0;
 }
@@ -156,10 +159,13 @@ static int order_image(ext_image *image, const ext_options *options, struct ext_
 int ext_order_images(ext_images *images, const ext_options *options, int32_t device,
                      vc_stream stream) {
   ext_orders orders = {0};
-  for (size_t i = 0; i < images->count; i++) {
-    ext_image *image = &images->items[i];
+  size_t count;
+  ext_image *memory = ext_images_memory(images, &count);
+  for (size_t i = 0; i < count; i++) {
+    ext_image *image = &memory[i];
     struct ext_order order = {device, VC_STREAM_NONE, stream};
-    if (!image->is_unfilled && order_image(image, options, order, &orders) < 0) return -1;
+    if (!image->from || image->is_unfilled) continue;
+    if (order_image(image, options, order, &orders) < 0) return -1;
   }
   return 0;
 }
@@ -227,9 +233,11 @@ static bool is_ordered(const ext_source *source, vc_stream producer, vc_stream s
 
 int ext_keep_images(ext_keep *keep, ext_images *images, const ext_options *options, int32_t device,
                     vc_stream stream) {
-  for (size_t i = 0; i < images->count; i++) {
-    ext_image *image = &images->items[i];
-    if (image->is_unfilled) continue;
+  size_t count;
+  ext_image *memory = ext_images_memory(images, &count);
+  for (size_t i = 0; i < count; i++) {
+    ext_image *image = &memory[i];
+    if (!image->from || image->is_unfilled) continue;
     vc_stream producer = ext_producer_stream(image->from, options, &image->source, device);
     if (is_ordered(&image->source, producer, stream)) continue;
     if (ext_keep_add(keep, &image->source.owner) < 0) return -1;

@@ -8,6 +8,8 @@
 
 #include "owner.h"
 
+struct ext_image;
+
 typedef struct ext_adapter {
   const char *name; /* of its class, in messages: "torch.Tensor" */
 
@@ -25,10 +27,11 @@ typedef struct ext_adapter {
 
   /* Reads an object. Fills *out, whose owner the caller releases. -1 with an exception. */
   int (*import)(PyObject *image, const ext_options *options, ext_source *out);
-  /* Reads a YUV image, which `import` refuses: its planes, the view that stands for it, and the
-   * adapter of its luma, by whose facts it is treated from then on. NULL: its objects are none. */
-  int (*import_yuv)(PyObject *image, const ext_options *options, const struct ext_adapter **from,
-                    ext_source *out, vc_yuv *yuv);
+  /* Reads a YUV image, which `import` refuses: the objects that hold its samples, of which there
+   * are up to EXT_YUV_PLANES, zeroed before; and what the library needs of it. The caller releases
+   * the owners, after a failure too. NULL: its objects are none. */
+  int (*import_yuv)(PyObject *image, const ext_options *options, struct ext_image *planes,
+                    vc_yuv *yuv);
   /* Whether an object of its type is an image. NULL: each is. May set an exception. */
   bool (*is_image)(PyObject *image);
   /* Whether an object does not own its memory, so that owner= may name the owner. NULL: each
@@ -69,6 +72,15 @@ typedef struct ext_adapter {
    * and tests. NULL where there is one way. -1 with an exception. */
   int (*add_paths)(PyObject *paths);
 } ext_adapter;
+
+#define EXT_YUV_PLANES 3
+
+/* An imported image. */
+typedef struct ext_image {
+  const ext_adapter *from; /* NULL: a plane that its YUV image has no object for */
+  ext_source source;
+  bool is_unfilled; /* of out=: an object without memory, which the call creates */
+} ext_image;
 
 /* The adapter of an object, by its type. Never NULL: the generic adapter takes the types that no
  * other adapter takes. */
