@@ -7,9 +7,13 @@ an argument says.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from viewcast import _viewcast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: The names, in the order of vc_yuv_format, vc_matrix and vc_range in viewcast.h, from 1.
 FORMATS = (
@@ -32,42 +36,60 @@ RANGES = ("limited", "full")
 _PAIRS = frozenset(("nv12", "nv21", "p010", "p016"))
 _WIDE = frozenset(FORMATS[FORMATS.index("p010") :])
 
-#: FFmpeg's names of pixel formats, where they differ.
-_FFMPEG = {
-    "yuv420p": "i420",
-    "yuvj420p": "i420",
-    "yuvj422p": "yuv422p",
-    "yuvj444p": "yuv444p",
-    "p010le": "p010",
-    "p016le": "p016",
-    "yuv420p10le": "yuv420p10",
-    "yuv422p10le": "yuv422p10",
-    "yuv444p10le": "yuv444p10",
+#: An argument's names, what it is called in messages, and what frames call the same: FFmpeg's
+#: words and the codes of H.273, as PyAV numbers them, and PyNvVideoCodec's words.
+_ARGUMENTS: dict[str, tuple[tuple[str, ...], str, dict[Any, str]]] = {
+    "format": (
+        FORMATS,
+        "format",
+        {
+            "yuv420p": "i420",
+            "yuvj420p": "i420",
+            "yuvj422p": "yuv422p",
+            "yuvj444p": "yuv444p",
+            "yuv444": "yuv444p",
+            **{f"{name}le": name for name in _WIDE},
+        },
+    ),
+    "matrix": (
+        MATRICES,
+        "colour space",
+        {
+            **{1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"},
+            **{"bt470bg": "bt601", "smpte170m": "bt601", "bt2020nc": "bt2020"},
+        },
+    ),
+    "range": (RANGES, "colour range", {1: "limited", 2: "full", "tv": "limited", "pc": "full"}),
 }
 
-#: Codes of H.273, as FFmpeg and PyAV number them. 2 is "unspecified" for a matrix, 0 for a range.
-_MATRIX_CODES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
-_RANGE_CODES = {1: "limited", 2: "full"}
+#: What frames say where they know nothing: FFmpeg's codes and words.
+_UNKNOWN_MATRIX, _UNKNOWN_RANGE, _UNKNOWN = 2, 0, ("unknown", "unspecified")
 
 
-def _name(value: Any, name: str, words: tuple[str, ...]) -> str:
+def _name(argument: str, value: Any) -> str:
+    words = _ARGUMENTS[argument][0]
     listed = ", ".join(f'"{word}"' for word in words)
     if not isinstance(value, str):
-        raise TypeError(f"{name} is {value!r}, needs {listed}")
+        raise TypeError(f"{argument} is {value!r}, needs {listed}")
     if value.lower() not in words:
-        raise ValueError(f"{name} is {value!r}, needs {listed}")
+        raise ValueError(f"{argument} is {value!r}, needs {listed}")
     return value.lower()
 
 
+def _numbers(names: tuple[str, str, str]) -> tuple[int, ...]:
+    return tuple(
+        words[0].index(name) + 1 for words, name in zip(_ARGUMENTS.values(), names, strict=True)
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class YUV:
-    """A YUV image: what ``yuv`` returns, and ``to_*`` take. It holds its planes.
+    """A YUV image, or a batch of them: what ``yuv`` returns, and ``to_*`` take.
 
     format, matrix, range, depth: as in ``yuv``.
 
-    planes: the objects that hold the samples.
+    planes: the objects that hold the samples, and hold the frame that these are of.
     """
-
-    __slots__ = ("_c", "depth", "format", "matrix", "planes", "range")
 
     format: str
     matrix: str
@@ -79,12 +101,6 @@ class YUV:
         """Refuse: images are made by ``yuv``."""
         raise TypeError("a YUV is made by vc.yuv(source, format=, matrix=, range=)")
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse: the fields belong together."""
-        raise AttributeError(f"a YUV can't be changed ({name}); make another by vc.yuv()")
-
-    __delattr__ = __setattr__  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         """Return the fields, and the types of the planes."""
         kinds = ", ".join(type(plane).__name__ for plane in self.planes)
@@ -94,61 +110,86 @@ class YUV:
         )
 
 
-def _make(format: str, matrix: str, range: str, depth: int, planes: tuple[Any, ...]) -> YUV:
+def _make(names: tuple[str, str, str], depth: int, planes: tuple[Any, ...]) -> YUV:
+    """Return an image. Its _c is what the extension reads: numbers and planes, or the images of
+    a batch."""
     image = YUV.__new__(YUV)
-    numbers = FORMATS.index(format), MATRICES.index(matrix), RANGES.index(range)
-    fields = {
-        "format": format,
-        "matrix": matrix,
-        "range": range,
-        "depth": depth,
-        "planes": planes,
-        "_c": (*(number + 1 for number in numbers), depth, planes),
-    }
-    for name, value in fields.items():
-        object.__setattr__(image, name, value)
+    each = _batch(planes)
+    vars(image).update(
+        format=names[0],
+        matrix=names[1],
+        range=names[2],
+        depth=depth,
+        planes=planes,
+        _c=(*_numbers(names), depth, planes)
+        if each is None
+        else [_make(names, depth, one) for one in each],
+    )
     return image
 
 
-# --- what frames say of themselves
+def _batch(planes: tuple[Any, ...]) -> list[tuple[Any, ...]] | None:
+    """Return the planes of each image of a batch (N, H, W); None for one image."""
+    shapes = [tuple(getattr(plane, "shape", ())) for plane in planes]
+    if not shapes or len(shapes[0]) != 3 or shapes[0][2] == 1:
+        return None
+    if shapes[0][2] <= 4 or any(shape[:1] != shapes[0][:1] for shape in shapes):
+        found = " and ".join(str(shape) for shape in shapes)
+        raise _viewcast.LayoutError(
+            f"the source has the shape {found}, needs (H, W) for each plane of an image, or "
+            "(N, H, W) with W above 4 for each plane of a batch; pass a list of images otherwise"
+        )
+    return [tuple(plane[i] for plane in planes) for i in range(shapes[0][0])]
 
 
+# --- frames of decoders
+
+
+@dataclass(frozen=True)
 class _Frame:
-    """What was found: names or None, why a name is missing, and the planes."""
+    """A frame of a decoder: what it says of itself, None where it says nothing."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.format: str | None = None
-        self.matrix: str | None = None
-        self.range: str | None = None
-        self.why = {name: f"{kind} does not say it" for name in ("format", "matrix", "range")}
+    kind: str = "an array"
+    format: Any = None
+    matrix: Any = None
+    range: Any = None
 
-
-def _is_of(source: Any, package: str) -> bool:
-    """Return whether the type, or one of its bases, is of a package."""
-    return any(each.__module__.partition(".")[0] == package for each in type(source).__mro__)
+    def name(self, argument: str, given: Any) -> str:
+        """Return what an argument says, else what the frame says. ValueError if neither does."""
+        words, called, known = _ARGUMENTS[argument]
+        if given is not None:
+            return _name(argument, given)
+        said = getattr(self, argument)
+        if said in words:
+            return said  # type: ignore[no-any-return]
+        if said in known:
+            return known[said]
+        listed = ", ".join(f'"{word}"' for word in words)
+        why = "does not say it"
+        if said is not None:
+            why = f"has the {called} {said!r}, which is none of them"
+        raise ValueError(
+            f"{argument} is missing: {self.kind} {why}; say {argument}=, one of {listed}"
+        )
 
 
 def _read_pyav(frame: Any) -> _Frame:
-    out = _Frame("the frame")
-    name = frame.format.name
-    out.format = _FFMPEG.get(name, name)
-    if out.format not in FORMATS:
-        out.format = None
-        out.why["format"] = f"the frame has the format {name!r}, which is none of them"
-    code = int(frame.colorspace)
-    out.matrix = _MATRIX_CODES.get(code)
-    if code != 2:
-        out.why["matrix"] = f"the frame has the colour space {code}, which is none of them"
-    out.range = "full" if name.startswith("yuvj") else _RANGE_CODES.get(int(frame.color_range))
-    return out
+    name = (getattr(frame, "sw_format", None) or frame.format).name
+    matrix, range = int(frame.colorspace), int(frame.color_range)
+    return _Frame(
+        "the frame",
+        name,
+        None if matrix == _UNKNOWN_MATRIX else matrix,
+        "full" if name.startswith("yuvj") else None if range == _UNKNOWN_RANGE else range,
+    )
 
 
 def _pyav_planes(frame: Any, format: str) -> tuple[Any, ...]:
     import numpy
 
+    if frame.format.name == "cuda":  # its capsules can be taken once, their Views again and again
+        return tuple(_viewcast.view(plane.__dlpack__()) for plane in frame.planes)
     dtype = numpy.dtype("<u2" if format in _WIDE else "u1")
-    pairs = format in _PAIRS
     planes = []
     for index, plane in enumerate(frame.planes):
         if plane.line_size < 0:
@@ -156,31 +197,42 @@ def _pyav_planes(frame: Any, format: str) -> tuple[Any, ...]:
                 "the frame's rows go from bottom to top (a flipped frame), needs rows that go "
                 "down; reformat it first (frame.reformat())"
             )
-        samples = 2 if pairs and index else 1
-        strides = (plane.line_size, samples * dtype.itemsize, dtype.itemsize)
-        shape = (plane.height, plane.width, samples)
-        axes = 2 if samples == 1 else 3
-        planes.append(numpy.ndarray(shape[:axes], dtype, plane, 0, strides[:axes]))
+        samples = (2,) if index and format in _PAIRS else ()
+        strides = (plane.line_size, *(s * dtype.itemsize for s in samples), dtype.itemsize)
+        shape = (plane.height, plane.width, *samples)
+        planes.append(numpy.ndarray(shape, dtype, plane, 0, strides))
     return tuple(planes)
 
 
+def _read_torchcodec(frame: Any) -> _Frame:
+    said = (frame.color_space, frame.color_range)
+    known = (None if word in _UNKNOWN else word for word in said)
+    return _Frame("the frame", frame.pixel_format, *known)
+
+
+def _torchcodec_planes(frame: Any, format: str) -> tuple[Any, ...]:
+    return tuple(frame.planes)  # U and V apart, also where they alternate in memory
+
+
 def _read_nvidia(frame: Any) -> _Frame:
-    out = _Frame("a frame of PyNvVideoCodec")
-    name = str(frame.format).rpartition(".")[2].lower()
-    out.format = name if name in ("nv12", "p010", "p016") else None
-    if out.format is None:
-        out.why["format"] = f"the frame has the format {name!r}, which is none of them"
-    return out
+    return _Frame("a frame of PyNvVideoCodec", str(frame.format).rpartition(".")[2].lower())
 
 
-def _needed(frame: _Frame, given: Any, name: str, words: tuple[str, ...]) -> str:
-    if given is not None:
-        return _name(given, name, words)
-    found = getattr(frame, name)
-    if found is not None:
-        return found  # type: ignore[no-any-return]
-    listed = ", ".join(f'"{word}"' for word in words)
-    raise ValueError(f"{name} is missing: {frame.why[name]}; say {name}=, one of {listed}")
+class _Plane:
+    """A plane of a frame of PyNvVideoCodec, which owns nothing: it holds the frame."""
+
+    def __init__(self, plane: Any, frame: Any) -> None:
+        self._frame = frame
+        described = dict(plane.__cuda_array_interface__)
+        if described["typestr"].endswith("2") and described["strides"][-1] == 1:
+            described["strides"] = [2 * stride for stride in described["strides"]]  # were samples
+        self.__cuda_array_interface__ = described
+
+
+def _nvidia_planes(frame: Any, format: str) -> tuple[Any, ...]:
+    if frame.__dlpack_device__()[0] == 1:  # in host memory: one array of all planes
+        return (frame,)
+    return tuple(_Plane(plane, frame) for plane in frame.cuda())
 
 
 def _array_planes(source: Any, format: str) -> tuple[Any, ...]:
@@ -193,6 +245,87 @@ def _array_planes(source: Any, format: str) -> tuple[Any, ...]:
             "rows of all planes)"
         )
     return tuple(source)
+
+
+#: Packages of decoders, an attribute that only their frames have, and who reads these.
+_DECODERS = (
+    ("av", "colorspace", _read_pyav, _pyav_planes),
+    ("torchcodec", "pixel_format", _read_torchcodec, _torchcodec_planes),
+    ("PyNvVideoCodec", "cuda", _read_nvidia, _nvidia_planes),
+)
+
+
+def _readers(source: Any) -> tuple[Callable[[Any], _Frame], Callable[[Any, str], tuple[Any, ...]]]:
+    """Return what reads the metadata of a source, and what reads its planes."""
+    kind = type(source)
+    packages = {each.__module__.partition(".")[0].lstrip("_") for each in kind.__mro__}
+    for package, attribute, read, planes_of in _DECODERS:
+        if package in packages and hasattr(kind, attribute):
+            return read, planes_of
+    return (lambda _: _Frame()), _array_planes
+
+
+def yuv(
+    source: Any,
+    format: str | None = None,
+    matrix: str | None = None,
+    range: str | None = None,
+    depth: int = 8,
+) -> YUV:
+    """Return a YUV image that ``to_tensor``, ``to_cupy``, ``to_numpy`` and ``to_gpumat`` take.
+
+    To them it is an RGB image of uint8, which they make in the same pass in which they resize,
+    convert and lay out pixels: alone, in a list, with ``boxes=``. ``as_*`` refuse it: there is no
+    RGB to view.
+
+        frame = next(av.open("video.mp4").decode(video=0))
+        batch = vc.to_tensor([vc.yuv(frame)], layout="NCHW", resize=vc.Letterbox((640, 640)))
+
+    source: one of
+
+    - a frame of a decoder: PyAV's VideoFrame, torchcodec's RawFrame, PyNvVideoCodec's frame;
+    - an array of all planes of any library, as cv2.cvtColor has them: (H * 3 / 2, W) for 4:2:0,
+      (2 H, W) for 4:2:2, (3 H, W) for 4:4:4; also a GpuMat, such as a raw surface of
+      cv2.cudacodec;
+    - a tuple of planes with rows of any pitch: Y (H, W) and chroma (H / 2, W / 2, 2) where U and
+      V alternate, else two of (H / 2, W / 2). Odd sides are rounded up (planes only);
+    - a batch: an array, or planes, with an axis N before these, of a library whose arrays can be
+      indexed. It is read as a list of its N images is.
+
+    format: "nv12", "nv21", "i420" (FFmpeg's yuv420p), "yv12", "yuv422p", "yuv444p"; of 10 bits
+    "p010" (in the upper bits), "yuv420p10", "yuv422p10", "yuv444p10"; of 16 bits "p016".
+
+    matrix: "bt601" (codes 5 and 6 of H.273), "bt709" or "bt2020" (non-constant luminance).
+
+    range: "limited" or "full".
+
+    These three say what the source does not say of itself, or override it; what nobody says is a
+    ValueError that names the argument. PyNvVideoCodec's frames say their format alone, and call
+    10 bits P016, which is the same for limited range; for full range say "p010".
+
+    depth: 8 for RGB of uint8, 16 for RGB of uint16.
+
+    The image holds the frame and its planes, and reads them anew in each call. A decoder that
+    writes its next frame into the same memory must wait until the call has read it: on the host
+    that is when the call returns, on a GPU when the call's stream has done what was on it then.
+
+    With "bt601", "limited" and 8 bits the pixels are those of cv2.cvtColor, byte for byte. All
+    others are the real values of H.273's formula, rounded to nearest. Chroma is replicated.
+    """
+    if isinstance(source, YUV):
+        raise TypeError(
+            "the source is a YUV already; pass it to to_tensor(), to_numpy() or the others"
+        )
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth not in (8, 16):
+        raise ValueError(f"depth is {depth!r}, needs 8 or 16: the bits of R, G and B")
+    read, planes_of = _readers(source)
+    frame = read(source)
+    names = (
+        frame.name("format", format),
+        frame.name("matrix", matrix),
+        frame.name("range", range),
+    )
+    return _make(names, depth, planes_of(source, names[0]))
 
 
 def to_yuv(
@@ -210,6 +343,10 @@ def to_yuv(
 ) -> Any:
     """Return the planes of an image for an encoder: the inverse of ``yuv``, in host memory.
 
+        nv12 = vc.to_yuv(rgb, format="nv12", matrix="bt709", range="limited")
+        vc.to_yuv(bgr, format="i420", matrix="bt709", range="limited", reverse_channels=True,
+                  out=frame)                        # frame: av.VideoFrame(width, height, "yuv420p")
+
     image: uint8 RGB of any library, or BGR (all of OpenCV) with ``reverse_channels=True``.
 
     format, matrix, range: as in ``yuv``; all three must be said.
@@ -217,35 +354,35 @@ def to_yuv(
     from_layout: how the image's axes are read, "HWC" or "CHW"; None: (H, W, 3).
 
     out: memory to write to: a frame of PyAV, one array of all planes, or a tuple of planes with
-    rows of any pitch. It is returned.
+    rows of any pitch. It is returned. It may not share memory with the image.
 
     Without out=, 4:2:0 gives one array (H * 3 / 2, W) of the image's library, and the other
-    formats a tuple of planes. Odd sides of 4:2:0 need planes, as out=.
+    formats a tuple of planes, uint8 or uint16 (more than 8 bits). Odd sides of 4:2:0 need planes,
+    as out=.
 
     stream, producer_stream, device: as in ``to_numpy``.
+
+    Whatever does not fit is a ViewError, ValueError or TypeError before the first byte is
+    written.
 
     8-bit BT.601 of limited range in 4:2:0 gives the bytes of
     ``cv2.cvtColor(image, COLOR_RGB2YUV_I420)``, whose chroma is that of the upper left pixel of
     each 2 x 2. All others are the real values of H.273's formula, rounded to nearest, with the
     chroma of the mean of the pixels, which is sited at their centre.
     """
-    numbers = (
-        FORMATS.index(_name(format, "format", FORMATS)) + 1,
-        MATRICES.index(_name(matrix, "matrix", MATRICES)) + 1,
-        RANGES.index(_name(range, "range", RANGES)) + 1,
-    )
+    names = _name("format", format), _name("matrix", matrix), _name("range", range)
     written = out
-    if _is_of(out, "av") and hasattr(out, "planes"):
-        found = _read_pyav(out).format
-        if found != format.lower():
+    read, planes_of = _readers(out)
+    if planes_of is _pyav_planes:
+        name = read(out).format
+        if _ARGUMENTS["format"][2].get(name, name) != names[0]:
             raise ValueError(
-                f"out is a frame of the format {out.format.name!r} and format is {format!r}, needs "
-                "the same"
+                f"out is a frame of the format {name!r} and format is {format!r}, needs the same"
             )
-        written = _pyav_planes(out, found)
+        written = _pyav_planes(out, names[0])
     made = _viewcast._to_yuv(
         image,
-        *numbers,
+        *_numbers(names),
         reverse_channels,
         from_layout,
         written,
@@ -254,62 +391,3 @@ def to_yuv(
         producer_stream,
     )
     return made if out is None else out
-
-
-def yuv(
-    source: Any,
-    format: str | None = None,
-    matrix: str | None = None,
-    range: str | None = None,
-    depth: int = 8,
-) -> YUV:
-    """Return a YUV image that ``to_tensor``, ``to_cupy``, ``to_numpy`` and ``to_gpumat`` take.
-
-    To them it is an RGB image of uint8, which they make in the same pass in which they resize,
-    convert and lay out pixels: alone, in a list, with ``boxes=``. ``as_*`` refuse it: there is no
-    RGB to view.
-
-    source: a frame of PyAV; an array of all planes, (H * 3 / 2, W) for 4:2:0, as cv2.cvtColor
-    has them, of any library; or a tuple of its planes, with rows of any pitch: Y (H, W) and
-    chroma (H / 2, W / 2), or (H / 2, W / 2, 2) where U and V alternate. Odd sides are rounded up
-    (planes only).
-
-    format: "nv12", "nv21", "i420" (FFmpeg's yuv420p), "yv12", "yuv422p", "yuv444p"; of 10 bits
-    "p010" (in the upper bits), "yuv420p10", "yuv422p10", "yuv444p10"; of 16 bits "p016".
-
-    matrix: "bt601" (codes 5 and 6 of H.273), "bt709" or "bt2020" (non-constant luminance).
-
-    range: "limited" or "full".
-
-    These three say what the source does not say of itself, or override it; what nobody says is an
-    error.
-
-    depth: 8 for RGB of uint8, 16 for RGB of uint16.
-
-    With "bt601", "limited" and 8 bits the pixels are those of cv2.cvtColor, byte for byte. All
-    others are the real values of H.273's formula, rounded to nearest.
-    """
-    if isinstance(source, YUV):
-        raise TypeError(
-            "the source is a YUV already; pass it to to_tensor(), to_numpy() or the others"
-        )
-    if isinstance(depth, bool) or not isinstance(depth, int) or depth not in (8, 16):
-        raise ValueError(f"depth is {depth!r}, needs 8 or 16: the bits of R, G and B")
-    is_pyav = _is_of(source, "av") and hasattr(source, "planes")
-    is_nvidia = _is_of(source, "PyNvVideoCodec") and hasattr(source, "cuda")
-    frame = (
-        _read_pyav(source) if is_pyav else _read_nvidia(source) if is_nvidia else _Frame("an array")
-    )
-    named = _needed(frame, format, "format", FORMATS)
-    chosen = (
-        named,
-        _needed(frame, matrix, "matrix", MATRICES),
-        _needed(frame, range, "range", RANGES),
-    )
-    if is_pyav:
-        planes = _pyav_planes(source, named)
-    elif is_nvidia:
-        planes = tuple(source.cuda())
-    else:
-        planes = _array_planes(source, named)
-    return _make(*chosen, depth, planes)

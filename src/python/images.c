@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "adapters/attributes.h"
+#include "adapters/yuv.h"
 #include "errors.h"
 #include "free_threading.h"
 
@@ -125,7 +126,12 @@ int ext_images_import_sources(PyObject *image, const ext_options *options, ext_i
   out->yuv = NULL;
   out->planes = NULL;
   out->takes_yuv = true;
-  return import_all(image, options, out);
+  out->count = 0; /* nothing is to be released yet */
+  out->items = NULL;
+  PyObject *images = ext_yuv_images(image);
+  int result = images ? import_all(images, options, out) : -1;
+  Py_XDECREF(images);
+  return result;
 }
 
 void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out) {

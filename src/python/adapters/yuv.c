@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* viewcast.YUV, whose planes are arrays of any library and whose RGB pixels exist only while a
  * transform reads them. */
+#include "adapters/yuv.h"
 #include "adapters/list.h"
+#include "device.h"
 #include "errors.h"
 
 static int refuse_view(PyObject *image, const ext_options *options, ext_source *out) {
@@ -11,6 +13,34 @@ static int refuse_view(PyObject *image, const ext_options *options, ext_source *
       "a YUV image has no RGB pixels in memory that can be viewed, needs a conversion: use "
       "to_tensor(image), to_cupy(image), to_numpy(image) or to_gpumat(image)");
   return -1;
+}
+
+/* --- U and V that alternate, as two planes */
+
+/* Makes one plane (H, W, 2) of U and V, which torchcodec gives as views of one memory. */
+static int join_chroma(int32_t format, vc_yuv *yuv) {
+  vc_view *u = &yuv->planes[1], *v = &yuv->planes[2];
+  int64_t size = (int64_t)vc_dtype_size(u->dtype);
+  if (format == VC_NV21) { /* V is first in memory */
+    vc_view first = *v;
+    *v = *u;
+    *u = first;
+  }
+  bool fits = u->ndim == 2 && v->ndim == 2 && vc_dtype_same(u->dtype, v->dtype) &&
+              ext_device_same(u->device, v->device) && (char *)u->data + size == (char *)v->data;
+  for (int axis = 0; fits && axis < 2; axis++) {
+    fits = u->shape[axis] == v->shape[axis] && u->strides[axis] == v->strides[axis];
+  }
+  if (!fits) {
+    return ext_fail(VC_ERROR_LAYOUT,
+                    "U and V are two planes and the format has one, in which they alternate, needs "
+                    "that one plane (H / 2, W / 2, 2), or views of it");
+  }
+  u->ndim = 3;
+  u->shape[2] = 2;
+  u->strides[2] = size;
+  *v = (vc_view){0};
+  return 0;
 }
 
 /* --- import */
@@ -38,17 +68,26 @@ static int import_planes(PyObject *objects, const ext_options *options, ext_imag
     if (import_plane(PyTuple_GET_ITEM(objects, i), options, &planes[i]) < 0) return -1;
     yuv->planes[i] = planes[i].source.view;
   }
+  vc_yuv_shape shape;
+  if (count == EXT_YUV_PLANES && vc_yuv_shape_of(yuv->format, &shape) && shape.planes == 2) {
+    return join_chroma(yuv->format, yuv);
+  }
   if (count > 1) return 0;
   vc_view array = yuv->planes[0];
   return vc_yuv_split(&array, yuv->format, yuv, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
-/* Reads the tuple that viewcast.colour forms. New reference to the planes. */
+/* Reads the tuple that viewcast.colour forms, or the list of a batch's images. New reference to the
+ * planes. */
 static PyObject *read_parameters(PyObject *image, vc_yuv *out) {
   PyObject *numbers = PyObject_GetAttrString(image, "_c"), *planes = NULL;
   int format, matrix, range, depth;
   if (!numbers) return NULL;
-  if (!PyTuple_Check(numbers)) {
+  if (PyList_Check(numbers)) {
+    ext_fail(VC_ERROR_LAYOUT,
+             "it is a batch of %zd YUV images, needs one image; pass the batch by itself",
+             PyList_GET_SIZE(numbers));
+  } else if (!PyTuple_Check(numbers)) {
     PyErr_SetString(PyExc_TypeError, "the YUV image was not made by vc.yuv(), needs one that was");
   } else if (PyArg_ParseTuple(numbers, "iiiiO!", &format, &matrix, &range, &depth, &PyTuple_Type,
                               &planes)) {
@@ -66,6 +105,16 @@ static int import_yuv(PyObject *image, const ext_options *options, ext_image *pl
   int result = import_planes(objects, options, planes, yuv);
   Py_DECREF(objects);
   return result;
+}
+
+PyObject *ext_yuv_images(PyObject *image) {
+  const ext_adapter *from = ext_adapter_of(image);
+  if (PyErr_Occurred()) return NULL;
+  if (!from->import_yuv) return Py_NewRef(image);
+  PyObject *parameters = PyObject_GetAttrString(image, "_c");
+  if (!parameters || PyList_Check(parameters)) return parameters;
+  Py_DECREF(parameters);
+  return Py_NewRef(image);
 }
 
 const ext_adapter ext_yuv_adapter = {
