@@ -130,11 +130,13 @@ def _make(names: tuple[str, str, str], depth: int, planes: tuple[Any, ...]) -> Y
 
 def _batch(planes: tuple[Any, ...]) -> list[tuple[Any, ...]] | None:
     """Return the planes of each image of a batch (N, H, W); None for one image."""
-    shapes = [tuple(getattr(plane, "shape", ())) for plane in planes]
-    if not shapes or len(shapes[0]) != 3 or shapes[0][2] == 1:
+    shapes = [getattr(plane, "shape", None) for plane in planes]
+    if not shapes or not all(isinstance(shape, tuple) for shape in shapes):
+        return None
+    if len(shapes[0]) != 3 or shapes[0][2] == 1:
         return None
     if shapes[0][2] <= 4 or any(shape[:1] != shapes[0][:1] for shape in shapes):
-        found = " and ".join(str(shape) for shape in shapes)
+        found = " and ".join(str(tuple(shape)) for shape in shapes)
         raise _viewcast.LayoutError(
             f"the source has the shape {found}, needs (H, W) for each plane of an image, or "
             "(N, H, W) with W above 4 for each plane of a batch; pass a list of images otherwise"

@@ -24,6 +24,7 @@ import traceback
 GENERATORS = (
     "random_transforms",
     "random_resizes",
+    "random_yuvs",
     "hostile_descriptions",
     "shifting_tensors",
     "interruptions",

@@ -11,6 +11,8 @@ RUNS = [
     ("random_transforms", 200, {"VIEWCAST_SIMD": "scalar"}),
     ("random_resizes", 600, {}),
     ("random_resizes", 200, {"VIEWCAST_SIMD": "scalar"}),
+    ("random_yuvs", 400, {}),
+    ("random_yuvs", 150, {"VIEWCAST_SIMD": "scalar"}),
     ("hostile_descriptions", 2000, {}),
     ("shifting_tensors", 700, {}),
     ("shifting_tensors", 300, {"VIEWCAST_SLOW": "1"}),

@@ -198,6 +198,88 @@ vc_status resized_box() {
   return run(each, side);
 }
 
+// Grey I420 of full range: R, G and B are luma.
+struct yuv_scene {
+  std::vector<uint8_t> luma, chroma;
+  std::vector<vc_yuv> images;
+  std::vector<vc_view> from;
+};
+
+yuv_scene new_yuv_scene(int images, int rows, int cols) {
+  yuv_scene out;
+  size_t each = static_cast<size_t>(rows * cols);
+  out.luma.resize(each * static_cast<size_t>(images));
+  out.chroma.assign(each, 128);
+  for (size_t i = 0; i < out.luma.size(); i++) out.luma[i] = static_cast<uint8_t>(i * 7 + i / 251);
+  for (int i = 0; i < images; i++) {
+    vc_yuv image;
+    vc_yuv_init(&image, VC_I420, VC_BT709, VC_FULL_RANGE);
+    image.planes[0] =
+        packed(&out.luma[static_cast<size_t>(i) * each], {VC_CPU, 0}, {VC_UINT, 8}, {rows, cols});
+    for (int plane = 1; plane < 3; plane++)
+      image.planes[plane] =
+          packed(out.chroma.data(), {VC_CPU, 0}, {VC_UINT, 8}, {(rows + 1) / 2, (cols + 1) / 2});
+    out.images.push_back(image);
+    out.from.emplace_back();
+    CHECK_OK(vc_yuv_image(&image, &out.from.back(), &error));
+  }
+  return out;
+}
+
+bool holds_luma(const scene &to, const yuv_scene &from) {
+  size_t plane = static_cast<size_t>(to.rows * to.cols);
+  for (size_t i = 0; i < to.written.size(); i++) {
+    size_t image = i / (CHANNELS * plane), pixel = i % plane;
+    if (to.written[i] != 2.0f * from.luma[image * plane + pixel]) return false;
+  }
+  return true;
+}
+
+vc_status run_yuv(scene &to, const yuv_scene &from) {
+  std::memset(to.written.data(), UNTOUCHED, to.written.size() * sizeof(float));
+  to.params.yuv = from.images.data();
+  vc_status status =
+      vc_transform(&to.to, from.from.data(), from.from.size(), &to.params, VC_STREAM_NONE, &error);
+  CHECK(status == VC_OK ? holds_luma(to, from) : is_untouched(to));
+  return status;
+}
+
+vc_status yuv_on_the_cpu() {
+  static yuv_scene from = new_yuv_scene(1, LARGE_ROWS, LARGE_COLS);
+  static scene to = new_scene({VC_CPU, 0}, 1, LARGE_ROWS, LARGE_COLS);
+  return run_yuv(to, from);
+}
+vc_status yuv_list_on_the_cpu() {
+  static yuv_scene from = new_yuv_scene(IMAGES, ROWS, COLS);
+  static scene to = new_scene({VC_CPU, 0}, IMAGES, ROWS, COLS);
+  return run_yuv(to, from);
+}
+vc_status yuv_resized_on_the_cpu() {
+  static vc_resize resize;
+  static yuv_scene from = new_yuv_scene(9, ROWS, COLS);
+  static scene to = new_resized_scene({VC_CPU, 0}, 9, ROWS, COLS, &resize);
+  return run_yuv(to, from);
+}
+
+// White in NV12 of limited range: luma 235, chroma 128.
+vc_status yuv_written() {
+  static std::vector<uint8_t> rgb(LARGE_ROWS * LARGE_COLS * CHANNELS, 255);
+  static std::vector<uint8_t> planes(LARGE_ROWS * LARGE_COLS * 3 / 2);
+  vc_yuv to;
+  vc_yuv_init(&to, VC_NV12, VC_BT709, VC_LIMITED_RANGE);
+  vc_view array =
+      packed(planes.data(), {VC_CPU, 0}, {VC_UINT, 8}, {LARGE_ROWS * 3 / 2, LARGE_COLS});
+  vc_view image = packed(rgb.data(), {VC_CPU, 0}, {VC_UINT, 8}, {LARGE_ROWS, LARGE_COLS, CHANNELS});
+  CHECK_OK(vc_yuv_split(&array, VC_NV12, &to, &error));
+  planes.assign(planes.size(), UNTOUCHED);
+  vc_status status = vc_yuv_write(&to, &image, VC_INTERLEAVED, false, &error);
+  for (size_t i = 0; i < planes.size(); i++) {
+    int wanted = i < LARGE_ROWS * LARGE_COLS ? 235 : 128;
+    if (!CHECK_INT(planes[i], status == VC_OK ? wanted : UNTOUCHED)) break;
+  }
+  return status;
+}
+
 scene &small_far() {
   static scene each = new_scene({VC_CUDA, devices - 1}, 1, ROWS, COLS);
   return each;
@@ -300,6 +382,10 @@ const operation operations[] = {
     {"vc_transform (a long list, mixed)", mixed_list, WITH_DRIVER, 0},
     {"vc_transform (CPU, resized)", resized_on_the_cpu, HOST_ONLY, 0},
     {"vc_transform (CPU, a resized list)", resized_list_on_the_cpu, HOST_ONLY, 0},
+    {"vc_transform (CPU, YUV)", yuv_on_the_cpu, HOST_ONLY, 0},
+    {"vc_transform (CPU, a list of YUV images)", yuv_list_on_the_cpu, HOST_ONLY, 0},
+    {"vc_transform (CPU, a list of YUV images, resized)", yuv_resized_on_the_cpu, HOST_ONLY, 0},
+    {"vc_yuv_write", yuv_written, ANYWHERE, 0},
     {"vc_transform (resized)", resized, WITH_DRIVER, 0},
     {"vc_transform (a long list, resized)", resized_long_list, WITH_DRIVER, 0},
     {"vc_transform (a box)", resized_box, WITH_DRIVER, 0},
