@@ -11,11 +11,9 @@ void *vc_malloc(size_t bytes);
 void *vc_calloc(size_t bytes);
 void *vc_aligned_alloc(size_t alignment, size_t bytes);
 #else
-static inline void *vc_malloc(size_t bytes) { return malloc(bytes); }
-static inline void *vc_calloc(size_t bytes) { return calloc(1, bytes); }
-static inline void *vc_aligned_alloc(size_t alignment, size_t bytes) {
-  return aligned_alloc(alignment, bytes);
-}
+#  define vc_malloc(bytes) malloc(bytes)
+#  define vc_calloc(bytes) calloc(1, bytes)
+#  define vc_aligned_alloc(alignment, bytes) aligned_alloc(alignment, bytes)
 #endif
 
 #endif

@@ -67,19 +67,15 @@ extern const vc_dtype_row vc_dtype_rows[VC_DTYPE_COUNT];
 extern const uint8_t vc_dtype_sizes[VC_BOOL + 1][64 / 8 + 1];
 extern const uint8_t vc_dtype_numbers[VC_BOOL + 1][64 / 8 + 1];
 
-/* True for a code and a width that the two tables have a place for. */
-static inline bool vc_dtype_in_tables(vc_dtype dtype) {
-  return dtype.code <= VC_BOOL && dtype.bits <= 64 && dtype.bits % 8 == 0;
-}
-
 /* vc_dtype_size, inline: every conversion asks for it several times. */
 static inline size_t vc_dtype_bytes(vc_dtype dtype) {
-  return vc_dtype_in_tables(dtype) ? vc_dtype_sizes[dtype.code][dtype.bits / 8] : 0;
+  bool in_table = dtype.code <= VC_BOOL && dtype.bits <= 64 && dtype.bits % 8 == 0;
+  return in_table ? vc_dtype_sizes[dtype.code][dtype.bits / 8] : 0;
 }
 
 /* The number of a type in the table; -1 for a type that viewcast does not convert. */
 static inline int vc_dtype_index(vc_dtype dtype) {
-  return vc_dtype_in_tables(dtype) ? vc_dtype_numbers[dtype.code][dtype.bits / 8] - 1 : -1;
+  return vc_dtype_bytes(dtype) ? vc_dtype_numbers[dtype.code][dtype.bits / 8] - 1 : -1;
 }
 
 static inline bool vc_dtype_same(vc_dtype a, vc_dtype b) {

@@ -12,31 +12,24 @@
 /* Names of an image's axes. */
 static const char *const axis_names[] = {"height", "width", "channels"};
 
-static vc_status check_rank(const vc_view *view, vc_error *error) {
-  if (view->ndim == 2 || view->ndim == 3) return VC_OK;
+/* --- reasons for which a view is no interleaved image */
+
+static vc_status fail_rank(const vc_view *view, vc_error *error) {
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image has rank %" PRId32 ", needs 2 (H, W) or 3 (H, W, C); %s", view->ndim,
                  view->ndim == 4 ? "take one image of the batch at a time"
                                  : vc_advice_text(VC_ADVICE_ADD_AXES));
 }
 
-static vc_status check_lengths(const vc_view *view, vc_error *error) {
-  for (int32_t axis = 0; axis < view->ndim; axis++)
-    if (view->shape[axis] > INT_MAX)
-      return vc_fail(error, VC_ERROR_LAYOUT,
-                     "image axis %" PRId32 " (%s) is %" PRId64
-                     " long, needs at most %d: OpenCV "
-                     "counts in 32 bits; slice the image into parts",
-                     axis, axis_names[axis], view->shape[axis], INT_MAX);
-  if (view->ndim == 3 && view->shape[2] == 0)
-    return vc_fail(error, VC_ERROR_LAYOUT,
-                   "image axis 2 (channels) is 0 long, needs at least 1: an image without "
-                   "channels has no pixel type; give it one channel");
-  return VC_OK;
+static vc_status fail_length(const vc_view *view, int32_t axis, vc_error *error) {
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "image axis %" PRId32 " (%s) is %" PRId64
+                 " long, needs at most %d: OpenCV "
+                 "counts in 32 bits; slice the image into parts",
+                 axis, axis_names[axis], view->shape[axis], INT_MAX);
 }
 
-static vc_status check_channels(const vc_view *view, int64_t size, vc_error *error) {
-  if (view->ndim == 2 || view->shape[2] == 1 || view->strides[2] == size) return VC_OK;
+static vc_status fail_channels(const vc_view *view, int64_t size, vc_error *error) {
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image axis 2 (channels) has stride %" PRId64 " bytes, needs %" PRId64
                  ": the "
@@ -45,8 +38,7 @@ static vc_status check_channels(const vc_view *view, int64_t size, vc_error *err
                  view->strides[2], size, vc_advice_text(VC_ADVICE_INTERLEAVE));
 }
 
-static vc_status check_columns(const vc_view *view, int64_t pixel, vc_error *error) {
-  if (view->shape[1] == 1 || view->strides[1] == pixel) return VC_OK;
+static vc_status fail_columns(const vc_view *view, int64_t pixel, vc_error *error) {
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "image axis 1 (width) has stride %" PRId64 " bytes, needs %" PRId64
                  ": the "
@@ -54,10 +46,8 @@ static vc_status check_columns(const vc_view *view, int64_t pixel, vc_error *err
                  view->strides[1], pixel, vc_advice_text(VC_ADVICE_PACK));
 }
 
-static vc_status check_rows(const vc_view *view, int64_t size, int64_t row, vc_error *error) {
+static vc_status fail_rows(const vc_view *view, int64_t size, int64_t row, vc_error *error) {
   int64_t stride = view->strides[0];
-  bool aligned = (stride & (size - 1)) == 0; /* sizes are powers of two */
-  if (view->shape[0] == 1 || (stride >= row && aligned)) return VC_OK;
   if (stride >= row)
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "image axis 0 (height) has stride %" PRId64
@@ -73,18 +63,34 @@ static vc_status check_rows(const vc_view *view, int64_t size, int64_t row, vc_e
                  vc_advice_text(VC_ADVICE_PACK));
 }
 
+/* --- the rules */
+
+static vc_status check_axes(const vc_view *view, vc_error *error) {
+  if (view->ndim != 2 && view->ndim != 3) return fail_rank(view, error);
+  for (int32_t axis = 0; axis < view->ndim; axis++)
+    if (view->shape[axis] > INT_MAX) return fail_length(view, axis, error);
+  if (view->ndim == 3 && view->shape[2] == 0)
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "image axis 2 (channels) is 0 long, needs at least 1: an image without "
+                   "channels has no pixel type; give it one channel");
+  return VC_OK;
+}
+
+/* Of an axis that is 1 long, no stride matters. */
 static vc_status check_strides(const vc_view *view, int64_t size, int64_t pixel, int64_t row,
                                vc_error *error) {
-  VC_TRY(check_channels(view, size, error));
-  VC_TRY(check_columns(view, pixel, error));
-  return check_rows(view, size, row, error);
+  const int64_t *shape = view->shape, *strides = view->strides;
+  bool adjacent = view->ndim == 2 || shape[2] == 1 || strides[2] == size;
+  if (!adjacent) return fail_channels(view, size, error);
+  if (shape[1] != 1 && strides[1] != pixel) return fail_columns(view, pixel, error);
+  bool apart = strides[0] >= row && (strides[0] & (size - 1)) == 0; /* sizes are powers of two */
+  return shape[0] == 1 || apart ? VC_OK : fail_rows(view, size, row, error);
 }
 
 vc_status vc_image_read(const vc_view *view, vc_image *out, vc_error *error) {
   bool plain = vc_view_is_plain(view);
   if (!plain) VC_TRY(vc_view_check(view, error));
-  VC_TRY(check_rank(view, error));
-  VC_TRY(check_lengths(view, error));
+  VC_TRY(check_axes(view, error));
 
   /* The row of an image with pixels fits 64 bits, because vc_view_check counted its bytes. */
   int64_t channels = view->ndim == 3 ? view->shape[2] : 1;

@@ -42,15 +42,11 @@ void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void
  * lines, so each uses the set that a hash of its stack's address selects. */
 #ifdef VC_COUNTERS_APART
 enum { VC_COUNTER_SETS = 64 };
-
-static inline unsigned vc_counter_set(void) {
-  uint64_t stack = (uint64_t)(uintptr_t)__builtin_frame_address(0) >> 18;
-  return (unsigned)(stack * 0x9E3779B97F4A7C15u >> 58);
-}
+#  define VC_COUNTER_SET \
+    (((uint64_t)(uintptr_t)__builtin_frame_address(0) >> 18) * 0x9E3779B97F4A7C15u >> 58)
 #else
 enum { VC_COUNTER_SETS = 1 };
-
-static inline unsigned vc_counter_set(void) { return 0; }
+#  define VC_COUNTER_SET 0
 #endif
 
 extern struct vc_counters {
@@ -60,8 +56,8 @@ extern struct vc_counters {
 } vc_counters[VC_COUNTER_SETS];
 
 #define VC_COUNT(name, by) \
-  atomic_fetch_add_explicit(&vc_counters[vc_counter_set()].name, by, memory_order_relaxed)
+  atomic_fetch_add_explicit(&vc_counters[VC_COUNTER_SET].name, by, memory_order_relaxed)
 #define VC_DISCOUNT(name, by) \
-  atomic_fetch_sub_explicit(&vc_counters[vc_counter_set()].name, by, memory_order_relaxed)
+  atomic_fetch_sub_explicit(&vc_counters[VC_COUNTER_SET].name, by, memory_order_relaxed)
 
 #endif

@@ -11,7 +11,7 @@ vc_ownership vc_gpumat_ownership(const vc_gpumat_abi *abi, const vc_gpumat *mat)
   VC_NEED_OR(mat, return VC_OWNERSHIP_EMPTY);
   if (!mat->data) return VC_OWNERSHIP_EMPTY;
   if (!mat->refcount) return VC_OWNERSHIP_UNOWNED;
-  if (mat->allocator == vc_lender()) return VC_OWNERSHIP_LENT;
+  if (mat->allocator == &vc_lender) return VC_OWNERSHIP_LENT;
   if (mat->allocator == &vc_pool_allocator_object) return VC_OWNERSHIP_POOLED;
   if (mat->allocator && mat->allocator == abi->standard_allocator) return VC_OWNERSHIP_STANDARD;
   return VC_OWNERSHIP_FOREIGN;

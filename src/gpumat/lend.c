@@ -120,7 +120,7 @@ static const vc_allocator_table lender_table = {
     .allocate = lender_allocate,
     .free = lender_free,
 };
-vc_allocator_object vc_lender_object = {&lender_table.complete_destructor};
+vc_allocator_object vc_lender = {&lender_table.complete_destructor};
 
 /* --- lends whose OpenCV never calls free: a list, searched from time to time for those that
  * have ended */
@@ -206,13 +206,6 @@ static void add_swept(vc_lend *lend) {
 
 /* --- lending */
 
-static vc_status check_counting(const vc_gpumat_abi *abi, vc_error *error) {
-  if (abi->counting >= VC_REFCOUNT_FULL && abi->counting <= VC_REFCOUNT_UP_ONLY) return VC_OK;
-  return vc_fail(error, VC_ERROR_ARGUMENT,
-                 "abi has counting %d, needs what vc_gpumat_abi_init fills it with",
-                 (int)abi->counting);
-}
-
 static vc_status fail_memory(size_t bytes, vc_error *error) {
   return vc_fail(error, VC_ERROR_MEMORY, "no memory for a lend record of %zu bytes", bytes);
 }
@@ -245,8 +238,12 @@ static vc_status new_held(const vc_holder *given, vc_owner *owner, vc_lend **out
 
 static vc_status new_lend(const vc_gpumat_abi *abi, vc_owner *owner, const vc_holder *holder,
                           vc_lend **out, vc_error *error) {
-  VC_TRY(check_counting(abi, error));
   if (abi->counting == VC_REFCOUNT_UP_ONLY) return new_held(holder, owner, out, error);
+  if (abi->counting != VC_REFCOUNT_FULL && abi->counting != VC_REFCOUNT_NO_FREE) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "abi has counting %d, needs what vc_gpumat_abi_init fills it with",
+                   (int)abi->counting);
+  }
   vc_lend *lend = vc_malloc(sizeof *lend); /* takes half the time of calloc */
   if (!lend) return fail_memory(sizeof *lend, error);
   /* VC_REFCOUNT_NO_FREE: the lend holds the second reference, so that OpenCV never counts to
@@ -275,9 +272,9 @@ vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner
   VC_NEED(abi);
   VC_NEED(view);
   VC_NEED(mat);
-  VC_TRY(vc_gpumat_check_unowned(mat, error));
+  if (mat->data || mat->refcount) return vc_gpumat_fail_owned(mat, error);
   vc_gpumat header = *mat;
-  VC_TRY(vc_gpumat_write(abi, view, &header, error));
+  VC_TRY(vc_gpumat_over(abi, view, &header, error));
   if (!header.data || !owner || !owner->release) {
     return lend_nothing(&header, owner, mat, error);
   }
@@ -286,9 +283,67 @@ vc_status vc_gpumat_lend(const vc_gpumat_abi *abi, const vc_view *view, vc_owner
   lend->device = view->device;
   *owner = (vc_owner){0};
   header.refcount = &lend->count;
-  header.allocator = vc_lender();
+  header.allocator = &vc_lender;
   *mat = header;
   VC_COUNT(lends, 1);
   if (lend->counting != VC_REFCOUNT_FULL) add_swept(lend);
   return VC_OK;
+}
+
+/* --- whole GpuMats in memory of this library, which a cv::Ptr owns like any other: a
+ * std::shared_ptr has a control block, whose virtual table says how the object is destroyed. For
+ * these objects it is a table of this file. */
+
+typedef struct {
+  vc_gpumat_control control; /* first: what the pointer's second word points to */
+  vc_gpumat mat;
+} object;
+
+/* As OpenCV's destructor does. */
+static void dispose(void *self) {
+  vc_gpumat *mat = &((object *)self)->mat;
+  if (!mat->refcount || !vc_counter_give_back(mat->refcount)) return;
+  if (mat->allocator) vc_allocator_table_of(mat->allocator)->free(mat->allocator, mat);
+}
+
+static void destroy(void *self) { free(self); }
+static void keep(void *self) { (void)self; }
+
+static void *no_deleter(void *self, const void *type_info) {
+  (void)self, (void)type_info;
+  return NULL;
+}
+
+static const vc_control_table object_table = {
+    .complete_destructor = keep,
+    .deleting_destructor = destroy,
+    .dispose = dispose,
+    .destroy = destroy,
+    .get_deleter = no_deleter,
+};
+
+vc_status vc_gpumat_new(const vc_gpumat_abi *abi, vc_gpumat **out, vc_gpumat_control **control,
+                        vc_error *error) {
+  VC_NEED(abi);
+  VC_NEED(out);
+  VC_NEED(control);
+  if (abi->counting == VC_REFCOUNT_UP_ONLY) {
+    return vc_fail(error, VC_ERROR_ABI,
+                   "this OpenCV (4.x without CUDA) never ends a GpuMat: one in viewcast's memory "
+                   "would not release what it refers to; let OpenCV make it (cv::makePtr)");
+  }
+  object *made = vc_malloc(sizeof *made);
+  if (!made) return vc_fail(error, VC_ERROR_MEMORY, "no memory for a GpuMat");
+  made->control = (vc_gpumat_control){&object_table.complete_destructor, 1, 1};
+  /* The lender sends a later create() to the allocator that is the default then. */
+  made->mat = (vc_gpumat){.flags = 0, .allocator = abi->standard_allocator ? &vc_lender : NULL};
+  *out = &made->mat;
+  *control = &made->control;
+  return VC_OK;
+}
+
+void vc_gpumat_drop(vc_gpumat_control *control) {
+  VC_NEED_OR(control, return);
+  dispose(control);
+  destroy(control);
 }

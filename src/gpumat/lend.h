@@ -33,9 +33,19 @@ typedef struct vc_allocator_object {
   const void *table;
 } vc_allocator_object;
 
+/* Slots of std::_Sp_counted_base's virtual table (Itanium C++ ABI). */
+typedef struct vc_control_table {
+  ptrdiff_t offset_to_top;
+  const void *type_info;
+  void (*complete_destructor)(void *self); /* the address point */
+  void (*deleting_destructor)(void *self);
+  void (*dispose)(void *self); /* the last shared_ptr is gone */
+  void (*destroy)(void *self); /* and the last weak_ptr */
+  void *(*get_deleter)(void *self, const void *type_info);
+} vc_control_table;
+
 /* The allocator object of all lent headers. It is never destroyed. */
-extern vc_allocator_object vc_lender_object;
-static inline void *vc_lender(void) { return &vc_lender_object; }
+extern vc_allocator_object vc_lender;
 
 /* Device of the memory behind a lent header. */
 vc_device vc_lend_device(const vc_gpumat *mat);

@@ -408,7 +408,7 @@ vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, 
   VC_TRY(check_opencv(abi, error));
   VC_TRY(check_shape(abi, rows, cols, type, &elem_size, error));
   VC_TRY(vc_stream_check(stream, error));
-  VC_TRY(vc_gpumat_check_unowned(mat, error));
+  if (mat->data || mat->refcount) return vc_gpumat_fail_owned(mat, error);
   if (rows == 0 || cols == 0) return make_empty(rows, cols, type, owner, mat, error);
   vc_current_device(&device);
   device = vc_stream_device(stream, device);

@@ -9,7 +9,8 @@
 #endif
 
 #include "core/error.h"
-#include "gpumat/header.h"
+#include "gpumat/lend.h"
+#include "internal.h"
 
 /* Reads through a pipe, whose write() fails with EFAULT for an unreadable buffer. For systems
  * that filter process_vm_readv. */
@@ -142,4 +143,45 @@ void vc_gpumat_probe_end(vc_gpumat *mat, void *allocator) {
   mat->dataend = NULL;
   mat->refcount = NULL;
   mat->allocator = allocator;
+}
+
+/* --- a control block that records the calls of its table */
+
+static void note(void *self, int slot) {
+  vc_gpumat_control_probe *probe = self;
+  probe->calls[slot]++;
+  probe->last = slot;
+}
+
+static void note_0(void *self) { note(self, 0); }
+static void note_1(void *self) { note(self, 1); }
+static void note_2(void *self) { note(self, 2); }
+static void note_3(void *self) { note(self, 3); }
+
+static void *note_4(void *self, const void *type_info) {
+  (void)type_info;
+  note(self, 4);
+  return NULL;
+}
+
+static const vc_control_table probe_table = {
+    .complete_destructor = note_0,
+    .deleting_destructor = note_1,
+    .dispose = note_2,
+    .destroy = note_3,
+    .get_deleter = note_4,
+};
+
+void vc_gpumat_control_probe_begin(vc_gpumat_control_probe *probe) {
+  VC_NEED_OR(probe, return);
+  *probe = (vc_gpumat_control_probe){
+      .control = {&probe_table.complete_destructor, 1, 1},
+      .last = -1,
+  };
+}
+
+bool vc_gpumat_control_probe_ended(const vc_gpumat_control_probe *probe) {
+  VC_NEED_OR(probe, return false);
+  return probe->calls[0] == 0 && probe->calls[1] == 0 && probe->calls[2] == 1 &&
+         probe->calls[3] == 1 && probe->calls[4] == 0 && probe->last == 3;
 }

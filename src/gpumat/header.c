@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCV's type numbers: the channel count packed above the depth number. */
+/* GpuMat headers: OpenCV's type numbers, with the channel count packed above the depth number,
+ * and a header written over a view. */
 #include "gpumat/header.h"
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/view.h"
 #include "internal.h"
+
+/* --- type numbers */
 
 #define TYPE_BITS 12 /* depth and channels together, in 4.x and 5.x alike */
 
@@ -63,15 +67,6 @@ __attribute__((cold, noinline)) static vc_status fail_unknown(const vc_gpumat_ab
                  (int)abi->channel_shift);
 }
 
-static int32_t depth_of(const vc_gpumat_abi *abi, vc_dtype dtype) {
-  if (dtype.code == VC_BOOL) dtype.code = VC_UINT; /* a GpuMat of bool is one of 8U, in 5.x too */
-  for (int32_t depth = 0; depth < VC_GPUMAT_DEPTHS; depth++) {
-    vc_dtype known = abi->depths[depth];
-    if (known.bits && vc_dtype_same(known, dtype)) return depth;
-  }
-  return -1;
-}
-
 /* The nearest type of the same width that every OpenCV has. */
 static const char *reinterpretation(vc_dtype dtype) {
   switch (dtype.bits) {
@@ -82,10 +77,13 @@ static const char *reinterpretation(vc_dtype dtype) {
   }
 }
 
-vc_status vc_gpumat_pack(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels, int32_t *out,
-                         vc_error *error) {
-  int32_t depth = vc_dtype_bytes(dtype) ? depth_of(abi, dtype) : -1;
-  if (depth < 0) {
+static vc_status pack(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels, int32_t *out,
+                      vc_error *error) {
+  bool boolean = dtype.code == VC_BOOL; /* a GpuMat of bool is one of 8U, in 5.x too */
+  vc_dtype element = {boolean ? VC_UINT : dtype.code, dtype.bits};
+  int index = vc_dtype_index(element);
+  int32_t depth = index < 0 ? 0 : vc_dtype_rows[index].depth_number;
+  if (index < 0 || !vc_dtype_same(abi->depths[depth], element)) {
     VC_TRY(fail_unknown(abi, error));
     return vc_fail(error, VC_ERROR_DTYPE,
                    "the loaded OpenCV (%s.x) has no depth for dtype %s; reinterpret the "
@@ -108,7 +106,7 @@ vc_status vc_gpumat_type(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t chann
                          vc_error *error) {
   VC_NEED(abi);
   VC_NEED(out);
-  return vc_gpumat_pack(abi, dtype, channels, out, error);
+  return pack(abi, dtype, channels, out, error);
 }
 
 vc_status vc_gpumat_unpack(const vc_gpumat_abi *abi, int32_t flags, vc_dtype *dtype,
@@ -128,4 +126,85 @@ vc_status vc_gpumat_unpack(const vc_gpumat_abi *abi, int32_t flags, vc_dtype *dt
   *dtype = known;
   *channels = (type >> shift) + 1;
   return VC_OK;
+}
+
+/* --- a header over a view */
+
+static vc_status check_device(const void *data, vc_device device, vc_error *error) {
+  if (vc_device_is_gpu(device)) return VC_OK;
+  vc_mode mode;
+  VC_TRY(vc_cuda_mode(&mode, error));
+  if (mode == VC_MODE_HOST) return VC_OK;
+  return vc_fail(error, VC_ERROR_DEVICE,
+                 "the image is in %s memory and a GpuMat needs device memory on this machine "
+                 "(it has a GPU); %s",
+                 vc_cuda_host_kind(data, device), vc_advice_text(VC_ADVICE_TO_GPU));
+}
+
+/* The alignment that OpenCV's kernels need, which load a pixel in one access: CUDA's vector
+ * types (uchar2, float4, …) are aligned to their size, up to 16 bytes. */
+static vc_status check_alignment(const vc_image *image, vc_error *error) {
+  int64_t needed = (int64_t)vc_dtype_bytes(image->dtype); /* a power of two */
+  if (image->channels == 2 || image->channels == 4) needed *= image->channels;
+  if (needed > 16) needed = 16;
+  int64_t off = (int64_t)((uintptr_t)image->data & (uintptr_t)(needed - 1));
+  if (off) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "the first pixel is at an address %lld bytes past a multiple of %lld, and "
+                   "OpenCV's kernels need %s pixels of %d channels aligned to %lld bytes; %s",
+                   (long long)off, (long long)needed, vc_dtype_name(image->dtype),
+                   (int)image->channels, (long long)needed, vc_advice_text(VC_ADVICE_PACK));
+  }
+  if (image->step & (needed - 1)) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "image axis 0 (height) has stride %lld bytes, needs a multiple of %lld for "
+                   "%s pixels of %d channels; %s",
+                   (long long)image->step, (long long)needed, vc_dtype_name(image->dtype),
+                   (int)image->channels, vc_advice_text(VC_ADVICE_PACK));
+  }
+  return VC_OK;
+}
+
+static void write_header(const vc_image *image, int32_t type, vc_gpumat *out) {
+  int64_t row = image->cols * image->channels * (int64_t)vc_dtype_bytes(image->dtype);
+  bool empty = image->rows == 0 || image->cols == 0;
+  /* OpenCV calls no image continuous whose elements an int can't count. */
+  bool continuous =
+      image->step == row && image->rows * (image->cols * image->channels) <= INT32_MAX;
+  out->flags = VC_GPUMAT_MAGIC | type | (continuous ? VC_GPUMAT_CONTINUOUS : 0);
+  out->rows = (int32_t)image->rows;
+  out->cols = (int32_t)image->cols;
+  out->step = (size_t)image->step;
+  out->data = empty ? NULL : image->data;
+  out->refcount = NULL;
+  out->datastart = out->data;
+  /* One past the last pixel, not the last row: as OpenCV over user memory. */
+  out->dataend = empty ? NULL : out->data + image->step * (image->rows - 1) + row;
+}
+
+vc_status vc_gpumat_over(const vc_gpumat_abi *abi, const vc_view *view, vc_gpumat *out,
+                         vc_error *error) {
+  VC_NEED(abi);
+  VC_NEED(view);
+  VC_NEED(out);
+  vc_image image;
+  int32_t type = 0;
+  VC_TRY(vc_image_read(view, &image, error));
+  VC_TRY(pack(abi, image.dtype, image.channels, &type, error));
+  if (image.rows != 0 && image.cols != 0) {
+    if (view->readonly) {
+      return vc_fail(error, VC_ERROR_VALUE, "the image is read-only and a GpuMat is writable; %s",
+                     vc_advice_text(VC_ADVICE_MAKE_WRITABLE));
+    }
+    VC_TRY(check_device(view->data, view->device, error));
+    VC_TRY(check_alignment(&image, error));
+  }
+  write_header(&image, type, out);
+  return VC_OK;
+}
+
+vc_status vc_gpumat_fail_owned(const vc_gpumat *mat, vc_error *error) {
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "the GpuMat already has memory (%d x %d); release() it first", (int)mat->rows,
+                 (int)mat->cols);
 }
