@@ -98,6 +98,12 @@ class Placement:
     top, left: where its first pixel lies in the result; negative where it was cut off.
 
     source_height, source_width: its size before.
+
+    >>> placement = vc.Letterbox((640, 640)).placement((720, 1280))
+    >>> placement.height, placement.width, placement.top, placement.left
+    (360, 640, 140, 0)
+    >>> placement.to_source([[0, 140, 640, 500]]).tolist()
+    [[0.0, 0.0, 1280.0, 720.0]]
     """
 
     height: int
@@ -170,6 +176,10 @@ class Resize(_Fit):
 
     interpolation: "linear", "nearest" or "area", as cv2.resize has them; "pillow-bilinear",
     "pillow-bicubic", "pillow-lanczos" or "pillow-box", as PIL.Image.resize does.
+
+    >>> frame = np.zeros((720, 1280, 3), np.uint8)
+    >>> vc.to_numpy(frame, resize=vc.Resize((224, 224), interpolation="pillow-bicubic")).shape
+    (224, 224, 3)
     """
 
     size: tuple[int, int]
@@ -190,6 +200,11 @@ class Letterbox(_Fit):
     pad: what is around the image, in the image's units and channel order (before values and
     channels are changed): one number, or one for each of its channels. None is 114 for uint8
     images; for others it must be said.
+
+    >>> frame = np.full((720, 1280, 3), 200, np.uint8)
+    >>> boxed = vc.to_numpy(frame, resize=vc.Letterbox((640, 640)))
+    >>> boxed.shape, boxed[0, 0].tolist(), boxed[320, 320].tolist()
+    ((640, 640, 3), [114, 114, 114], [200, 200, 200])
     """
 
     size: tuple[int, int]
@@ -213,6 +228,10 @@ class CenterCrop(_Fit):
     aspect that covers ``size``.
 
     interpolation: as of Resize.
+
+    >>> frame = np.zeros((720, 1280, 3), np.uint8)
+    >>> vc.to_numpy(frame, resize=vc.CenterCrop((224, 224), resize=256)).shape
+    (224, 224, 3)
     """
 
     size: tuple[int, int]

@@ -25,6 +25,11 @@ class Normalization:
 
     ``dataclasses.replace(IMAGENET, scale=1 / 65535, source="uint16")`` makes one for
     another dtype.
+
+    >>> half = vc.Normalization(scale=1 / 255, mean=0.5, std=0.5)
+    >>> white = np.full((2, 2, 3), 255, np.uint8)
+    >>> round(float(vc.to_numpy(white, dtype="float32", normalize=half).max()), 6)
+    1.0
     """
 
     scale: float = 1.0

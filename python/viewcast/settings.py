@@ -59,6 +59,9 @@ def use_stream(source: Any, *, device: Any = None) -> AbstractContextManager[Str
     source: a stream as :func:`stream` takes it. None is the legacy default stream, where
         every library begins.
     device: its device, as :func:`stream` takes it.
+
+    >>> with vc.use_stream(None) as stream:
+    ...     mat = vc.as_gpumat(np.zeros((720, 1280, 3), np.uint8))
     """
     current = stream(source, device=device)
     return _Setting(current, functools.partial(_make_current, current), threading.local())
@@ -112,7 +115,11 @@ def use_pool(
     streams: the non-blocking streams on which such GpuMats are used (torch's and
         CuPy's side streams, cv2.cuda.Stream(1)). Memory is reused in the order of the
         default stream, which blocking streams follow by themselves. Kept alive while
-        GpuMats made meanwhile are; an int handle is yours to keep as long.
+        GpuMats made meanwhile are; an int handle must stay valid as long.
+
+    >>> with vc.use_pool(None):
+    ...     vc.get_pool() is None
+    True
     """
     streams = _tuple_of(streams)
     return _Setting(name, functools.partial(_set_pool, name, streams), types.SimpleNamespace())

@@ -25,6 +25,9 @@ class Stream:
 
     Made by :func:`stream`. Keeps the stream object that it was made of alive; a
     stream that was given as an integer is its owner's to keep.
+
+    >>> isinstance(vc.stream(), vc.Stream), vc.stream().handle
+    (True, 1)
     """
 
     __slots__ = ("_device", "_handle", "_owner", "_views")
@@ -183,6 +186,9 @@ def stream(source: Any = None, *, device: Any = None) -> Stream:
         legacy default stream.
     device: its device, as every ``device=`` takes it, where the source does not name one
         (None: 0).
+
+    >>> stream = vc.stream()
+    >>> tensor = vc.as_tensor(np.zeros((8, 8), np.uint8), stream=stream)
     """
     if isinstance(source, Stream):
         _viewcast._stream_device(device)

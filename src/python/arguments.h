@@ -17,6 +17,8 @@
 /* A row of a method table, for a vectorcall function of the same name. */
 #define EXT_METHOD(name, doc) \
   {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
+/* A function of viewcast/__init__.pyi, which has its docstring: docstrings.h is made of it. */
+#define EXT_PUBLIC_METHOD(name) EXT_METHOD(name, DOC_##name)
 
 typedef struct ext_signature {
   const char *function;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "docstrings.h"
 #include "internal.h"
 
 /* --- what the library's messages advise, for callers in Python */
@@ -95,21 +96,15 @@ static int make_savant_types(PyObject *module) {
 
 int ext_errors_init(PyObject *module) {
   vc_advice_use(texts);
-  types.view = make_type(module, "viewcast.ViewError",
-                         "An image can't be shown as asked. Base of viewcast's exceptions.", NULL);
+  types.view = make_type(module, "viewcast.ViewError", DOC_ViewError, NULL);
   if (!types.view) return -1;
-  types.layout = make_double_type(module, "viewcast.LayoutError",
-                                  "Shape, strides or alignment do not fit. Also a ValueError.",
-                                  types.view, PyExc_ValueError);
-  types.dtype = make_double_type(module, "viewcast.DTypeError",
-                                 "The element type has no counterpart. Also a TypeError.",
-                                 types.view, PyExc_TypeError);
-  types.device = make_type(module, "viewcast.DeviceError",
-                           "The memory is on another kind of device than needed.", types.view);
-  types.abi = make_type(module, "viewcast.ABIError",
-                        "The loaded OpenCV is not laid out as viewcast knows it.", types.view);
-  types.cuda =
-      make_type(module, "viewcast.CUDAError", "The CUDA driver reported an error.", types.view);
+  types.layout = make_double_type(module, "viewcast.LayoutError", DOC_LayoutError, types.view,
+                                  PyExc_ValueError);
+  types.dtype =
+      make_double_type(module, "viewcast.DTypeError", DOC_DTypeError, types.view, PyExc_TypeError);
+  types.device = make_type(module, "viewcast.DeviceError", DOC_DeviceError, types.view);
+  types.abi = make_type(module, "viewcast.ABIError", DOC_ABIError, types.view);
+  types.cuda = make_type(module, "viewcast.CUDAError", DOC_CUDAError, types.view);
   return types.device && types.abi && types.cuda ? make_savant_types(module) : -1;
 }
 

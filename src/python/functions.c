@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "call.h"
 #include "device.h"
+#include "docstrings.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "plan.h"
@@ -192,9 +193,8 @@ static PyObject *to_any(const conversion *which, PyObject *const *args, Py_ssize
     (void)module;                                                                              \
     return to_any(&transforms_to_##name, args, count, kwnames);                                \
   }
-#define OF_ARRAYS(adapter, name, ...) FUNCTIONS(adapter, name, EXT_ABSENT, "keepdim", "layout")
-#define OF_IMAGES(adapter, name, ...) \
-  FUNCTIONS(adapter, name, "from_layout", EXT_ABSENT, EXT_ABSENT)
+#define OF_ARRAYS(adapter, name) FUNCTIONS(adapter, name, EXT_ABSENT, "keepdim", "layout")
+#define OF_IMAGES(adapter, name) FUNCTIONS(adapter, name, "from_layout", EXT_ABSENT, EXT_ABSENT)
 EXT_ARRAY_ADAPTERS(OF_ARRAYS)
 EXT_IMAGE_ADAPTERS(OF_IMAGES)
 
@@ -232,126 +232,11 @@ VECTORCALL(as_tensors) {
   return as_any(&views, args, count, kwnames);
 }
 
-/* --- their documentation */
-
-#define OWNER_DOC                                                                             \
-  "owner: an object to keep alive with a GpuMat that does not own its memory; an error for\n" \
-  "images that do.\n"
-#define STREAM_DOC                                                                           \
-  "stream: where the result will be used; None: its library's current stream (OpenCV: the\n" \
-  "legacy default stream). A torch, CuPy or cv2 stream, a handle, or -1 for no ordering.\n"  \
-  "producer_stream: where the image was written; None: its library's current stream.\n"
-#define COPY_DOC                                                                         \
-  "copy: False never moves a pixel; None copies once where a view is impossible; True\n" \
-  "always gives memory of its own. device: an ordinal, \"cpu\", \"cuda\" (device 0),\n"  \
-  "\"cuda:1\", a torch or CuPy device, or what View.device says.\n"
-#define KEEPDIM_DOC "keepdim: a one-channel GpuMat as (H, W, 1) instead of (H, W).\n"
-#define AS_KEYWORDS \
-  "owner=None, copy=False, device=None, stream=None, producer_stream=None)\n--\n\n"
-#define AS_DOC OWNER_DOC COPY_DOC STREAM_DOC
-
-#define FROM_DOC                                                                              \
-  "from_layout: how the source's axes are read, by the same names; None: (H, W), (H, W, C)\n" \
-  "or (N, H, W, C), and a shape that looks planar is refused. Of a list it is said of each\n" \
-  "image (\"CHW\").\n"
-#define TO_KEYWORDS                                                                       \
-  "from_layout=None, dtype=None, scale=1, mean=None, std=None, normalize=None, "          \
-  "reverse_channels=False, channels=None, fill=None, out=None, resize=None, boxes=None, " \
-  "device=None, "
-#define VALUE_DOC                                                                                \
-  "dtype: of the result: a name or any library's dtype; None: the source's, or out's. It is\n"   \
-  "needed where integers are scaled by fractions.\n"                                             \
-  "scale, mean, std: y = (x * scale - mean[c]) / std[c], c being the result's channel;\n"        \
-  "numbers, or one number per channel. Rounded to nearest even and saturated for integers.\n"    \
-  "normalize: a Normalization (IMAGENET, CLIP, UNIT, SYMMETRIC) or its name (\"imagenet\") in\n" \
-  "place of these three; an error for an image of another dtype than it is made for.\n"          \
-  "reverse_channels: BGR <-> RGB; alpha stays the last.\n"                                       \
-  "channels: of the result: alpha (the last of 2 or 4) is dropped or added with `fill`\n"        \
-  "(None: opaque), one colour is spread to three. fill where none is added is an error.\n"       \
-  "resize: (height, width), or a Resize, Letterbox or CenterCrop: each image is resized into\n"  \
-  "the result before its values are changed. 8-bit pixels are those of cv2.resize or of\n"       \
-  "PIL.Image.resize, byte for byte. Images of a list may then have different sizes.\n"           \
-  "boxes: (N, 4) of one image: x0, y0, x1, y1 in pixels, or (N, 5) with the image's index\n"     \
-  "first, of any numbers, on the host or where the images are: each is cropped and resized to\n" \
-  "an image of a batch. A box without a pixel is an error; in memory of a GPU, it is pad.\n"     \
-  "out: memory to write to, an array, GpuMat or list of images of any library; it is\n"          \
-  "returned. Empty GpuMats are created. Everything is checked before anything is written;\n"     \
-  "for torch it is an in-place change of the tensor.\n"                                          \
-  "device: where the result is to be (None: where the image is). An image in host memory is\n"   \
-  "uploaded as it is, and needs device= where the result can only be on a GPU. A result in\n"    \
-  "host memory is waited for.\n"
-#define TO_DOC                                                                              \
-  OWNER_DOC                                                                                 \
-  "stream: where the result will be used, and where the work runs; None: the current\n"     \
-  "stream of its library. producer_stream: where the image was written; None: its\n"        \
-  "library's current stream. The host does not wait for a GPU.\n\n"                         \
-  "Raises LayoutError, DTypeError, DeviceError, CUDAError (all ViewError), or ValueError\n" \
-  "and TypeError for arguments that make no sense."
-
-#define ARRAY_METHODS(adapter, name, class, note)                                                  \
-  EXT_METHOD(as_##name, "as_" #name "($module, /, image, *, keepdim=False, " AS_KEYWORDS           \
-                        "A " class " that views the image, in any layout: no pixel moves.\n" note  \
-                                   "\n" KEEPDIM_DOC AS_DOC),                                       \
-      EXT_METHOD(                                                                                  \
-          to_##name, "to_" #name "($module, /, image, *, layout=None, " TO_KEYWORDS                \
-                     "keepdim=False, owner=None, stream=None, producer_stream=None)\n--\n\n"       \
-                     "A " class                                                                    \
-          " of its own with the image's pixels, laid out, converted and scaled in\n"               \
-          "one pass.\n\n"                                                                          \
-          "image: an image of any library, a batch (four axes), or a list of images of one size\n" \
-          "and type, which gives a batch.\n"                                                       \
-          "layout: of the result, \"HWC\", \"CHW\", \"NHWC\", \"NCHW\", or \"HW\" and \"NHW\" "    \
-          "for one\n"                                                                              \
-          "channel without an axis; None: the source's. One image with an N is a batch of "        \
-          "1.\n" FROM_DOC VALUE_DOC                                                                \
-          "keepdim: one channel as (H, W, 1) also where the source has no such axis.\n" TO_DOC),
-#define IMAGE_METHODS(adapter, name, class, note)                                                  \
-  EXT_METHOD(                                                                                      \
-      as_##name,                                                                                   \
-      "as_" #name "($module, /, image, *, from_layout=None, " AS_KEYWORDS                          \
-      "A " class " that views the image: no pixel moves.\n" note                                   \
-                 "\n"                                                                              \
-                 "image: (H, W) or (H, W, C), interleaved, rows packed or pitched; of any\n"       \
-                 "library. It lives until the last GpuMat that views it is gone.\n"                \
-                 "from_layout: how the image's axes are read, \"HWC\", \"CHW\" or \"HW\"; None: "  \
-                 "(H, W) or\n"                                                                     \
-                 "(H, W, C), and a shape that looks planar is refused. Channels-last memory is a " \
-                 "view\n"                                                                          \
-                 "as \"CHW\" too; planes need copy=None.\n" AS_DOC                                 \
-                 "\n"                                                                              \
-                 "Raises LayoutError, DTypeError, DeviceError, ABIError, CUDAError (all\n"         \
-                 "ViewError), or TypeError for what is no image."),                                \
-      EXT_METHOD(                                                                                  \
-          to_##name, "to_" #name "($module, /, image, *, " TO_KEYWORDS                             \
-                     "owner=None, stream=None, producer_stream=None)\n--\n\n"                      \
-                     "A " class                                                                    \
-          " of its own with the image's pixels, interleaved, converted and\n"                      \
-          "scaled in one pass. A batch or a list gives a list of them over one block.\n\n"         \
-          "image: an image of any library, a batch (four axes), or a list of images of one\n"      \
-          "size and type.\n" FROM_DOC VALUE_DOC TO_DOC),
+#define METHODS(adapter, name) EXT_PUBLIC_METHOD(as_##name), EXT_PUBLIC_METHOD(to_##name),
 
 PyMethodDef ext_function_methods[] = {
-    EXT_ARRAY_ADAPTERS(ARRAY_METHODS) EXT_IMAGE_ADAPTERS(IMAGE_METHODS)
-        EXT_METHOD(view,
-                   "view($module, /, image, *, keepdim=False, owner=None, stream=None, "
-                   "producer_stream=None)\n--\n\n"
-                   "A viewcast.View of the image.\n\n" KEEPDIM_DOC OWNER_DOC STREAM_DOC),
-    EXT_METHOD(
-        as_gpumats,
-        "as_gpumats($module, /, images, *, from_layout=None, " AS_KEYWORDS
-        "A list of cv2.cuda.GpuMats, each of which views one of the images: no pixel moves.\n\n"
-        "images: a batch (N, H, W, C) of any library, which lives until the last GpuMat is\n"
-        "gone, or a list of images, each as in as_gpumat(). Streams are looked up and ordered\n"
-        "once. An exception names the image's index.\n"
-        "from_layout: how the axes are read: \"NHWC\", \"NCHW\", or \"NHW\" of a batch (N, H, W) "
-        "of\n"
-        "one-channel images; of a list \"HWC\", \"CHW\" or \"HW\". None: as they are, and a shape\n"
-        "that looks planar is refused.\n" AS_DOC),
-    EXT_METHOD(as_tensors,
-               "as_tensors($module, /, images, *, keepdim=False, " AS_KEYWORDS
-               "A list of torch.Tensors, each of which views one of the images: no pixel moves.\n\n"
-               "images: a list of images, each as in as_tensor(), or a batch (four axes) of any\n"
-               "library. Streams are looked up and ordered once. An exception names the image's\n"
-               "index.\n" KEEPDIM_DOC AS_DOC),
+    EXT_ARRAY_ADAPTERS(METHODS) EXT_IMAGE_ADAPTERS(METHODS) EXT_PUBLIC_METHOD(view),
+    EXT_PUBLIC_METHOD(as_gpumats),
+    EXT_PUBLIC_METHOD(as_tensors),
     {NULL, NULL, 0, NULL},
 };

@@ -7,6 +7,7 @@
 #include "adapters/opencv.h"
 #include "adapters/pointer.h"
 #include "arguments.h"
+#include "docstrings.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "functions.h"
@@ -123,16 +124,8 @@ static PyObject *get_num_threads(PyObject *module, PyObject *unused) {
 }
 
 static PyMethodDef methods[] = {
-    {"collect", (PyCFunction)(void (*)(void))collect, METH_FASTCALL | METH_KEYWORDS,
-     "collect($module, /, *, force=False)\n--\n\n"
-     "Run the pending releases now; returns how many owners were released.\n\n"
-     "OpenCV and DLPack consumers give memory back from any thread; such memory is\n"
-     "released soon after by the main thread, at the next conversion, or here.\n"
-     "force: on an OpenCV that never counts down (4.x without CUDA), also release\n"
-     "images whose GpuMat was copied. No GpuMat may look at them any more."},
-    {"host_mode", host_mode, METH_NOARGS,
-     "host_mode($module, /)\n--\n\n"
-     "True where this process has no CUDA device and GpuMats lie over host memory."},
+    EXT_PUBLIC_METHOD(collect),
+    {"host_mode", host_mode, METH_NOARGS, DOC_host_mode},
     {"_placement", (PyCFunction)(void (*)(void))ext_resize_placement, METH_FASTCALL,
      "_placement(resize, height, width, /)\n--\n\n"
      "The resized size of an image and its place in the result: (height, width, top, left)."},
@@ -140,20 +133,9 @@ static PyMethodDef methods[] = {
      "_to_yuv(image, format, matrix, range, reverse_channels, from_layout, out, device, stream,\n"
      "producer_stream)\n--\n\n"
      "What to_yuv() does, with numbers of viewcast.h."},
-    EXT_METHOD(
-        set_num_threads,
-        "set_num_threads($module, /, n)\n--\n\n"
-        "Set the number of threads that a transform of host memory uses at most.\n\n"
-        "Small images use fewer. The number is the process's; it begins as VIEWCAST_THREADS\n"
-        "in the environment says.\n"
-        "n: 1 or more; None: one for each core that the process may run on."),
-    {"get_num_threads", get_num_threads, METH_NOARGS,
-     "get_num_threads($module, /)\n--\n\n"
-     "The number of threads that a transform of host memory uses at most."},
-    {"statistics", statistics, METH_NOARGS,
-     "statistics($module, /)\n--\n\n"
-     "Counts of lends, shares, exports and their releases since the import, and of the\n"
-     "blocks of memory pools (pool_hits, pool_misses), with how many there are now."},
+    EXT_PUBLIC_METHOD(set_num_threads),
+    {"get_num_threads", get_num_threads, METH_NOARGS, DOC_get_num_threads},
+    {"statistics", statistics, METH_NOARGS, DOC_statistics},
     {"_kernel_image", kernel_image, METH_O,
      "_kernel_image($module, device, /)\n--\n\n"
      "The image of the kernels that a CUDA device runs, by the device's ordinal: \"sm_90\" for\n"

@@ -4,6 +4,7 @@
 
 #include "arguments.h"
 #include "default_allocator.h"
+#include "docstrings.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "pool_backends.h"
@@ -368,23 +369,8 @@ PyMethodDef ext_pool_methods[] = {
     {"_use_pool", (PyCFunction)(void (*)(void))use_pool, METH_FASTCALL,
      "Sets the pool and returns the setting before."},
     {"_restore_pool", restore_pool, METH_O, "Restores a setting that _use_pool() returned."},
-    {"get_pool", get_pool, METH_NOARGS,
-     "get_pool($module, /)\n--\n\n"
-     "The name of the pool that use_pool() set; None for OpenCV's own allocator."},
-    EXT_METHOD(empty_gpumat,
-               "empty_gpumat($module, /, rows, cols, type, *, stream=None)\n--\n\n"
-               "A cv2.cuda.GpuMat whose memory comes from the pool in use (else \"cuda\").\n\n"
-               "Its pixels are not initialised. Rows lie on a pitch of 512 bytes. OpenCV's\n"
-               "default allocator is not changed.\n"
-               "stream: a stream on which it will be used, blocking or not: its memory is taken\n"
-               "and goes back in that stream's order. It is on that stream's device, else on\n"
-               "the current one.\n\n"
-               "MemoryError where the pool has no memory; ValueError for negative sizes and\n"
-               "unknown types; ABIError for an OpenCV built without CUDA."),
-    {"trim_pool", trim_pool, METH_NOARGS,
-     "trim_pool($module, /)\n--\n\n"
-     "Give memory that no GpuMat uses back to torch, CuPy and the driver; returns bytes.\n\n"
-     "What torch and CuPy keep themselves is theirs to free (torch.cuda.empty_cache(),\n"
-     "cupy.get_default_memory_pool().free_all_blocks())."},
+    {"get_pool", get_pool, METH_NOARGS, DOC_get_pool},
+    EXT_PUBLIC_METHOD(empty_gpumat),
+    {"trim_pool", trim_pool, METH_NOARGS, DOC_trim_pool},
     {NULL, NULL, 0, NULL},
 };

@@ -6,6 +6,7 @@
 #include "adapters/adapter.h"
 #include "arguments.h"
 #include "device.h"
+#include "docstrings.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"
@@ -322,12 +323,7 @@ static PyObject *warmup(PyObject *module, PyObject *const *args, Py_ssize_t coun
 }
 
 PyMethodDef ext_stream_methods[] = {
-    EXT_METHOD(
-        warmup,
-        "warmup($module, /, device=None)\n--\n\n"
-        "Create a device's context and pooled events now, so that a later conversion inside\n"
-        "a CUDA graph capture creates nothing. Does nothing in host mode, and for \"cpu\".\n"
-        "device: an ordinal, \"cuda:1\" or a device object; None: device 0."),
+    EXT_PUBLIC_METHOD(warmup),
     {"_set_stream", set_stream, METH_O, "Sets use_stream's stream for this thread."},
     {"_stream_handle", stream_handle, METH_O, "The handle of any stream object."},
     {"_stream_device", stream_device, METH_O,

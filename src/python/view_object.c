@@ -8,6 +8,7 @@
 #include "adapters/dlpack_python.h"
 #include "adapters/list.h"
 #include "arguments.h"
+#include "docstrings.h"
 #include "errors.h"
 #include "holder.h"
 
@@ -267,29 +268,27 @@ static int view_getbuffer(View *self, Py_buffer *buffer, int flags) {
 
 /* --- the type */
 
-#define ATTRIBUTE(name, which, doc) {name, (getter)get, NULL, doc, (void *)(uintptr_t)(which)}
+#define ATTRIBUTE(name, which) \
+  {#name, (getter)get, NULL, DOC_View_##name, (void *)(uintptr_t)(which)}
 static PyGetSetDef view_getset[] = {
-    ATTRIBUTE("ptr", PTR, "Address of the first element (int)."),
-    ATTRIBUTE("shape", SHAPE, "Lengths of the axes, in elements."),
-    ATTRIBUTE("strides", STRIDES, "Distances along the axes, in bytes."),
-    ATTRIBUTE("ndim", NDIM, "Number of axes."),
-    ATTRIBUTE("dtype", DTYPE, "Name of the element type, as \"uint8\"."),
-    ATTRIBUTE("itemsize", ITEMSIZE, "Bytes of one element."),
-    ATTRIBUTE("nbytes", NBYTES, "Bytes of all elements, gaps not counted."),
-    ATTRIBUTE("readonly", READONLY, "True if the producer forbids writing."),
-    {"device", (getter)get_device, NULL,
-     "\"cpu\", \"cuda:0\", \"cuda_host\" (pinned) or \"cuda_managed:0\".", NULL},
-    {"__cuda_array_interface__", (getter)get_cuda_array, NULL,
-     "Version 3 of the interface; AttributeError for host memory.", NULL},
+    ATTRIBUTE(ptr, PTR),
+    ATTRIBUTE(shape, SHAPE),
+    ATTRIBUTE(strides, STRIDES),
+    ATTRIBUTE(ndim, NDIM),
+    ATTRIBUTE(dtype, DTYPE),
+    ATTRIBUTE(itemsize, ITEMSIZE),
+    ATTRIBUTE(nbytes, NBYTES),
+    ATTRIBUTE(readonly, READONLY),
+    {"device", (getter)get_device, NULL, DOC_View_device, NULL},
+    {"__cuda_array_interface__", (getter)get_cuda_array, NULL, DOC_View___cuda_array_interface__,
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef view_methods[] = {
     {"__dlpack__", (PyCFunction)(void (*)(void))view_dlpack, METH_FASTCALL | METH_KEYWORDS,
-     "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
-     "A DLPack capsule that keeps this View alive; versioned if max_version >= (1, 0)."},
-    {"__dlpack_device__", (PyCFunction)view_dlpack_device, METH_NOARGS,
-     "__dlpack_device__($self, /)\n--\n\n(DLPack device type, device id)."},
+     DOC_View___dlpack__},
+    {"__dlpack_device__", (PyCFunction)view_dlpack_device, METH_NOARGS, DOC_View___dlpack_device__},
     {NULL, NULL, 0, NULL},
 };
 
@@ -302,10 +301,7 @@ PyTypeObject ext_view_type = {
     .tp_basicsize = sizeof(View),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
                 Py_TPFLAGS_IMMUTABLETYPE,
-    .tp_doc =
-        "An image in memory: address, shape, strides, dtype and device, with a strong\n"
-        "reference to what owns it. Every consumer of DLPack, of the CUDA Array\n"
-        "Interface or (host memory) of buffers takes it. Made by viewcast.view().",
+    .tp_doc = DOC_View,
     .tp_dealloc = ext_holder_dealloc,
     .tp_traverse = ext_holder_traverse,
     .tp_finalize = ext_holder_finalize,

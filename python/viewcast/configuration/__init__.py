@@ -17,6 +17,9 @@ def config() -> dict[str, Any]:
     environment. "machine": the mode with its reason, the driver, the GPUs. "libraries": of
     OpenCV, torch, CuPy and NumPy, which are imported for it, the version, what was verified
     of OpenCV's layout, and the problem where one can't be used.
+
+    >>> sorted(vc.config())
+    ['libraries', 'machine', 'viewcast']
     """
     from . import libraries, machine
 
@@ -29,7 +32,12 @@ def config() -> dict[str, Any]:
 
 def show_config() -> None:
     """Print what :func:`config` returns, for people; `viewcast doctor` prints it with the
-    conversions that work."""
+    conversions that work.
+
+    >>> vc.show_config()  # doctest: +ELLIPSIS
+    This machine
+    ok  viewcast ...
+    """
     from . import show
 
     show.sections(show.of_config(config()))

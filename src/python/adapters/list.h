@@ -7,18 +7,13 @@
 #include "adapters/adapter.h"
 #include "more_adapters.h" /* EXT_MORE_ADAPTERS, of the build option `adapters` */
 
-/* Libraries whose arrays can be made: X(adapter, NAME, class, note for the documentation).
- * The module has a function as_NAME and a function to_NAME for each. */
-#define EXT_ARRAY_ADAPTERS(X)                                                               \
-  X(torch, tensor, "torch.Tensor", "")                                                      \
-  X(cupy, cupy, "cupy.ndarray", "")                                                         \
-  X(numpy, numpy, "numpy.ndarray",                                                          \
-    "Memory of a GPU needs copy=None or True; read-only memory gives a read-only array.\n") \
-  EXT_MORE_ADAPTERS(X)
+/* Libraries whose arrays can be made: X(adapter, NAME). The module has a
+ * function as_NAME and a function to_NAME for each, of which viewcast/__init__.pyi tells. */
+#define EXT_ARRAY_ADAPTERS(X) X(torch, tensor) X(cupy, cupy) X(numpy, numpy) EXT_MORE_ADAPTERS(X)
 
 /* Libraries whose images are always interleaved, likewise. The functions take from_layout= in
  * place of layout= and keepdim=. */
-#define EXT_IMAGE_ADAPTERS(X) X(opencv, gpumat, "cv2.cuda.GpuMat", "")
+#define EXT_IMAGE_ADAPTERS(X) X(opencv, gpumat)
 
 /* Further adapters whose objects can be images: X(adapter, class). The last one takes whatever no
  * other does. */

@@ -7,6 +7,7 @@
 #include "adapters/attributes.h"
 #include "arguments.h"
 #include "device.h"
+#include "docstrings.h"
 #include "errors.h"
 #include "view_object.h"
 
@@ -215,19 +216,6 @@ static PyObject *from_pointer(PyObject *module, PyObject *const *args, Py_ssize_
 }
 
 PyMethodDef ext_pointer_methods[] = {
-    EXT_METHOD(
-        from_pointer,
-        "from_pointer($module, /, ptr, shape, dtype, *, strides=None, pitch=None, device=None, "
-        "owner=None, readonly=False, producer_stream=None)\n--\n\n"
-        "A viewcast.View of memory that is known by its address alone.\n\n"
-        "ptr: address of the first element, or a capsule that holds it (of any name, as\n"
-        "DeepStream's pyds gives them), which is kept alive too. shape: 1 to 4 axes, in\n"
-        "elements. dtype: a name (\"uint8\") or a dtype of torch, NumPy or CuPy. strides: in\n"
-        "bytes; None: packed. pitch: bytes from row to row of (H, W), (H, W, C) or\n"
-        "(N, H, W, C), in place of strides. device: checked against what the driver knows of\n"
-        "the address; None: as the driver says. owner: an object that is kept alive as long\n"
-        "as anything looks at the memory; None: that is yours to see to. readonly: True\n"
-        "refuses writable views. producer_stream: where the memory was written; None: the\n"
-        "legacy default stream."),
+    EXT_PUBLIC_METHOD(from_pointer),
     {NULL, NULL, 0, NULL},
 };
