@@ -10,9 +10,9 @@
 
 #define LINEAR_NAME(to, in, out) "vc_resize_linear_" #to "_" #in "_" #out,
 
-const char *const vc_kernel_names[] = {VC_GENERIC_KERNELS(GENERIC_NAMES)
-                                           VC_FAST_KERNELS(FAST_NAMES) "vc_resize_any",
-                                       "vc_resize_pillow", VC_LINEAR_KERNELS(LINEAR_NAME)};
+const char *const vc_kernel_names[] = {
+    VC_GENERIC_KERNELS(GENERIC_NAMES) VC_FAST_KERNELS(FAST_NAMES) "vc_resize_any",
+    "vc_resize_pillow", "vc_resize_area", VC_LINEAR_KERNELS(LINEAR_NAME)};
 const int32_t vc_kernel_count = sizeof vc_kernel_names / sizeof *vc_kernel_names;
 _Static_assert(sizeof vc_kernel_names / sizeof *vc_kernel_names <= VC_MOST_KERNELS,
                "VC_MOST_KERNELS is too small");
@@ -24,7 +24,7 @@ enum { FAST = 0 VC_FAST_KERNELS(ONE_MORE_FAST) };
 
 vc_resize_kernels vc_resize_kernels_find(void) {
   const int32_t first = 2 * (GENERIC + FAST);
-  return (vc_resize_kernels){first, first + 1, first + 2};
+  return (vc_resize_kernels){first, first + 1, first + 2, first + 3};
 }
 
 /* Puts the addresses of the sources into the launch's table, or into a list if they are too

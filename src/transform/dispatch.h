@@ -49,10 +49,10 @@ vc_status vc_dispatch_resize(const vc_plan *plan, vc_launch *out, vc_error *erro
 
 /* --- what these need: dispatch.c, dispatch_generic.c */
 
-/* Indices of kernels that resize, in vc_kernel_names: of vc_resize_any, vc_resize_pillow and the
- * first of VC_LINEAR_KERNELS. */
+/* Indices of kernels that resize, in vc_kernel_names: of vc_resize_any, vc_resize_pillow,
+ * vc_resize_area and the first of VC_LINEAR_KERNELS. */
 typedef struct vc_resize_kernels {
-  int32_t any, pillow, linear;
+  int32_t any, pillow, area, linear;
 } vc_resize_kernels;
 vc_resize_kernels vc_resize_kernels_find(void);
 

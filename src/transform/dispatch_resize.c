@@ -255,12 +255,24 @@ static vc_status set_linear(const vc_plan *plan, int found, vc_launch *out, vc_e
   return set_tiles(plan, (int64_t)VC_TILE_ROWS * resizing->thread_rows, tile_cols, out, error);
 }
 
+/* Fills what the kernel for VC_AREA needs. */
+static vc_status set_area(const vc_plan *plan, vc_launch *out, vc_error *error) {
+  int32_t rows = count_thread_rows(plan, VC_TILE_COLS), most = VC_AREA_ROWS / VC_TILE_ROWS;
+  out->resizing.thread_rows = rows < most ? rows : most;
+  return set_tiles(plan, (int64_t)VC_TILE_ROWS * out->resizing.thread_rows, VC_TILE_COLS, out,
+                   error);
+}
+
 static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error) {
   vc_resize_kernels kernels = vc_resize_kernels_find();
   int found = find_linear(plan, &out->resizing);
   if (found >= 0) {
     out->kernel = kernels.linear + found;
     return set_linear(plan, found, out, error);
+  }
+  if (plan->geometry->interpolation == VC_AREA && out->resizing.is_packed) {
+    out->kernel = kernels.area;
+    return set_area(plan, out, error);
   }
   bool pillow = out->resizing.is_u8 && vc_is_pillow(plan->geometry->interpolation);
   out->kernel = pillow ? kernels.pillow : kernels.any;

@@ -35,7 +35,8 @@ struct entry {
 
 static const entry entries[] = {VC_GENERIC_KERNELS(GENERIC_STEPS) VC_FAST_KERNELS(FAST_STEPS)
                                     RESIZE_STEPS(vc_resize_any) RESIZE_STEPS(vc_resize_pillow)
-                                        VC_LINEAR_KERNELS(LINEAR_STEPS)};
+                                        RESIZE_STEPS(vc_resize_area)
+                                            VC_LINEAR_KERNELS(LINEAR_STEPS)};
 
 static const entry *find(const char *name) {
   for (const entry &each : entries) {

@@ -334,6 +334,39 @@ static void test_each_kernel(void) {
   check_undisturbed();
 }
 
+/* VC_AREA by whole factors, by halves and by any scale; sources so wide that few of their rows fit
+ * into shared memory, or none. */
+static void try_area(void) {
+  static const int sizes[] = {1, 2, 3, 4, 5, 7, 16, 31, 32, 33, 40};
+  enum { SIZES = sizeof sizes / sizeof *sizes };
+  int channels = 1 + draw(4), factor = 1 + draw(one_in(3) ? 60 : 6);
+  bool whole = one_in(2);
+  vc_transform_params params;
+  vc_transform_params_init(&params);
+  vc_resize resize;
+  vc_resize_init(&resize, sizes[draw(SIZES)], sizes[draw(SIZES)], VC_AREA);
+  resize.fit = whole ? VC_STRETCH : draw(3);
+  params.resize = &resize;
+  params.to = one_in(2) ? VC_PLANAR : VC_INTERLEAVED;
+  params.scale = one_in(2) ? 1 : 0.25;
+  int64_t rows = resize.rows * (one_in(2) ? factor : 1 + draw(9)), cols = resize.cols * factor;
+  if (!whole) rows += draw(20), cols += draw(50);
+  vc_dtype u8 = {VC_UINT, 8}, f32 = {VC_FLOAT, 32};
+  vc_resize_blocks = one_in(2) ? 1 : one_in(2) ? 4 : 2048;
+  picture from = new_picture(u8, VC_INTERLEAVED, 2, rows, cols, channels);
+  picture to = new_picture(one_in(2) ? u8 : f32, params.to, 2, resize.rows, resize.cols, channels);
+  if (one_in(4)) memset(from.memory, 255, from.bytes);
+  check_same(&to, &from.view, 1, &params);
+  free(from.memory);
+  free(to.memory);
+}
+
+static void test_area(void) {
+  sim_set_runner(note_kernel);
+  for (int i = 0; i < 400 && checks_failed < 20; i++) try_area();
+  check_undisturbed();
+}
+
 /* ------------------------------------------------- boxes that hold no pixel are pad */
 
 static void test_empty_boxes(void) {
@@ -442,6 +475,7 @@ int main(int count, char **arguments) {
   load_simulation();
   sim_set_devices(2);
   test_same_as_cpu(count > 1 ? atoi(arguments[1]) : 1500);
+  test_area();
   test_each_kernel();
   test_empty_boxes();
   test_huge_block();

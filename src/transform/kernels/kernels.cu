@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Instantiates every kernel under the name by which the host looks it up (dispatch.c). */
+#include "kernels/area.cuh"
 #include "kernels/fast.cuh"
 #include "kernels/generic.cuh"
 #include "kernels/intrinsics.cuh"
@@ -37,6 +38,7 @@ VC_FAST_KERNELS(FAST)
 static_assert(sizeof(vc_resizing) < 4096, "more than every GPU's parameters");
 
 KERNEL vc_resize_any(const __grid_constant__ vc_resizing p) { run_phases<resize_any>(p); }
+KERNEL vc_resize_area(const __grid_constant__ vc_resizing p) { run_phases<resize_area>(p); }
 KERNEL vc_resize_pillow(const __grid_constant__ vc_resizing p) { run_phases<resize_pillow>(p); }
 
 #define LINEAR(to, in, out)                                                                       \

@@ -157,7 +157,7 @@ typedef struct vc_resizing {
   bool is_packed;                   /* all sources have adjacent channels and adjacent pixels */
   bool swaps;                       /* the first three channels are reversed */
   bool words;                       /* linear kernels may store words */
-  int32_t thread_rows;              /* linear kernels: rows that a thread makes */
+  int32_t thread_rows;              /* linear kernels, area: rows that a thread makes */
   uint64_t pad[VC_CHANNELS_MAPPED]; /* the bits of a source element for each source channel */
   /* Linear kernels: coefficients, `a` divided by 4, and the bytes to each plane of the result.
    * Planes made of several channels are counted in the order of the source's. */
@@ -231,6 +231,15 @@ typedef struct vc_resizing {
 #define VC_PILLOW_ROWS 16
 #define VC_PILLOW_CHUNK 32
 #define VC_PILLOW_WEIGHTS 4096
+
+/* The kernel vc_resize_area resizes packed 8-bit pixels by VC_AREA. Its tile has VC_TILE_COLS
+ * columns and up to VC_AREA_ROWS rows, which are made from up to VC_AREA_CHUNK rows of the source
+ * at a time. VC_AREA_WORDS words of weights and of source rows fit into shared memory; a column has
+ * up to VC_AREA_TAPS samples. */
+#define VC_AREA_ROWS 16
+#define VC_AREA_CHUNK 16
+#define VC_AREA_WORDS 4096
+#define VC_AREA_TAPS 96
 
 /* X(to, in, out) for each kernel vc_resize_linear_<to>_<in>_<out>, which resizes interleaved 8-bit
  * pixels of `in` channels by VC_LINEAR or VC_NEAREST to interleaved pixels of `out` channels, or

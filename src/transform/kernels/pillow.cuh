@@ -7,6 +7,7 @@
 #define VIEWCAST_KERNELS_PILLOW_CUH
 
 #include "kernels/resize.cuh"
+#include "kernels/staged.cuh"
 
 /* The half that rounds a 22-bit sum. */
 #define VC_PILLOW_HALF (1 << (VC_PILLOW_BITS - 1))
@@ -135,24 +136,6 @@ VC_DEVICE uint32_t filter_samples(const vc_resizing &p, const pillow_shared &s, 
 #pragma unroll
   for (int c = 0; c < VC_CHANNELS_MAPPED; c++) out |= (uint32_t)vc_pillow_byte(sums[c]) << (8 * c);
   return out;
-}
-
-/* Separate the channels of four interleaved pixels, a word each. */
-VC_DEVICE void split_channels(const uint32_t (&in)[1], uint32_t (&out)[1]) { out[0] = in[0]; }
-
-VC_DEVICE void split_channels(const uint32_t (&in)[3], uint32_t (&out)[3]) {
-  out[0] = __byte_perm(__byte_perm(in[0], in[1], 0x0630), in[2], 0x5210);
-  out[1] = __byte_perm(__byte_perm(in[0], in[1], 0x0741), in[2], 0x6210);
-  out[2] = __byte_perm(__byte_perm(in[0], in[1], 0x0052), in[2], 0x7410);
-}
-
-VC_DEVICE void split_channels(const uint32_t (&in)[4], uint32_t (&out)[4]) {
-  uint32_t a = __byte_perm(in[0], in[1], 0x5140), b = __byte_perm(in[2], in[3], 0x5140);
-  uint32_t c = __byte_perm(in[0], in[1], 0x7362), d = __byte_perm(in[2], in[3], 0x7362);
-  out[0] = __byte_perm(a, b, 0x5410);
-  out[1] = __byte_perm(a, b, 0x7632);
-  out[2] = __byte_perm(c, d, 0x5410);
-  out[3] = __byte_perm(c, d, 0x7632);
 }
 
 /* Packed pixels of In channels, from any address, by the weights in shared memory, four at a
@@ -342,20 +325,6 @@ struct resize_pillow {
     }
   }
 
-  VC_DEVICE_MEMBER void write(const vc_resizing &p, uint32_t pixel, bool inside, char *to) {
-    const vc_generic &g = p.generic;
-#pragma unroll 1
-    for (int32_t c = 0; c < g.channels; c++) {
-      int32_t source = g.map[c];
-      uint64_t bits = g.fill;
-      if (source != VC_CHANNEL_FILL) {
-        bits = inside ? byte_of(pixel, source) : p.pad[source];
-        bits = convert_any(p, bits, c);
-      }
-      store_bits(to + c * g.to_strides.channel, g.to_size, g.to_aligned, bits);
-    }
-  }
-
   VC_DEVICE_MEMBER void end(const vc_resizing &p, const pillow_shared &s, own &o) {
     const vc_generic &g = p.generic;
     tile at = locate_tile(p);
@@ -371,7 +340,7 @@ struct resize_pillow {
         pixel |= (uint32_t)vc_pillow_byte(o.sums[i][c]) << (8 * c);
       }
       char *to = pixel_at(g, at.image, row, col);
-      if (row < g.rows) write(p, pixel, o.shows && s.rows.taps[result].count > 0, to);
+      if (row < g.rows) write_bytes(p, pixel, o.shows && s.rows.taps[result].count > 0, to);
     }
   }
 };

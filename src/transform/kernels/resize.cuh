@@ -257,31 +257,51 @@ VC_DEVICE char *pixel_at(const vc_generic &g, int64_t image, int64_t row, int64_
   return g.to + image * g.to_strides.image + row * g.to_strides.row + col * g.to_strides.col;
 }
 
+/* Writes a pixel of an 8-bit source, whose byte c is channel c; pad if it is not `inside`. */
+VC_DEVICE void write_bytes(const vc_resizing &p, uint32_t pixel, bool inside, char *to) {
+  const vc_generic &g = p.generic;
+#pragma unroll 1
+  for (int32_t c = 0; c < g.channels; c++) {
+    int32_t source = g.map[c];
+    uint64_t bits = g.fill;
+    if (source != VC_CHANNEL_FILL) {
+      bits = inside ? pixel >> (8 * source) & 255 : p.pad[source];
+      bits = convert_any(p, bits, c);
+    }
+    store_bits(to + c * g.to_strides.channel, g.to_size, g.to_aligned, bits);
+  }
+}
+
+/* Makes and writes a pixel of the result by the rule that was found. */
+VC_DEVICE void write_any(const vc_resizing &p, const resize_shared &s, int64_t index, int64_t row,
+                         int64_t col) {
+  const vc_generic &g = p.generic;
+  const vc_resized &image = s.at.image;
+  int64_t y = row - image.top, x = col - image.left;
+  uint64_t pixel[VC_CHANNELS_MAPPED];
+  if (y >= 0 && y < image.placed_rows && x >= 0 && x < image.placed_cols) {
+    make_pixel(p, s, y, x, pixel);
+  } else {
+    for (int c = 0; c < VC_CHANNELS_MAPPED; c++) pixel[c] = p.pad[c];
+  }
+  char *to = pixel_at(g, index, row, col);
+  for (int32_t c = 0; c < g.channels; c++) {
+    int32_t source = g.map[c];
+    uint64_t bits = source == VC_CHANNEL_FILL ? g.fill : convert_any(p, pixel[source], c);
+    store_bits(to + c * g.to_strides.channel, g.to_size, g.to_aligned, bits);
+  }
+}
+
 struct resize_any : no_rounds<resize_shared> {
   VC_DEVICE_MEMBER void begin(const vc_resizing &p, resize_shared &s, own &) {
     if (threadIdx.x == 0) find_rule(p, s);
   }
 
   VC_DEVICE_MEMBER void end(const vc_resizing &p, const resize_shared &s, own &) {
-    const vc_generic &g = p.generic;
-    const vc_resized &image = s.at.image;
     tile at = locate_tile(p);
     int64_t col = (int64_t)at.col * VC_TILE_COLS + threadIdx.x % VC_TILE_COLS;
     int64_t row = (int64_t)at.row * VC_TILE_ROWS + threadIdx.x / VC_TILE_COLS;
-    if (col >= g.cols || row >= g.rows) return;
-    int64_t y = row - image.top, x = col - image.left;
-    uint64_t pixel[VC_CHANNELS_MAPPED];
-    if (y >= 0 && y < image.placed_rows && x >= 0 && x < image.placed_cols) {
-      make_pixel(p, s, y, x, pixel);
-    } else {
-      for (int c = 0; c < VC_CHANNELS_MAPPED; c++) pixel[c] = p.pad[c];
-    }
-    char *to = pixel_at(g, at.image, row, col);
-    for (int32_t c = 0; c < g.channels; c++) {
-      int32_t source = g.map[c];
-      uint64_t bits = source == VC_CHANNEL_FILL ? g.fill : convert_any(p, pixel[source], c);
-      store_bits(to + c * g.to_strides.channel, g.to_size, g.to_aligned, bits);
-    }
+    if (col < p.generic.cols && row < p.generic.rows) write_any(p, s, at.image, row, col);
   }
 };
 
