@@ -255,6 +255,14 @@ static vc_status set_linear(const vc_plan *plan, int found, vc_launch *out, vc_e
   return set_tiles(plan, (int64_t)VC_TILE_ROWS * resizing->thread_rows, tile_cols, out, error);
 }
 
+/* Fills the coefficients of kernels that write bytes. */
+static void set_coefficients(const vc_plan *plan, vc_resizing *out) {
+  for (int32_t c = 0; plan->work == VC_WORK_FLOAT && c < plan->channels; c++) {
+    out->a[c] = (float)plan->a[c * plan->stride];
+    out->b[c] = (float)plan->b[c * plan->stride];
+  }
+}
+
 /* Fills what the kernel for VC_AREA needs. */
 static vc_status set_area(const vc_plan *plan, vc_launch *out, vc_error *error) {
   int32_t rows = count_thread_rows(plan, VC_TILE_COLS), most = VC_AREA_ROWS / VC_TILE_ROWS;
@@ -270,6 +278,7 @@ static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error
     out->kernel = kernels.linear + found;
     return set_linear(plan, found, out, error);
   }
+  set_coefficients(plan, &out->resizing);
   if (plan->geometry->interpolation == VC_AREA && out->resizing.is_packed) {
     out->kernel = kernels.area;
     return set_area(plan, out, error);

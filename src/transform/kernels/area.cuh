@@ -212,15 +212,14 @@ struct resize_area {
    * first and the last column, and row, that show bound it. */
   VC_DEVICE_MEMBER void find_part(const vc_resizing &p, area_shared &s) {
     const vc_resized &image = s.of.at.image;
-    int64_t x = first_col(p, s), y = first_row(p, s), rows = VC_TILE_ROWS * p.thread_rows;
-    int32_t left = (int32_t)max(-x, (int64_t)0), top = (int32_t)max(-y, (int64_t)0);
-    int32_t right = (int32_t)min(image.placed_cols - x, (int64_t)VC_TILE_COLS) - 1;
-    int32_t bottom = (int32_t)min(image.placed_rows - y, rows) - 1;
-    if (left > right || top > bottom) return;
-    s.first_row = s.rows[top].first;
-    s.end_row = s.rows[bottom].first + s.rows[bottom].count;
-    s.staged.first = s.cols[left].first;
-    s.staged.end = s.cols[right].first + s.cols[right].count;
+    const shown_part cols = shown_of(first_col(p, s), VC_TILE_COLS, image.placed_cols);
+    const shown_part rows =
+        shown_of(first_row(p, s), VC_TILE_ROWS * p.thread_rows, image.placed_rows);
+    if (cols.first > cols.last || rows.first > rows.last) return;
+    s.first_row = s.rows[rows.first].first;
+    s.end_row = s.rows[rows.last].first + s.rows[rows.last].count;
+    s.staged.first = s.cols[cols.first].first;
+    s.staged.end = s.cols[cols.last].first + s.cols[cols.last].count;
     s.staged.offset = s.taps * VC_TILE_COLS;
     fit_rows(s.staged, p.from_channels, VC_AREA_WORDS, VC_AREA_CHUNK, s.taps);
   }

@@ -226,11 +226,12 @@ typedef struct vc_resizing {
 
 /* The kernel vc_resize_any resizes images of any kind, and vc_resize_pillow 8-bit images by
  * Pillow's filters. A tile of the latter has VC_TILE_COLS columns and VC_PILLOW_ROWS rows, which
- * are made from VC_PILLOW_CHUNK rows of the source at a time. VC_PILLOW_WEIGHTS words of
- * weights fit into shared memory; where a tile needs more, each is computed where it is used. */
+ * are made from VC_PILLOW_CHUNK rows of the source at a time. VC_PILLOW_WORDS words of
+ * weights and of source rows fit into shared memory; where a tile needs more weights, each is
+ * computed where it is used. */
 #define VC_PILLOW_ROWS 16
 #define VC_PILLOW_CHUNK 32
-#define VC_PILLOW_WEIGHTS 4096
+#define VC_PILLOW_WORDS 4096
 
 /* The kernel vc_resize_area resizes packed 8-bit pixels by VC_AREA. Its tile has VC_TILE_COLS
  * columns and up to VC_AREA_ROWS rows, which are made from up to VC_AREA_CHUNK rows of the source

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pillow's filters of 8-bit images. A block makes VC_TILE_COLS columns and VC_PILLOW_ROWS rows of
- * an image of the result. It goes through the source rows that these need, VC_PILLOW_CHUNK at a
- * time: the first pass filters them horizontally into shared memory, with results of 8 bits as
- * Pillow has them, the second pass adds them to the sums of the rows of the result. */
+ * an image of the result. It goes through the source rows that these need, VC_PILLOW_CHUNK or fewer
+ * at a time: the first pass filters them horizontally into shared memory, with results of 8 bits as
+ * Pillow has them, the second pass adds them to the sums of the rows of the result. Packed pixels
+ * are copied into shared memory before. */
 #ifndef VIEWCAST_KERNELS_PILLOW_CUH
 #define VIEWCAST_KERNELS_PILLOW_CUH
 
@@ -24,15 +25,15 @@ struct pillow_shared {
   shown at;
   pillow_axis<VC_TILE_COLS> cols;
   pillow_axis<VC_PILLOW_ROWS> rows;
-  int32_t starts[VC_TILE_COLS]; /* of each column: the sample to which its first weight belongs */
-  int32_t first_row, end_row;   /* of the source: those that the tile needs */
-  bool has_weights;             /* `weights` holds them; otherwise they are too many */
+  int32_t first_row, end_row; /* of the source: those that the tile needs */
+  bool has_weights;           /* `memory` holds them; otherwise they are too many */
+  staged_rows staged;         /* no rows: pixels are read where they are */
   /* Four weights of column i, from weight 4 * k on, in three words that VC_TILE_COLS words lie
    * between: their lowest bytes, at (3 * k) * VC_TILE_COLS + i, the next ones, and the highest
    * ones, which have the sign. Behind them tap k of row i, at k * VC_PILLOW_ROWS + i. Weights of
-   * no sample are 0. */
-  uint32_t weights[VC_PILLOW_WEIGHTS];
-  /* Pixels of the source rows of a round, filtered horizontally: byte c is channel c. */
+   * no sample are 0. The staged rows follow. */
+  uint32_t memory[VC_PILLOW_WORDS];
+  /* Pixels of the source rows of a chunk, filtered horizontally: byte c is channel c. */
   uint32_t filtered[VC_PILLOW_CHUNK][VC_TILE_COLS];
 };
 
@@ -56,18 +57,11 @@ template <int Results>
 VC_DEVICE void make_axis(int32_t filter, int32_t n, int32_t m, pillow_axis<Results> &out) {
   out.rule = vc_axis_pillow_make(filter, n, m);
   double most = 2 * out.rule.support + 2;
-  out.most_taps = most < VC_PILLOW_WEIGHTS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
+  out.most_taps = most < VC_PILLOW_WORDS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WORDS;
 }
 
 VC_DEVICE int32_t words_of_cols(const pillow_shared &s) {
   return s.cols.most_taps / 4 * 3 * VC_TILE_COLS;
-}
-
-/* Finds the sample of each column's first weight: it is not that of its first tap where the
- * weights would reach beyond the row. */
-VC_DEVICE void find_start(pillow_shared &s, int32_t col) {
-  int32_t first = (int32_t)s.cols.taps[col].first, last = s.at.image.cols - s.cols.most_taps;
-  s.starts[col] = last < 0 ? first : min(first, last);
 }
 
 VC_DEVICE void fill_col_weights(pillow_shared &s) {
@@ -76,7 +70,7 @@ VC_DEVICE void fill_col_weights(pillow_shared &s) {
   for (int32_t i = (int32_t)threadIdx.x; i < count; i += VC_BLOCK) {
     int32_t col = i % VC_TILE_COLS, k = i / VC_TILE_COLS;
     const vc_axis_taps &taps = s.cols.taps[col];
-    int32_t tap = 4 * k + s.starts[col] - (int32_t)taps.first;
+    int32_t tap = 4 * k;
     uint32_t bytes[3] = {};
 #pragma unroll 1
     for (int32_t shift = 0; shift < 32; shift += 8, tap++) {
@@ -85,7 +79,7 @@ VC_DEVICE void fill_col_weights(pillow_shared &s) {
       for (int b = 0; b < 3; b++) bytes[b] |= (weight >> (8 * b) & 255) << shift;
     }
 #pragma unroll
-    for (int b = 0; b < 3; b++) s.weights[(3 * k + b) * VC_TILE_COLS + col] = bytes[b];
+    for (int b = 0; b < 3; b++) s.memory[(3 * k + b) * VC_TILE_COLS + col] = bytes[b];
   }
 }
 
@@ -94,23 +88,22 @@ VC_DEVICE void fill_row_weights(pillow_shared &s) {
 #pragma unroll 1
   for (int32_t i = (int32_t)threadIdx.x; i < count; i += VC_BLOCK) {
     int32_t row = i % VC_PILLOW_ROWS, tap = i / VC_PILLOW_ROWS;
-    s.weights[first + i] = (uint32_t)compute_weight(s.rows.rule, s.rows.taps[row], tap);
+    s.memory[first + i] = (uint32_t)compute_weight(s.rows.rule, s.rows.taps[row], tap);
   }
 }
 
 /* The weight of a tap of column or row i of the tile. */
 VC_DEVICE int32_t col_weight(const pillow_shared &s, int32_t i, int32_t tap) {
   if (!s.has_weights) return compute_weight(s.cols.rule, s.cols.taps[i], tap);
-  int32_t index = tap + (int32_t)s.cols.taps[i].first - s.starts[i];
-  const uint32_t *words = s.weights + index / 4 * 3 * VC_TILE_COLS + i;
-  uint32_t low = byte_of(words[0], index % 4), middle = byte_of(words[VC_TILE_COLS], index % 4);
-  int32_t high = (int8_t)byte_of(words[2 * VC_TILE_COLS], index % 4);
+  const uint32_t *words = s.memory + tap / 4 * 3 * VC_TILE_COLS + i;
+  uint32_t low = byte_of(words[0], tap % 4), middle = byte_of(words[VC_TILE_COLS], tap % 4);
+  int32_t high = (int8_t)byte_of(words[2 * VC_TILE_COLS], tap % 4);
   return (int32_t)((uint32_t)high << 16 | middle << 8 | low);
 }
 
 VC_DEVICE int32_t row_weight(const pillow_shared &s, int32_t i, int32_t tap) {
   if (!s.has_weights) return compute_weight(s.rows.rule, s.rows.taps[i], tap);
-  return (int32_t)s.weights[words_of_cols(s) + tap * VC_PILLOW_ROWS + i];
+  return (int32_t)s.memory[words_of_cols(s) + tap * VC_PILLOW_ROWS + i];
 }
 
 /* --- the first pass: a pixel, from the samples of a column */
@@ -138,23 +131,17 @@ VC_DEVICE uint32_t filter_samples(const vc_resizing &p, const pillow_shared &s, 
   return out;
 }
 
-/* Packed pixels of In channels, from any address, by the weights in shared memory, four at a
- * time. Reads the aligned words that hold a byte of the samples. */
+/* Staged pixels, by the weights in shared memory, four at a time. */
 template <int In>
-VC_DEVICE uint32_t filter_words(const pillow_shared &s, const char *at, const uint32_t *weights) {
-  uint32_t shift = (uint32_t)((uintptr_t)at & 3);
-  const uint32_t *words = (const uint32_t *)(at - shift);
-  uint32_t word = load_word(words++), sums[In][3] = {}, out = 0;
-  int32_t groups = s.cols.most_taps / 4;
-#pragma unroll 2
-  for (int32_t group = 1; group <= groups; group++, words += In, weights += 3 * VC_TILE_COLS) {
+VC_DEVICE uint32_t filter_staged(const pillow_shared &s, int32_t row, int32_t index, int32_t col) {
+  staged_pixels<In> pixels =
+      staged_at<In>(s.at.image, s.staged, s.memory, row, index, (int32_t)s.cols.taps[col].first);
+  const uint32_t *weights = s.memory + col;
+  uint32_t sums[In][3] = {}, out = 0;
+#pragma unroll 1
+  for (int32_t tap = 0; tap < s.cols.most_taps; tap += 4, weights += 3 * VC_TILE_COLS) {
     uint32_t packed[In], channels[In];
-#pragma unroll
-    for (int k = 0; k < In; k++) {
-      uint32_t next = k < In - 1 || shift || group < groups ? load_word(words + k) : 0;
-      packed[k] = __funnelshift_r(word, next, shift * 8);
-      word = next;
-    }
+    take_four<In>(pixels, packed);
     split_channels(packed, channels);
 #pragma unroll
     for (int c = 0; c < In; c++) {
@@ -171,7 +158,8 @@ VC_DEVICE uint32_t filter_words(const pillow_shared &s, const char *at, const ui
   return out;
 }
 
-/* --- the kernel. Each thread has one column, and rows of the result that follow each other. */
+/* --- the kernel. Thread row i makes rows i, i + VC_TILE_ROWS, … of the tile, so that the threads
+ * share the work of a few source rows. */
 
 struct resize_pillow {
   typedef vc_resizing parameters;
@@ -180,9 +168,6 @@ struct resize_pillow {
 
   struct own {
     int32_t sums[ROWS][VC_CHANNELS_MAPPED];
-    bool shows;     /* the thread's column shows the image */
-    int32_t words;  /* the channels of pixels that may be read in words, or 0 */
-    int64_t offset; /* bytes from the start of a row to the sample of the first weight */
   };
 
   VC_DEVICE_MEMBER int32_t thread_col() { return (int32_t)(threadIdx.x % VC_TILE_COLS); }
@@ -201,79 +186,76 @@ struct resize_pillow {
     make_axis(filter, image.cols, max(image.placed_cols, 1), s.cols);
     make_axis(filter, image.rows, max(image.placed_rows, 1), s.rows);
     int32_t weights = words_of_cols(s) + s.rows.most_taps * VC_PILLOW_ROWS;
-    s.has_weights = weights <= VC_PILLOW_WEIGHTS;
-    s.first_row = INT32_MAX;
-    s.end_row = 0;
+    s.has_weights = weights <= VC_PILLOW_WORDS;
+    s.first_row = s.end_row = s.staged.rows = 0;
   }
 
-  /* Round 0 finds the taps, then the weights and the source rows; each other round makes a chunk of source rows. */
+  /* Round 0 finds the taps, then the weights and the part of the source. Chunk k of its rows is
+   * staged in round k + 1, and filtered and added in round k + 2. */
   VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const pillow_shared &s) {
     int32_t rows = s.end_row - s.first_row;
-    return rows > 0 ? 1 + (rows - 1) / VC_PILLOW_CHUNK + 1 : 1;
+    return rows > 0 ? 2 + (rows - 1) / chunk_rows(s) + 1 : 1;
   }
 
-  VC_DEVICE_MEMBER int32_t chunk_start(const pillow_shared &s, int32_t round) {
-    return s.first_row + (round - 1) * VC_PILLOW_CHUNK;
+  VC_DEVICE_MEMBER int32_t chunk_rows(const pillow_shared &s) {
+    return s.staged.rows > 0 ? s.staged.rows : VC_PILLOW_CHUNK;
+  }
+  VC_DEVICE_MEMBER int32_t chunk_start(const pillow_shared &s, int32_t chunk) {
+    return s.first_row + chunk * chunk_rows(s);
+  }
+  VC_DEVICE_MEMBER int32_t chunk_end(const pillow_shared &s, int32_t chunk) {
+    return min(chunk_start(s, chunk) + chunk_rows(s), s.end_row);
   }
 
-  VC_DEVICE_MEMBER void load(const vc_resizing &p, pillow_shared &s, own &o, int32_t round) {
-    if (round == 0) {
-      find_tile_taps(p, s);
-      return;
+  VC_DEVICE_MEMBER void load(const vc_resizing &p, pillow_shared &s, own &, int32_t round) {
+    if (round == 0) find_tile_taps(p, s);
+    if (round < 2) return;
+    switch (s.staged.rows > 0 ? p.from_channels : 0) {
+      case 1: filter_rows<1>(p, s, round - 2); break;
+      case 2: filter_rows<2>(p, s, round - 2); break;
+      case 3: filter_rows<3>(p, s, round - 2); break;
+      case 4: filter_rows<4>(p, s, round - 2); break;
+      default: filter_rows<0>(p, s, round - 2); break;
     }
-    switch (o.words) {
-      case 1: filter_rows<1>(p, s, o, round); break;
-      case 3: filter_rows<3>(p, s, o, round); break;
-      case 4: filter_rows<4>(p, s, o, round); break;
-      default: filter_rows<0>(p, s, o, round); break;
-    }
   }
 
-  /* The first pass. In is own.words. */
+  /* The first pass. In: the channels of staged pixels, or 0. */
   template <int In>
-  VC_DEVICE_MEMBER void filter_rows(const vc_resizing &p, pillow_shared &s, const own &o,
-                                    int32_t round) {
-    int32_t start = chunk_start(s, round), end = min(start + VC_PILLOW_CHUNK, s.end_row);
-    int32_t col = thread_col();
-    if (!o.shows) return;
+  VC_DEVICE_MEMBER void filter_rows(const vc_resizing &p, pillow_shared &s, int32_t chunk) {
+    int32_t start = chunk_start(s, chunk), end = chunk_end(s, chunk), col = thread_col();
+    if (s.cols.taps[col].count == 0) return;
 #pragma unroll 1
     for (int32_t row = start + thread_row(); row < end; row += VC_TILE_ROWS) {
-      const char *from = s.at.image.data + row * s.at.image.row;
+      uint32_t *to = &s.filtered[row - start][col];
       if constexpr (In == 0) {
-        s.filtered[row - start][col] = filter_samples(p, s, from, col);
+        *to = filter_samples(p, s, s.at.image.data + row * s.at.image.row, col);
       } else {
-        s.filtered[row - start][col] = filter_words<In>(s, from + o.offset, s.weights + col);
+        *to = filter_staged<In>(s, row, row - start, col);
       }
     }
   }
 
-  /* Decides how the thread reads its column. Words may reach 3 bytes beyond its samples. */
-  VC_DEVICE_MEMBER void begin_column(const vc_resizing &p, const pillow_shared &s, own &o) {
-    const vc_resized &image = s.at.image;
-    int32_t col = thread_col(), channels = p.from_channels, start = s.starts[col];
-    uint64_t end = (uint64_t)(uintptr_t)image.data + (uint64_t)image.readable * channels;
-    int32_t beyond = (end | (uint64_t)image.row) % 4 == 0 ? 0 : (channels + 2) / channels;
-    bool fits = start + s.cols.most_taps + beyond <= image.readable;
-    o.shows = s.cols.taps[col].count > 0;
-    o.words = p.is_packed && s.has_weights && fits && channels != 2 ? channels : 0;
-    o.offset = (int64_t)start * channels;
-  }
-
   VC_DEVICE_MEMBER void use(const vc_resizing &p, pillow_shared &s, own &o, int32_t round) {
-    if (round > 0) {
-      add_rows(s, o, chunk_start(s, round));
+    if (round == 0) {
+      if (threadIdx.x == 0) find_part(p, s);
+      if (!s.has_weights) return;
+      fill_col_weights(s);
+      fill_row_weights(s);
       return;
     }
-    begin_column(p, s, o);
-    find_source_rows(p, s);
-    if (!s.has_weights) return;
-    fill_col_weights(s);
-    fill_row_weights(s);
+    if (round > 1) add_rows(s, o, round - 2);
+    if (s.staged.rows == 0) return;
+    stage_rows(s.at.image, s.staged, p.from_channels, chunk_start(s, round - 1),
+               chunk_end(s, round - 1), s.memory);
   }
 
   /* The row of the tile that a thread of round 0 has; negative, or VC_PILLOW_ROWS and more, if it
    * has none. */
   VC_DEVICE_MEMBER int32_t row_of_thread() { return (int32_t)threadIdx.x - VC_TILE_COLS; }
+
+  VC_DEVICE_MEMBER int64_t first_col(const vc_resizing &p, const pillow_shared &s) {
+    return (int64_t)locate_tile(p).col * VC_TILE_COLS - s.at.image.left;
+  }
 
   VC_DEVICE_MEMBER int64_t placed_row(const vc_resizing &p, const pillow_shared &s, int32_t i) {
     return (int64_t)locate_tile(p).row * VC_PILLOW_ROWS - s.at.image.top + i;
@@ -284,33 +266,34 @@ struct resize_pillow {
     const vc_resized &image = s.at.image;
     int32_t col = (int32_t)threadIdx.x, row = row_of_thread();
     if (col < VC_TILE_COLS) {
-      int64_t x = (int64_t)locate_tile(p).col * VC_TILE_COLS + col - image.left;
-      find_taps(s.cols.rule, x, image.placed_cols, &s.cols.taps[col]);
-      find_start(s, col);
+      find_taps(s.cols.rule, first_col(p, s) + col, image.placed_cols, &s.cols.taps[col]);
     } else if (row < VC_PILLOW_ROWS) {
       find_taps(s.rows.rule, placed_row(p, s, row), image.placed_rows, &s.rows.taps[row]);
     }
   }
 
-  /* Source rows ascend with those of the result, so that the first and the last row that shows
-   * bound them. They are written after the phase before which rounds() reads them. */
-  VC_DEVICE_MEMBER void find_source_rows(const vc_resizing &p, pillow_shared &s) {
-    int32_t i = row_of_thread();
-    if (i < 0 || i >= VC_PILLOW_ROWS || s.rows.taps[i].count == 0) return;
-    const vc_axis_taps &taps = s.rows.taps[i];
-    int64_t y = placed_row(p, s, i);
-    if (i == 0 || y == 0) s.first_row = (int32_t)taps.first;
-    if (i == VC_PILLOW_ROWS - 1 || y == s.at.image.placed_rows - 1) {
-      s.end_row = (int32_t)(taps.first + taps.count);
-    }
+  /* Finds the part of the source that the tile needs: samples ascend with the results, so that the
+   * first and the last column, and row, that show bound it. */
+  VC_DEVICE_MEMBER void find_part(const vc_resizing &p, pillow_shared &s) {
+    const shown_part cols = shown_of(first_col(p, s), VC_TILE_COLS, s.at.image.placed_cols);
+    const shown_part rows = shown_of(placed_row(p, s, 0), VC_PILLOW_ROWS, s.at.image.placed_rows);
+    if (cols.first > cols.last || rows.first > rows.last) return;
+    const vc_axis_taps &right = s.cols.taps[cols.last], &bottom = s.rows.taps[rows.last];
+    s.first_row = (int32_t)s.rows.taps[rows.first].first;
+    s.end_row = (int32_t)(bottom.first + bottom.count);
+    if (!p.is_packed || !s.has_weights) return;
+    s.staged.first = (int32_t)s.cols.taps[cols.first].first;
+    s.staged.end = (int32_t)(right.first + right.count);
+    s.staged.offset = words_of_cols(s) + s.rows.most_taps * VC_PILLOW_ROWS;
+    fit_rows(s.staged, p.from_channels, VC_PILLOW_WORDS, VC_PILLOW_CHUNK, s.cols.most_taps);
   }
 
-  /* The second pass: adds the filtered rows from source row `start` on to the thread's sums. */
-  VC_DEVICE_MEMBER void add_rows(const pillow_shared &s, own &o, int32_t start) {
-    int32_t end = min(start + VC_PILLOW_CHUNK, s.end_row);
+  /* The second pass: adds the filtered rows of a chunk to the thread's sums. */
+  VC_DEVICE_MEMBER void add_rows(const pillow_shared &s, own &o, int32_t chunk) {
+    int32_t start = chunk_start(s, chunk), end = chunk_end(s, chunk);
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
-      int32_t result = thread_row() * ROWS + i;
+      int32_t result = thread_row() + i * VC_TILE_ROWS;
       const vc_axis_taps &taps = s.rows.taps[result];
       int32_t first = (int32_t)taps.first, last = min(first + (int32_t)taps.count, end);
 #pragma unroll 1
@@ -332,7 +315,7 @@ struct resize_pillow {
     if (col >= g.cols) return;
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
-      int32_t result = thread_row() * ROWS + i;
+      int32_t result = thread_row() + i * VC_TILE_ROWS;
       int64_t row = (int64_t)at.row * VC_PILLOW_ROWS + result;
       uint32_t pixel = 0;
 #pragma unroll
@@ -340,7 +323,9 @@ struct resize_pillow {
         pixel |= (uint32_t)vc_pillow_byte(o.sums[i][c]) << (8 * c);
       }
       char *to = pixel_at(g, at.image, row, col);
-      if (row < g.rows) write_bytes(p, pixel, o.shows && s.rows.taps[result].count > 0, to);
+      if (row < g.rows)
+        write_bytes(p, pixel, s.cols.taps[thread_col()].count > 0 && s.rows.taps[result].count > 0,
+                    to);
     }
   }
 };

@@ -257,7 +257,7 @@ VC_DEVICE char *pixel_at(const vc_generic &g, int64_t image, int64_t row, int64_
   return g.to + image * g.to_strides.image + row * g.to_strides.row + col * g.to_strides.col;
 }
 
-/* Writes a pixel of an 8-bit source, whose byte c is channel c; pad if it is not `inside`. */
+/* Writes a pixel of an 8-bit source by the coefficients p.a and p.b, whose byte c is channel c; pad if it is not `inside`. */
 VC_DEVICE void write_bytes(const vc_resizing &p, uint32_t pixel, bool inside, char *to) {
   const vc_generic &g = p.generic;
 #pragma unroll 1
@@ -266,7 +266,11 @@ VC_DEVICE void write_bytes(const vc_resizing &p, uint32_t pixel, bool inside, ch
     uint64_t bits = g.fill;
     if (source != VC_CHANNEL_FILL) {
       bits = inside ? pixel >> (8 * source) & 255 : p.pad[source];
-      bits = convert_any(p, bits, c);
+      if (p.work == VC_WORK_FLOAT) {
+        bits = bits_from_float(g.to_type, fmaf((float)(int32_t)bits, p.a[c], p.b[c]));
+      } else {
+        bits = convert_any(p, bits, c);
+      }
     }
     store_bits(to + c * g.to_strides.channel, g.to_size, g.to_aligned, bits);
   }

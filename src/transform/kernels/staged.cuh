@@ -7,23 +7,41 @@
 
 #include "kernels/resize.cuh"
 
+/* The results `first` to `last` of a tile show the image; none, if `last` is less. */
+struct shown_part {
+  int32_t first, last;
+};
+
+/* `start` is the place of the tile's first result in an axis of `placed` results. */
+VC_DEVICE shown_part shown_of(int64_t start, int32_t results, int32_t placed) {
+  shown_part out = {(int32_t)min(max(-start, (int64_t)0), (int64_t)results),
+                    (int32_t)min(max(placed - start, (int64_t)0), (int64_t)results) - 1};
+  return out;
+}
+
 /* Pixels first … end - 1 of some consecutive rows of the source. A row begins with the aligned word
  * that holds its first byte. */
 struct staged_rows {
   int32_t first, end;
-  int32_t pitch;  /* words of a row */
+  int32_t words;  /* of a row */
+  int32_t pitch;  /* words from a row to the next */
   int32_t rows;   /* at a time; 0 if none fits */
   int32_t offset; /* words from the start of shared memory to the first row */
 };
 
-/* Sets the pitch, and the number of rows of `channels` channels that fit into `words` words, at
- * most `most`. Threads may read up to `beyond` pixels behind the last row. */
+/* The place of a word of a row. A gap after every 32 words keeps threads that read at a stride of
+ * nearly as many bytes as all banks have, or a simple fraction, from waiting for one bank. */
+VC_DEVICE int32_t place_of_word(int32_t word) { return word + (word >> 5); }
+
+/* Finds how many rows of `channels` channels fit into `words` words, at most `most`. Threads may
+ * read up to `beyond` pixels behind the last row. */
 VC_DEVICE void fit_rows(staged_rows &of, int32_t channels, int32_t words, int32_t most,
                         int32_t beyond) {
-  int64_t pitch = ((int64_t)(of.end - of.first) * channels + 6) / 4;
-  int64_t rows = (words - of.offset - beyond * channels / 4 - 2) / pitch;
-  of.pitch = (int32_t)min(pitch, (int64_t)words);
-  of.rows = rows < 0 ? 0 : min((int32_t)rows, most);
+  int64_t needed = ((int64_t)(of.end - of.first) * channels + 6) / 4;
+  int32_t left = words - of.offset - place_of_word(beyond * channels / 4 + 2) - 1;
+  of.words = (int32_t)min(needed, (int64_t)words);
+  of.pitch = place_of_word(of.words) + 1;
+  of.rows = left < of.pitch ? 0 : min(left / of.pitch, most);
   if (of.rows > VC_TILE_ROWS) of.rows -= of.rows % VC_TILE_ROWS; /* as much for each warp */
 }
 
@@ -57,16 +75,17 @@ VC_DEVICE void stage_rows(const vc_resized &image, const staged_rows &of, int32_
     uint32_t *to = memory + of.offset + (row - start) * of.pitch;
     from -= (uintptr_t)from & 3;
 #pragma unroll 1
-    for (int32_t word = thread; word < of.pitch; word += BATCH * VC_TILE_COLS) {
+    for (int32_t word = thread; word < of.words; word += BATCH * VC_TILE_COLS) {
       uint32_t held[BATCH];
 #pragma unroll
       for (int i = 0; i < BATCH; i++) {
         const char *at = from + (int64_t)(word + i * VC_TILE_COLS) * 4;
-        held[i] = word + i * VC_TILE_COLS < of.pitch && at < last ? load_edge(at, last) : 0;
+        held[i] = word + i * VC_TILE_COLS < of.words && at < last ? load_edge(at, last) : 0;
       }
 #pragma unroll
       for (int i = 0; i < BATCH; i++) {
-        if (word + i * VC_TILE_COLS < of.pitch) to[word + i * VC_TILE_COLS] = held[i];
+        int32_t index = word + i * VC_TILE_COLS;
+        if (index < of.words) to[place_of_word(index)] = held[i];
       }
     }
   }
@@ -75,7 +94,8 @@ VC_DEVICE void stage_rows(const vc_resized &image, const staged_rows &of, int32_
 /* Consecutive pixels of a staged row. */
 template <int In>
 struct staged_pixels {
-  const uint32_t *words;
+  const uint32_t *row;
+  int32_t next; /* word of the row */
   uint32_t word, shift;
 };
 
@@ -87,8 +107,9 @@ VC_DEVICE staged_pixels<In> staged_at(const vc_resized &image, const staged_rows
   uint32_t shift = (uint32_t)((uintptr_t)staged_start(image, of, In, row) & 3);
   uint32_t bytes = shift + (uint32_t)(first - of.first) * In;
   staged_pixels<In> out;
-  out.words = memory + of.offset + index * of.pitch + bytes / 4;
-  out.word = *out.words++;
+  out.row = memory + of.offset + index * of.pitch;
+  out.next = (int32_t)(bytes / 4);
+  out.word = out.row[place_of_word(out.next++)];
   out.shift = bytes % 4 * 8;
   return out;
 }
@@ -98,11 +119,11 @@ template <int In>
 VC_DEVICE void take_four(staged_pixels<In> &from, uint32_t (&out)[In]) {
 #pragma unroll
   for (int i = 0; i < In; i++) {
-    uint32_t next = from.words[i];
+    uint32_t next = from.row[place_of_word(from.next + i)];
     out[i] = __funnelshift_r(from.word, next, from.shift);
     from.word = next;
   }
-  from.words += In;
+  from.next += In;
 }
 
 /* Separate the channels of four interleaved pixels, a word each. */
