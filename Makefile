@@ -28,7 +28,7 @@ SOURCES := meson.build meson.options pyproject.toml LICENSE README.md \
 WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test ci test-gpu bench instructions record-instructions lint clean FORCE \
-  attack docs docs-images wheels test-c test-asan test-valgrind test-tsan fuzz coverage soak \
+  attack docs check-pages docs-images wheels test-c test-asan test-valgrind test-tsan fuzz coverage soak \
   test-versions record-versions test-python test-aarch64
 .DELETE_ON_ERROR:
 
@@ -48,6 +48,7 @@ help:
 	@echo 'make instructions  count those of each conversion, under valgrind; part of'
 	@echo '               make ci. make record-instructions keeps the new counts'
 	@echo 'make docs      the documentation, into build/docs/html'
+	@echo 'make check-pages  look at each page in Chromium: widths, links, pictures, dark mode'
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
 	@echo 'make lint      clang-format, clang-tidy, ruff and codespell over all files, the stubs, mypy over'
 	@echo '               the examples, the schemas of .github'
@@ -55,7 +56,7 @@ help:
 	@echo 'make clean     remove .venv and build'
 	@echo
 	@echo 'Variables: PYTHON=$(PYTHON) TORCH="$(TORCH)" CUPY="$(CUPY)"'
-	@echo '  DEMO_ARGS, PYTEST_ARGS, BENCH_ARGS: passed on'
+	@echo '  DEMO_ARGS, PYTEST_ARGS, BENCH_ARGS, PAGES_ARGS: passed on'
 
 demo: $(VENV)/package.stamp
 	@mkdir -p build
@@ -135,6 +136,12 @@ $(VENV)/docs.stamp: docs/requirements.txt $(VENV)/tools.stamp
 docs: $(VENV)/package.stamp $(VENV)/docs.stamp
 	$(BIN)/python -m sphinx -q -n -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
 	@echo 'Documentation: build/docs/html/index.html'
+
+# --screenshots FOLDER in PAGES_ARGS keeps what it saw.
+check-pages: docs
+	@tools/get_with_apt.sh chromium
+	$(PIP) --quiet playwright==1.65.2
+	$(BIN)/python docs/check_pages.py $(PAGES_ARGS)
 
 docs-images: $(VENV)/package.stamp $(VENV)/docs.stamp
 	$(BIN)/python docs/figures/draw.py

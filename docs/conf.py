@@ -17,6 +17,7 @@ version = release
 extensions = [
     "c_header",
     "myst_parser",
+    "page_source",
     "python_signatures",
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
@@ -45,7 +46,12 @@ html_theme = "furo"
 html_title = f"viewcast {release}"
 html_static_path = ["_static"]
 html_css_files = ["viewcast.css"]
+html_favicon = "_static/favicon.svg"
 html_theme_options = {
+    "source_repository": "https://github.com/viewcast/viewcast/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+    "top_of_page_buttons": ["view", "edit"],
     "light_css_variables": {
         "color-brand-primary": "#0b7a5c",
         "color-brand-content": "#0b7a5c",

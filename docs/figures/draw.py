@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 
+import chart
 import hub
 import numpy as np
 import torch
@@ -79,18 +80,10 @@ def scaled(name, path):
     picture.save(HERE / name, quality=QUALITY)
 
 
-def plots():
-    """Of every report that `bench/conversions.py --json` left here."""
-    for report in sorted(HERE.glob("*.json")):
-        command = [sys.executable, ROOT / "bench" / "conversions.py", "--from-json", report]
-        plot = report.with_suffix(".png")
-        run(*command, "--plot", plot)
-        Image.open(plot).convert("RGB").quantize(64).save(plot, optimize=True)
-
-
 def main():
     BUILD.mkdir(parents=True, exist_ok=True)
     hub.main()
+    chart.main()
     for name in ("mask_overlay", "side_by_side"):
         run(sys.executable, EXAMPLES / f"{name}.py", "--output", HERE / f"{name}.jpg")
     run(sys.executable, EXAMPLES / "detector_input.py", "--output", BUILD / "masks.png")
@@ -98,8 +91,7 @@ def main():
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     run(sys.executable, *words, EXAMPLES / "multi_gpu.py", "--output", HERE / "multi_gpu.jpg")
     programs(library())
-    plots()
-    pictures = [*HERE.glob("*.jpg"), *HERE.glob("*.png")]
+    pictures = HERE.glob("*.jpg")
     too_large = [each.name for each in pictures if each.stat().st_size > MOST]
     return f"larger than {MOST} bytes: {', '.join(too_large)}" if too_large else 0
 

@@ -6,6 +6,10 @@ import sys
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 900, 470
+TITLE = (
+    "viewcast: one image in memory, seen by OpenCV, PyTorch, CuPy, NumPy "
+    "and every consumer of DLPack"
+)
 SANS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 MONO = "ui-monospace, SFMono-Regular, Menlo, 'DejaVu Sans Mono', monospace"
 
@@ -35,8 +39,10 @@ HILLS = [1, 1, 2, 2, 1, 0, 0, 1, 2, 3, 2, 1]  # pixels of hill in each column
 
 
 class Drawing:
-    def __init__(self, colours):
+    def __init__(self, colours, width, height, title):
         self.colours = colours
+        self.size = width, height
+        self.title = title
         self.parts = []
 
     def add(self, text):
@@ -89,15 +95,12 @@ class Drawing:
             'markerHeight="7" orient="auto-start-reverse">'
             f'<path d="M0 1 L10 5 L0 9 z" fill="{accent}"/></marker></defs>'
         )
-        title = (
-            "<title>viewcast: one image in memory, seen by OpenCV, PyTorch, CuPy, NumPy "
-            "and every consumer of DLPack</title>"
-        )
+        width, height = self.size
         return "\n".join(
             [
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-                f'width="{WIDTH}" height="{HEIGHT}" role="img">',
-                title,
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+                f'width="{width}" height="{height}" role="img">',
+                f"<title>{escape(self.title)}</title>",
                 head,
                 *self.parts,
                 "</svg>\n",
@@ -106,7 +109,7 @@ class Drawing:
 
 
 def draw(colours):
-    out = Drawing(colours)
+    out = Drawing(colours, WIDTH, HEIGHT, TITLE)
     out.spoke(20, 38, "OpenCV", "cv2.cuda.GpuMat", "4.x and 5.x, its allocator")
     out.spoke(20, 200, "NumPy", "numpy.ndarray", "host memory, cv2.Mat too")
     out.spoke(675, 38, "PyTorch", "torch.Tensor", "by its exchange table")

@@ -151,3 +151,40 @@ def test_the_python_reference_has_every_name():
     text = (pages.ROOT / "docs/reference/python.rst").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\.\. auto\w+:: (\w+)", text, re.M))
     assert set(vc.__all__) - {"__version__"} <= documented
+
+
+def test_the_chart_shows_the_table_of_its_page(monkeypatch):
+    """Otherwise: python docs/figures/chart.py."""
+    folder = pages.ROOT / "docs" / "figures"
+    monkeypatch.syspath_prepend(str(folder))
+    import chart
+
+    for name, text in chart.drawings().items():
+        assert (folder / name).read_text(encoding="utf-8") == text
+    assert len(list(chart.rows())) == 6
+
+
+def test_the_site_says_what_a_block_needs(monkeypatch):
+    monkeypatch.syspath_prepend(str(pages.ROOT / "docs" / "_ext"))
+    import page_source
+
+    assert page_source.needs("gpu") == "Needs a GPU"
+    assert page_source.needs("gpu, cuda-opencv, module av") == (
+        "Needs a GPU, OpenCV with CUDA and PyAV"
+    )
+    assert page_source.needs("gpu, two-gpus") == "Needs two GPUs"
+    assert page_source.needs("host, module av") == "Only without a GPU. Needs PyAV"
+    assert page_source.needs("never, a reason") == ""
+    marked = page_source.for_the_site("<!-- test: gpu -->\n```python\n1\n```\n")
+    assert marked == '<p class="needs">Needs a GPU</p>\n\n```python\n1\n```\n'
+
+
+def test_the_site_shows_one_picture_in_each_mode(monkeypatch):
+    monkeypatch.syspath_prepend(str(pages.ROOT / "docs" / "_ext"))
+    import page_source
+
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        shown = page_source.for_the_site(text)
+        assert "<picture>" not in shown
+        assert shown.count(":class: only-dark") == text.count("<picture>")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Markdown pages say for GitHub and for the tests, as the site shows it.
+
+- `<!-- test: gpu, cuda-opencv -->` in front of a block of code, which the tests read
+  (tests/support/pages.py), becomes a line above the block that says what it needs.
+- An arrow in a table keeps what it joins on one line.
+- `<picture>` with a source for dark mode becomes two images, one for each of the theme's modes.
+"""
+
+import re
+
+NEEDS = {
+    "gpu": "a GPU",
+    "two-gpus": "two GPUs",
+    "cuda-opencv": "OpenCV with CUDA",
+    "module av": "PyAV",
+}
+ONLY = {
+    "host": "Only without a GPU",
+    "no-cuda-opencv": "Only without OpenCV with CUDA",
+}
+TEST = re.compile(r"<!-- test: (.*?) -->\n(?=```)")
+TABLE_ROW = re.compile(r"^\|.*\|$", re.M)
+PICTURE = re.compile(
+    r'<picture>\s*<source [^>]*srcset="(?P<dark>[^"]+)">\s*'
+    r'<img alt="(?P<alt>[^"]+)" src="(?P<light>[^"]+)">\s*</picture>'
+)
+
+
+def needs(comment):
+    """The line above a block: "Needs a GPU and OpenCV with CUDA", or nothing."""
+    words = [word.strip() for word in comment.split(",")]
+    if "gpu" in words and "two-gpus" in words:
+        words.remove("gpu")
+    said = [text for word, text in ONLY.items() if word in words]
+    if things := [text for word, text in NEEDS.items() if word in words]:
+        said.append("Needs " + ", ".join(things[:-1]) + " and " * (len(things) > 1) + things[-1])
+    return ". ".join(said)
+
+
+def replace_test(match):
+    text = needs(match[1])
+    return f'<p class="needs">{text}</p>\n\n' if text else ""
+
+
+def replace_picture(match):
+    return "\n".join(
+        f"```{{image}} {match[mode]}\n:class: only-{mode} wide\n:alt: {match['alt']}\n```\n"
+        for mode in ("light", "dark")
+    )
+
+
+def for_the_site(text):
+    text = PICTURE.sub(replace_picture, TEST.sub(replace_test, text))
+    return TABLE_ROW.sub(lambda row: row[0].replace(" → ", "\u00a0→\u00a0"), text)
+
+
+def on_source_read(app, docname, source):
+    if app.env.doc2path(docname).suffix == ".md":
+        source[0] = for_the_site(source[0])
+
+
+def setup(app):
+    app.connect("source-read", on_source_read)
+    return {"parallel_read_safe": True}
