@@ -89,6 +89,10 @@ class YUV:
     format, matrix, range, depth: as in ``yuv``.
 
     planes: the objects that hold the samples, and hold the frame that these are of.
+
+    >>> image = vc.yuv(np.zeros((1080, 1280), np.uint8), "nv12", "bt709", "limited")
+    >>> image.format, image.matrix, image.range, image.depth
+    ('nv12', 'bt709', 'limited', 8)
     """
 
     format: str
@@ -313,6 +317,11 @@ def yuv(
 
     With "bt601", "limited" and 8 bits the pixels are those of cv2.cvtColor, byte for byte. All
     others are the real values of H.273's formula, rounded to nearest. Chroma is replicated.
+
+    >>> nv12 = np.full((1080, 1280), 128, np.uint8)  # of 720 rows
+    >>> image = vc.yuv(nv12, "nv12", matrix="bt709", range="limited")
+    >>> vc.to_numpy(image).shape, vc.to_numpy(image)[0, 0].tolist()
+    ((720, 1280, 3), [130, 130, 130])
     """
     if isinstance(source, YUV):
         raise TypeError(
@@ -371,6 +380,11 @@ def to_yuv(
     ``cv2.cvtColor(image, COLOR_RGB2YUV_I420)``, whose chroma is that of the upper left pixel of
     each 2 x 2. All others are the real values of H.273's formula, rounded to nearest, with the
     chroma of the mean of the pixels, which is sited at their centre.
+
+    >>> rgb = np.full((720, 1280, 3), 130, np.uint8)
+    >>> nv12 = vc.to_yuv(rgb, format="nv12", matrix="bt709", range="limited")
+    >>> nv12.shape, int(nv12[0, 0]), int(nv12[-1, 0])
+    ((1080, 1280), 128, 128)
     """
     names = _name("format", format), _name("matrix", matrix), _name("range", range)
     written = out
