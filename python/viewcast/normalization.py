@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from viewcast import _viewcast
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Normalization:
     """An argument of `normalize=`: ``y = (x * scale - mean[c]) / std[c]``.
 
@@ -38,11 +38,11 @@ class Normalization:
     source: str | None = None
 
     def __post_init__(self) -> None:
-        """Converts the fields to floats, tuples of floats and a dtype's name."""
-        for name in ("scale", "mean", "std"):
-            object.__setattr__(self, name, _viewcast._numbers(name, getattr(self, name)))
-        if self.source is not None:
-            object.__setattr__(self, "source", _viewcast._source_name(self.source))
+        """Converts the fields to floats, tuples of floats and a dtype's name; and forms `_c`,
+        which the extension reads."""
+        made = _viewcast._normalization(self.scale, self.mean, self.std, self.source)
+        for name, value in zip(("scale", "mean", "std", "source", "_c"), made, strict=True):
+            object.__setattr__(self, name, value)
 
 
 #: 8-bit values to 0 … 1.

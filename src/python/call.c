@@ -11,54 +11,58 @@
 
 /* --- transforms */
 
-/* Plans and runs the transform of images that were imported and whose axes were read. Returns the
- * result: a new reference, or NULL with an exception. */
-static PyObject *transform_images(ext_request *request, const ext_geometry *read, ext_images *from,
-                                  ext_images *boxes, ext_result *result) {
-  ext_run run;
-  request->params.yuv = from->yuv;
-  if (request->out && ext_outs_plan(request, read, from, result) < 0) return NULL;
-  if (ext_result_plan(request, read, from, result) < 0) return NULL;
-  if (ext_run_begin(request, from, boxes, result, &run) < 0) return NULL;
-  int done = request->out ? ext_outs_make(request, from, run.stream, result)
-                          : ext_result_make(request, run.stream, result);
-  if (done == 0) done = ext_run_all(&run);
-  if (request->out && run.has_written) done = ext_outs_finish(result, done);
-  return done == 0 ? Py_NewRef(result->object) : NULL;
+/* Imports the images of a call. The sources are the last ones, because importing may run Python
+ * code; `image` is NULL where they were imported before. */
+static int import(PyObject *image, ext_job *job) {
+  ext_request *request = job->request;
+  job->from.takes_yuv = true;
+  if (request->out && ext_outs_import(job) < 0) return -1;
+  if (request->boxes && ext_resize_import_boxes(job) < 0) return -1;
+  return image ? ext_images_import(image, &request->options, "", &job->from) : 0;
 }
 
-/* Transforms `from` and releases it. The images are imported from `image` first, unless it is
- * NULL: then they were imported already. */
-static PyObject *transform(ext_request *request, PyObject *image, ext_images *from) {
-  ext_result result;
-  ext_geometry read;
-  ext_images boxes = {.items = NULL, .yuv = NULL, .planes = NULL};
-  PyObject *made = NULL;
-  ext_result_begin(&result);
-  if ((!request->out || ext_outs_import(request, &result) == 0) &&
-      ext_resize_import_boxes(request, &boxes) == 0 &&
-      (!image || ext_images_import_sources(image, &request->options, from) == 0) &&
-      ext_images_read(from, &request->options.from, &read) == 0 &&
-      ext_resize_apply(request, from, &boxes, &read) == 0) {
-    made = transform_images(request, &read, from, &boxes, &result);
-  }
-  ext_images_release(&boxes);
-  ext_images_release(from);
-  ext_result_release(&result);
+static int plan(ext_job *job) {
+  ext_request *request = job->request;
+  if (ext_images_read(&job->from, &request->options.from, &job->read) < 0) return -1;
+  if (ext_images_device(&job->from, &job->source) < 0) return -1;
+  if (request->params.resize && ext_resize_apply(job) < 0) return -1;
+  request->params.yuv = job->from.yuv;
+  if (request->out && ext_outs_plan(job) < 0) return -1;
+  return ext_plan_result(job);
+}
+
+static int run(ext_job *job) {
+  if (ext_run_begin(job) < 0) return -1;
+  int done = job->request->out ? ext_outs_make(job) : ext_result_make(job);
+  if (done == 0) done = ext_run_all(job);
+  return job->request->out && job->has_written ? ext_outs_finish(job, done) : done;
+}
+
+/* Goes through the pipeline, and releases what the call holds. Returns the result: a new reference,
+ * or NULL with an exception. */
+static PyObject *transform(PyObject *image, ext_job *job) {
+  bool done = import(image, job) == 0 && plan(job) == 0 && run(job) == 0;
+  PyObject *made = done ? Py_NewRef(job->object) : NULL;
+  ext_images_release(&job->boxes);
+  ext_images_release(&job->from);
+  ext_images_release(&job->outs);
+  ext_release(&job->fresh.owner);
+  Py_XDECREF(job->object);
+  Py_XDECREF(job->written);
   return made;
 }
 
 PyObject *ext_transform(PyObject *image, ext_request *request) {
-  ext_images from = {.items = NULL, .yuv = NULL, .planes = NULL};
+  ext_job job = {.request = request};
   ext_drain();
-  return transform(request, image, &from);
+  return transform(image, &job);
 }
 
 /* A new object of options->target with the source's pixels as they are, whatever their layout;
  * ready on the consumer's stream. Takes the source's owner. */
 static PyObject *copy(const ext_adapter *from, const ext_options *options, ext_source *source) {
   ext_request request;
-  ext_images images;
+  ext_job job = {.request = &request};
   ext_request_init(&request, options->target);
   request.options = *options;
   request.options.device = ext_plan_copy_device(options, source);
@@ -67,8 +71,8 @@ static PyObject *copy(const ext_adapter *from, const ext_options *options, ext_s
   request.is_line = source->view.ndim == 1 && !options->target->interleaved;
   if (request.is_line) ext_result_lift_line(&source->view);
   request.options.from = (ext_layout){.given = true, .batch = source->view.ndim == 4};
-  ext_images_take(from, source, &images);
-  return transform(&request, NULL, &images);
+  ext_images_take(from, source, &job.from);
+  return transform(NULL, &job);
 }
 
 /* --- batches */

@@ -20,12 +20,12 @@ ext_device_text ext_device_name(vc_device device) {
   return out;
 }
 
-static bool exists(vc_device device) {
+bool ext_device_exists(vc_device device) {
   return !vc_device_is_gpu(device) || (device.id >= 0 && device.id < vc_cuda_device_count());
 }
 
 int ext_device_check(vc_device device, const char *whose) {
-  if (exists(device)) return 0;
+  if (ext_device_exists(device)) return 0;
   return ext_fail(
       VC_ERROR_DEVICE,
       "%.200s says that it is on cuda:%d and this process sees %d CUDA devices; pass memory "
@@ -117,7 +117,7 @@ int ext_argument_options_device(PyObject *value, ext_options *options) {
   vc_device *device = &options->device;
   if (ext_argument_device(value, &options->has_device, device) < 0) return -1;
   if (!options->has_device || device->type == VC_CPU) return 0;
-  if (exists(*device)) return 0;
+  if (ext_device_exists(*device)) return 0;
   PyObject *number = PyLong_FromLong(device->id);
   if (number) refuse_ordinal(number);
   Py_XDECREF(number);

@@ -15,6 +15,9 @@ typedef struct ext_device_text {
 } ext_device_text;
 ext_device_text ext_device_name(vc_device device);
 
+/* Whether this process sees the device. */
+bool ext_device_exists(vc_device device);
+
 /* DeviceError where a description names a GPU that this process does not see. `whose` stands for
  * the object in the message: "the image". */
 int ext_device_check(vc_device device, const char *whose);

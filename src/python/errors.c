@@ -139,6 +139,11 @@ int ext_refuse(PyObject *type, const char *format, ...) {
   return -1;
 }
 
+int ext_no_memory(void) {
+  PyErr_NoMemory();
+  return -1;
+}
+
 int ext_fail(vc_status status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);

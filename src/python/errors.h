@@ -29,6 +29,9 @@ static inline PyObject *ext_raise_null(const vc_error *error) {
 /* PyErr_Format, for an argument that is wrong in itself. Always returns -1. */
 int ext_refuse(PyObject *type, const char *format, ...);
 
+/* Raises MemoryError. Always returns -1. */
+int ext_no_memory(void);
+
 /* ext_raise with text before the message. */
 int ext_raise_prefixed(const char *prefix, const vc_error *error);
 

@@ -121,17 +121,6 @@ static PyObject *as_any(const conversion *which, PyObject *const *args, Py_ssize
                         : ext_convert(values[IMAGE], &options);
 }
 
-static int read_dtype(PyObject *dtype, ext_request *out) {
-  out->has_dtype = dtype && dtype != Py_None;
-  return out->has_dtype ? ext_argument_dtype(dtype, "dtype", &out->dtype) : 0;
-}
-
-/* None means as many channels as the source has. */
-static int read_channels(PyObject *channels, ext_request *out) {
-  if (channels == Py_None) return 0;
-  return ext_argument_int(channels, "channels", 1, &out->channels);
-}
-
 static int read_layout(PyObject *layout, ext_request *out) {
   if (ext_layout_read(layout, "layout", NULL, &out->to) < 0) return -1;
   if (!out->to.flat || !out->options.keepdim) return 0;
@@ -143,17 +132,20 @@ static int read_layout(PyObject *layout, ext_request *out) {
 }
 
 static int read_request(PyObject *const *values, ext_request *out) {
+  bool *reverse = &out->params.reverse_channels;
+  PyObject *dtype = values[DTYPE], *channels = values[CHANNELS];
   out->options.copy = EXT_COPY_IF_NEEDED; /* an import may copy: no view is asked for */
   out->out = values[OUT] == Py_None ? NULL : values[OUT];
-  if (read_options(values, NULL, &out->options) < 0) return -1;
-  if (read_layout(values[LAYOUT], out) < 0 || read_dtype(values[DTYPE], out) < 0) return -1;
-  if (ext_values_read(values[SCALE], values[MEAN], values[STD], values[NORMALIZE], out) < 0 ||
-      ext_values_read_fill(values[FILL], out) < 0) {
+  out->has_dtype = dtype && dtype != Py_None;
+  if (channels == Py_None) channels = NULL;
+  if (read_options(values, NULL, &out->options) < 0 || read_layout(values[LAYOUT], out) < 0 ||
+      (out->has_dtype && ext_argument_dtype(dtype, "dtype", &out->dtype) < 0) ||
+      ext_values_read(values[SCALE], values[MEAN], values[STD], values[NORMALIZE], out) < 0 ||
+      ext_values_read_fill(values[FILL], out) < 0 ||
+      ext_argument_bool(values[REVERSE], "reverse_channels", reverse) < 0 ||
+      ext_argument_int(channels, "channels", 1, &out->channels) < 0) {
     return -1;
   }
-  bool *reverse = &out->params.reverse_channels;
-  if (ext_argument_bool(values[REVERSE], "reverse_channels", reverse) < 0) return -1;
-  if (read_channels(values[CHANNELS], out) < 0) return -1;
   return ext_resize_read(values[RESIZE], values[BOXES], out);
 }
 

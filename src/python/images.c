@@ -12,20 +12,26 @@
 
 /* --- import */
 
-static int import_one(PyObject *image, const ext_options *options, ext_image *out) {
-  out->source = (ext_source){0};
-  out->is_unfilled = false;
-  out->from = ext_adapter_of(image);
-  return PyErr_Occurred() ? -1 : out->from->import(image, options, &out->source);
+static int refuse_mixture(bool yuv) {
+  return ext_refuse(
+      PyExc_TypeError,
+      "it is %s YUV image and image 0 is %s, needs a list of YUV images or one without",
+      yuv ? "a" : "no", yuv ? "none" : "one");
+}
+
+/* Takes memory for the planes of `count` YUV images. */
+static int take_planes(size_t count, ext_images *out) {
+  out->planes = calloc(count, EXT_YUV_PLANES * sizeof *out->planes + sizeof *out->yuv);
+  if (!out->planes) return ext_no_memory();
+  out->yuv = (vc_yuv *)(out->planes + count * EXT_YUV_PLANES);
+  return 0;
 }
 
 /* Imports YUV image `index` of the call, and makes the view that stands for it. */
 static int import_yuv(PyObject *image, const ext_options *options, size_t index, ext_images *out) {
   vc_error error;
   ext_image *item = &out->items[index], *planes = &out->planes[index * EXT_YUV_PLANES];
-  const ext_adapter *from = ext_adapter_of(image);
-  *item = (ext_image){.from = from};
-  if (from->import_yuv(image, options, planes, &out->yuv[index]) < 0) return -1;
+  if (item->from->import_yuv(image, options, planes, &out->yuv[index]) < 0) return -1;
   item->from = planes->from;
   item->source = planes->source;
   item->source.owner = (vc_owner){0};
@@ -33,117 +39,72 @@ static int import_yuv(PyObject *image, const ext_options *options, size_t index,
   return ext_raise(&error);
 }
 
-/* Takes memory for the planes of `count` YUV images. */
-static int take_planes(size_t count, ext_images *out) {
-  out->planes = calloc(count, EXT_YUV_PLANES * sizeof *out->planes + sizeof *out->yuv);
-  if (!out->planes) {
-    PyErr_NoMemory();
-    return -1;
-  }
-  out->yuv = (vc_yuv *)(out->planes + count * EXT_YUV_PLANES);
-  return 0;
-}
-
-/* Whether an image is a YUV image. -1 with an exception. */
-static int is_yuv(PyObject *image) {
-  const ext_adapter *from = ext_adapter_of(image);
-  return PyErr_Occurred() ? -1 : from->import_yuv != NULL;
-}
-
-/* Imports an image of a list. The first one decides whether all of them are YUV images. */
-static int import_listed(PyObject *image, const ext_options *options, size_t index, size_t count,
-                         ext_images *out) {
-  int yuv = out->takes_yuv ? is_yuv(image) : 0;
-  if (yuv < 0) return -1;
+/* Imports image `index` of `count`. The first one decides whether all of them are YUV images. */
+static int import_one(PyObject *image, const ext_options *options, size_t index, size_t count,
+                      ext_images *out) {
+  ext_image *each = &out->items[index];
+  each->from = ext_adapter_of(image);
+  if (PyErr_Occurred()) return -1;
+  bool yuv = out->takes_yuv && each->from->import_yuv;
   if (yuv && index == 0 && take_planes(count, out) < 0) return -1;
-  if (out->takes_yuv && yuv != (out->yuv != NULL)) {
-    PyErr_Format(PyExc_TypeError,
-                 "it is %s YUV image and image 0 is %s, needs a list of YUV images or one without",
-                 yuv ? "a" : "no", yuv ? "none" : "one");
-    return -1;
-  }
-  if (yuv) return import_yuv(image, options, index, out);
-  return import_one(image, options, &out->items[index]);
+  if (yuv != (out->yuv != NULL)) return refuse_mixture(yuv);
+  int result = yuv ? import_yuv(image, options, index, out)
+                   : each->from->import(image, options, &each->source);
+  out->views[index] = each->source.view;
+  return result;
 }
 
 /* Importing may run Python code, which may change the list. */
 static int import_list(PyObject *list, const ext_options *options, ext_images *out) {
-  Py_ssize_t count = PySequence_Fast_GET_SIZE(list);
+  size_t count = (size_t)PySequence_Fast_GET_SIZE(list);
   if (count == 0) {
     return ext_refuse(PyExc_ValueError, "the list is empty, needs at least one image");
   }
-  out->items = calloc((size_t)count, sizeof *out->items + sizeof *out->views);
-  if (!out->items) {
-    PyErr_NoMemory();
-    return -1;
-  }
+  out->items = calloc(count, sizeof *out->items + sizeof *out->views);
+  if (!out->items) return ext_no_memory();
   out->views = (vc_view *)(out->items + count);
-  for (Py_ssize_t i = 0; i < count; i++) {
-    PyObject *image = ext_item(list, i);
+  while (out->count < count) {
+    size_t index = out->count;
+    PyObject *image = ext_item(list, (Py_ssize_t)index);
     if (!image) {
       return ext_refuse(PyExc_RuntimeError, "the list of images became shorter while it was read");
     }
-    int result = import_listed(image, options, (size_t)i, (size_t)count, out);
-    out->count++;
+    out->count++; /* one that fails is released too */
+    int result = import_one(image, options, index, count, out);
     Py_DECREF(image);
-    if (result < 0) {
-      return ext_raise_at(i, out->of);
-    }
-    out->views[i] = out->items[i].source.view;
+    if (result < 0) return ext_raise_at((Py_ssize_t)index, out->of);
   }
   return 0;
 }
 
-static int import_all(PyObject *image, const ext_options *options, ext_images *out) {
-  out->count = 0;
-  out->items = NULL;
-  out->is_list = PyList_Check(image) || PyTuple_Check(image);
-  if (out->is_list) return import_list(image, options, out);
+/* Makes *out, which is empty, the storage of one image. */
+static void hold_one(ext_images *out) {
+  out->count = 1;
   out->items = &out->one;
   out->views = &out->one_view;
-  out->count = 1;
-  int result = out->takes_yuv ? is_yuv(image) : 0;
-  if (result > 0) {
-    result = take_planes(1, out) < 0 ? -1 : import_yuv(image, options, 0, out);
-  } else if (result == 0) {
-    result = import_one(image, options, &out->one);
-  }
-  out->one_view = out->one.source.view;
-  return result;
 }
 
 int ext_images_import(PyObject *image, const ext_options *options, const char *of,
                       ext_images *out) {
+  bool is_list = PyList_Check(image) || PyTuple_Check(image);
+  PyObject *images = out->takes_yuv && !is_list ? ext_yuv_images(image) : Py_NewRef(image);
+  int result = -1;
   out->of = of;
-  out->yuv = NULL;
-  out->planes = NULL;
-  out->takes_yuv = false;
-  return import_all(image, options, out);
-}
-
-int ext_images_import_sources(PyObject *image, const ext_options *options, ext_images *out) {
-  out->of = "";
-  out->yuv = NULL;
-  out->planes = NULL;
-  out->takes_yuv = true;
-  out->count = 0; /* nothing is to be released yet */
-  out->items = NULL;
-  PyObject *images = ext_yuv_images(image);
-  int result = images ? import_all(images, options, out) : -1;
+  out->is_list = is_list || (images && PyList_Check(images));
+  if (images && out->is_list) {
+    result = import_list(images, options, out);
+  } else if (images) {
+    hold_one(out);
+    result = import_one(images, options, 0, 1, out);
+  }
   Py_XDECREF(images);
   return result;
 }
 
 void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out) {
-  out->count = 1;
-  out->is_list = false;
+  hold_one(out);
   out->of = "";
-  out->items = &out->one;
-  out->views = &out->one_view;
-  out->yuv = NULL;
-  out->planes = NULL;
   out->one.from = from;
-  out->one.is_unfilled = false;
   out->one.source = *source;
   out->one_view = source->view;
   source->owner = (vc_owner){0};
@@ -170,9 +131,12 @@ void ext_images_release(ext_images *images) {
 
 int ext_images_device(const ext_images *images, vc_device *out) {
   *out = ext_device_of(&images->views[0]);
-  char whose[24];
-  PyOS_snprintf(whose, sizeof whose, "%s%s", images->is_list ? "image 0" : "the image", images->of);
-  if (ext_device_check(*out, whose) < 0) return -1;
+  if (!ext_device_exists(*out)) {
+    char whose[24];
+    const char *one = images->is_list ? "image 0" : "the image";
+    PyOS_snprintf(whose, sizeof whose, "%s%s", one, images->of);
+    return ext_device_check(*out, whose);
+  }
   for (size_t i = 1; i < images->count; i++) {
     vc_device other = ext_device_of(&images->views[i]);
     if (ext_device_same(*out, other)) continue;
@@ -215,8 +179,7 @@ static int read_axes(const ext_images *images, const ext_layout *layout) {
 
 /* A YUV image is (H, W, 3). */
 static int check_yuv_layout(const ext_images *images, const ext_layout *layout) {
-  bool fits = !layout->planar && !layout->flat && (!layout->batch || images->is_list);
-  if (!images->yuv || !layout->given || fits) return 0;
+  if (!layout->planar && !layout->flat && (!layout->batch || images->is_list)) return 0;
   return ext_fail(VC_ERROR_LAYOUT,
                   "from_layout is \"%s\" and the source is a YUV image, which is always \"HWC\"; "
                   "leave from_layout out",
@@ -224,7 +187,7 @@ static int check_yuv_layout(const ext_images *images, const ext_layout *layout) 
 }
 
 int ext_images_read(const ext_images *images, const ext_layout *layout, ext_geometry *out) {
-  if (check_yuv_layout(images, layout) < 0) return -1;
+  if (images->yuv && layout->given && check_yuv_layout(images, layout) < 0) return -1;
   if (read_axes(images, layout) < 0) return -1;
   const vc_view *view = &images->views[0];
   bool four = view->ndim == 4, planar = layout->planar;

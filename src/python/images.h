@@ -22,14 +22,12 @@ typedef struct ext_images {
   vc_view one_view;
 } ext_images;
 
-/* Imports an image, or each of a list or tuple of them. `of` sets the field. -1 with an exception;
- * *out must be released in any case. */
+/* Imports an image, or each of a list or tuple of them, to *out, whose fields were 0 except
+ * `takes_yuv`: where it is set, all images may be YUV images, or none. `of` sets the field. -1 with
+ * an exception; *out must be released in any case. */
 int ext_images_import(PyObject *image, const ext_options *options, const char *of, ext_images *out);
 
-/* The same for the sources of a transform, which may be YUV images: all of them, or none. */
-int ext_images_import_sources(PyObject *image, const ext_options *options, ext_images *out);
-
-/* Makes *out of one image that was imported already. Takes the source's owner. */
+/* Makes *out, whose fields were 0, of one image that was imported already. Takes the source's owner. */
 void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out);
 
 void ext_images_release(ext_images *images);

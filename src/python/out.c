@@ -6,6 +6,7 @@
 
 #include "adapters/memory.h"
 #include "errors.h"
+#include "values.h"
 
 /* --- import */
 
@@ -20,19 +21,19 @@ static int check_writable(PyObject *objects, bool is_list) {
 }
 
 /* Reads a list once: the objects that are imported are those that are told of the write. */
-int ext_outs_import(ext_request *request, ext_result *result) {
+int ext_outs_import(ext_job *job) {
+  ext_request *request = job->request;
   const ext_options plain = {.target = request->options.target,
                              .consumer = request->options.consumer};
   bool is_list = PyList_Check(request->out) || PyTuple_Check(request->out);
-  ext_images *outs = &result->outs;
-  result->written = is_list ? PySequence_Tuple(request->out) : PyTuple_Pack(1, request->out);
-  if (!result->written || check_writable(result->written, is_list) < 0) return -1;
-  PyObject *images = is_list ? result->written : request->out;
+  ext_images *outs = &job->outs;
+  job->written = is_list ? PySequence_Tuple(request->out) : PyTuple_Pack(1, request->out);
+  if (!job->written || check_writable(job->written, is_list) < 0) return -1;
+  PyObject *images = is_list ? job->written : request->out;
   if (ext_images_import(images, &plain, " of out", outs) < 0) return -1;
   for (size_t i = 0; i < outs->count; i++) {
     bool (*is_unfilled)(PyObject *) = outs->items[i].from->is_unfilled;
-    outs->items[i].is_unfilled =
-        is_unfilled && is_unfilled(PyTuple_GET_ITEM(result->written, (Py_ssize_t)i));
+    outs->items[i].is_unfilled = is_unfilled && is_unfilled(PyTuple_GET_ITEM(job->written, i));
   }
   request->options.target = outs->items[0].from;
   return 0;
@@ -90,50 +91,43 @@ static int check_out_values(const ext_request *request, const vc_view *view) {
                   ext_device_name(request->options.device).text, ext_device_name(device).text);
 }
 
-/* Returns the image that becomes image `index` of out; where images are resized, any of them. */
-static vc_view source_at(const ext_request *request, const ext_images *from, size_t index) {
-  return ext_images_at(from, request->params.resize ? 0 : index);
-}
-
-/* Writes the rows and columns that an image becomes. */
-static void find_size(const ext_request *request, bool planar, const vc_view *image,
-                      int64_t *size) {
-  const int64_t *own = image->shape + (image->ndim == 4) + (image->ndim > 2 && planar);
-  const vc_resize *resize = request->params.resize;
+/* Finds the image that becomes image `index` of out, where images are resized any of them; and
+ * writes the rows and columns that it becomes. */
+static vc_view source_at(const ext_job *job, size_t index, int64_t *size) {
+  const vc_resize *resize = job->request->params.resize;
+  vc_view image = ext_images_at(&job->from, resize ? 0 : index);
+  const int64_t *own = image.shape + (image.ndim == 4) + (image.ndim > 2 && job->read.planar);
   size[0] = resize ? resize->rows : own[0];
   size[1] = resize ? resize->cols : own[1];
+  return image;
 }
 
 /* The image that goes into a GpuMat with memory has its size. */
-static int check_size(const ext_request *request, const ext_geometry *read, const ext_images *from,
-                      size_t index, const ext_image *out, const vc_view *view) {
+static int check_size(const ext_job *job, size_t index) {
   int64_t size[2];
-  vc_view image = source_at(request, from, index);
-  find_size(request, read->planar, &image, size);
-  if (!out->from->fill || (view->shape[0] == size[0] && view->shape[1] == size[1])) return 0;
+  const ext_adapter *library = job->outs.items[index].from;
+  const int64_t *shape = job->outs.views[index].shape;
+  if (!library->fill) return 0;
+  source_at(job, index, size);
+  if (shape[0] == size[0] && shape[1] == size[1]) return 0;
   return ext_fail(
       VC_ERROR_LAYOUT,
       "out is a %s of %lld x %lld and the image has %lld rows and %lld columns, needs the "
       "same size; an empty one (%s()) is created in any",
-      out->from->name, (long long)view->shape[0], (long long)view->shape[1], (long long)size[0],
-      (long long)size[1], out->from->name);
+      library->name, (long long)shape[0], (long long)shape[1], (long long)size[0],
+      (long long)size[1], library->name);
 }
 
-static int check_one_out(const ext_request *request, const ext_geometry *read,
-                         const ext_images *from, const ext_images *outs, size_t index) {
-  vc_view *view = &outs->views[index];
-  const ext_image *out = &outs->items[index];
-  if (check_out_layout(request, out, view, outs->is_list) < 0) return -1;
-  if (is_stack(request, outs)) ext_layout_add_channel(view, false);
-  if (check_out_values(request, view) < 0) return -1;
-  return check_size(request, read, from, index, out, view);
-}
-
-static int check_outs(const ext_request *request, const ext_geometry *read, const ext_images *from,
-                      const ext_images *outs) {
+static int check_outs(const ext_job *job) {
+  const ext_request *request = job->request;
+  const ext_images *outs = &job->outs;
   for (size_t i = 0; i < outs->count; i++) {
-    if (check_one_out(request, read, from, outs, i) == 0) continue;
-    return outs->is_list ? ext_raise_at((Py_ssize_t)i, outs->of) : -1;
+    vc_view *view = &outs->views[i];
+    int result = check_out_layout(request, &outs->items[i], view, outs->is_list);
+    if (result == 0 && is_stack(request, outs)) ext_layout_add_channel(view, false);
+    if (result == 0) result = check_out_values(request, view);
+    if (result == 0) result = check_size(job, i);
+    if (result < 0) return outs->is_list ? ext_raise_at((Py_ssize_t)i, outs->of) : -1;
   }
   return 0;
 }
@@ -154,29 +148,29 @@ static int check_count(const ext_geometry *read, const ext_images *outs) {
 
 /* --- GpuMats that are created */
 
-/* The device of GpuMats that are to be created: that of the other images of out=, else that of a
- * new result. */
-static int device_of_unfilled(const ext_request *request, const ext_images *from,
-                              const ext_images *outs, vc_device *out) {
-  vc_device source;
+/* Sets job->target to the device of GpuMats that are to be created: that of the other images of
+ * out=, else that of a new result. */
+static int find_target(ext_job *job) {
+  const ext_images *outs = &job->outs;
   for (size_t i = 0; i < outs->count; i++) {
     if (outs->items[i].is_unfilled) continue;
-    *out = ext_device_of(&outs->views[i]);
+    job->target = ext_device_of(&outs->views[i]);
     return 0;
   }
-  if (ext_images_device(from, &source) < 0) return -1;
-  return ext_result_device(request, source, out);
+  return ext_plan_target(job);
 }
 
-/* Plans a GpuMat that is to be created: rows, columns, channels and dtype of a new result of the
+/* Plans a GpuMat that is to be created: rows, columns, channels and dtype of a new result of its
  * image. */
-static int plan_unfilled(const ext_request *request, bool planar, const vc_view *image,
-                         vc_device device, vc_view *out) {
-  int64_t shape[2];
-  find_size(request, planar, image, shape);
-  int64_t channels = request->channels ? request->channels : ext_channels_of(image, planar);
-  *out = (vc_view){.device = device, .ndim = 3, .shape = {shape[0], shape[1], channels}};
-  return ext_result_dtype(request, image->dtype, &out->dtype);
+static int plan_unfilled(const ext_job *job, size_t index) {
+  const ext_request *request = job->request;
+  vc_view *out = &job->outs.views[index];
+  int64_t size[2];
+  vc_view image = source_at(job, index, size);
+  int64_t channels =
+      request->channels ? request->channels : ext_channels_of(&image, job->read.planar);
+  *out = (vc_view){.device = job->target, .ndim = 3, .shape = {size[0], size[1], channels}};
+  return ext_values_dtype(request, image.dtype, &out->dtype);
 }
 
 /* Refuses an object that is in the list twice: it can't become two images. */
@@ -198,20 +192,16 @@ static int check_once(PyObject *objects, const ext_images *outs) {
   return result;
 }
 
-static int plan_all_unfilled(const ext_request *request, const ext_geometry *read,
-                             const ext_images *from, ext_result *result) {
-  const ext_images *outs = &result->outs;
-  vc_device device;
+static int plan_all_unfilled(ext_job *job) {
+  const ext_images *outs = &job->outs;
   size_t count = 0;
   for (size_t i = 0; i < outs->count; i++) count += outs->items[i].is_unfilled;
   if (count == 0) return 0;
-  if (device_of_unfilled(request, from, outs, &device) < 0) return -1;
+  if (find_target(job) < 0) return -1;
   for (size_t i = 0; i < outs->count; i++) {
-    vc_view image = source_at(request, from, i);
-    if (!outs->items[i].is_unfilled) continue;
-    if (plan_unfilled(request, read->planar, &image, device, &outs->views[i]) < 0) return -1;
+    if (outs->items[i].is_unfilled && plan_unfilled(job, i) < 0) return -1;
   }
-  return count > 1 ? check_once(result->written, outs) : 0;
+  return count > 1 ? check_once(job->written, outs) : 0;
 }
 
 /* The alignment of each image in the block. */
@@ -229,8 +219,7 @@ static int lay_out_unfilled(const ext_images *outs, size_t *bytes) {
     if (!ext_memory_lay_out(view, (int64_t)outs->count, &one) ||
         __builtin_add_overflow(all, one, &all) ||
         __builtin_add_overflow(all, IMAGE_ALIGNMENT - 1, &all)) {
-      PyErr_NoMemory();
-      return -1;
+      return ext_no_memory();
     }
     all -= all % IMAGE_ALIGNMENT;
   }
@@ -239,22 +228,20 @@ static int lay_out_unfilled(const ext_images *outs, size_t *bytes) {
 }
 
 /* Allocates one block for all of them, which the objects keep alive later. */
-static int allocate_unfilled(vc_stream stream, ext_result *result) {
-  const ext_images *outs = &result->outs;
+static int allocate_unfilled(ext_job *job) {
+  const ext_images *outs = &job->outs;
   PyObject *memory;
-  size_t bytes, first = 0;
+  size_t bytes = 0, first = 0;
   while (first < outs->count && !outs->items[first].is_unfilled) first++;
   if (first == outs->count) return 0;
+  vc_device device = outs->views[first].device;
   if (lay_out_unfilled(outs, &bytes) < 0) return -1;
-  if (ext_memory_shared_block(bytes, outs->views[first].device, stream, &result->fresh, &memory) <
-      0) {
-    return -1;
-  }
+  if (ext_memory_shared_block(bytes, device, job->stream, &job->fresh, &memory) < 0) return -1;
   Py_DECREF(memory);
   for (size_t i = first; i < outs->count; i++) {
     vc_view *view = &outs->views[i];
     if (!outs->items[i].is_unfilled) continue;
-    view->data = (char *)result->fresh.view.data + (uintptr_t)view->data;
+    view->data = (char *)job->fresh.view.data + (uintptr_t)view->data;
     if (outs->items[i].from->check_fill(view) == 0) continue;
     return outs->is_list ? ext_raise_at((Py_ssize_t)i, outs->of) : -1;
   }
@@ -263,20 +250,18 @@ static int allocate_unfilled(vc_stream stream, ext_result *result) {
 
 /* --- all of them */
 
-int ext_outs_plan(ext_request *request, const ext_geometry *read, const ext_images *from,
-                  ext_result *result) {
-  const ext_images *outs = &result->outs;
+int ext_outs_plan(ext_job *job) {
+  ext_request *request = job->request;
+  const ext_images *outs = &job->outs;
   bool interleaved = request->is_mat || outs->items[0].from->interleaved;
-  bool planar = request->to.given ? request->to.planar : read->planar && !interleaved;
-  vc_device device;
+  bool planar = request->to.given ? request->to.planar : job->read.planar && !interleaved;
   request->params.to = planar ? VC_PLANAR : VC_INTERLEAVED;
-  if (check_count(read, outs) < 0 || plan_all_unfilled(request, read, from, result) < 0) return -1;
-  if (check_outs(request, read, from, outs) < 0 || ext_images_device(outs, &device) < 0) return -1;
-  result->object = Py_NewRef(request->out);
-  result->wanted = outs->views[0];
-  result->wanted.device = device;
-  result->views = outs->views;
-  result->count = outs->count;
+  if (check_count(&job->read, outs) < 0 || plan_all_unfilled(job) < 0) return -1;
+  if (check_outs(job) < 0 || ext_images_device(outs, &job->target) < 0) return -1;
+  job->object = Py_NewRef(request->out);
+  job->wanted = outs->views[0];
+  job->views = outs->views;
+  job->count = outs->count;
   return 0;
 }
 
@@ -356,49 +341,49 @@ static int check_apart(const ext_images *outs, const ext_images *from) {
   return 0;
 }
 
-int ext_outs_make(const ext_request *request, const ext_images *from, vc_stream stream,
-                  ext_result *result) {
-  const ext_images *outs = &result->outs;
-  bool planar = request->params.to == VC_PLANAR;
-  if (allocate_unfilled(stream, result) < 0) return -1;
+int ext_outs_make(ext_job *job) {
+  const ext_images *outs = &job->outs;
+  bool planar = job->request->params.to == VC_PLANAR;
+  if (allocate_unfilled(job) < 0) return -1;
   if (outs->count < 2) return 0;
-  if (!ext_images_are_alike(from) || !join_outs(outs->views, outs->count, planar, &result->one)) {
-    return check_apart(outs, from);
+  if (!ext_images_are_alike(&job->from) ||
+      !join_outs(outs->views, outs->count, planar, &job->one)) {
+    return check_apart(outs, &job->from);
   }
-  result->views = &result->one;
-  result->count = 1;
+  job->views = &job->one;
+  job->count = 1;
   return 0;
 }
 
 /* --- afterwards */
 
-static int fill(const ext_result *result, size_t index) {
-  const ext_image *out = &result->outs.items[index];
-  PyObject *memory = ext_owned_object(&result->fresh.owner);
-  ext_source image = {.view = result->outs.views[index], .owner = ext_own(memory)};
-  int filled = out->from->fill(PyTuple_GET_ITEM(result->written, (Py_ssize_t)index), &image);
+static int fill(const ext_job *job, size_t index) {
+  const ext_image *out = &job->outs.items[index];
+  PyObject *memory = ext_owned_object(&job->fresh.owner);
+  ext_source image = {.view = job->outs.views[index], .owner = ext_own(memory)};
+  int filled = out->from->fill(PyTuple_GET_ITEM(job->written, (Py_ssize_t)index), &image);
   ext_release(&image.owner);
   return filled;
 }
 
-static int tell(const ext_result *result) {
-  for (size_t i = 0; i < result->outs.count; i++) {
-    int (*wrote)(PyObject *) = result->outs.items[i].from->wrote;
-    if (wrote && wrote(PyTuple_GET_ITEM(result->written, (Py_ssize_t)i)) < 0) return -1;
+static int tell(const ext_job *job) {
+  for (size_t i = 0; i < job->outs.count; i++) {
+    int (*wrote)(PyObject *) = job->outs.items[i].from->wrote;
+    if (wrote && wrote(PyTuple_GET_ITEM(job->written, (Py_ssize_t)i)) < 0) return -1;
   }
   return 0;
 }
 
-int ext_outs_finish(ext_result *result, int done) {
+int ext_outs_finish(const ext_job *job, int done) {
   if (done < 0) { /* the first error is the one that is raised */
     PyObject *raised = ext_exception_take();
-    if (tell(result) < 0) PyErr_Clear();
+    if (tell(job) < 0) PyErr_Clear();
     ext_exception_set(raised);
     return done;
   }
-  if (tell(result) < 0) return -1;
-  for (size_t i = 0; i < result->outs.count; i++) {
-    if (result->outs.items[i].is_unfilled && fill(result, i) < 0) return -1;
+  if (tell(job) < 0) return -1;
+  for (size_t i = 0; i < job->outs.count; i++) {
+    if (job->outs.items[i].is_unfilled && fill(job, i) < 0) return -1;
   }
   return 0;
 }

@@ -7,21 +7,19 @@
 #include "plan.h"
 
 /* Imports request->out, whose library becomes the target. */
-int ext_outs_import(ext_request *request, ext_result *result);
+int ext_outs_import(ext_job *job);
 
 /* Checks each image against what was asked, and plans the empty GpuMats. Before
- * ext_result_plan. */
-int ext_outs_plan(ext_request *request, const ext_geometry *read, const ext_images *from,
-                  ext_result *result);
+ * ext_plan_result. */
+int ext_outs_plan(ext_job *job);
 
-/* Allocates memory for the empty GpuMats, for work on `stream`; decides whether all are written as
- * one batch; and checks that none shares memory with another one or with a source. */
-int ext_outs_make(const ext_request *request, const ext_images *from, vc_stream stream,
-                  ext_result *result);
+/* Allocates memory for the empty GpuMats, for work on job->stream; decides whether all are written
+ * as one batch; and checks that none shares memory with another one or with a source. */
+int ext_outs_make(ext_job *job);
 
 /* Ends the call: gives the empty GpuMats their memory, and tells the libraries that their objects
  * were written. `done` is the result of the work: if it is negative the call failed, with an
  * exception, and no GpuMat is given memory. Returns `done`, or -1. */
-int ext_outs_finish(ext_result *result, int done);
+int ext_outs_finish(const ext_job *job, int done);
 
 #endif

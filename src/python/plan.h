@@ -27,39 +27,47 @@ int ext_plan_check_device(const ext_options *options);
 
 /* --- the result of a copy or a transform */
 
-typedef struct ext_result {
-  /* The new object: shape, dtype and device. A list of GpuMats is planned as one batch. */
-  vc_view wanted;
-  ext_images outs;  /* the images of out=; count is 0 without out= */
-  ext_source fresh; /* the new memory and its owner */
+/* A call that moves pixels. Each part of the pipeline (call.c) fills some of it. */
+typedef struct ext_job {
+  ext_request *request;
+
+  /* The images, imported. */
+  ext_images from;   /* the sources */
+  ext_images boxes;  /* boxes=; its count is 0 without */
+  ext_images outs;   /* out=; its count is 0 without */
+  PyObject *written; /* strong: a tuple of the objects of out=; NULL: none */
+
+  /* The plan. */
+  ext_geometry read; /* the axes of the sources; with resize= those of the images written */
+  vc_device source;  /* the device of the sources */
+  vc_device target;  /* the device of the result */
+  vc_view wanted;    /* the new object. A list of GpuMats is planned as one batch */
+  bool stack;       /* (N, H, W) is returned: `views` have an axis of channels, `object` has none */
+  vc_stream stream; /* all work of the GPU is enqueued on it */
+  bool ordered;     /* false for stream=-1 */
+
+  /* The result. */
+  ext_source fresh; /* new memory and its owner */
   /* The destination of the pixels: one view, or one for each image of out= if these are not evenly
    * spaced. */
   vc_view one;
   const vc_view *views;
   size_t count;
-  bool stack;       /* (N, H, W) is returned: `views` have an axis of channels, `object` has none */
+  bool has_written; /* some of the result was written, even if the call then failed */
   PyObject *object; /* strong: the result of the call */
-  PyObject *written; /* strong: a tuple of the objects of out=; NULL: none */
-} ext_result;
-
-/* Makes an empty result, which must be released in any case. */
-void ext_result_begin(ext_result *result);
+} ext_job;
 
 /* Decides on shape, dtype, layout and device of the new object, where there is no out=, and checks
  * the call's numbers for each channel. Sets the layouts of request->params. */
-int ext_result_plan(ext_request *request, const ext_geometry *read, const ext_images *from,
-                    ext_result *result);
+int ext_plan_result(ext_job *job);
 
-/* Makes the new object, for work on `stream`. */
-int ext_result_make(const ext_request *request, vc_stream stream, ext_result *result);
+/* Sets job->target to the device of a new result. */
+int ext_plan_target(ext_job *job);
 
-/* The dtype of the result of a source, and its device. */
-int ext_result_dtype(const ext_request *request, vc_dtype source, vc_dtype *out);
-int ext_result_device(const ext_request *request, vc_device source, vc_device *out);
+/* Makes the new object, for work on job->stream. */
+int ext_result_make(ext_job *job);
 
 /* Changes a view of shape (N) to (1, N). */
 void ext_result_lift_line(vc_view *view);
-
-void ext_result_release(ext_result *result);
 
 #endif

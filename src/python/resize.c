@@ -11,17 +11,10 @@
 
 /* --- resize= */
 
-/* Functions of viewcast.geometry, which has the rules and messages of Python values. */
-static PyObject *read_function, *boxes_function;
-
+/* Calls a function of viewcast.geometry, which has the rules and messages of Python values. */
 static PyObject *call_geometry(const char *name, PyObject **cache, PyObject *value) {
   PyObject *function = ext_import_attribute("viewcast.geometry", name, cache);
   return function ? PyObject_CallOneArg(function, value) : NULL;
-}
-
-/* Returns the object that resize= means: itself, or a size as a Resize. New reference. */
-static PyObject *object_of(PyObject *value) {
-  return call_geometry("_read", &read_function, value);
 }
 
 /* Reads the pad of a Letterbox: None, or a tuple of up to as many numbers as images have
@@ -32,8 +25,7 @@ static int read_pad(PyObject *pad, ext_request *out) {
   if (pad == Py_None) return 0;
   if (!PyTuple_Check(pad) ||
       PyTuple_GET_SIZE(pad) > (Py_ssize_t)(sizeof out->pad / sizeof *out->pad)) {
-    PyErr_SetString(PyExc_TypeError, "pad needs a number, or one for each channel");
-    return -1;
+    return ext_refuse(PyExc_TypeError, "pad needs a number, or one for each channel");
   }
   resize->pad = out->pad;
   resize->pad_count = (int32_t)PyTuple_GET_SIZE(pad);
@@ -63,15 +55,15 @@ static int read_object(PyObject *object, ext_request *out) {
 }
 
 int ext_resize_read(PyObject *resize, PyObject *boxes, ext_request *out) {
+  static PyObject *read_function;
   out->boxes = boxes == Py_None ? NULL : boxes;
   if (!resize || resize == Py_None) {
     if (!out->boxes) return 0;
-    PyErr_SetString(PyExc_ValueError,
-                    "boxes= was given without resize=, needs the size of each crop; say "
-                    "resize=(height, width)");
-    return -1;
+    return ext_refuse(PyExc_ValueError,
+                      "boxes= was given without resize=, needs the size of each crop; say "
+                      "resize=(height, width)");
   }
-  PyObject *object = object_of(resize);
+  PyObject *object = call_geometry("_read", &read_function, resize); /* a size as a Resize */
   int result = object ? read_object(object, out) : -1;
   Py_XDECREF(object);
   return result;
@@ -99,21 +91,21 @@ PyObject *ext_resize_placement(PyObject *module, PyObject *const *args, Py_ssize
 /* --- boxes= */
 
 /* Imports an array; boxes in a list are made one by NumPy first. */
-int ext_resize_import_boxes(ext_request *request, ext_images *boxes) {
-  const ext_options options = {.target = request->options.target};
-  if (!request->boxes) return 0;
-  if (!PyList_Check(request->boxes) && !PyTuple_Check(request->boxes)) {
-    return ext_images_import(request->boxes, &options, "", boxes);
-  }
-  PyObject *array = call_geometry("_boxes", &boxes_function, request->boxes);
-  int result = array ? ext_images_import(array, &options, "", boxes) : -1;
+int ext_resize_import_boxes(ext_job *job) {
+  static PyObject *boxes_function;
+  PyObject *boxes = job->request->boxes;
+  const ext_options options = {.target = job->request->options.target};
+  bool is_list = PyList_Check(boxes) || PyTuple_Check(boxes);
+  PyObject *array = is_list ? call_geometry("_boxes", &boxes_function, boxes) : Py_NewRef(boxes);
+  int result = array ? ext_images_import(array, &options, "", &job->boxes) : -1;
   Py_XDECREF(array);
   return result;
 }
 
 /* Checks the shape and the device of boxes; the library checks the rest. */
-static int check_boxes(const ext_images *boxes, const ext_images *from, const ext_geometry *read) {
-  const vc_view *view = &boxes->views[0];
+static int check_boxes(const ext_job *job) {
+  const vc_view *view = &job->boxes.views[0];
+  bool is_list = job->from.is_list;
   if (view->ndim != 2 || (view->shape[1] != 4 && view->shape[1] != 5)) {
     PyObject *shape = ext_axes_tuple(view->shape, view->ndim);
     if (shape) {
@@ -125,20 +117,18 @@ static int check_boxes(const ext_images *boxes, const ext_images *from, const ex
     Py_XDECREF(shape);
     return -1;
   }
-  if (view->shape[1] == 4 && (from->is_list || read->images != 1)) {
-    PyErr_Format(PyExc_ValueError,
-                 "boxes have the shape (N, 4) and there %s %lld images, needs (N, 5): the image's "
-                 "index, x0, y0, x1, y1",
-                 from->is_list ? "is a list of" : "are", (long long)read->images);
-    return -1;
+  if (view->shape[1] == 4 && (is_list || job->read.images != 1)) {
+    return ext_refuse(PyExc_ValueError,
+                      "boxes have the shape (N, 4) and there %s %lld images, needs (N, 5): the "
+                      "image's index, x0, y0, x1, y1",
+                      is_list ? "is a list of" : "are", (long long)job->read.images);
   }
-  vc_device device = ext_device_of(view), source;
-  if (ext_images_device(from, &source) < 0) return -1;
-  if (device.type == VC_CPU || ext_device_same(device, source)) return 0;
+  vc_device device = ext_device_of(view);
+  if (device.type == VC_CPU || ext_device_same(device, job->source)) return 0;
   return ext_fail(VC_ERROR_DEVICE,
                   "boxes are in memory of %s and the image in %s, needs boxes in host memory or "
                   "where the image is; move one of them first",
-                  ext_device_name(device).text, ext_device_name(source).text);
+                  ext_device_name(device).text, ext_device_name(job->source).text);
 }
 
 /* --- both */
@@ -149,33 +139,32 @@ static int complete_pad(ext_request *request, const ext_images *from, const ext_
   vc_dtype dtype = from->views[0].dtype;
   if (request->pad_is_default) {
     if (dtype.code != VC_UINT || dtype.bits != 8) {
-      PyErr_Format(
+      return ext_refuse(
           PyExc_ValueError,
           "the pad of the Letterbox was left out and the image is %s, needs a number of the "
           "image's units (114 is meant for uint8 only); say pad=",
           vc_dtype_name(dtype));
-      return -1;
     }
     request->pad[0] = 114;
     resize->pad = request->pad;
     resize->pad_count = 1;
   }
   if (resize->pad_count <= 1 || resize->pad_count == read->channels) return 0;
-  PyErr_Format(PyExc_ValueError,
-               "pad has %d values and the image %lld channels, needs one value, or one for each of "
-               "the image's channels (alpha too)",
-               (int)resize->pad_count, (long long)read->channels);
-  return -1;
+  return ext_refuse(
+      PyExc_ValueError,
+      "pad has %d values and the image %lld channels, needs one value, or one for each of "
+      "the image's channels (alpha too)",
+      (int)resize->pad_count, (long long)read->channels);
 }
 
-int ext_resize_apply(ext_request *request, const ext_images *from, const ext_images *boxes,
-                     ext_geometry *read) {
-  if (!request->params.resize) return 0;
-  if (complete_pad(request, from, read) < 0) return -1;
+int ext_resize_apply(ext_job *job) {
+  ext_request *request = job->request;
+  ext_geometry *read = &job->read;
+  if (complete_pad(request, &job->from, read) < 0) return -1;
   if (request->boxes) {
-    if (check_boxes(boxes, from, read) < 0) return -1;
-    request->params.boxes = &boxes->views[0];
-    read->images = boxes->views[0].shape[0];
+    if (check_boxes(job) < 0) return -1;
+    request->params.boxes = &job->boxes.views[0];
+    read->images = request->params.boxes->shape[0];
     read->batch = read->boxes = true;
   }
   read->rows = request->resize.rows;

@@ -3,19 +3,18 @@
 #ifndef VIEWCAST_PYTHON_RESIZE_H
 #define VIEWCAST_PYTHON_RESIZE_H
 
-#include "images.h"
+#include "plan.h"
 
 /* Reads resize= and boxes= as ext_arguments sorted them. TypeError or ValueError for what they
  * can't be. */
 int ext_resize_read(PyObject *resize, PyObject *boxes, ext_request *out);
 
-/* Imports boxes=, if there are any; to be released in any case. */
-int ext_resize_import_boxes(ext_request *request, ext_images *boxes);
+/* Imports boxes= to job->boxes. */
+int ext_resize_import_boxes(ext_job *job);
 
-/* Completes the resize for the sources, and changes *read, the geometry of the sources, to that
- * of the images that are written. Does nothing without resize=. */
-int ext_resize_apply(ext_request *request, const ext_images *from, const ext_images *boxes,
-                     ext_geometry *read);
+/* Completes the resize for the sources, and changes job->read, the axes of the sources, to those
+ * of the images that are written. */
+int ext_resize_apply(ext_job *job);
 
 /* _placement(resize, height, width): the size and place of an image in the result, as
  * (height, width, top, left). */

@@ -6,72 +6,68 @@
 #include "errors.h"
 #include "stream_order.h"
 
-static bool on_gpu(vc_device device) { return device.type == VC_CUDA; }
-
 /* --- streams */
 
-/* The stream of the work: stream=, else the current stream of the result's library. Where the
- * result is in host memory, it is the first producer's stream. */
-static vc_stream choose_stream(const ext_run *run) {
-  const ext_options *options = &run->request->options;
-  const ext_image *first = &run->from->items[0];
-  if (on_gpu(run->target)) return ext_consumer_stream(options, run->target.id);
-  if (!on_gpu(run->source)) return VC_STREAM_LEGACY;
-  if (options->consumer.given) return options->consumer.handle;
-  return ext_producer_stream(first->from, options, &first->source, run->source.id);
-}
-
 /* YUV images are converted in host memory, into host memory. */
-static int check_yuv_place(const ext_run *run) {
-  if (!on_gpu(run->source) && !on_gpu(run->target)) return 0;
-  return ext_fail(VC_ERROR_DEVICE,
-                  "%s in memory of a GPU, and YUV images are converted in host memory only; %s",
-                  on_gpu(run->source) ? "the YUV image is" : "the result of a YUV image is to be",
-                  on_gpu(run->source)
-                      ? "copy its planes to the host first (tensor.cpu(), GpuMat.download())"
-                      : "convert it without device= and copy the result (tensor.to(\"cuda\"))");
+static int check_yuv_place(const ext_job *job) {
+  if (!vc_device_is_gpu(job->source) && !vc_device_is_gpu(job->target)) return 0;
+  return ext_fail(
+      VC_ERROR_DEVICE,
+      "%s in memory of a GPU, and YUV images are converted in host memory only; %s",
+      vc_device_is_gpu(job->source) ? "the YUV image is" : "the result of a YUV image is to be",
+      vc_device_is_gpu(job->source)
+          ? "copy its planes to the host first (tensor.cpu(), GpuMat.download())"
+          : "convert it without device= and copy the result (tensor.to(\"cuda\"))");
 }
 
-int ext_run_begin(const ext_request *request, ext_images *from, ext_images *boxes,
-                  ext_result *result, ext_run *out) {
-  *out = (ext_run){.request = request, .from = from, .boxes = boxes, .result = result};
-  out->target = ext_device_of(&result->wanted);
-  if (ext_images_device(from, &out->source) < 0) return -1;
-  if (from->yuv && check_yuv_place(out) < 0) return -1;
-  out->stream = choose_stream(out);
-  out->ordered = out->stream != VC_STREAM_NONE;
-  if (out->ordered) return 0;
-  const ext_adapter *target = request->options.target; /* unordered work needs a stream too */
-  int32_t device = on_gpu(out->target) ? out->target.id : out->source.id;
-  out->stream = target->current_stream && on_gpu(out->target) ? target->current_stream(device)
-                                                              : VC_STREAM_LEGACY;
+/* The stream of the work is stream=, else the current stream of the result's library. Where the
+ * result is in host memory, it is the first producer's stream. */
+int ext_run_begin(ext_job *job) {
+  const ext_options *options = &job->request->options;
+  const ext_image *first = &job->from.items[0];
+  bool to_gpu = vc_device_is_gpu(job->target);
+  if (job->from.yuv && check_yuv_place(job) < 0) return -1;
+  if (to_gpu) {
+    job->stream = ext_consumer_stream(options, job->target.id);
+  } else if (!vc_device_is_gpu(job->source)) {
+    job->stream = VC_STREAM_LEGACY;
+  } else {
+    job->stream = options->consumer.given
+                      ? options->consumer.handle
+                      : ext_producer_stream(first->from, options, &first->source, job->source.id);
+  }
+  job->ordered = job->stream != VC_STREAM_NONE;
+  if (job->ordered) return 0;
+  vc_stream (*current)(int32_t) = options->target->current_stream;
+  /* unordered work needs a stream too */
+  job->stream = to_gpu && current ? current(job->target.id) : VC_STREAM_LEGACY;
   return 0;
 }
 
 /* Boxes in host memory are read during the call, those of a GPU by the kernel. */
-static int order_boxes(ext_run *run) {
-  const ext_options options = {.target = run->request->options.target};
-  if (run->boxes->count == 0) return 0;
-  if (!on_gpu(ext_device_of(&run->boxes->views[0]))) return ext_order_host(run->boxes, &options);
-  if (!run->ordered) return 0;
-  return ext_order_images(run->boxes, &options, run->source.id, run->stream);
+static int order_boxes(ext_job *job) {
+  const ext_options options = {.target = job->request->options.target};
+  if (job->boxes.count == 0) return 0;
+  if (!vc_device_is_gpu(job->boxes.views[0].device)) return ext_order_host(&job->boxes, &options);
+  if (!job->ordered) return 0;
+  return ext_order_images(&job->boxes, &options, job->source.id, job->stream);
 }
 
 /* Orders the work after everything that is at work on the images and on the memory of out=. */
-static int order_streams(ext_run *run) {
+static int order_streams(ext_job *job) {
   if (vc_cuda_device_count() == 0) return 0;
-  const ext_options *options = &run->request->options;
+  const ext_options *options = &job->request->options;
   /* producer_stream= is said of the images. */
   const ext_options of_out = {.target = options->target};
-  ext_images *outs = &run->result->outs;
-  bool to_gpu = on_gpu(run->target);
+  ext_images *outs = &job->outs;
+  bool to_gpu = vc_device_is_gpu(job->target);
   if (!to_gpu && ext_order_host(outs, &of_out) < 0) return -1;
-  if (order_boxes(run) < 0) return -1;
-  if (!run->ordered) return 0;
-  if (!to_gpu && !on_gpu(run->source)) return ext_order_host(run->from, options);
-  int32_t device = on_gpu(run->source) ? run->source.id : run->target.id;
-  if (ext_order_images(run->from, options, device, run->stream) < 0) return -1;
-  return to_gpu ? ext_order_images(outs, &of_out, run->target.id, run->stream) : 0;
+  if (order_boxes(job) < 0) return -1;
+  if (!job->ordered) return 0;
+  if (!to_gpu && !vc_device_is_gpu(job->source)) return ext_order_host(&job->from, options);
+  int32_t device = vc_device_is_gpu(job->source) ? job->source.id : job->target.id;
+  if (ext_order_images(&job->from, options, device, job->stream) < 0) return -1;
+  return to_gpu ? ext_order_images(outs, &of_out, job->target.id, job->stream) : 0;
 }
 
 /* --- the work */
@@ -79,14 +75,14 @@ static int order_streams(ext_run *run) {
 /* In bytes. For less work, releasing the GIL costs more than other threads gain. */
 #define WORTH_THE_GIL 65536
 
-static int work(const ext_run *run, const vc_transform_params *params, const vc_view *to,
+static int work(const ext_job *job, const vc_transform_params *params, const vc_view *to,
                 const vc_view *from, size_t count) {
   vc_error error;
   vc_status status;
-  if (on_gpu(ext_device_of(to)) || vc_view_nbytes(to) < WORTH_THE_GIL) {
-    status = vc_transform(to, from, count, params, run->stream, &error);
+  if (vc_device_is_gpu(to->device) || vc_view_nbytes(to) < WORTH_THE_GIL) {
+    status = vc_transform(to, from, count, params, job->stream, &error);
   } else {
-    Py_BEGIN_ALLOW_THREADS status = vc_transform(to, from, count, params, run->stream, &error);
+    Py_BEGIN_ALLOW_THREADS status = vc_transform(to, from, count, params, job->stream, &error);
     Py_END_ALLOW_THREADS
   }
   return status == VC_OK ? 0 : ext_raise(&error);
@@ -94,33 +90,29 @@ static int work(const ext_run *run, const vc_transform_params *params, const vc_
 
 /* Whether no pixel changes: then the driver copies them, between any two devices, without a kernel
  * of ours. */
-static bool is_a_copy(const ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
-  const vc_transform_params *params = &run->request->params;
+static bool is_a_copy(const ext_job *job, const vc_view *to, const vc_view *from, size_t count) {
+  const vc_transform_params *params = &job->request->params;
+  if (!vc_device_is_gpu(job->target) && !vc_device_is_gpu(job->source)) return false;
   bool same = count == 1 && to->ndim == from->ndim && params->from == params->to &&
               vc_dtype_same(to->dtype, from->dtype);
   for (int axis = 0; same && axis < to->ndim; axis++) same = to->shape[axis] == from->shape[axis];
-  return same && (on_gpu(run->target) || on_gpu(run->source)) && !to->readonly &&
-         ext_request_is_plain(run->request) && ext_copy_fits(to, from);
+  return same && !to->readonly && ext_request_is_plain(job->request) && ext_copy_fits(to, from);
 }
 
-static bool goes_down(const ext_run *run) { return on_gpu(run->source) && !on_gpu(run->target); }
+/* Whether the work is done in a block on a GPU, which is then copied to the host. */
+static bool goes_down(const ext_job *job) {
+  return vc_device_is_gpu(job->source) && !vc_device_is_gpu(job->target);
+}
 
-/* Works on the GPU into a block, which is then copied to the host. */
-static int work_and_download(ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
+static int work_and_download(ext_job *job, const vc_view *to, const vc_view *from, size_t count) {
   ext_source block = {0};
   vc_view there = *to;
-  int result = ext_copy_reserve(&there, 1, run->source, run->stream, &block);
-  if (result == 0) result = work(run, &run->request->params, &there, from, count);
-  run->has_written = result == 0; /* if the copy fails, some of it may be there */
-  if (result == 0) result = ext_copy_down(to, &there, run->stream);
+  int result = ext_copy_reserve(&there, 1, job->source, job->stream, &block);
+  if (result == 0) result = work(job, &job->request->params, &there, from, count);
+  job->has_written = result == 0; /* if the copy fails, some of it may be there */
+  if (result == 0) result = ext_copy_down(to, &there, job->stream);
   ext_release(&block.owner);
   return result;
-}
-
-static int work_on_one(ext_run *run, const vc_view *to, const vc_view *from, size_t count) {
-  if (is_a_copy(run, to, from, count)) return ext_copy_fitting(to, from, run->stream);
-  return goes_down(run) ? work_and_download(run, to, from, count)
-                        : work(run, &run->request->params, to, from, count);
 }
 
 /* --- images that are written one after another */
@@ -133,11 +125,11 @@ typedef struct {
   size_t count;
 } part;
 
-static void take_part(const ext_run *run, size_t index, part *out) {
-  out->params = run->request->params;
+static void take_part(const ext_job *job, size_t index, part *out) {
+  out->params = job->request->params;
   if (!out->params.boxes) {
-    out->image = ext_images_at(run->from, index);
-    if (run->from->yuv) out->params.yuv = &run->from->yuv[index];
+    out->image = ext_images_at(&job->from, index);
+    if (job->from.yuv) out->params.yuv = &job->from.yuv[index];
     out->from = &out->image;
     out->count = 1;
     return;
@@ -146,32 +138,31 @@ static void take_part(const ext_run *run, size_t index, part *out) {
   out->box.shape[0] = 1;
   out->box.data = (char *)out->box.data + (int64_t)index * out->box.strides[0];
   out->params.boxes = &out->box;
-  out->from = run->from->views;
-  out->count = run->from->count;
+  out->from = job->from.views;
+  out->count = job->from.count;
 }
 
 /* Reserves memory on the sources' GPU for those images of a list that are worked on there and then
  * copied to the host. Images that are only copied get a place of rank 0. */
-static int find_places(const ext_run *run, vc_view *places, ext_source *block) {
-  const ext_result *result = run->result;
-  for (size_t i = 0; i < result->count; i++) {
+static int find_places(const ext_job *job, vc_view *places, ext_source *block) {
+  for (size_t i = 0; i < job->count; i++) {
     part one;
-    take_part(run, i, &one);
-    places[i] = result->views[i];
-    if (is_a_copy(run, &places[i], one.from, one.count)) places[i].ndim = 0; /* is only copied */
+    take_part(job, i, &one);
+    places[i] = job->views[i];
+    if (is_a_copy(job, &places[i], one.from, one.count)) places[i].ndim = 0; /* is only copied */
   }
-  return goes_down(run) ? ext_copy_reserve(places, result->count, run->source, run->stream, block)
-                        : 0;
+  if (!goes_down(job)) return 0;
+  return ext_copy_reserve(places, job->count, job->source, job->stream, block);
 }
 
 /* Checks all images before the first is written. */
-static int check_list(const ext_run *run, const vc_view *places) {
+static int check_list(const ext_job *job, const vc_view *places) {
   vc_error error;
-  for (size_t i = 0; i < run->result->count; i++) {
+  for (size_t i = 0; i < job->count; i++) {
     part one;
     if (places[i].ndim == 0) continue;
-    take_part(run, i, &one);
-    if (vc_transform_check(&places[i], one.from, one.count, &one.params, run->stream, &error) ==
+    take_part(job, i, &one);
+    if (vc_transform_check(&places[i], one.from, one.count, &one.params, job->stream, &error) ==
         VC_OK) {
       continue;
     }
@@ -181,19 +172,19 @@ static int check_list(const ext_run *run, const vc_view *places) {
   return 0;
 }
 
-static int write_image(const ext_run *run, const vc_view *place, size_t index) {
-  const vc_view *to = &run->result->views[index];
+static int write_image(const ext_job *job, const vc_view *place, size_t index) {
+  const vc_view *to = &job->views[index];
   part one;
-  take_part(run, index, &one);
-  if (place->ndim == 0) return ext_copy_fitting(to, one.from, run->stream);
-  if (work(run, &one.params, place, one.from, one.count) < 0) return -1;
-  return goes_down(run) ? ext_copy_down(to, place, run->stream) : 0;
+  take_part(job, index, &one);
+  if (place->ndim == 0) return ext_copy_fitting(to, one.from, job->stream);
+  if (work(job, &one.params, place, one.from, one.count) < 0) return -1;
+  return goes_down(job) ? ext_copy_down(to, place, job->stream) : 0;
 }
 
-static int write_list(ext_run *run, const vc_view *places) {
-  for (size_t i = 0; i < run->result->count; i++) {
-    if (write_image(run, &places[i], i) == 0) {
-      run->has_written = true;
+static int write_list(ext_job *job, const vc_view *places) {
+  for (size_t i = 0; i < job->count; i++) {
+    if (write_image(job, &places[i], i) == 0) {
+      job->has_written = true;
       continue;
     }
     return i == 0 ? -1 : ext_raise_after((Py_ssize_t)i);
@@ -201,26 +192,26 @@ static int write_list(ext_run *run, const vc_view *places) {
   return 0;
 }
 
-static int work_on_list(ext_run *run) {
+static int work_on_list(ext_job *job) {
   ext_source block = {0};
-  vc_view *places = PyMem_Malloc(run->result->count * sizeof *places);
-  if (!places) {
-    PyErr_NoMemory();
-    return -1;
-  }
-  int result = find_places(run, places, &block);
-  if (result == 0) result = check_list(run, places);
-  if (result == 0) result = write_list(run, places);
+  vc_view *places = PyMem_Malloc(job->count * sizeof *places);
+  if (!places) return ext_no_memory();
+  int result = find_places(job, places, &block);
+  if (result == 0) result = check_list(job, places);
+  if (result == 0) result = write_list(job, places);
   ext_release(&block.owner);
   PyMem_Free(places);
   return result;
 }
 
-static int work_on_all(ext_run *run) {
-  const ext_result *result = run->result;
-  if (result->count > 1) return work_on_list(run);
-  int done = work_on_one(run, result->views, run->from->views, run->from->count);
-  if (done == 0) run->has_written = true;
+static int work_on_all(ext_job *job) {
+  const vc_view *to = job->views, *from = job->from.views;
+  size_t count = job->from.count;
+  if (job->count > 1) return work_on_list(job);
+  int done = is_a_copy(job, to, from, count) ? ext_copy_fitting(to, from, job->stream)
+             : goes_down(job)                ? work_and_download(job, to, from, count)
+                                             : work(job, &job->request->params, to, from, count);
+  if (done == 0) job->has_written = true;
   return done;
 }
 
@@ -229,50 +220,50 @@ static int work_on_all(ext_run *run) {
 /* A pool reuses memory in the order of the stream on which it was allocated: where that is
  * another, the memory is held until this stream is done. So are images that were copied from
  * another device. */
-static int keep_until_done(const ext_run *run) {
+static int keep_until_done(ext_job *job) {
   ext_keep keep = {0};
-  const ext_options *options = &run->request->options;
+  const ext_options *options = &job->request->options;
   const ext_options of_out = {.target = options->target};
-  bool moved = !ext_device_same(run->source, run->target);
+  bool moved = !ext_device_same(job->source, job->target);
   int result = 0;
-  for (size_t i = 0; result == 0 && moved && i < run->from->count; i++) {
-    result = ext_keep_add(&keep, &run->from->items[i].source.owner);
+  for (size_t i = 0; result == 0 && moved && i < job->from.count; i++) {
+    result = ext_keep_add(&keep, &job->from.items[i].source.owner);
   }
   if (result == 0 && !moved) {
-    result = ext_keep_images(&keep, run->from, options, run->target.id, run->stream);
+    result = ext_keep_images(&keep, &job->from, options, job->target.id, job->stream);
   }
-  if (result == 0 && run->boxes->count > 0 && on_gpu(ext_device_of(&run->boxes->views[0]))) {
-    result = ext_keep_images(&keep, run->boxes, &of_out, run->target.id, run->stream);
+  if (result == 0 && job->boxes.count > 0 && vc_device_is_gpu(job->boxes.views[0].device)) {
+    result = ext_keep_images(&keep, &job->boxes, &of_out, job->target.id, job->stream);
   }
   if (result == 0) {
-    result = ext_keep_images(&keep, &run->result->outs, &of_out, run->target.id, run->stream);
+    result = ext_keep_images(&keep, &job->outs, &of_out, job->target.id, job->stream);
   }
-  if (result == 0) result = ext_keep_until(&keep, options, run->target.id, run->stream);
-  if (result < 0) vc_ignore(vc_stream_synchronize(run->target.id, run->stream, NULL));
+  if (result == 0) result = ext_keep_until(&keep, options, job->target.id, job->stream);
+  if (result < 0) vc_ignore(vc_stream_synchronize(job->target.id, job->stream, NULL));
   ext_keep_release(&keep);
   return result;
 }
 
 /* Whether the images must be copied to the GPU before the work. An image that is only copied goes
  * to its destination directly. */
-static bool must_move_up(const ext_run *run) {
-  const ext_result *result = run->result;
-  if (!on_gpu(run->target) || ext_device_same(run->source, run->target)) return false;
-  return result->count != 1 || !is_a_copy(run, result->views, run->from->views, run->from->count);
+static bool must_move_up(const ext_job *job) {
+  return !ext_device_same(job->source, job->target) &&
+         (job->count != 1 || !is_a_copy(job, job->views, job->from.views, job->from.count));
 }
 
-int ext_run_all(ext_run *run) {
+int ext_run_all(ext_job *job) {
   ext_source block = {0};
-  if (run->result->count == 1 && vc_view_is_empty(run->result->views)) return work_on_all(run);
-  int result = order_streams(run);
-  if (result == 0 && must_move_up(run)) {
-    result = ext_copy_up(run->from, run->target, run->stream, &block);
+  bool to_gpu = vc_device_is_gpu(job->target);
+  if (job->count == 1 && vc_view_is_empty(job->views)) return work_on_all(job);
+  int result = order_streams(job);
+  if (result == 0 && to_gpu && must_move_up(job)) {
+    result = ext_copy_up(&job->from, job->target, job->stream, &block);
   }
-  if (result == 0) result = work_on_all(run);
-  if (result == 0 && on_gpu(run->target)) {
-    result = keep_until_done(run);
-  } else if (on_gpu(run->target)) { /* some of it may have been enqueued */
-    vc_ignore(vc_stream_synchronize(run->target.id, run->stream, NULL));
+  if (result == 0) result = work_on_all(job);
+  if (result == 0 && to_gpu) {
+    result = keep_until_done(job);
+  } else if (to_gpu) { /* some of it may have been enqueued */
+    vc_ignore(vc_stream_synchronize(job->target.id, job->stream, NULL));
   }
   ext_release(&block.owner);
   return result;

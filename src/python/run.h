@@ -6,24 +6,11 @@
 
 #include "plan.h"
 
-typedef struct ext_run {
-  const ext_request *request;
-  ext_images *from;
-  ext_images *boxes; /* none: its count is 0 */
-  ext_result *result;
-  vc_device source; /* the device of the sources */
-  vc_device target; /* the device of the result */
-  vc_stream stream; /* all work of the GPU is enqueued on it */
-  bool ordered;     /* false for stream=-1 */
-  bool has_written; /* some of the result was written, even if the call then failed */
-} ext_run;
-
-/* Decides on the devices and the stream, which ext_result_make needs. */
-int ext_run_begin(const ext_request *request, ext_images *from, ext_images *boxes,
-                  ext_result *result, ext_run *out);
+/* Decides on the stream, which new memory needs. */
+int ext_run_begin(ext_job *job);
 
 /* Does all of it. A result in host memory is complete on return; on a GPU the work is enqueued,
  * and the memory that it reads is kept until it is done. */
-int ext_run_all(ext_run *run);
+int ext_run_all(ext_job *job);
 
 #endif

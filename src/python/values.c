@@ -30,6 +30,10 @@ static int refuse_number(double value, const numbers *out) {
 
 static int add_number(PyObject *value, numbers *out) {
   double number = -1;
+  if (out->count == VC_TRANSFORM_CHANNELS) {
+    return ext_refuse(PyExc_ValueError, "%s has more than %d values, needs one or one per channel",
+                      out->name, VC_TRANSFORM_CHANNELS);
+  }
   if (!ext_is_bool(value)) number = PyFloat_AsDouble(value);
   if (ext_is_bool(value) || (number == -1 && PyErr_Occurred())) {
     if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError)) {
@@ -48,24 +52,14 @@ static int add_number(PyObject *value, numbers *out) {
   return 0;
 }
 
-static int add_numbers(PyObject *list_or_tuple, int depth, numbers *out);
-
-static int add_item(PyObject *item, int depth, numbers *out) {
-  if (depth > 0 && (PyList_Check(item) || PyTuple_Check(item))) {
-    return add_numbers(item, depth - 1, out);
-  }
-  if (out->count < VC_TRANSFORM_CHANNELS) return add_number(item, out);
-  return ext_refuse(PyExc_ValueError, "%s has more than %d values, needs one or one per channel",
-                    out->name, VC_TRANSFORM_CHANNELS);
-}
-
 /* Reads nested lists too: statistics often have the shape (3, 1, 1). */
 static int add_numbers(PyObject *list_or_tuple, int depth, numbers *out) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(list_or_tuple);
   for (Py_ssize_t i = 0; i < count; i++) {
     PyObject *item = ext_item(list_or_tuple, i);
     if (!item) break;
-    int result = add_item(item, depth, out);
+    bool nested = depth > 0 && (PyList_Check(item) || PyTuple_Check(item));
+    int result = nested ? add_numbers(item, depth - 1, out) : add_number(item, out);
     Py_DECREF(item);
     if (result < 0) return -1;
   }
@@ -99,13 +93,12 @@ static int add_any(PyObject *value, numbers *out) {
   return add_array(value, out);
 }
 
+/* Reads one number. */
 static int read_one(PyObject *value, const char *name, bool finite, double *out) {
   double values[VC_TRANSFORM_CHANNELS];
   numbers read = {.name = name, .finite = finite, .values = values};
-  if (!value || value == Py_None) return 0;
   if (PyTuple_Check(value) || PyList_Check(value)) {
-    return ext_refuse(PyExc_TypeError, "%s is a %.100s, needs one number", name,
-                      Py_TYPE(value)->tp_name);
+    return ext_refuse_type(value, name, "one number");
   }
   if (add_any(value, &read) < 0) return -1;
   if (read.count == 1) {
@@ -115,33 +108,18 @@ static int read_one(PyObject *value, const char *name, bool finite, double *out)
   return ext_refuse(PyExc_ValueError, "%s has %d values, needs one number", name, (int)read.count);
 }
 
-static int read_several(PyObject *value, const char *name, double *storage, numbers *out) {
-  *out = (numbers){
-      .name = name, .finite = true, .not_zero = strcmp(name, "std") == 0, .values = storage};
+/* Reads mean or std to `values`. */
+static int read_several(PyObject *value, const char *name, double *values, numbers *out) {
+  bool divides = strcmp(name, "std") == 0;
+  *out = (numbers){.name = name, .finite = true, .not_zero = divides, .values = values};
   if (add_any(value, out) < 0) return -1;
   if (out->count > 0) return 0;
   return ext_refuse(PyExc_ValueError, "%s is empty, needs a number or one per channel", name);
 }
 
-/* *out is left alone for None, else points to `storage`. */
-static int read_each(PyObject *value, const char *name, double *storage, const double **out,
-                     int32_t *count) {
-  numbers read;
-  if (!value || value == Py_None) return 0;
-  if (read_several(value, name, storage, &read) < 0) return -1;
-  *out = storage;
-  *count = read.count;
-  return 0;
-}
-
 /* --- the arguments */
 
-static int read_scale_mean_std(PyObject *scale, PyObject *mean, PyObject *std, ext_request *out) {
-  vc_transform_params *params = &out->params;
-  if (read_one(scale, "scale", true, &params->scale) < 0) return -1;
-  if (read_each(mean, "mean", out->mean, &params->mean, &params->mean_count) < 0) return -1;
-  return read_each(std, "std", out->std, &params->std, &params->std_count);
-}
+static bool is_given(PyObject *value) { return value && value != Py_None; }
 
 /* A Normalization, or that of a name. New reference. */
 static PyObject *normalization_of(PyObject *value) {
@@ -153,54 +131,76 @@ static PyObject *normalization_of(PyObject *value) {
     PyObject *function = ext_import_attribute("viewcast.normalization", "named", &named);
     return function ? PyObject_CallOneArg(function, value) : NULL;
   }
-  PyErr_Format(PyExc_TypeError,
-               "normalize is a %.100s, needs a viewcast.Normalization (viewcast.IMAGENET, CLIP, "
-               "UNIT, SYMMETRIC or one of your own) or the name of one of these",
-               Py_TYPE(value)->tp_name);
+  ext_refuse_type(value, "normalize",
+                  "a viewcast.Normalization (viewcast.IMAGENET, CLIP, UNIT, SYMMETRIC or one of "
+                  "your own) or the name of one of these");
   return NULL;
 }
 
-static int read_source(PyObject *source, ext_request *out) {
-  out->has_source = source != Py_None;
-  return out->has_source ? ext_argument_dtype(source, "source", &out->source) : 0;
+/* Copies the numbers of a Normalization, which were checked when it was made. Returns how many
+ * there are; 0 for bytes that no Normalization has. */
+static int32_t copy_numbers(const char *bytes, Py_ssize_t size, double *out) {
+  Py_ssize_t each = sizeof *out, count = size / each;
+  if (count > VC_TRANSFORM_CHANNELS || size % each != 0) return 0;
+  memcpy(out, bytes, (size_t)size);
+  return (int32_t)count;
 }
 
 static int read_normalization(PyObject *value, ext_request *out) {
-  static const char *const names[] = {"scale", "mean", "std", "source"};
-  PyObject *set = normalization_of(value), *fields[4] = {NULL};
-  int result = set ? 0 : -1;
-  out->is_normalised = true;
-  for (int i = 0; result == 0 && i < 4; i++) {
-    fields[i] = PyObject_GetAttrString(set, names[i]);
-    if (!fields[i]) result = -1;
+  vc_transform_params *params = &out->params;
+  const char *mean, *std;
+  Py_ssize_t mean_size, std_size;
+  int source;
+  PyObject *set = normalization_of(value);
+  PyObject *packed = set ? PyObject_GetAttrString(set, "_c") : NULL;
+  int result = packed && PyArg_Parse(packed, "(dy#y#i)", &params->scale, &mean, &mean_size, &std,
+                                     &std_size, &source)
+                   ? 0
+                   : -1;
+  if (result == 0) {
+    params->mean = out->mean;
+    params->std = out->std;
+    params->mean_count = copy_numbers(mean, mean_size, out->mean);
+    params->std_count = copy_numbers(std, std_size, out->std);
+    out->is_normalised = true;
+    out->has_source = source >= 0 && source < VC_DTYPE_COUNT;
+    if (out->has_source) out->source = vc_dtype_rows[source].dtype;
   }
-  if (result == 0) result = read_scale_mean_std(fields[0], fields[1], fields[2], out);
-  if (result == 0) result = read_source(fields[3], out);
-  for (int i = 0; i < 4; i++) Py_XDECREF(fields[i]);
+  Py_XDECREF(packed);
   Py_XDECREF(set);
   return result;
 }
 
 int ext_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *normalize,
                     ext_request *out) {
-  if (!normalize || normalize == Py_None) return read_scale_mean_std(scale, mean, std, out);
-  PyObject *others[] = {scale, mean, std};
-  static const char *const names[] = {"scale", "mean", "std"};
-  for (int i = 0; i < 3; i++) {
-    if (!others[i] || others[i] == Py_None) continue;
+  vc_transform_params *params = &out->params;
+  numbers of_mean = {.count = 0}, of_std = {.count = 0};
+  if (is_given(normalize)) {
+    const char *other = is_given(scale)  ? "scale"
+                        : is_given(mean) ? "mean"
+                        : is_given(std)  ? "std"
+                                         : NULL;
+    if (!other) return read_normalization(normalize, out);
     return ext_refuse(
         PyExc_ValueError,
         "normalize= and %s= were both given, needs one of them: a normalization has its "
         "own scale, mean and std; make another with viewcast.Normalization(scale, mean, std)",
-        names[i]);
+        other);
   }
-  return read_normalization(normalize, out);
+  if (is_given(scale) && read_one(scale, "scale", true, &params->scale) < 0) return -1;
+  if (is_given(mean) && read_several(mean, "mean", out->mean, &of_mean) < 0) return -1;
+  if (is_given(std) && read_several(std, "std", out->std, &of_std) < 0) return -1;
+  params->mean = of_mean.values;
+  params->mean_count = of_mean.count;
+  params->std = of_std.values;
+  params->std_count = of_std.count;
+  return 0;
 }
 
 /* The library represents "opaque" by NaN. */
 int ext_values_read_fill(PyObject *fill, ext_request *out) {
   double value = 0;
-  if (!fill || fill == Py_None) return 0;
+  if (!is_given(fill)) return 0;
   if (read_one(fill, "fill", false, &value) < 0) return -1;
   if (isnan(value)) {
     return ext_refuse(PyExc_ValueError, "fill is nan, needs a number; leave fill out for opaque");
@@ -224,23 +224,19 @@ static const char *range_of(vc_dtype dtype, char *text, size_t size) {
   return text;
 }
 
-int ext_values_check_source(const ext_request *request, vc_dtype source) {
+int ext_values_refuse_source(const ext_request *request, vc_dtype source) {
   char divisor[24];
-  vc_dtype made_for = request->source;
-  if (!request->has_source) return 0;
-  if (vc_dtype_same(made_for, source)) return 0;
+  const char *made_for = vc_dtype_name(request->source), *name = vc_dtype_name(source);
   range_of(source, divisor, sizeof divisor);
   return ext_refuse(
       PyExc_ValueError,
       "normalize= is made for %s pixels (its source) and the image is %s, needs one made "
       "for the image: dataclasses.replace(it, scale=1%s, source=\"%s\") for values up to "
       "%s, dataclasses.replace(it, source=None) where they have %s's range",
-      vc_dtype_name(made_for), vc_dtype_name(source), divisor, vc_dtype_name(source),
-      *divisor ? divisor + 1 : "1", vc_dtype_name(made_for));
+      made_for, name, divisor, name, *divisor ? divisor + 1 : "1", made_for);
 }
 
-int ext_values_check_fill(const ext_request *request, int64_t channels, int64_t wanted) {
-  if (isnan(request->params.fill) || vc_transform_adds_alpha(channels, wanted)) return 0;
+int ext_values_refuse_fill(const ext_request *request, int64_t channels, int64_t wanted) {
   char text[32];
   PyOS_snprintf(text, sizeof text, "%g", request->params.fill);
   return ext_refuse(
@@ -255,8 +251,9 @@ static double value_at(const double *values, int32_t count, int32_t channel, dou
   return values[channel < count ? channel : count - 1]; /* one value is for all channels */
 }
 
-int ext_values_check_whole(const ext_request *request, vc_dtype source) {
+int ext_values_dtype(const ext_request *request, vc_dtype source, vc_dtype *out) {
   const vc_transform_params *params = &request->params;
+  *out = request->has_dtype ? request->dtype : source;
   if (request->has_dtype || !is_integer(source)) return 0;
   int32_t means = params->mean ? params->mean_count : 1, stds = params->std ? params->std_count : 1;
   for (int32_t c = 0; c < (means > stds ? means : stds); c++) {
@@ -277,43 +274,43 @@ int ext_values_check_whole(const ext_request *request, vc_dtype source) {
 
 /* --- for Normalization, whose fields follow the same rules */
 
-static PyObject *read_field(PyObject *module, PyObject *args) {
-  (void)module;
-  const char *name;
-  PyObject *value;
-  numbers read;
-  double storage[VC_TRANSFORM_CHANNELS];
-  if (!PyArg_ParseTuple(args, "sO:_numbers", &name, &value)) return NULL;
-  if (strcmp(name, "scale") == 0 && value != Py_None) {
-    if (read_one(value, name, true, storage) < 0) return NULL;
-    return PyFloat_FromDouble(storage[0]); /* NOLINT: read_one has filled it */
-  }
-  if (read_several(value, name, storage, &read) < 0) return NULL;
-  if (read.single) return PyFloat_FromDouble(storage[0]);
-  PyObject *tuple = PyTuple_New(read.count);
-  for (int32_t i = 0; tuple && i < read.count; i++) {
-    PyObject *number = PyFloat_FromDouble(storage[i]); /* NOLINT: read_several has filled it */
-    if (!number) {
-      Py_CLEAR(tuple);
-    } else {
-      PyTuple_SET_ITEM(tuple, i, number);
-    }
+/* The values as a field: a float, or a tuple of them. */
+static PyObject *field_of(const numbers *read) {
+  if (read->single) return PyFloat_FromDouble(read->values[0]);
+  PyObject *tuple = PyTuple_New(read->count);
+  for (int32_t i = 0; tuple && i < read->count; i++) {
+    PyObject *number = PyFloat_FromDouble(read->values[i]);
+    if (number) PyTuple_SET_ITEM(tuple, i, number);
+    if (!number) Py_CLEAR(tuple);
   }
   return tuple;
 }
 
-static PyObject *read_source_name(PyObject *module, PyObject *value) {
-  (void)module;
+static PyObject *normalization(PyObject *module, PyObject *args) {
+  PyObject *scale, *mean, *std, *source;
+  double factor, mean_values[VC_TRANSFORM_CHANNELS], std_values[VC_TRANSFORM_CHANNELS];
+  numbers of_mean, of_std;
   vc_dtype dtype;
-  if (ext_argument_dtype(value, "source", &dtype) < 0) return NULL;
-  return PyUnicode_FromString(vc_dtype_name(dtype));
+  (void)module;
+  if (!PyArg_ParseTuple(args, "OOOO:_normalization", &scale, &mean, &std, &source)) return NULL;
+  bool any = source == Py_None;
+  if (read_one(scale, "scale", true, &factor) < 0 ||
+      read_several(mean, "mean", mean_values, &of_mean) < 0 ||
+      read_several(std, "std", std_values, &of_std) < 0 ||
+      (!any && ext_argument_dtype(source, "source", &dtype) < 0)) {
+    return NULL;
+  }
+  return Py_BuildValue(
+      "dNNz(dy#y#i)", factor, field_of(&of_mean), field_of(&of_std),
+      any ? NULL : vc_dtype_name(dtype), factor, (char *)mean_values,
+      (Py_ssize_t)of_mean.count * (Py_ssize_t)sizeof *mean_values, (char *)std_values,
+      (Py_ssize_t)of_std.count * (Py_ssize_t)sizeof *std_values, any ? -1 : vc_dtype_index(dtype));
 }
 
 PyMethodDef ext_values_methods[] = {
-    {"_numbers", read_field, METH_VARARGS,
-     "_numbers(name, value, /)\n--\n\n"
-     "scale, mean or std as a float, or as a tuple of floats where it holds several."},
-    {"_source_name", read_source_name, METH_O,
-     "_source_name(dtype, /)\n--\n\nThe name of any library's dtype."},
+    {"_normalization", normalization, METH_VARARGS,
+     "_normalization(scale, mean, std, source, /)\n--\n\n"
+     "The fields of a Normalization: scale as a float, mean and std as a float or a tuple of\n"
+     "floats, source as a dtype's name or None; and what normalize= reads."},
     {NULL, NULL, 0, NULL},
 };

@@ -13,16 +13,16 @@ int ext_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *no
 /* Reads fill=. */
 int ext_values_read_fill(PyObject *fill, ext_request *out);
 
-/* ValueError if fill= was given and no alpha channel is added to an image of `channels` for a
- * result of `wanted` channels. */
-int ext_values_check_fill(const ext_request *request, int64_t channels, int64_t wanted);
+/* The dtype of the result of a source: dtype=, else the source's. ValueError where that is of
+ * integers and the scaling gives fractions. */
+int ext_values_dtype(const ext_request *request, vc_dtype source, vc_dtype *out);
 
-/* ValueError where the normalization was made for another dtype than the source's. */
-int ext_values_check_source(const ext_request *request, vc_dtype source);
+/* ValueError: fill= was given and no alpha channel is added to an image of `channels` for a
+ * result of `wanted` channels. Returns -1. */
+int ext_values_refuse_fill(const ext_request *request, int64_t channels, int64_t wanted);
 
-/* ValueError where the result takes the dtype of its source, which is of integers, and the
- * scaling gives fractions. */
-int ext_values_check_whole(const ext_request *request, vc_dtype source);
+/* ValueError: the normalization was made for another dtype than the source's. Returns -1. */
+int ext_values_refuse_source(const ext_request *request, vc_dtype source);
 
 /* Methods of the module, NULL-terminated. */
 extern PyMethodDef ext_values_methods[];
