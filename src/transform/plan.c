@@ -247,7 +247,7 @@ static void join_images(vc_plan *plan) {
 static bool have_same_strides(const vc_view *from, size_t count, const vc_strides *strides,
                               vc_layout layout) {
   for (size_t i = 1; i < count; i++) {
-    vc_strides other = vc_plan_strides(&from[i], layout);
+    vc_strides other = vc_plan_read_images(&from[i], layout).strides;
     if (other.row != strides->row || other.col != strides->col ||
         other.channel != strides->channel) {
       return false;
@@ -337,7 +337,8 @@ vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
   out->to_data = to->data;
   out->threads = params->threads;
   out->geometry = NULL;
-  out->fill = vc_number_bits(to->dtype, params->fill);
+  bool fills = vc_transform_adds_alpha(read.channels, written.channels);
+  out->fill = fills ? vc_number_bits(to->dtype, params->fill) : 0;
   VC_TRY(plan_channels(read.channels, written.channels, params->reverse_channels, out, error));
   VC_TRY(plan_work(params, out, error));
   *empty = vc_view_is_empty(to);

@@ -45,7 +45,7 @@ typedef struct vc_plan {
 
   int32_t map[VC_CHANNELS_MAPPED]; /* channels <= VC_CHANNELS_MAPPED only */
   bool reversed;                   /* channels > VC_CHANNELS_MAPPED only */
-  uint64_t fill;                   /* bits of one destination element, in its low bytes */
+  uint64_t fill; /* bits of one destination element, in its low bytes; 0: none is filled */
 
   /* Coefficients for VC_WORK_FLOAT and VC_WORK_DOUBLE: those of destination channel c are a[c *
    * stride] and b[c * stride], already rounded to float for VC_WORK_FLOAT. stride is 0 where all
