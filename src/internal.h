@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions of the library that the Python extension calls and that viewcast.h does not
- * promise: the words of messages, element types, releases, the layout of OpenCV's objects,
- * and checks of several transforms at once. The shared library does not export them: a
+ * promise: the words of messages, element types, releases, streams, the layout of OpenCV's
+ * objects, and checks of several transforms at once. The shared library does not export them: a
  * caller links the static one. They change with any version. Conventions are those of
  * viewcast.h. */
 #ifndef VIEWCAST_INTERNAL_H
@@ -110,11 +110,20 @@ VC_MUST_CHECK vc_status vc_views_find_overlap(const vc_view *to, size_t to_count
 VC_MUST_CHECK vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *out,
                                        vc_error *error);
 
+/* True if a release is pending on the list of vc_collect. Costs one load. */
+bool vc_collect_pending(void);
+
 /* Optional hook that tries to release an owner immediately even though `any_thread` is
  * false. It must not block or run other code. Returns true if it released the owner. Called
  * from any thread and without any lock, before the owner is put on the list. May be NULL:
  * none. */
 void vc_collect_here(bool (*function)(const vc_owner *owner));
+
+/* ----------------------------------------------------------------- streams */
+
+/* True if both name the same stream, or one of them is VC_STREAM_NONE: then there is nothing to
+ * order. */
+bool vc_stream_same(vc_stream a, vc_stream b);
 
 /* ------------------------------------------------- reading OpenCV's objects */
 

@@ -275,9 +275,6 @@ VC_API void vc_owner_release(vc_owner *owner);
  * their memory any more. */
 VC_API size_t vc_collect(bool force);
 
-/* True if a release is pending on the list. Costs one load. */
-VC_API bool vc_collect_pending(void);
-
 /* Sets the function that is called, from any thread and without any lock, when the
  * list of pending releases stops being empty; it should arrange for vc_collect to be
  * called soon. NULL: none. */
@@ -315,14 +312,10 @@ typedef intptr_t vc_stream;
 #define VC_STREAM_PER_THREAD ((vc_stream)2) /* the per-thread default stream */
 #define VC_STREAM_NONE ((vc_stream) - 1)    /* no ordering wanted */
 
-/* True if both name the same stream, or one of them is VC_STREAM_NONE: then
- * there is nothing to order. */
-VC_API bool vc_stream_same(vc_stream a, vc_stream b);
-
 /* Orders work that is enqueued on `consumer` from now on after what is on `producer`
  * now: an event is recorded on the one and waited for by the other. Nothing is
- * done if they are the same. The host never waits. `device` is that of the
- * memory; it says what the default streams mean.
+ * done if they are the same, or one of them is VC_STREAM_NONE. The host never waits.
+ * `device` is that of the memory; it says what the default streams mean.
  *
  * Graph capture: two streams of one capture are ordered in it. If exactly one
  * is capturing, or a default stream is involved while a blocking stream
