@@ -13,6 +13,10 @@ static vc_error error;
 static const vc_device host = {VC_CPU, 0};
 static const vc_dtype u8 = {VC_UINT, 8}, u16 = {VC_UINT, 16}, f32 = {VC_FLOAT, 32};
 
+/* Tests of all triples take every thin-th value of two of the three: VIEWCAST_TEST_THIN, for
+ * valgrind and emulators. With 0 the test of 10 bits, too, takes all triples. */
+static int thin = 1;
+
 static uint64_t state = 20261127;
 static uint32_t draw(uint32_t n) {
   state = state * 6364136223846793005u + 1442695040888963407u;
@@ -92,8 +96,8 @@ static void test_every_triple(int matrix, int range) {
   int64_t wrong = 0;
   vc_yuv_rule_make(matrix, range, 8, 8, &rule);
   for (int y = 0; y < 256; y++) {
-    for (int u = 0; u < 256; u++) {
-      for (int v = 0; v < 256; v++) {
+    for (int u = 0; u < 256; u += thin) {
+      for (int v = 0; v < 256; v += thin) {
         int32_t found[3], wanted[3];
         vc_yuv_to_rgb(&rule, y, u, v, found);
         if (is_opencv) {
@@ -124,8 +128,8 @@ static void test_every_triple_in_rows(int matrix, int range) {
   }
   CHECK_OK(vc_yuv_read(&yuv, &source, NULL, &error));
   for (int y = 0; y < 256; y++) planes[0][y] = (uint8_t)y;
-  for (int u = 0; u < 256; u++) {
-    for (int v = 0; v < 256; v++) {
+  for (int u = 0; u < 256; u += thin) {
+    for (int v = 0; v < 256; v += thin) {
       memset(planes[1], u, sizeof planes[1]);
       memset(planes[2], v, sizeof planes[2]);
       vc_yuv_read_row(&source, 0, 0, 256, row);
@@ -133,6 +137,40 @@ static void test_every_triple_in_rows(int matrix, int range) {
         int32_t one[3];
         vc_yuv_to_rgb(&source.rule, y, u, v, one);
         for (int c = 0; c < 3; c++) wrong += row[3 * y + c] != one[c];
+      }
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+/* Returns the least y of 0 … 1024 for which a + b * y, which rises, is at least `wanted`. */
+static int64_t least_of(int64_t a, int64_t b, int64_t wanted) {
+  int64_t rest = wanted - a, out = rest <= 0 ? 0 : (rest + b - 1) / b;
+  return out > 1024 ? 1024 : out;
+}
+
+/* All triples of 10 bits: every value of R, G and B begins at the Y at which the real one does. A
+ * test takes every `step`-th U for G, whose 2^30 triples take a second for each rule. */
+static void test_every_ten(int matrix, int range, int step) {
+  vc_yuv_rule rule;
+  constants of = constants_of(matrix, range, 10, 8);
+  int64_t below = 10000 * of.luma * of.chroma * of.green, wrong = 0;
+  int64_t from_y = of.top * 10000 * of.chroma * of.green;
+  int64_t blue = of.top * 2 * (10000 - of.blue) * of.luma;
+  int64_t red = of.top * 2 * (10000 - of.red) * of.luma;
+  const int64_t from[3][2] = {
+      {0, red * of.green}, {-blue * of.blue, -red * of.red}, {blue * of.green, 0}};
+  vc_yuv_rule_make(matrix, range, 10, 8, &rule);
+  for (int c = 0; c < 3; c++) {
+    const vc_yuv_channel *by = &rule.channels[c];
+    for (int64_t u = -512; u < 512; u += c == 0 ? 1024 : c == 1 ? step : thin) {
+      for (int64_t v = -512; v < 512; v += c == 2 ? 1024 : thin) {
+        int64_t real = 2 * (from[c][0] * u + from[c][1] * v - from_y * of.black) + below;
+        int64_t sum = by->u * u + by->v * v - by->y * of.black + by->half;
+        for (int64_t value = 1; value <= 255; value++) {
+          wrong += least_of(real, 2 * from_y, 2 * below * value) !=
+                   least_of(sum, by->y, value << rule.shift);
+        }
       }
     }
   }
@@ -150,7 +188,7 @@ static void test_depth(int bits, int depth) {
     if (bits == 8 && depth == 8 && i == 0) continue;
     vc_yuv_rule_make(matrices[i / 2], ranges[i % 2], bits, depth, &rule);
     int64_t wrong = 0;
-    for (int k = 0; k < 200000; k++) {
+    for (int k = 0; k < 200000 / thin; k++) {
       int32_t found[3], wanted[3], at[3];
       for (int c = 0; c < 3; c++) {
         at[c] = k < 512 ? edges[k >> (3 * c) & 7] : (int32_t)draw((uint32_t)most + 1);
@@ -187,36 +225,37 @@ static void real_yuv(const constants *of, int bits, const int64_t *sums, int n, 
   }
 }
 
-/* All RGB triples, and sums of two and four pixels. */
-static void test_every_rgb(int matrix, int range) {
+/* RGB triples, and sums of two and four pixels. */
+static void test_every_rgb(int format, int matrix, int range) {
   vc_rgb_rule rule;
-  constants of = constants_of(matrix, range, 8, 8);
-  bool is_opencv = matrix == VC_BT601 && range == VC_LIMITED_RANGE;
+  const int bits = vc_yuv_layout_of(format)->bits;
+  constants of = constants_of(matrix, range, bits, 8);
+  bool is_opencv = bits == 8 && matrix == VC_BT601 && range == VC_LIMITED_RANGE;
   int64_t wrong = 0;
-  vc_rgb_rule_make(vc_yuv_layout_of(VC_NV12), matrix, range, &rule);
+  vc_rgb_rule_make(vc_yuv_layout_of(format), matrix, range, &rule);
   CHECK(rule.first_only == is_opencv);
-  for (int r = 0; r < 256; r++) {
-    for (int g = 0; g < 256; g++) {
-      for (int b = r & 3; b < 256; b += is_opencv ? 1 : 4) {
+  for (int r = 0; r < 256; r += thin) {
+    for (int g = 0; g < 256; g += thin) {
+      for (int b = r & 3; b < 256; b += is_opencv ? 1 : bits == 8 ? 4 : 16) {
         int64_t sums[3] = {r, g, b};
         int32_t found[3], wanted[3], given[3] = {r, g, b};
         for (int i = 0; i < 3; i++) found[i] = vc_rgb_to_sample(&rule, i, given, 0);
         if (is_opencv) {
           opencv_yuv(sums, wanted);
         } else {
-          real_yuv(&of, 8, sums, 1, wanted);
+          real_yuv(&of, bits, sums, 1, wanted);
         }
         wrong += memcmp(found, wanted, sizeof found) != 0;
       }
     }
   }
-  for (int k = 0; k < 500000 && !is_opencv; k++) {
+  for (int k = 0; k < 500000 / thin && !is_opencv; k++) {
     int log = 1 + k % 2;
     int64_t sums[3];
     int32_t found[3], wanted[3], given[3];
     for (int c = 0; c < 3; c++) sums[c] = given[c] = (int32_t)draw((255u << log) + 1);
     for (int i = 0; i < 3; i++) found[i] = vc_rgb_to_sample(&rule, i, given, log);
-    real_yuv(&of, 8, sums, 1 << log, wanted);
+    real_yuv(&of, bits, sums, 1 << log, wanted);
     wrong += memcmp(found, wanted, sizeof found) != 0;
   }
   CHECK(wrong == 0);
@@ -494,7 +533,7 @@ static void test_every_rgb_in_rows(int matrix, int range) {
   for (int i = 0; i < 3; i++) {
     CHECK_OK(vc_view_packed(planes[i], host, u8, 2, sides, &yuv.planes[i], &error));
   }
-  for (int r = 0; r < 256; r++) {
+  for (int r = 0; r < 256; r += thin) {
     for (int i = 0; i < 256 * 256; i++) {
       image[3 * i] = (uint8_t)r;
       image[3 * i + 1] = (uint8_t)(i >> 8);
@@ -547,6 +586,98 @@ static void test_refused_writing(void) {
   yuv.depth = 16;
   CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_ARGUMENT, "depth");
   end(&of);
+}
+
+/* --- rows by vectors equal rows pixel by pixel */
+
+enum { WIDE = 1300 };
+
+/* Fills samples at random, with edges, or all with one value, which may be a tie. */
+static void fill(char *at, int count, int size, int bits, int unused) {
+  int kind = (int)draw(3), most = (1 << bits) - 1, one = (int)draw((uint32_t)most + 1);
+  for (int i = 0; i < count; i++) {
+    int value = kind == 0 ? (int)draw((uint32_t)most + 1) : kind == 1 ? one : most * (int)draw(2);
+    if (kind == 1 && bits == 10) value = (one & 1) ? 512 : 210; /* 85 / 292 * (210 - 64) is 42.5 */
+    uint16_t word = (uint16_t)(value << unused);
+    if (unused == 0 && bits == 10 && draw(9) == 0) word = (uint16_t)draw(65536);
+    if (size == 1) {
+      at[i] = (char)value;
+    } else {
+      memcpy(at + 2 * i, &word, 2);
+    }
+  }
+}
+
+static void test_rows(void) {
+  static char samples[3][2 * 2 * WIDE], all[2][6 * WIDE + 1];
+  for (int i = 0; i < 3000 / thin; i++) {
+    vc_yuv_source source = {.row = {0}};
+    int format = VC_NV12 + i % VC_YUV444P10, matrix = matrices[draw(3)], range = ranges[draw(2)];
+    const vc_yuv_layout *layout = vc_yuv_layout_of(format);
+    int size = layout->bits > 8 ? 2 : 1, apart = layout->planes == 2 ? 2 : 1;
+    int count = 1 + (int)draw(draw(3) ? 200 : WIDE), left = (int)draw((uint32_t)(WIDE - count) + 1);
+    source.deep = draw(2);
+    source.col_shift = layout->col_shift, source.row_shift = layout->row_shift;
+    source.bits = layout->bits, source.unused = layout->unused;
+    vc_yuv_rule_make(matrix, range, layout->bits, source.deep ? 16 : 8, &source.rule);
+    for (int k = 0; k < 3; k++) {
+      int which = layout->swapped && k > 0 ? 3 - k : k;
+      fill(samples[k], 2 * WIDE, size, layout->bits, layout->unused);
+      source.col[which] = k > 0 ? apart * size : size;
+      source.data[which] = k == 2 && apart == 2 ? samples[1] + size : samples[k];
+    }
+    memset(all, 77, sizeof all);
+    vc_yuv_read_row(&source, 0, left, count, all[0]);
+    vc_limits.row_kernels = &vc_row_kernels_scalar;
+    vc_yuv_read_row(&source, 0, left, count, all[1]);
+    vc_limits.row_kernels = NULL;
+    CHECK(memcmp(all[0], all[1], sizeof all[0]) == 0);
+  }
+}
+
+/* The image has any strides: packed, planar, or with gaps. */
+static vc_view image_of(char *memory, int rows, int cols) {
+  const int apart = 3 + (int)draw(2);
+  vc_view out = {.data = memory, .device = host, .dtype = u8, .ndim = 3};
+  bool planar = draw(3) == 0;
+  out.shape[0] = rows, out.shape[1] = cols, out.shape[2] = 3;
+  out.strides[0] = planar ? cols : cols * apart + (int)draw(9);
+  out.strides[1] = planar ? 1 : apart;
+  out.strides[2] = planar ? rows * cols : 1;
+  return out;
+}
+
+static void test_written_rows(void) {
+  static char memory[8 * (4 * WIDE + 9)], planes[2][3][8 * 4 * WIDE];
+  for (int i = 0; i < 1500 / thin; i++) {
+    vc_yuv yuv;
+    int format = VC_NV12 + i % VC_YUV444P10, rows = 1 + (int)draw(5);
+    int cols = 1 + (int)draw(draw(3) ? 200 : WIDE), kind = (int)draw(3);
+    const vc_yuv_layout *layout = vc_yuv_layout_of(format);
+    int across = (cols + layout->col_shift) >> layout->col_shift;
+    const int64_t luma[] = {rows, cols};
+    const int64_t chroma[] = {(rows + layout->row_shift) >> layout->row_shift, across, 2};
+    const vc_dtype dtype = layout->bits > 8 ? u16 : u8;
+    vc_view from = image_of(memory, rows, cols);
+    bool reversed = draw(2);
+    for (size_t k = 0; k < sizeof memory; k++) {
+      memory[k] = (char)(kind == 0 ? draw(256) : kind == 1 ? 255 * draw(2) : (uint32_t)(i & 255));
+    }
+    memset(planes, 77, sizeof planes);
+    vc_yuv_init(&yuv, (vc_yuv_format)format, (vc_matrix)matrices[draw(3)],
+                (vc_range)ranges[draw(2)]);
+    for (int run = 0; run < 2; run++) {
+      vc_limits.row_kernels = run ? &vc_row_kernels_scalar : NULL;
+      CHECK_OK(vc_view_packed(planes[run][0], host, dtype, 2, luma, &yuv.planes[0], &error));
+      for (int k = 1; k < layout->planes; k++) {
+        CHECK_OK(vc_view_packed(planes[run][k], host, dtype, layout->planes == 2 ? 3 : 2, chroma,
+                                &yuv.planes[k], &error));
+      }
+      CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, reversed, &error));
+    }
+    vc_limits.row_kernels = NULL;
+    CHECK(memcmp(planes[0], planes[1], sizeof planes[0]) == 0);
+  }
 }
 
 /* --- one array */
@@ -626,17 +757,28 @@ static void test_refused(void) {
 }
 
 int main(void) {
+  const char *given = getenv("VIEWCAST_TEST_THIN");
+  if (given && atoi(given) > 0) thin = atoi(given);
   for (int i = 0; i < 6; i++) test_every_triple(matrices[i / 2], ranges[i % 2]);
   for (int i = 0; i < 6; i++) test_every_triple_in_rows(matrices[i / 2], ranges[i % 2]);
+  for (int i = 0; i < 6; i++) {
+    test_every_ten(matrices[i / 2], ranges[i % 2], given && atoi(given) == 0 ? 1 : 16 * thin);
+  }
   test_depth(8, 16);
   test_depth(10, 8);
   test_depth(10, 16);
   test_depth(16, 8);
   test_depth(16, 16);
-  for (int i = 0; i < 6; i++) test_every_rgb(matrices[i / 2], ranges[i % 2]);
+  for (int i = 0; i < 6; i++) {
+    test_every_rgb(VC_NV12, matrices[i / 2], ranges[i % 2]);
+    test_every_rgb(VC_P010, matrices[i / 2], ranges[i % 2]);
+    test_every_rgb(VC_P016, matrices[i / 2], ranges[i % 2]);
+  }
   test_formats();
   test_writing();
   for (int i = 0; i < 6; i++) test_every_rgb_in_rows(matrices[i / 2], ranges[i % 2]);
+  test_rows();
+  test_written_rows();
   test_refused_writing();
   test_resizing();
   test_list();

@@ -2,15 +2,16 @@
 /* Forms the integers of YUV to RGB and back.
  *
  * H.273's coefficients are fractions, of which a channel's have one denominator. For samples of 8
- * and 10 bits and RGB of 8 they become multiples of 2^-36 and 2^-44: no sum of any samples then
- * lies on the wrong side of a half (tests/c/test_yuv.c tries them all for 8 bits). `bias` lifts
- * sums that are exactly a half, which rounded coefficients may have lowered. For other depths the
- * sum over the denominator is divided exactly. */
+ * and 10 bits and RGB of 8 they become multiples of 2^-36 and 2^-41: no sum of any samples then
+ * lies on the wrong side of a half (tests/c/test_yuv.c tries them all). `bias` lifts sums that are
+ * exactly a half, which rounded coefficients may have lowered; values of 10 bits leave space for
+ * one that depends on the range. For other depths the sum over the denominator is divided
+ * exactly. */
 #include <stdlib.h>
 
 #include "transform/colour/colour.h"
 
-enum { SHIFT_8 = 36, SHIFT_10 = 44 };
+enum { SHIFT_8 = 36, SHIFT_10 = 41, SHIFT_TO_16 = 34 };
 
 typedef struct {
   int64_t above, below;
@@ -126,7 +127,7 @@ static void form_h273(int32_t matrix, bool full, int32_t bits, vc_yuv_rule *out)
   out->shift = !shifts ? 0 : bits == 8 ? SHIFT_8 : SHIFT_10;
   for (int32_t c = 0; c < 3; c++) {
     if (shifts) {
-      form_by_shift(parts[c], out->shift, whole + 1, &out->channels[c]);
+      form_by_shift(parts[c], out->shift, (whole + 1) >> !full, &out->channels[c]);
     } else {
       form_by_division(parts[c], &out->channels[c]);
     }
@@ -150,9 +151,10 @@ void vc_yuv_rule_make(int32_t matrix, int32_t range, int32_t bits, int32_t depth
   }
 }
 
-/* --- RGB of 8 bits to YUV: 8-bit samples by a shift too. A real value, also of the mean of 4
- * pixels, is at least 2^-25 away from a half that it is not, more than the rounding of
- * coefficients and the bias come to. */
+/* --- RGB of 8 bits to YUV, by a shift: 36 bits for samples of 8 and 10 bits, 34 for 16, whose
+ * sums of 4 pixels fit the 53 bits of a double then. A real value, also of the mean of 4 pixels, is
+ * at least 2^-24 away from a half that it is not, 2^-23 for 16 bits. The rounding of coefficients
+ * and the bias come to less: 895 units. */
 
 /* The parts of R, G and B in Y; those of U and V are (B - Y) / (2 (1 - blue)), and likewise. */
 static void fractions_to(int32_t matrix, fraction luma, fraction chroma, fraction out[3][3]) {
@@ -186,20 +188,13 @@ static void form_h273_to(int32_t matrix, bool full, int32_t bits, vc_rgb_rule *o
   fraction luma = reduced(full ? out->top : 219 * unit, 255);
   fraction chroma = reduced(full ? out->top : 224 * unit, 255);
   fractions_to(matrix, luma, chroma, parts);
-  out->shift = bits == 8 ? SHIFT_8 : 0;
+  out->shift = bits == 16 ? SHIFT_TO_16 : SHIFT_8;
   for (int32_t c = 0; c < 3; c++) {
     const fraction *of = parts[c];
-    int64_t below = common_denominator(of), offset = c > 0 ? 128 * unit : full ? 0 : 16 * unit;
-    if (out->shift) {
-      int64_t one = (int64_t)1 << SHIFT_8;
-      out->channels[c] =
-          (vc_rgb_channel){scaled(of[0], SHIFT_8), scaled(of[1], SHIFT_8), scaled(of[2], SHIFT_8),
-                           one / 2 + 512 + offset * one, one};
-      continue;
-    }
-    out->channels[c] = (vc_rgb_channel){
-        2 * of[0].above * (below / of[0].below), 2 * of[1].above * (below / of[1].below),
-        2 * of[2].above * (below / of[2].below), below + 2 * below * offset, 2 * below};
+    int64_t offset = c > 0 ? 128 * unit : full ? 0 : 16 * unit, one = (int64_t)1 << out->shift;
+    out->channels[c] =
+        (vc_rgb_channel){scaled(of[0], out->shift), scaled(of[1], out->shift),
+                         scaled(of[2], out->shift), one / 2 + 512 + offset * one, one};
   }
 }
 

@@ -8,6 +8,7 @@
 #include "core/overlap.h"
 #include "internal.h"
 #include "transform/colour/write_row.h"
+#include "transform/fp_environment.h"
 #include "transform/plan_parts.h"
 #include "transform/row.h"
 #include "transform/settings.h"
@@ -70,8 +71,12 @@ typedef struct {
   const char *from;
   vc_strides strides;
   int64_t rows, cols;
-  int32_t order[3]; /* the source's channels that are R, G and B */
-  bool vectors;     /* whole blocks are written by vectors */
+  int32_t order[3];              /* the source's channels that are R, G and B */
+  const vc_rgb_kernels *kernels; /* NULL: there are none */
+  vc_rgb_parts parts[3];         /* of Y, U and V for them */
+  vc_rgb_doubles doubles[3];
+  bool packed; /* the kernel `blocks` can be used, with these parts */
+  vc_rgb_parts block_parts[3];
   int64_t units, piece;
   atomic_llong next;
 } job;
@@ -110,103 +115,209 @@ static void write_chroma(const job *of, int64_t row, int64_t col, int64_t height
   }
 }
 
-/* --- samples of 8 bits of packed pixels, a piece of a row at a time */
-
-#if defined(__x86_64__)
+/* --- several samples at a time: a piece of a row, whose R, G and B are copied into rows */
 
 enum { PIECE = 512 };
 
-/* R, G and B of a piece of up to two rows; what chroma is computed from; and samples. */
+/* R, G and B of a piece of up to two rows; their sums; and samples of Y, U and V. */
 typedef struct {
   uint8_t rows[2][3][PIECE + VC_RGB_SPARE];
-  int16_t sums[3][PIECE / 2 + VC_RGB_SPARE];
-  uint8_t samples[PIECE + VC_RGB_SPARE];
+  int16_t sums[3][PIECE + VC_RGB_SPARE];
+  uint16_t samples[3][PIECE + VC_RGB_SPARE]; /* bytes for 8 bits */
 } scratch;
 
-static bool has_vectors(const job *of) {
-  return of->to.bits == 8 && of->rule.shift != 0 && of->strides.channel == 1 &&
-         of->strides.col == 3 && vc_row_kernels_best() == &vc_row_kernels_avx2;
+static const vc_rgb_kernels *kernels_best(void) {
+#if defined(__x86_64__)
+  if (vc_row_kernels_best() == &vc_row_kernels_avx2) return &vc_rgb_kernels_avx2;
+#elif defined(__aarch64__)
+  if (vc_row_kernels_best() == &vc_row_kernels_neon) return &vc_rgb_kernels_neon;
+#endif
+  return NULL;
+}
+
+static vc_rgb_parts parts_of(const vc_rgb_rule *rule, int32_t which, int32_t log) {
+  const vc_rgb_channel *channel = &rule->channels[which];
+  const int32_t bits = rule->shift > VC_RGB_UNITS ? rule->shift - VC_RGB_UNITS : 0;
+  const int64_t unit = (int64_t)1 << (VC_RGB_UNITS + bits - rule->shift);
+  const int64_t factors[3] = {channel->r * unit, channel->g * unit, channel->b * unit};
+  const int64_t offset = channel->half >> rule->shift;
+  const int64_t half = (channel->half - (offset << rule->shift)) * unit * (1 << log);
+  vc_rgb_parts out = {.low_bits = bits, .shift = VC_RGB_UNITS + log, .top = rule->top};
+  for (int c = 0; c < 3; c++) {
+    out.high[c] = (int32_t)((factors[c] + (bits ? (int64_t)1 << (bits - 1) : 0)) >> bits);
+    out.low[c] = (int32_t)(factors[c] - out.high[c] * ((int64_t)1 << bits));
+  }
+  out.half_high = (int32_t)(half >> bits);
+  out.half_low = (int32_t)(half & (((int64_t)1 << bits) - 1));
+  out.offset = (int32_t)offset;
+  return out;
+}
+
+static vc_rgb_doubles doubles_of(const job *of, int32_t which, int32_t log) {
+  const vc_rgb_channel *channel = &of->rule.channels[which];
+  const double unit = 1 / (double)((int64_t)1 << of->rule.shift), part = unit / (1 << log);
+  vc_rgb_doubles out = {.half = (double)channel->half * unit, .top = of->rule.top};
+  out.factors[0] = (double)channel->r * part;
+  out.factors[1] = (double)channel->g * part;
+  out.factors[2] = (double)channel->b * part;
+  out.unused = of->to.unused;
+  return out;
+}
+
+/* Selects the kernels and what they compute with. */
+static void prepare_kernels(job *of) {
+  const int32_t log = of->rule.first_only ? 0 : of->to.col_shift + of->to.row_shift;
+  of->kernels = kernels_best();
+  for (int32_t which = 0; which < 3; which++) {
+    of->parts[which] = parts_of(&of->rule, which, which == 0 ? 0 : log);
+    of->doubles[which] = doubles_of(of, which, which == 0 ? 0 : log);
+    vc_rgb_parts *block = &of->block_parts[which];
+    *block = of->parts[which];
+    for (int32_t c = 0; c < 3; c++) {
+      block->high[of->order[c]] = of->parts[which].high[c];
+      block->low[of->order[c]] = of->parts[which].low[c];
+    }
+  }
+  of->packed = of->kernels && of->kernels->blocks && of->strides.channel == 1 &&
+               of->strides.col == 3 && of->to.bits == 8 && of->to.col[0] == 1 && of->to.col_shift &&
+               of->to.row_shift;
+}
+
+/* Copies R, G and B of `count` pixels into rows. */
+static void take_apart(const job *of, int64_t row, int64_t col, int64_t count,
+                       uint8_t planes[3][PIECE + VC_RGB_SPARE]) {
+  const char *from = of->from + row * of->strides.row + col * of->strides.col;
+  void *split[3];
+  for (int32_t c = 0; c < 3; c++) split[of->order[c]] = planes[c];
+  if (of->strides.channel == 1 && of->strides.col == 3) {
+    vc_row_kernels_best()->split[0][1](from, split, (size_t)count);
+    return;
+  }
+  for (int32_t c = 0; c < 3; c++) {
+    vc_row_kernels_best()->gather[0](from + c * of->strides.channel, of->strides.col, split[c],
+                                     (size_t)count);
+  }
+}
+
+/* Computes samples of each pixel of a row. */
+static void compute_each(const job *of, int32_t which, uint8_t rows[3][PIECE + VC_RGB_SPARE],
+                         int64_t count, scratch *space) {
+  const uint8_t *const bytes[3] = {rows[0], rows[1], rows[2]};
+  if (of->to.bits == 8) {
+    of->kernels->bytes(&of->parts[which], bytes, count, (uint8_t *)space->samples[which]);
+  } else {
+    of->kernels->words(&of->doubles[which], bytes, count, space->samples[which]);
+  }
+}
+
+/* Computes chroma of `count` whole blocks, which are wide, from their sums or their first pixels. */
+static void compute_blocks(const job *of, int32_t which, int64_t count, scratch *space) {
+  const int16_t *const sums[3] = {space->sums[0], space->sums[1], space->sums[2]};
+  const uint8_t *const first[3] = {space->rows[0][0], space->rows[0][1], space->rows[0][2]};
+  if (of->rule.first_only) {
+    of->kernels->firsts(&of->parts[which], first, count, (uint8_t *)space->samples[which]);
+  } else if (of->to.bits == 8) {
+    of->kernels->sums(&of->parts[which], sums, count, (uint8_t *)space->samples[which]);
+  } else {
+    of->kernels->word_sums(&of->doubles[which], sums, count, space->samples[which]);
+  }
+}
+
+static void add_blocks(const job *of, int64_t count, scratch *space) {
+  if (of->rule.first_only) return;
+  for (int32_t c = 0; c < 3; c++) {
+    const uint8_t *below = of->to.row_shift ? space->rows[1][c] : NULL;
+    of->kernels->add(space->rows[0][c], below, count, space->sums[c]);
+  }
+}
+
+static char *place_of(const job *of, int32_t which, int64_t row, int64_t col) {
+  const vc_yuv_source *to = &of->to;
+  return (char *)(uintptr_t)to->data[which] + row * to->row[which] + col * to->col[which];
 }
 
 static void store_row(const job *of, int32_t which, int64_t row, int64_t col, int64_t count,
-                      const uint8_t *samples) {
-  const vc_yuv_source *to = &of->to;
-  char *at = (char *)(uintptr_t)to->data[which] + row * to->row[which] + col * to->col[which];
-  if (to->col[which] == 1) {
-    memcpy(at, samples, (size_t)count);
+                      const scratch *space) {
+  const bool deep = of->to.bits > 8;
+  char *at = place_of(of, which, row, col);
+  if (of->to.col[which] == 1 + deep) {
+    memcpy(at, space->samples[which], (size_t)count << deep);
+  } else {
+    vc_row_kernels_best()->scatter[deep](space->samples[which], at, of->to.col[which],
+                                         (size_t)count);
+  }
+}
+
+/* Stores U and V. */
+static void store_chroma(const job *of, int64_t row, int64_t col, int64_t count,
+                         const scratch *space) {
+  const int64_t size = of->to.bits > 8 ? 2 : 1;
+  char *u = place_of(of, 1, row, col), *v = place_of(of, 2, row, col);
+  if (of->to.col[1] == 2 * size && (v - u == size || u - v == size)) {
+    const void *const pairs[2] = {space->samples[u < v ? 1 : 2], space->samples[u < v ? 2 : 1]};
+    vc_row_kernels_best()->merge[size - 1][0](pairs, u < v ? u : v, (size_t)count);
     return;
   }
-  for (int64_t i = 0; i < count; i++, at += to->col[which]) *(uint8_t *)at = samples[i];
-}
-
-static void write_luma_piece(const job *of, int64_t row, int64_t col, int64_t count,
-                             uint8_t planes[3][PIECE + VC_RGB_SPARE], uint8_t *samples) {
-  void *split[3];
-  const uint8_t *const rows[3] = {planes[0], planes[1], planes[2]};
-  for (int32_t c = 0; c < 3; c++) split[of->order[c]] = planes[c];
-  vc_row_kernels_best()->split[0][1](of->from + row * of->strides.row + col * 3, split,
-                                     (size_t)count);
-  vc_rgb_bytes_avx2(&of->rule, 0, rows, count, samples);
-  store_row(of, 0, row, col, count, samples);
-}
-
-/* Fills the sums of `count` whole blocks and returns the logarithm of their size. */
-static int32_t add_blocks(const job *of, int64_t count, scratch *space) {
-  bool tall = of->to.row_shift;
-  for (int32_t c = 0; c < 3; c++) {
-    if (of->rule.first_only) {
-      for (int64_t i = 0; i < count; i++) space->sums[c][i] = space->rows[0][c][2 * i];
-    } else {
-      vc_rgb_add_avx2(space->rows[0][c], tall ? space->rows[1][c] : NULL, count, space->sums[c]);
-    }
-  }
-  return of->rule.first_only ? 0 : 1 + tall;
+  for (int32_t which = 1; which < 3; which++) store_row(of, which, row, col, count, space);
 }
 
 static void write_chroma_piece(const job *of, int64_t row, int64_t col, int64_t count,
                                scratch *space) {
-  const uint8_t *const bytes[3] = {space->rows[0][0], space->rows[0][1], space->rows[0][2]};
-  const int16_t *const sums[3] = {space->sums[0], space->sums[1], space->sums[2]};
   int64_t blocks = count >> of->to.col_shift;
-  int32_t log = of->to.col_shift ? add_blocks(of, blocks, space) : 0;
+  if (of->to.col_shift) add_blocks(of, blocks, space);
   for (int32_t which = 1; which < 3; which++) {
     if (of->to.col_shift) {
-      vc_rgb_sums_avx2(&of->rule, which, sums, log, blocks, space->samples);
+      compute_blocks(of, which, blocks, space);
     } else {
-      vc_rgb_bytes_avx2(&of->rule, which, bytes, blocks, space->samples);
+      compute_each(of, which, space->rows[0], blocks, space);
     }
-    store_row(of, which, row >> of->to.row_shift, col >> of->to.col_shift, blocks, space->samples);
   }
+  store_chroma(of, row >> of->to.row_shift, col >> of->to.col_shift, blocks, space);
+}
+
+/* Writes blocks of 2 x 2 of packed pixels without a copy of these, and returns how many columns they
+ * have. */
+static int64_t write_packed(const job *of, int64_t row, int64_t all, scratch *space) {
+  const uint8_t *rows[2];
+  int64_t col = 0, now = PIECE;
+  if (!of->packed) return 0;
+  for (int y = 0; y < 2; y++) rows[y] = (const uint8_t *)of->from + (row + y) * of->strides.row;
+  for (; col < all && now == PIECE; col += now) {
+    uint8_t *luma[2], *chroma[2];
+    for (int i = 0; i < 2; i++) {
+      luma[i] = (uint8_t *)place_of(of, 0, row + i, col);
+      chroma[i] = (uint8_t *)space->samples[1 + i];
+    }
+    now = all - col < PIECE ? all - col : PIECE;
+    now = of->kernels->blocks(of->block_parts, of->rule.first_only,
+                              (const uint8_t *const[]){rows[0] + 3 * col, rows[1] + 3 * col}, now,
+                              luma, chroma);
+    store_chroma(of, row / 2, col / 2, now / 2, space);
+  }
+  return col;
 }
 
 /* Writes whole blocks of a unit, which has all its rows, and returns how many columns they have. */
-static int64_t write_vectors(const job *of, int64_t row, int64_t height) {
-  scratch space;
+static int64_t write_vectors(const job *of, int64_t row, int64_t height, scratch *space) {
   int64_t all = of->cols >> of->to.col_shift << of->to.col_shift;
-  if (!of->vectors || height != 1 << of->to.row_shift) return 0;
-  memset(&space, 0, sizeof space); /* vectors read a little more than was written */
-  for (int64_t col = 0; col < all; col += PIECE) {
+  if (!of->kernels || height != 1 << of->to.row_shift) return 0;
+  for (int64_t col = write_packed(of, row, all, space); col < all; col += PIECE) {
     int64_t count = all - col < PIECE ? all - col : PIECE;
     for (int64_t y = 0; y < height; y++) {
-      write_luma_piece(of, row + y, col, count, space.rows[y], space.samples);
+      take_apart(of, row + y, col, count, space->rows[y]);
+      compute_each(of, 0, space->rows[y], count, space);
+      store_row(of, 0, row + y, col, count, space);
     }
-    write_chroma_piece(of, row, col, count, &space);
+    write_chroma_piece(of, row, col, count, space);
   }
   return all;
 }
 
-#else
-static bool has_vectors(const job *of) { return (void)of, false; }
-static int64_t write_vectors(const job *of, int64_t row, int64_t height) {
-  return (void)of, (void)row, (void)height, 0;
-}
-#endif
-
-static void write_unit(const job *of, int64_t unit) {
+static void write_unit(const job *of, int64_t unit, scratch *space) {
   int64_t row = unit << of->to.row_shift, height = 1 << of->to.row_shift;
   int64_t step = 1 << of->to.col_shift;
   if (height > of->rows - row) height = of->rows - row;
-  int64_t done = write_vectors(of, row, height);
+  int64_t done = write_vectors(of, row, height, space);
   for (int64_t y = row; y < row + height; y++) {
     for (int64_t x = done; x < of->cols; x++) {
       int32_t pixel[3] = {0};
@@ -221,12 +332,16 @@ static void write_unit(const job *of, int64_t unit) {
 
 static void work(void *context) {
   job *of = context;
+  vc_fp_environment mode = vc_fp_environment_default();
+  scratch space;
+  memset(&space, 0, sizeof space); /* vectors read a little more than was written */
   for (;;) {
     int64_t unit = atomic_fetch_add(&of->next, of->piece);
     if (unit >= of->units) break;
     int64_t end = of->units - unit < of->piece ? of->units : unit + of->piece;
-    for (; unit < end; unit++) write_unit(of, unit);
+    for (; unit < end; unit++) write_unit(of, unit, &space);
   }
+  vc_fp_environment_restore(mode);
 }
 
 static void run(job *of) {
@@ -284,7 +399,7 @@ vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
   of.rows = read.rows;
   of.cols = read.cols;
   for (int32_t c = 0; c < 3; c++) of.order[c] = reverse_channels ? 2 - c : c;
-  of.vectors = has_vectors(&of);
+  prepare_kernels(&of);
   run(&of);
   return VC_OK;
 }

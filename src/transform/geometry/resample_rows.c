@@ -103,6 +103,21 @@ static void interleave(const vc_resample_rows *rows, const char *from, char *out
                                                                    (size_t)of->cols.range.n);
 }
 
+/* Writes the pixels of a YUV image's row that results need, and a few beyond them that vector code
+ * reads, as RGB. */
+static void read_yuv(const vc_resample_rows *rows, int64_t row, char *scratch) {
+  enum { BEYOND = 8 };
+  const vc_resample_image *image = &rows->image;
+  const vc_resample_axis *axis = &rows->resample->cols;
+  const int64_t last = axis->range.count - 1, size = (int64_t)rows->resample->size;
+  int64_t first = vc_axis_clamp(axis->first[0], axis->range.n);
+  int64_t end = (int64_t)axis->first[last] + axis->taps[last] + BEYOND;
+  if (rows->resample->rule.kind == VC_RESAMPLE_BLOCKS) end += rows->resample->rule.block_cols;
+  if (end > axis->range.n) end = axis->range.n;
+  vc_yuv_read_row(image->yuv, image->top + row, image->left + first, end - first,
+                  scratch + first * 3 * size);
+}
+
 /* Returns source row `row` with packed pixels, RGB of a YUV image; in `scratch` unless it is packed
  * in the image. */
 static const char *packed_row(const vc_resample_rows *rows, int64_t row, char *scratch) {
@@ -111,7 +126,7 @@ static const char *packed_row(const vc_resample_rows *rows, int64_t row, char *s
   int64_t size = (int64_t)of->size, pixel = size * of->channels, n = of->cols.range.n;
   const char *from = image->data + row * image->row;
   if (image->yuv) {
-    vc_yuv_read_row(image->yuv, image->top + row, image->left, n, scratch);
+    read_yuv(rows, row, scratch);
     return scratch;
   }
   if ((of->channels == 1 || image->channel == size) && (n == 1 || image->col == pixel)) {
@@ -313,6 +328,19 @@ static void taps(vc_resample_rows *rows, int64_t d, void *out) {
   store_sums(of, rows->sums, n, out);
 }
 
+/* A row whose weight is 0 is not filtered: the other one takes its place. */
+static void linear(vc_resample_rows *rows, int64_t d, uint8_t *out) {
+  const vc_resample *of = rows->resample;
+  const int32_t *weights = of->rows.weights.integers + d;
+  const bool counts[2] = {vc_resample_half(weights, 0) != 0, vc_resample_half(weights, 1) != 0};
+  const void *both[2];
+  for (int i = 0; i < 2; i++) {
+    both[i] = filtered_row(rows, sample_row(of, d, counts[i] ? i : 1 - i));
+  }
+  vc_resample_kernels_best()->linear_rows(both[0], both[1], *weights,
+                                          of->cols.range.count * of->channels, out);
+}
+
 void vc_resample_row(vc_resample_rows *rows, int64_t row, void *out) {
   const vc_resample *of = rows->resample;
   const vc_resample_kernels *kernels = vc_resample_kernels_best();
@@ -323,10 +351,7 @@ void vc_resample_row(vc_resample_rows *rows, int64_t row, void *out) {
     case VC_RESAMPLE_NEAREST: nearest(rows, row, out); return;
     case VC_RESAMPLE_BLOCKS: blocks(rows, row, out); return;
     case VC_RESAMPLE_TAPS: taps(rows, row, out); return;
-    case VC_RESAMPLE_LINEAR:
-      filtered_rows(rows, row);
-      kernels->linear_rows(rows->pointers[0], rows->pointers[1], *weights, n, out);
-      return;
+    case VC_RESAMPLE_LINEAR: linear(rows, row, out); return;
     case VC_RESAMPLE_PILLOW: {
       int32_t count = filtered_rows(rows, row);
       kernels->pillow_rows((const uint8_t *const *)rows->pointers, weights, count, n, out);
