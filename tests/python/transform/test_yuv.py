@@ -373,44 +373,6 @@ def test_a_frame_of_pyav_lives_in_its_image(rng):
     del others
 
 
-#: swscale's flags POINT, ACCURATE_RND and BITEXACT.
-SWS_ACCURATE = 0x10 | 0x40000 | 0x80000
-
-
-@pytest.mark.parametrize(("code", "matrix"), [(1, "bt709"), (5, "bt601")])
-@pytest.mark.parametrize(("range_code", "range"), [(1, "limited"), (2, "full")])
-def test_colour_bars_come_back_as_by_swscale(tmp_path, code, matrix, range_code, range):
-    av = pytest.importorskip("av")
-    bars = np.repeat([[255, 255, 255], [255, 255, 0], [0, 255, 255], [0, 255, 0]], 16, 0)
-    bars = np.concatenate([bars, 255 - bars]).astype(np.uint8)[None].repeat(32, 0)
-    path = str(tmp_path / "bars.mkv")
-    with av.open(path, "w") as out:
-        track = out.add_stream("ffv1", rate=25)
-        track.width, track.height, track.pix_fmt = 128, 32, "yuv444p"
-        track.codec_context.colorspace, track.codec_context.color_range = code, range_code
-        rgb = av.VideoFrame.from_ndarray(bars, format="rgb24")
-        frame = rgb.reformat(
-            format="yuv444p", dst_colorspace=code, dst_color_range=range_code, src_color_range=2
-        )
-        frame.colorspace, frame.color_range = code, range_code
-        out.mux(track.encode(frame))
-        out.mux(track.encode(None))
-    with av.open(path) as file:
-        frame = next(file.decode(video=0))
-        image = vc.yuv(frame, matrix=matrix, range=range)
-        assert image.planes[0].shape == (32, 128)
-        found = vc.to_numpy(image).astype(int)
-        swscale = frame.reformat(
-            format="rgb24",
-            src_colorspace=code,
-            src_color_range=range_code,
-            dst_color_range=2,
-            interpolation=SWS_ACCURATE,
-        ).to_ndarray()
-    assert abs(found - bars).max() <= 2  # what 8 bits of YUV lose
-    assert abs(found - swscale).max() <= 1
-
-
 # --- to_yuv
 
 TO_CVT = {"i420": cv2.COLOR_RGB2YUV_I420, "yv12": cv2.COLOR_RGB2YUV_YV12}
