@@ -255,11 +255,15 @@ static vc_status set_linear(const vc_plan *plan, int found, vc_launch *out, vc_e
   return set_tiles(plan, (int64_t)VC_TILE_ROWS * resizing->thread_rows, tile_cols, out, error);
 }
 
-/* Fills the coefficients of kernels that write bytes. */
-static void set_coefficients(const vc_plan *plan, vc_resizing *out) {
-  for (int32_t c = 0; plan->work == VC_WORK_FLOAT && c < plan->channels; c++) {
-    out->a[c] = (float)plan->a[c * plan->stride];
-    out->b[c] = (float)plan->b[c * plan->stride];
+/* Fills what kernels that make bytes need to write floats. */
+static void set_floats(const vc_plan *plan, vc_resizing *out) {
+  bool floats = plan->to.code == VC_FLOAT || plan->to.code == VC_BFLOAT;
+  out->to_floats =
+      plan->work == VC_WORK_FLOAT && floats && plan->to.bits <= 32 && out->generic.to_aligned;
+  for (int32_t c = 0; out->to_floats && c < plan->channels; c++) {
+    if (plan->map[c] == VC_CHANNEL_FILL) out->to_floats = false;
+    out->a[c] = (float)out->generic.a[c * out->generic.stride];
+    out->b[c] = (float)out->generic.b[c * out->generic.stride];
   }
 }
 
@@ -278,7 +282,7 @@ static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error
     out->kernel = kernels.linear + found;
     return set_linear(plan, found, out, error);
   }
-  set_coefficients(plan, &out->resizing);
+  set_floats(plan, &out->resizing);
   if (plan->geometry->interpolation == VC_AREA && out->resizing.is_packed) {
     out->kernel = kernels.area;
     return set_area(plan, out, error);

@@ -153,13 +153,14 @@ typedef struct vc_resizing {
   vc_fitting fit;
   int32_t interpolation;
   int32_t from_channels;
-  bool is_u8, wide;                 /* the source's dtype is u8; sums are formed in double */
-  bool is_packed;                   /* all sources have adjacent channels and adjacent pixels */
-  bool swaps;                       /* the first three channels are reversed */
-  bool words;                       /* linear kernels may store words */
-  int32_t thread_rows;              /* linear kernels, area: rows that a thread makes */
+  bool is_u8, wide;    /* the source's dtype is u8; sums are formed in double */
+  bool is_packed;      /* all sources have adjacent channels and adjacent pixels */
+  bool swaps;          /* the first three channels are reversed */
+  bool words;          /* linear kernels may store words */
+  bool to_floats;      /* Pillow, area: every element is a float of up to 32 bits, by a and b */
+  int32_t thread_rows; /* linear kernels, area: rows that a thread makes */
   uint64_t pad[VC_CHANNELS_MAPPED]; /* the bits of a source element for each source channel */
-  /* Linear kernels: coefficients, `a` divided by 4, and the bytes to each plane of the result.
+  /* Coefficients; for linear kernels `a` divided by 4. For these, the bytes to each plane of the result.
    * Planes made of several channels are counted in the order of the source's. */
   float a[VC_CHANNELS_MAPPED], b[VC_CHANNELS_MAPPED];
   int64_t plane[VC_CHANNELS_MAPPED];
@@ -226,21 +227,17 @@ typedef struct vc_resizing {
 
 /* The kernel vc_resize_any resizes images of any kind, and vc_resize_pillow 8-bit images by
  * Pillow's filters. A tile of the latter has VC_TILE_COLS columns and VC_PILLOW_ROWS rows, which
- * are made from VC_PILLOW_CHUNK rows of the source at a time. VC_PILLOW_WORDS words of
+ * are made from VC_PILLOW_CHUNK rows of the source at a time. VC_PILLOW_WEIGHTS words of
  * weights and of source rows fit into shared memory; where a tile needs more weights, each is
  * computed where it is used. */
 #define VC_PILLOW_ROWS 16
 #define VC_PILLOW_CHUNK 32
-#define VC_PILLOW_WORDS 4096
+#define VC_PILLOW_WEIGHTS 4096
 
 /* The kernel vc_resize_area resizes packed 8-bit pixels by VC_AREA. Its tile has VC_TILE_COLS
- * columns and up to VC_AREA_ROWS rows, which are made from up to VC_AREA_CHUNK rows of the source
- * at a time. VC_AREA_WORDS words of weights and of source rows fit into shared memory; a column has
- * up to VC_AREA_TAPS samples. */
-#define VC_AREA_ROWS 16
-#define VC_AREA_CHUNK 16
-#define VC_AREA_WORDS 4096
-#define VC_AREA_TAPS 96
+ * columns, of up to VC_AREA_TAPS samples, and up to VC_AREA_ROWS rows. */
+#define VC_AREA_ROWS 32
+#define VC_AREA_TAPS 64
 
 /* X(to, in, out) for each kernel vc_resize_linear_<to>_<in>_<out>, which resizes interleaved 8-bit
  * pixels of `in` channels by VC_LINEAR or VC_NEAREST to interleaved pixels of `out` channels, or

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pillow's filters of 8-bit images. A block makes VC_TILE_COLS columns and VC_PILLOW_ROWS rows of
- * an image of the result. It goes through the source rows that these need, VC_PILLOW_CHUNK or fewer
- * at a time: the first pass filters them horizontally into shared memory, with results of 8 bits as
- * Pillow has them, the second pass adds them to the sums of the rows of the result. Packed pixels
- * are copied into shared memory before. */
+ * an image of the result. It goes through the source rows that these need, VC_PILLOW_CHUNK at a
+ * time: the first pass filters them horizontally into shared memory, with results of 8 bits as
+ * Pillow has them, the second pass adds them to the sums of the rows of the result. */
 #ifndef VIEWCAST_KERNELS_PILLOW_CUH
 #define VIEWCAST_KERNELS_PILLOW_CUH
 
-#include "kernels/resize.cuh"
-#include "kernels/staged.cuh"
+#include "kernels/packed.cuh"
 
 /* The half that rounds a 22-bit sum. */
 #define VC_PILLOW_HALF (1 << (VC_PILLOW_BITS - 1))
@@ -25,15 +23,15 @@ struct pillow_shared {
   shown at;
   pillow_axis<VC_TILE_COLS> cols;
   pillow_axis<VC_PILLOW_ROWS> rows;
-  int32_t first_row, end_row; /* of the source: those that the tile needs */
-  bool has_weights;           /* `memory` holds them; otherwise they are too many */
-  staged_rows staged;         /* no rows: pixels are read where they are */
+  int32_t starts[VC_TILE_COLS]; /* of each column: the sample to which its first weight belongs */
+  int32_t first_row, end_row;   /* of the source: those that the tile needs */
+  bool has_weights;             /* `weights` holds them; otherwise they are too many */
   /* Four weights of column i, from weight 4 * k on, in three words that VC_TILE_COLS words lie
    * between: their lowest bytes, at (3 * k) * VC_TILE_COLS + i, the next ones, and the highest
    * ones, which have the sign. Behind them tap k of row i, at k * VC_PILLOW_ROWS + i. Weights of
-   * no sample are 0. The staged rows follow. */
-  uint32_t memory[VC_PILLOW_WORDS];
-  /* Pixels of the source rows of a chunk, filtered horizontally: byte c is channel c. */
+   * no sample are 0. */
+  uint32_t weights[VC_PILLOW_WEIGHTS];
+  /* Pixels of the source rows of a round, filtered horizontally: byte c is channel c. */
   uint32_t filtered[VC_PILLOW_CHUNK][VC_TILE_COLS];
 };
 
@@ -57,11 +55,18 @@ template <int Results>
 VC_DEVICE void make_axis(int32_t filter, int32_t n, int32_t m, pillow_axis<Results> &out) {
   out.rule = vc_axis_pillow_make(filter, n, m);
   double most = 2 * out.rule.support + 2;
-  out.most_taps = most < VC_PILLOW_WORDS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WORDS;
+  out.most_taps = most < VC_PILLOW_WEIGHTS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
 }
 
 VC_DEVICE int32_t words_of_cols(const pillow_shared &s) {
   return s.cols.most_taps / 4 * 3 * VC_TILE_COLS;
+}
+
+/* Finds the sample of each column's first weight: it is not that of its first tap where the
+ * weights would reach beyond the row. */
+VC_DEVICE void find_start(pillow_shared &s, int32_t col) {
+  int32_t first = (int32_t)s.cols.taps[col].first, last = s.at.image.cols - s.cols.most_taps;
+  s.starts[col] = last < 0 ? first : min(first, last);
 }
 
 VC_DEVICE void fill_col_weights(pillow_shared &s) {
@@ -70,7 +75,7 @@ VC_DEVICE void fill_col_weights(pillow_shared &s) {
   for (int32_t i = (int32_t)threadIdx.x; i < count; i += VC_BLOCK) {
     int32_t col = i % VC_TILE_COLS, k = i / VC_TILE_COLS;
     const vc_axis_taps &taps = s.cols.taps[col];
-    int32_t tap = 4 * k;
+    int32_t tap = 4 * k + s.starts[col] - (int32_t)taps.first;
     uint32_t bytes[3] = {};
 #pragma unroll 1
     for (int32_t shift = 0; shift < 32; shift += 8, tap++) {
@@ -79,7 +84,7 @@ VC_DEVICE void fill_col_weights(pillow_shared &s) {
       for (int b = 0; b < 3; b++) bytes[b] |= (weight >> (8 * b) & 255) << shift;
     }
 #pragma unroll
-    for (int b = 0; b < 3; b++) s.memory[(3 * k + b) * VC_TILE_COLS + col] = bytes[b];
+    for (int b = 0; b < 3; b++) s.weights[(3 * k + b) * VC_TILE_COLS + col] = bytes[b];
   }
 }
 
@@ -88,22 +93,23 @@ VC_DEVICE void fill_row_weights(pillow_shared &s) {
 #pragma unroll 1
   for (int32_t i = (int32_t)threadIdx.x; i < count; i += VC_BLOCK) {
     int32_t row = i % VC_PILLOW_ROWS, tap = i / VC_PILLOW_ROWS;
-    s.memory[first + i] = (uint32_t)compute_weight(s.rows.rule, s.rows.taps[row], tap);
+    s.weights[first + i] = (uint32_t)compute_weight(s.rows.rule, s.rows.taps[row], tap);
   }
 }
 
 /* The weight of a tap of column or row i of the tile. */
 VC_DEVICE int32_t col_weight(const pillow_shared &s, int32_t i, int32_t tap) {
   if (!s.has_weights) return compute_weight(s.cols.rule, s.cols.taps[i], tap);
-  const uint32_t *words = s.memory + tap / 4 * 3 * VC_TILE_COLS + i;
-  uint32_t low = byte_of(words[0], tap % 4), middle = byte_of(words[VC_TILE_COLS], tap % 4);
-  int32_t high = (int8_t)byte_of(words[2 * VC_TILE_COLS], tap % 4);
+  int32_t index = tap + (int32_t)s.cols.taps[i].first - s.starts[i];
+  const uint32_t *words = s.weights + index / 4 * 3 * VC_TILE_COLS + i;
+  uint32_t low = byte_of(words[0], index % 4), middle = byte_of(words[VC_TILE_COLS], index % 4);
+  int32_t high = (int8_t)byte_of(words[2 * VC_TILE_COLS], index % 4);
   return (int32_t)((uint32_t)high << 16 | middle << 8 | low);
 }
 
 VC_DEVICE int32_t row_weight(const pillow_shared &s, int32_t i, int32_t tap) {
   if (!s.has_weights) return compute_weight(s.rows.rule, s.rows.taps[i], tap);
-  return (int32_t)s.memory[words_of_cols(s) + tap * VC_PILLOW_ROWS + i];
+  return (int32_t)s.weights[words_of_cols(s) + tap * VC_PILLOW_ROWS + i];
 }
 
 /* --- the first pass: a pixel, from the samples of a column */
@@ -131,31 +137,49 @@ VC_DEVICE uint32_t filter_samples(const vc_resizing &p, const pillow_shared &s, 
   return out;
 }
 
-/* Staged pixels, by the weights in shared memory, four at a time. */
-template <int In>
-VC_DEVICE uint32_t filter_staged(const pillow_shared &s, int32_t row, int32_t index, int32_t col) {
-  staged_pixels<In> pixels =
-      staged_at<In>(s.at.image, s.staged, s.memory, row, index, (int32_t)s.cols.taps[col].first);
-  const uint32_t *weights = s.memory + col;
-  uint32_t sums[In][3] = {}, out = 0;
-#pragma unroll 1
-  for (int32_t tap = 0; tap < s.cols.most_taps; tap += 4, weights += 3 * VC_TILE_COLS) {
-    uint32_t packed[In], channels[In];
-    take_four<In>(pixels, packed);
-    split_channels(packed, channels);
+/* The sums of a channel's products with the lowest, the next and the highest bytes of weights. */
+struct byte_sums {
+  uint32_t low, middle, high;
+};
+
+/* Returns the byte of a channel's sum. */
+VC_DEVICE uint32_t byte_of_sums(const byte_sums &sums) {
+  uint32_t sum = VC_PILLOW_HALF + sums.low + (sums.middle << 8) + (sums.high << 16);
+  return vc_pillow_byte((int32_t)sum);
+}
+
+/* Packed pixels of In channels in Rows rows that are `pitch` bytes apart, from any address, by the
+ * weights in shared memory, four at a time. */
+template <int In, int Rows>
+VC_DEVICE void filter_words(const char *at, int64_t pitch, const uint32_t *weights, int32_t taps,
+                            uint32_t (&out)[Rows]) {
+  packed_pixels<In> pixels[Rows];
+  byte_sums sums[Rows][In] = {};
 #pragma unroll
-    for (int c = 0; c < In; c++) {
-      sums[c][0] = sum_products(channels[c], weights[0], sums[c][0]);
-      sums[c][1] = sum_products(channels[c], weights[VC_TILE_COLS], sums[c][1]);
-      sums[c][2] = sum_signed_products(channels[c], weights[2 * VC_TILE_COLS], sums[c][2]);
+  for (int i = 0; i < Rows; i++) pixels[i] = packed_at<In>(at + i * pitch);
+#pragma unroll 2
+  for (int32_t tap = 4; tap <= taps; tap += 4, weights += 3 * VC_TILE_COLS) {
+    uint32_t packed[Rows][In], channels[In];
+#pragma unroll
+    for (int i = 0; i < Rows; i++) take_four<In>(pixels[i], tap < taps, packed[i]);
+#pragma unroll
+    for (int i = 0; i < Rows; i++) {
+      split_channels(packed[i], channels);
+#pragma unroll
+      for (int c = 0; c < In; c++) {
+        byte_sums &sum = sums[i][c];
+        sum.low = sum_products(channels[c], weights[0], sum.low);
+        sum.middle = sum_products(channels[c], weights[VC_TILE_COLS], sum.middle);
+        sum.high = sum_signed_products(channels[c], weights[2 * VC_TILE_COLS], sum.high);
+      }
     }
   }
 #pragma unroll
-  for (int c = 0; c < In; c++) {
-    uint32_t sum = VC_PILLOW_HALF + sums[c][0] + (sums[c][1] << 8) + (sums[c][2] << 16);
-    out |= (uint32_t)vc_pillow_byte((int32_t)sum) << (8 * c);
+  for (int i = 0; i < Rows; i++) {
+    out[i] = 0;
+#pragma unroll
+    for (int c = 0; c < In; c++) out[i] |= byte_of_sums(sums[i][c]) << (8 * c);
   }
-  return out;
 }
 
 /* --- the kernel. Thread row i makes rows i, i + VC_TILE_ROWS, … of the tile, so that the threads
@@ -168,6 +192,9 @@ struct resize_pillow {
 
   struct own {
     int32_t sums[ROWS][VC_CHANNELS_MAPPED];
+    bool shows;     /* the thread's column shows the image */
+    int32_t words;  /* the channels of pixels that may be read in words, or 0 */
+    int64_t offset; /* bytes from the start of a row to the sample of the first weight */
   };
 
   VC_DEVICE_MEMBER int32_t thread_col() { return (int32_t)(threadIdx.x % VC_TILE_COLS); }
@@ -186,76 +213,99 @@ struct resize_pillow {
     make_axis(filter, image.cols, max(image.placed_cols, 1), s.cols);
     make_axis(filter, image.rows, max(image.placed_rows, 1), s.rows);
     int32_t weights = words_of_cols(s) + s.rows.most_taps * VC_PILLOW_ROWS;
-    s.has_weights = weights <= VC_PILLOW_WORDS;
-    s.first_row = s.end_row = s.staged.rows = 0;
+    s.has_weights = weights <= VC_PILLOW_WEIGHTS;
+    s.first_row = INT32_MAX;
+    s.end_row = 0;
   }
 
-  /* Round 0 finds the taps, then the weights and the part of the source. Chunk k of its rows is
-   * staged in round k + 1, and filtered and added in round k + 2. */
+  /* Round 0 finds the taps, then the weights and the source rows; each other round makes a chunk of source rows. */
   VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const pillow_shared &s) {
     int32_t rows = s.end_row - s.first_row;
-    return rows > 0 ? 2 + (rows - 1) / chunk_rows(s) + 1 : 1;
+    return rows > 0 ? 1 + (rows - 1) / VC_PILLOW_CHUNK + 1 : 1;
   }
 
-  VC_DEVICE_MEMBER int32_t chunk_rows(const pillow_shared &s) {
-    return s.staged.rows > 0 ? s.staged.rows : VC_PILLOW_CHUNK;
-  }
-  VC_DEVICE_MEMBER int32_t chunk_start(const pillow_shared &s, int32_t chunk) {
-    return s.first_row + chunk * chunk_rows(s);
-  }
-  VC_DEVICE_MEMBER int32_t chunk_end(const pillow_shared &s, int32_t chunk) {
-    return min(chunk_start(s, chunk) + chunk_rows(s), s.end_row);
+  VC_DEVICE_MEMBER int32_t chunk_start(const pillow_shared &s, int32_t round) {
+    return s.first_row + (round - 1) * VC_PILLOW_CHUNK;
   }
 
-  VC_DEVICE_MEMBER void load(const vc_resizing &p, pillow_shared &s, own &, int32_t round) {
-    if (round == 0) find_tile_taps(p, s);
-    if (round < 2) return;
-    switch (s.staged.rows > 0 ? p.from_channels : 0) {
-      case 1: filter_rows<1>(p, s, round - 2); break;
-      case 2: filter_rows<2>(p, s, round - 2); break;
-      case 3: filter_rows<3>(p, s, round - 2); break;
-      case 4: filter_rows<4>(p, s, round - 2); break;
-      default: filter_rows<0>(p, s, round - 2); break;
+  VC_DEVICE_MEMBER void load(const vc_resizing &p, pillow_shared &s, own &o, int32_t round) {
+    if (round == 0) {
+      find_tile_taps(p, s);
+      return;
+    }
+    switch (o.words) {
+      case 1: filter_rows<1>(p, s, o, round); break;
+      case 2: filter_rows<2>(p, s, o, round); break;
+      case 3: filter_rows<3>(p, s, o, round); break;
+      case 4: filter_rows<4>(p, s, o, round); break;
+      default: filter_rows<0>(p, s, o, round); break;
     }
   }
 
-  /* The first pass. In: the channels of staged pixels, or 0. */
+  /* The first pass, of rows that each thread reads in words (In: own.words) or bytes (0). */
   template <int In>
-  VC_DEVICE_MEMBER void filter_rows(const vc_resizing &p, pillow_shared &s, int32_t chunk) {
-    int32_t start = chunk_start(s, chunk), end = chunk_end(s, chunk), col = thread_col();
-    if (s.cols.taps[col].count == 0) return;
+  VC_DEVICE_MEMBER void filter_rows(const vc_resizing &p, pillow_shared &s, const own &o,
+                                    int32_t round) {
+    int32_t start = chunk_start(s, round), end = min(start + VC_PILLOW_CHUNK, s.end_row);
+    int32_t col = thread_col(), row = start + thread_row();
+    if (!o.shows) return;
+    if constexpr (In > 0) {
+      row = filter_all<In, 2>(s, o, row, start, end);
+      filter_all<In, 1>(s, o, row, start, end);
+    } else {
 #pragma unroll 1
-    for (int32_t row = start + thread_row(); row < end; row += VC_TILE_ROWS) {
-      uint32_t *to = &s.filtered[row - start][col];
-      if constexpr (In == 0) {
-        *to = filter_samples(p, s, s.at.image.data + row * s.at.image.row, col);
-      } else {
-        *to = filter_staged<In>(s, row, row - start, col);
+      for (; row < end; row += VC_TILE_ROWS) {
+        const char *from = s.at.image.data + row * s.at.image.row;
+        s.filtered[row - start][col] = filter_samples(p, s, from, col);
       }
     }
   }
 
+  /* Filters the thread's rows, Rows at a time; returns the first of those that are left. */
+  template <int In, int Rows>
+  VC_DEVICE_MEMBER int32_t filter_all(pillow_shared &s, const own &o, int32_t row, int32_t start,
+                                      int32_t end) {
+    const vc_resized &image = s.at.image;
+    const uint32_t *weights = s.weights + thread_col();
+#pragma unroll 1
+    for (; row + (Rows - 1) * VC_TILE_ROWS < end; row += Rows * VC_TILE_ROWS) {
+      uint32_t pixels[Rows];
+      filter_words<In, Rows>(image.data + row * image.row + o.offset, VC_TILE_ROWS * image.row,
+                             weights, s.cols.most_taps, pixels);
+#pragma unroll
+      for (int i = 0; i < Rows; i++) {
+        s.filtered[row - start + i * VC_TILE_ROWS][thread_col()] = pixels[i];
+      }
+    }
+    return row;
+  }
+
+  /* Decides how the thread reads its column. Words may reach 3 bytes beyond its samples. */
+  VC_DEVICE_MEMBER void begin_column(const vc_resizing &p, const pillow_shared &s, own &o) {
+    const vc_resized &image = s.at.image;
+    int32_t col = thread_col(), channels = p.from_channels, start = s.starts[col];
+    int32_t beyond = pixels_beyond(image, channels);
+    bool fits = start + s.cols.most_taps + beyond <= image.readable;
+    o.shows = s.cols.taps[col].count > 0;
+    o.words = p.is_packed && s.has_weights && fits ? channels : 0;
+    o.offset = (int64_t)start * channels;
+  }
+
   VC_DEVICE_MEMBER void use(const vc_resizing &p, pillow_shared &s, own &o, int32_t round) {
-    if (round == 0) {
-      if (threadIdx.x == 0) find_part(p, s);
-      if (!s.has_weights) return;
-      fill_col_weights(s);
-      fill_row_weights(s);
+    if (round > 0) {
+      add_rows(s, o, chunk_start(s, round));
       return;
     }
-    if (round > 1) add_rows(s, o, round - 2);
-    if (s.staged.rows == 0) return;
-    stage_rows(s.at.image, s.staged, p.from_channels, chunk_start(s, round - 1),
-               chunk_end(s, round - 1), s.memory);
+    begin_column(p, s, o);
+    find_source_rows(p, s);
+    if (!s.has_weights) return;
+    fill_col_weights(s);
+    fill_row_weights(s);
   }
 
   /* The row of the tile that a thread of round 0 has; negative, or VC_PILLOW_ROWS and more, if it
    * has none. */
   VC_DEVICE_MEMBER int32_t row_of_thread() { return (int32_t)threadIdx.x - VC_TILE_COLS; }
-
-  VC_DEVICE_MEMBER int64_t first_col(const vc_resizing &p, const pillow_shared &s) {
-    return (int64_t)locate_tile(p).col * VC_TILE_COLS - s.at.image.left;
-  }
 
   VC_DEVICE_MEMBER int64_t placed_row(const vc_resizing &p, const pillow_shared &s, int32_t i) {
     return (int64_t)locate_tile(p).row * VC_PILLOW_ROWS - s.at.image.top + i;
@@ -266,31 +316,30 @@ struct resize_pillow {
     const vc_resized &image = s.at.image;
     int32_t col = (int32_t)threadIdx.x, row = row_of_thread();
     if (col < VC_TILE_COLS) {
-      find_taps(s.cols.rule, first_col(p, s) + col, image.placed_cols, &s.cols.taps[col]);
+      int64_t x = (int64_t)locate_tile(p).col * VC_TILE_COLS + col - image.left;
+      find_taps(s.cols.rule, x, image.placed_cols, &s.cols.taps[col]);
+      find_start(s, col);
     } else if (row < VC_PILLOW_ROWS) {
       find_taps(s.rows.rule, placed_row(p, s, row), image.placed_rows, &s.rows.taps[row]);
     }
   }
 
-  /* Finds the part of the source that the tile needs: samples ascend with the results, so that the
-   * first and the last column, and row, that show bound it. */
-  VC_DEVICE_MEMBER void find_part(const vc_resizing &p, pillow_shared &s) {
-    const shown_part cols = shown_of(first_col(p, s), VC_TILE_COLS, s.at.image.placed_cols);
-    const shown_part rows = shown_of(placed_row(p, s, 0), VC_PILLOW_ROWS, s.at.image.placed_rows);
-    if (cols.first > cols.last || rows.first > rows.last) return;
-    const vc_axis_taps &right = s.cols.taps[cols.last], &bottom = s.rows.taps[rows.last];
-    s.first_row = (int32_t)s.rows.taps[rows.first].first;
-    s.end_row = (int32_t)(bottom.first + bottom.count);
-    if (!p.is_packed || !s.has_weights) return;
-    s.staged.first = (int32_t)s.cols.taps[cols.first].first;
-    s.staged.end = (int32_t)(right.first + right.count);
-    s.staged.offset = words_of_cols(s) + s.rows.most_taps * VC_PILLOW_ROWS;
-    fit_rows(s.staged, p.from_channels, VC_PILLOW_WORDS, VC_PILLOW_CHUNK, s.cols.most_taps);
+  /* Source rows ascend with those of the result, so that the first and the last row that shows
+   * bound them. They are written after the phase before which rounds() reads them. */
+  VC_DEVICE_MEMBER void find_source_rows(const vc_resizing &p, pillow_shared &s) {
+    int32_t i = row_of_thread();
+    if (i < 0 || i >= VC_PILLOW_ROWS || s.rows.taps[i].count == 0) return;
+    const vc_axis_taps &taps = s.rows.taps[i];
+    int64_t y = placed_row(p, s, i);
+    if (i == 0 || y == 0) s.first_row = (int32_t)taps.first;
+    if (i == VC_PILLOW_ROWS - 1 || y == s.at.image.placed_rows - 1) {
+      s.end_row = (int32_t)(taps.first + taps.count);
+    }
   }
 
-  /* The second pass: adds the filtered rows of a chunk to the thread's sums. */
-  VC_DEVICE_MEMBER void add_rows(const pillow_shared &s, own &o, int32_t chunk) {
-    int32_t start = chunk_start(s, chunk), end = chunk_end(s, chunk);
+  /* The second pass: adds the filtered rows from source row `start` on to the thread's sums. */
+  VC_DEVICE_MEMBER void add_rows(const pillow_shared &s, own &o, int32_t start) {
+    int32_t end = min(start + VC_PILLOW_CHUNK, s.end_row);
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
       int32_t result = thread_row() + i * VC_TILE_ROWS;
@@ -323,9 +372,7 @@ struct resize_pillow {
         pixel |= (uint32_t)vc_pillow_byte(o.sums[i][c]) << (8 * c);
       }
       char *to = pixel_at(g, at.image, row, col);
-      if (row < g.rows)
-        write_bytes(p, pixel, s.cols.taps[thread_col()].count > 0 && s.rows.taps[result].count > 0,
-                    to);
+      if (row < g.rows) write_bytes(p, pixel, o.shows && s.rows.taps[result].count > 0, to);
     }
   }
 };

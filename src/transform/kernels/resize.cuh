@@ -257,22 +257,37 @@ VC_DEVICE char *pixel_at(const vc_generic &g, int64_t image, int64_t row, int64_
   return g.to + image * g.to_strides.image + row * g.to_strides.row + col * g.to_strides.col;
 }
 
-/* Writes a pixel of an 8-bit source by the coefficients p.a and p.b, whose byte c is channel c; pad if it is not `inside`. */
-VC_DEVICE void write_bytes(const vc_resizing &p, uint32_t pixel, bool inside, char *to) {
+VC_DEVICE_CALL void write_bytes_any(const vc_resizing &p, uint32_t pixel, bool inside, char *to) {
   const vc_generic &g = p.generic;
 #pragma unroll 1
   for (int32_t c = 0; c < g.channels; c++) {
     int32_t source = g.map[c];
     uint64_t bits = g.fill;
     if (source != VC_CHANNEL_FILL) {
-      bits = inside ? pixel >> (8 * source) & 255 : p.pad[source];
-      if (p.work == VC_WORK_FLOAT) {
-        bits = bits_from_float(g.to_type, fmaf((float)(int32_t)bits, p.a[c], p.b[c]));
-      } else {
-        bits = convert_any(p, bits, c);
-      }
+      bits = convert_any(p, inside ? pixel >> (8 * source) & 255 : p.pad[source], c);
     }
     store_bits(to + c * g.to_strides.channel, g.to_size, g.to_aligned, bits);
+  }
+}
+
+/* Writes a pixel of an 8-bit source, whose byte c is channel c; pad if it is not `inside`. */
+VC_DEVICE void write_bytes(const vc_resizing &p, uint32_t pixel, bool inside, char *to) {
+  const vc_generic &g = p.generic;
+  if (!p.to_floats) {
+    write_bytes_any(p, pixel, inside, to);
+    return;
+  }
+#pragma unroll
+  for (int32_t c = 0; c < VC_CHANNELS_MAPPED; c++) {
+    if (c >= g.channels) break;
+    uint32_t byte = inside ? pixel >> (8 * g.map[c]) & 255 : (uint32_t)p.pad[g.map[c]];
+    float y = fmaf((float)(int32_t)byte, p.a[c], p.b[c]);
+    char *at = to + c * g.to_strides.channel;
+    if (g.to_type == VC_ELEMENT_F32) {
+      store_word((uint32_t *)at, f32_bits(y));
+    } else {
+      store_word((uint16_t *)at, g.to_type == VC_ELEMENT_F16 ? f16_bits(y) : bf16_bits(y));
+    }
   }
 }
 
