@@ -2,15 +2,15 @@
 """Opens every page of build/docs/html, and README.md as GitHub shows it, in headless Chromium.
 
 Each page is opened 1280 and 390 pixels wide, in light and in dark mode. Nothing may be wider than
-the window, no code wider than its column (GitHub's
-scrolls on a phone), every picture must load, an image for one mode must be
-hidden in the other, and links must lead somewhere within the site.
+the window, no code wider than its column (GitHub's scrolls on a phone), every picture must load, an
+image for one mode must be hidden in the other, and links must lead somewhere within the site.
 
 python docs/check_pages.py [--screenshots FOLDER] [PAGE ...]     # `make check-pages`
 """
 
 import argparse
 import functools
+import html
 import os
 import pathlib
 import re
@@ -71,14 +71,18 @@ def write_readme():
     from markdown_it import MarkdownIt
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
-    html = html.replace('src="docs/', 'src="../../docs/').replace(
-        'srcset="docs/', 'srcset="../../docs/'
-    )
+    body = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    body = re.sub(r"<h2>(.*?)</h2>", heading_with_id, body)
+    body = re.sub(r'(src|srcset)="docs/', r'\1="../../docs/', body)
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     README.write_text(
-        f"<!doctype html>{head}<style>{GITHUB}</style><body class=github>{html}", encoding="utf-8"
+        f"<!doctype html>{head}<style>{GITHUB}</style><body class=github>{body}", encoding="utf-8"
     )
+
+
+def heading_with_id(match):
+    place = re.sub(r"[^\w-]", "", match[1].lower().replace(" ", "-"))
+    return f'<h2 id="{place}">{match[1]}</h2>'
 
 
 def pages():
@@ -92,14 +96,14 @@ def name_of(page):
 @functools.cache
 def targets(page):
     """The addresses that a page has, and the places in it that an address may name."""
-    text = page.read_text(encoding="utf-8")
+    text = html.unescape(page.read_text(encoding="utf-8"))
     addresses = set(re.findall(r'<a [^>]*?href="([^"]+)"', text))
     return addresses, set(re.findall(r'\bid="([^"]+)"', text))
 
 
 def broken_links(page):
     for link in sorted(targets(page)[0]):
-        address = urllib.parse.urlsplit(link.replace("&amp;", "&"))
+        address = urllib.parse.urlsplit(link)
         if address.scheme:
             continue
         base = ROOT if page == README else page.parent

@@ -3,11 +3,16 @@
 
 - `<!-- test: gpu, cuda-opencv -->` in front of a block of code, which the tests read
   (tests/support/pages.py), becomes a line above the block that says what it needs.
+- The start page is README.md; its links are from the root of the checkout.
 - An arrow in a table keeps what it joins on one line.
 - `<picture>` with a source for dark mode becomes two images, one for each of the theme's modes.
 """
 
+import pathlib
 import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+REPOSITORY = "https://github.com/viewcast/viewcast/blob/main/"
 
 NEEDS = {
     "gpu": "a GPU",
@@ -16,8 +21,9 @@ NEEDS = {
     "module av": "PyAV",
 }
 ONLY = {
-    "host": "Only without a GPU",
-    "no-cuda-opencv": "Only without OpenCV with CUDA",
+    "host": "Without a GPU",
+    "no-module av": "Without PyAV",
+    "no-cuda-opencv": "For an OpenCV without CUDA",
 }
 TEST = re.compile(r"<!-- test: (.*?) -->\n(?=```)")
 TABLE_ROW = re.compile(r"^\|.*\|$", re.M)
@@ -40,7 +46,8 @@ def needs(comment):
 
 def replace_test(match):
     text = needs(match[1])
-    return f'<p class="needs">{text}</p>\n\n' if text else ""
+    kind = "needs" if "Needs" in text else "only"
+    return f'<p class="{kind}">{text}</p>\n\n' if text else ""
 
 
 def replace_picture(match):
@@ -55,7 +62,19 @@ def for_the_site(text):
     return TABLE_ROW.sub(lambda row: row[0].replace(" → ", "\u00a0→\u00a0"), text)
 
 
+def readme():
+    """README.md with links as they are from docs/."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"(\]\(|src=\"|srcset=\")docs/", r"\1", text)
+    for name in ("CHANGELOG", "CONTRIBUTING"):
+        text = text.replace(f"]({name}.md)", f"]({name.lower()}.md)")
+    return re.sub(r"\]\((SECURITY\.md|LICENSE)\)", rf"]({REPOSITORY}\1)", text)
+
+
 def on_source_read(app, docname, source):
+    if docname == "index":
+        app.env.note_dependency(str(ROOT / "README.md"))
+        source[0] = readme() + source[0]
     if app.env.doc2path(docname).suffix == ".md":
         source[0] = for_the_site(source[0])
 

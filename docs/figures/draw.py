@@ -9,6 +9,7 @@ import sysconfig
 import chart
 import hub
 import numpy as np
+import steps
 import torch
 from PIL import Image
 
@@ -84,6 +85,7 @@ def main():
     BUILD.mkdir(parents=True, exist_ok=True)
     hub.main()
     chart.main()
+    steps.main()
     for name in ("mask_overlay", "side_by_side"):
         run(sys.executable, EXAMPLES / f"{name}.py", "--output", HERE / f"{name}.jpg")
     run(sys.executable, EXAMPLES / "detector_input.py", "--output", BUILD / "masks.png")

@@ -6,7 +6,7 @@ of a block says what it needs, all of a comma-separated list:
 
     <!-- test: gpu -->            a CUDA device; `two-gpus`; `host` is the opposite
     <!-- test: cuda-opencv -->    cv2.cuda that computes; `no-cuda-opencv`
-    <!-- test: module av -->      a module to import
+    <!-- test: module av -->      a module to import; `no-module av` is the opposite
     <!-- test: has to_tensor -->  a name of viewcast
     <!-- test: never, REASON -->  no machine of ours can run it
 
@@ -106,6 +106,8 @@ def unmet(block: Block) -> str | None:
         word, _, argument = need.partition(" ")
         if word == "module":
             met = has_module(argument)
+        elif word == "no-module":
+            met = not has_module(argument)
         elif word == "has":
             met = hasattr(vc, argument)
         elif word in CONDITIONS:

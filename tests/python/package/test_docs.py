@@ -173,7 +173,7 @@ def test_the_site_says_what_a_block_needs(monkeypatch):
         "Needs a GPU, OpenCV with CUDA and PyAV"
     )
     assert page_source.needs("gpu, two-gpus") == "Needs two GPUs"
-    assert page_source.needs("host, module av") == "Only without a GPU. Needs PyAV"
+    assert page_source.needs("host, module av") == "Without a GPU. Needs PyAV"
     assert page_source.needs("never, a reason") == ""
     marked = page_source.for_the_site("<!-- test: gpu -->\n```python\n1\n```\n")
     assert marked == '<p class="needs">Needs a GPU</p>\n\n```python\n1\n```\n'
@@ -188,3 +188,11 @@ def test_the_site_shows_one_picture_in_each_mode(monkeypatch):
         shown = page_source.for_the_site(text)
         assert "<picture>" not in shown
         assert shown.count(":class: only-dark") == text.count("<picture>")
+
+
+def test_the_readme_is_short_and_begins_with_what_a_newcomer_types():
+    text = (pages.ROOT / "README.md").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert len(text.split()) <= 900
+    assert next(n for n, line in enumerate(lines, 1) if line.startswith("pip install")) <= 30
+    assert lines.index("```python") < 40
