@@ -10,7 +10,7 @@ from hub import THEMES, Drawing
 HERE = pathlib.Path(__file__).parent
 PAGE = HERE.parent / "performance.md"
 TITLE = "Microseconds per conversion: viewcast, DLPack of the libraries, Savant's helpers"
-WIDTH, LEFT, RIGHT, TOP = 620, 136, 62, 74
+WIDTH, LEFT, RIGHT, TOP = 620, 152, 62, 74
 BAR, GROUP = 18, 70
 # (the legend's words, the column of the table, the colour)
 SERIES = [
@@ -47,7 +47,7 @@ def draw(colours):
             f'<rect x="{x}" y="14" width="14" height="14" rx="2" fill="{out.colours[colour]}"/>'
         )
         out.text(x + 21, 27, name, 15, anchor="start")
-        x += 21 + 8 * len(name) + 20
+        x += 21 + 8 * len(name) + 16
     out.text(LEFT, 54, "microseconds per call, less is better", 15, "faint", anchor="start")
     scale = (WIDTH - LEFT - RIGHT) / max(max(values) for _, values in table)
     for index, (name, values) in enumerate(table):
