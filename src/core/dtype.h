@@ -67,15 +67,19 @@ extern const vc_dtype_row vc_dtype_rows[VC_DTYPE_COUNT];
 extern const uint8_t vc_dtype_sizes[VC_BOOL + 1][64 / 8 + 1];
 extern const uint8_t vc_dtype_numbers[VC_BOOL + 1][64 / 8 + 1];
 
+#define VC_DTYPE_LOOK_UP(table, dtype)                                    \
+  ((dtype).code <= VC_BOOL && (dtype).bits <= 64 && (dtype).bits % 8 == 0 \
+       ? (table)[(dtype).code][(dtype).bits / 8]                          \
+       : 0)
+
 /* vc_dtype_size, inline: every conversion asks for it several times. */
 static inline size_t vc_dtype_bytes(vc_dtype dtype) {
-  bool in_table = dtype.code <= VC_BOOL && dtype.bits <= 64 && dtype.bits % 8 == 0;
-  return in_table ? vc_dtype_sizes[dtype.code][dtype.bits / 8] : 0;
+  return VC_DTYPE_LOOK_UP(vc_dtype_sizes, dtype);
 }
 
 /* The number of a type in the table; -1 for a type that viewcast does not convert. */
 static inline int vc_dtype_index(vc_dtype dtype) {
-  return vc_dtype_bytes(dtype) ? vc_dtype_numbers[dtype.code][dtype.bits / 8] - 1 : -1;
+  return VC_DTYPE_LOOK_UP(vc_dtype_numbers, dtype) - 1;
 }
 
 static inline bool vc_dtype_same(vc_dtype a, vc_dtype b) {

@@ -80,10 +80,9 @@ static const char *reinterpretation(vc_dtype dtype) {
 static vc_status pack(const vc_gpumat_abi *abi, vc_dtype dtype, int32_t channels, int32_t *out,
                       vc_error *error) {
   bool boolean = dtype.code == VC_BOOL; /* a GpuMat of bool is one of 8U, in 5.x too */
-  vc_dtype element = {boolean ? VC_UINT : dtype.code, dtype.bits};
-  int index = vc_dtype_index(element);
+  int index = vc_dtype_index((vc_dtype){boolean ? VC_UINT : dtype.code, dtype.bits});
   int32_t depth = index < 0 ? 0 : vc_dtype_rows[index].depth_number;
-  if (index < 0 || !vc_dtype_same(abi->depths[depth], element)) {
+  if (index < 0 || vc_dtype_index(abi->depths[depth]) != index) {
     VC_TRY(fail_unknown(abi, error));
     return vc_fail(error, VC_ERROR_DTYPE,
                    "the loaded OpenCV (%s.x) has no depth for dtype %s; reinterpret the "

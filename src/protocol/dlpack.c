@@ -161,7 +161,10 @@ static bool read_plain(const DLTensor *tensor, vc_view *out) {
   return vc_view_is_plain(out);
 }
 
-static vc_status read_tensor(const DLTensor *tensor, vc_view *out, vc_error *error) {
+vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *error) {
+  VC_NEED(dltensor);
+  VC_NEED(out);
+  const DLTensor *tensor = dltensor;
   vc_view plain;
   if (read_plain(tensor, &plain)) {
     *out = plain;
@@ -175,12 +178,6 @@ static vc_status read_tensor(const DLTensor *tensor, vc_view *out, vc_error *err
   VC_TRY(read_layout(tensor, &view, error));
   *out = view;
   return VC_OK;
-}
-
-vc_status vc_view_from_dltensor(const void *dltensor, vc_view *out, vc_error *error) {
-  VC_NEED(dltensor);
-  VC_NEED(out);
-  return read_tensor(dltensor, out, error);
 }
 
 static void delete_tensor(void *context) {
@@ -205,7 +202,7 @@ vc_status vc_view_from_dlpack(DLManagedTensor *tensor, vc_view *out, vc_owner *o
   VC_NEED(tensor);
   VC_NEED(out);
   VC_NEED(owner);
-  VC_TRY(read_tensor(&tensor->dl_tensor, out, error));
+  VC_TRY(vc_view_from_dltensor(&tensor->dl_tensor, out, error));
   *owner = owner_of(tensor, tensor->deleter != NULL, delete_tensor);
   return VC_OK;
 }
@@ -221,7 +218,7 @@ vc_status vc_view_from_dlpack_versioned(DLManagedTensorVersioned *tensor, vc_vie
                    tensor->version.major, tensor->version.minor, DLPACK_MAJOR_VERSION,
                    vc_advice_text(VC_ADVICE_NEW_VERSION));
 
-  VC_TRY(read_tensor(&tensor->dl_tensor, out, error));
+  VC_TRY(vc_view_from_dltensor(&tensor->dl_tensor, out, error));
   out->readonly = (tensor->flags & VC_DLPACK_READ_ONLY) != 0;
   *owner = owner_of(tensor, tensor->deleter != NULL, delete_versioned);
   if (flags != NULL) *flags = tensor->flags;

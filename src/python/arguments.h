@@ -26,11 +26,6 @@ typedef struct ext_signature {
   const char *names[EXT_MAX_PARAMETERS + 1]; /* NULL-terminated */
 } ext_signature;
 
-/* The usual call: one positional argument and no keyword. */
-static inline bool ext_is_one_argument(Py_ssize_t count, PyObject *kwnames) {
-  return count == 1 && !kwnames;
-}
-
 /* Stands in a signature for a parameter that the function does not take: no keyword is empty. */
 #define EXT_ABSENT ""
 

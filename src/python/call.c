@@ -160,11 +160,15 @@ static PyObject *import_and_export(PyObject *image, const ext_adapter *from, boo
   ext_source source = {0};
   PyObject *result = NULL;
   const ext_adapter *target = options->target;
+  const vc_view *view = &source.view;
   int copies = -1;
   bool is_result = is_target;
   if (from->import(image, options, &source) == 0 &&
-      (!target->interleaved || ext_layout_image(&options->from, from, &source.view) == 0)) {
-    copies = ext_plan_copy(options, &source);
+      (!target->interleaved ||
+       (!options->from.given && view->ndim < 4 && !vc_view_looks_planar(view)) ||
+       ext_layout_image(&options->from, from, &source.view) == 0)) {
+    bool asks = options->copy != EXT_COPY_NEVER || options->has_device;
+    copies = asks ? ext_plan_copy(options, &source) : 0;
     /* a new object keeps owner= alive; the image can't */
     if (options->owner && ext_owned_object(&source.owner) == options->owner) is_result = false;
   }

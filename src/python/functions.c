@@ -178,7 +178,7 @@ static PyObject *to_any(const conversion *which, PyObject *const *args, Py_ssize
   VECTORCALL(as_##name) {                                                                      \
     (void)module;                                                                              \
     const ext_options options = {.target = &ext_##adapter##_adapter};                          \
-    if (ext_is_one_argument(count, kwnames)) return ext_convert(args[0], &options);            \
+    if (count == 1 && !kwnames) return ext_convert(args[0], &options);                         \
     return as_any(&views_as_##name, args, count, kwnames);                                     \
   }                                                                                            \
   VECTORCALL(to_##name) {                                                                      \
@@ -200,7 +200,7 @@ VECTORCALL(view) {
       .target = &ext_view_adapter};
   (void)module;
   const ext_options options = {.target = views.target};
-  if (ext_is_one_argument(count, kwnames)) return ext_convert(args[0], &options);
+  if (count == 1 && !kwnames) return ext_convert(args[0], &options);
   return as_any(&views, args, count, kwnames);
 }
 

@@ -171,7 +171,7 @@ void ext_layout_interleave(const ext_layout *layout, vc_view *view) {
   }
 }
 
-int ext_layout_other_image(const ext_layout *layout, const ext_adapter *from, vc_view *view) {
+int ext_layout_image(const ext_layout *layout, const ext_adapter *from, vc_view *view) {
   if (ext_layout_check(layout, from, view, EXT_ALONE) < 0) return -1;
   ext_layout_interleave(layout, view);
   return 0;

@@ -48,16 +48,9 @@ void ext_layout_interleave(const ext_layout *layout, vc_view *view);
  * likewise. */
 void ext_layout_add_channel(vc_view *view, bool planar);
 
-/* The uncommon part of ext_layout_image. */
-int ext_layout_other_image(const ext_layout *layout, const struct ext_adapter *from, vc_view *view);
-
 /* Checks the source of one GpuMat and puts its axes in order. A rank below 2 is refused where the
  * GpuMat is made. */
-static inline int ext_layout_image(const ext_layout *layout, const struct ext_adapter *from,
-                                   vc_view *view) {
-  bool usual = !layout->given && view->ndim < 4 && !vc_view_looks_planar(view);
-  return usual ? 0 : ext_layout_other_image(layout, from, view);
-}
+int ext_layout_image(const ext_layout *layout, const struct ext_adapter *from, vc_view *view);
 
 /* Checks the axes of a batch, and puts them in order (N, H, W, C) for a target whose images are
  * interleaved; for others a batch keeps its axes. LayoutError. */

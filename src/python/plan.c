@@ -41,7 +41,7 @@ static int refuse_copy(const ext_options *options, const vc_view *view) {
       options->device.type == VC_CPU ? "the host" : ext_device_name(options->device).text);
 }
 
-int ext_plan_copy_where_asked(const ext_options *options, const ext_source *source) {
+int ext_plan_copy(const ext_options *options, const ext_source *source) {
   if (options->copy == EXT_COPY_ALWAYS) return 1;
   bool may_copy = options->copy == EXT_COPY_IF_NEEDED;
   if (may_copy && is_impossible(options->target, &source->view)) return 1;

@@ -10,11 +10,7 @@
 
 /* Whether the options ask for a copy of this source, or need one: 1 or 0; -1 with DeviceError
  * where only a copy would do and none is allowed. */
-int ext_plan_copy_where_asked(const ext_options *options, const ext_source *source);
-static inline int ext_plan_copy(const ext_options *options, const ext_source *source) {
-  bool asked = options->copy != EXT_COPY_NEVER || options->has_device;
-  return asked ? ext_plan_copy_where_asked(options, source) : 0;
-}
+int ext_plan_copy(const ext_options *options, const ext_source *source);
 
 /* The same for the images of a batch. */
 int ext_plan_copy_of_batch(const ext_options *options, const ext_source *batch);

@@ -15,7 +15,7 @@
 static PyObject *one_argument(const ext_signature *signature, PyObject *const *args,
                               Py_ssize_t count, PyObject *kwnames) {
   PyObject *values[EXT_MAX_PARAMETERS];
-  if (ext_is_one_argument(count, kwnames)) return args[0];
+  if (count == 1 && !kwnames) return args[0];
   return ext_arguments(signature, args, count, kwnames, values) < 0 ? NULL : values[0];
 }
 

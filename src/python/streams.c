@@ -305,8 +305,7 @@ static PyObject *warmup(PyObject *module, PyObject *const *args, Py_ssize_t coun
   bool given;
   vc_device device = {VC_CUDA, 0};
   vc_error error;
-  if (!ext_is_one_argument(count, kwnames) &&
-      ext_arguments(&signature, args, count, kwnames, &value) < 0) {
+  if ((count != 1 || kwnames) && ext_arguments(&signature, args, count, kwnames, &value) < 0) {
     return NULL;
   }
   if (ext_argument_device(value, &given, &device) < 0) return NULL;

@@ -51,35 +51,3 @@ int ext_find_attribute(PyObject *class, const char *name, PyObject **out) {
 PyObject *ext_ask(PyObject *attribute, PyObject *object) {
   return Py_TYPE(attribute)->tp_descr_get(attribute, object, (PyObject *)Py_TYPE(object));
 }
-
-/* A method of a class (METH_NOARGS), or a function of a module (METH_O). */
-int ext_function_prepare(PyObject *callable, ext_function *out) {
-  if (!callable) return -1;
-  Py_XSETREF(out->callable, callable);
-  out->direct = NULL;
-  out->module = NULL;
-  if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
-    const PyMethodDef *method = ((PyMethodDescrObject *)callable)->d_method;
-    if (method->ml_flags == METH_NOARGS) out->direct = method->ml_meth;
-  } else if (PyCFunction_CheckExact(callable) && PyCFunction_GET_FLAGS(callable) == METH_O) {
-    out->direct = PyCFunction_GET_FUNCTION(callable);
-    out->module = PyCFunction_GET_SELF(callable);
-    if (!out->module) out->direct = NULL;
-  }
-  return 0;
-}
-
-int ext_read_size(PyObject *answer, uintptr_t *out) {
-  *out = answer ? (uintptr_t)PyLong_AsUnsignedLongLong(answer) : 0;
-  Py_XDECREF(answer);
-  return PyErr_Occurred() ? -1 : 0;
-}
-
-bool ext_lies_within(const vc_view *view, uintptr_t start, uintptr_t bytes) {
-  int64_t low, high;
-  if (vc_view_is_empty(view)) return true;
-  vc_view_span(view, &low, &high);
-  uintptr_t first = (uintptr_t)view->data + (uintptr_t)low;
-  uintptr_t end = (uintptr_t)view->data + (uintptr_t)high;
-  return first >= start && first <= end && end - start <= bytes;
-}

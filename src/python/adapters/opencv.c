@@ -175,7 +175,8 @@ static bool fits(const vc_view *view) {
   return vc_gpumat_over(&opencv.abi, view, &header, &error) != VC_ERROR_LAYOUT;
 }
 
-static int lend(ext_source *source, PyObject *mat) {
+/* Gives an empty GpuMat the memory; takes source->owner. */
+static int lend(PyObject *mat, ext_source *source) {
   vc_error error;
   vc_gpumat *header = ext_gpumat_header(mat);
   if (!header) return -1;
@@ -205,8 +206,6 @@ static int check_fill(const vc_view *view) {
   return vc_gpumat_over(&opencv.abi, view, &header, &error) == VC_OK ? 0 : ext_raise(&error);
 }
 
-static int fill(PyObject *mat, ext_source *source) { return lend(source, mat); }
-
 PyObject *ext_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control) {
   PyObject *made = type->tp_alloc(type, 0);
   if (!made) return NULL;
@@ -230,7 +229,7 @@ static PyObject *export_gpumat(ext_source *source, const ext_options *options) {
   if (!ext_opencv_load()) return NULL;
   PyObject *mat =
       opencv.makes_objects ? make_object() : PyObject_CallNoArgs((PyObject *)opencv.gpumat);
-  if (mat && lend(source, mat) < 0) Py_CLEAR(mat);
+  if (mat && lend(mat, source) < 0) Py_CLEAR(mat);
   return mat;
 }
 
@@ -293,7 +292,7 @@ const ext_adapter ext_opencv_adapter = {
     .empty = empty_gpumats,
     .is_unfilled = is_unfilled,
     .check_fill = check_fill,
-    .fill = fill,
+    .fill = lend,
     .add_paths = add_paths,
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* torch.Tensor: read by torch_import.c; made through its C exchange table (torch 2.10
  * and later), else through torch.utils.dlpack. */
-#include "adapters/attributes.h"
 #include "adapters/dlpack_python.h"
 #include "adapters/list.h"
 #include "adapters/memory.h"
@@ -10,46 +9,7 @@
 #include "free_threading.h"
 #include "imports.h"
 
-static struct {
-  bool loaded;
-  const DLPackExchangeAPI *api; /* NULL: the function below is used */
-  PyObject *from_dlpack;
-  PyObject *is_inference;      /* a method of the class Tensor */
-  PyObject *in_inference_mode; /* a function */
-  PyObject *increment_version; /* a function; takes one tensor in every version of torch */
-} torch;
-
-static int find(PyObject *holder, const char *name, PyObject **out) {
-  Py_XSETREF(*out, holder ? PyObject_GetAttrString(holder, name) : NULL);
-  return *out ? 0 : -1;
-}
-
-static int find_functions(PyObject *module, PyObject *tensor) {
-  PyObject *dlpack = PyImport_ImportModule("torch.utils.dlpack");
-  PyObject *graph = dlpack ? PyImport_ImportModule("torch.autograd.graph") : NULL;
-  int result = find(dlpack, "from_dlpack", &torch.from_dlpack);
-  if (result == 0) result = find(tensor, "is_inference", &torch.is_inference);
-  if (result == 0) result = find(module, "is_inference_mode_enabled", &torch.in_inference_mode);
-  if (result == 0) result = find(graph, "increment_version", &torch.increment_version);
-  Py_XDECREF(graph);
-  Py_XDECREF(dlpack);
-  return result;
-}
-
-static int find_all(PyObject *module) {
-  PyObject *tensor = PyObject_GetAttrString(module, "Tensor");
-  int result = tensor ? find_functions(module, tensor) : -1;
-  if (result == 0) torch.api = ext_exchange_api((PyTypeObject *)tensor);
-  if (result == 0) result = ext_torch_import_load(module, torch.api);
-  Py_XDECREF(tensor);
-  return result;
-}
-
-static bool is_loaded(void) {
-  return EXT_READ(torch.loaded) || ext_load("torch", &torch.loaded, find_all) == 0;
-}
-
-int ext_torch_load(void) { return is_loaded() ? 0 : -1; }
+static bool is_loaded(void) { return EXT_READ(ext_torch.loaded) || ext_torch_load() == 0; }
 
 /* --- export */
 
@@ -109,7 +69,7 @@ static PyObject *export_fast(ext_source *source) {
   tensor->deleter = is_object ? delete_object : delete_watched;
   deleted = NULL;
   void *result = NULL;
-  if (torch.api->managed_tensor_to_py_object_no_sync(tensor, &result) == 0) return result;
+  if (ext_torch.make(tensor, &result) == 0) return result;
   if (deleted != tensor) EXT_READ(delete_export)(tensor);
   return NULL;
 }
@@ -117,7 +77,7 @@ static PyObject *export_fast(ext_source *source) {
 static PyObject *export_slow(ext_source *source) {
   PyObject *capsule = ext_export_capsule(source, false);
   if (!capsule) return NULL;
-  PyObject *tensor = PyObject_CallOneArg(torch.from_dlpack, capsule);
+  PyObject *tensor = PyObject_CallOneArg(ext_torch.from_dlpack, capsule);
   Py_DECREF(capsule);
   return tensor;
 }
@@ -128,9 +88,7 @@ static PyObject *export_tensor(ext_source *source, const ext_options *options) {
   if (check_export(&source->view) < 0) return NULL;
   /* torch treats managed memory as memory of its GPU. */
   if (source->view.device.type == VC_CUDA_MANAGED) source->view.device.type = VC_CUDA;
-  PyObject *tensor = torch.api && torch.api->managed_tensor_to_py_object_no_sync
-                         ? export_fast(source)
-                         : export_slow(source);
+  PyObject *tensor = ext_torch.make ? export_fast(source) : export_slow(source);
   if (!tensor) ext_raise_from("torch does not take this image");
   return tensor;
 }
@@ -143,8 +101,8 @@ static vc_stream current_stream(int32_t device) {
     PyErr_Clear(); /* the export will say it */
     return VC_STREAM_LEGACY;
   }
-  if (device < 0 || !torch.api || !torch.api->current_work_stream) return ext_torch_stream(device);
-  if (torch.api->current_work_stream(kDLCUDA, device, &stream) != 0) {
+  if (device < 0 || !ext_torch.current_stream) return ext_torch_stream(device);
+  if (ext_torch.current_stream(kDLCUDA, device, &stream) != 0) {
     PyErr_Clear(); /* a torch without CUDA: the export will say it */
     return VC_STREAM_LEGACY;
   }
@@ -193,9 +151,10 @@ static PyObject *empty_tensor(const vc_view *wanted, vc_stream stream, ext_sourc
  * torch.inference_mode(). */
 static int check_out(PyObject *tensor) {
   if (!is_loaded()) return -1;
-  int inference = ext_read_truth(PyObject_CallOneArg(torch.is_inference, tensor));
+  int inference = ext_torch_truth(PyObject_CallOneArg(ext_torch.is_inference, tensor));
   if (inference == 0) return 0;
-  int allowed = inference < 0 ? -1 : ext_read_truth(PyObject_CallNoArgs(torch.in_inference_mode));
+  int allowed =
+      inference < 0 ? -1 : ext_torch_truth(PyObject_CallNoArgs(ext_torch.in_inference_mode));
   if (allowed < 0) return ext_raise_from("the tensor does not say whether it may be written");
   if (allowed) return 0;
   return ext_fail(
@@ -209,14 +168,14 @@ static int check_out(PyObject *tensor) {
  * refuses a backward pass that needs what was there before. */
 static int count_write(PyObject *tensor) {
   if (!is_loaded()) return -1;
-  PyObject *done = PyObject_CallOneArg(torch.increment_version, tensor);
+  PyObject *done = PyObject_CallOneArg(ext_torch.increment_version, tensor);
   Py_XDECREF(done);
   return done ? 0 : ext_raise_from("out was written, and torch does not count it");
 }
 
 static int add_paths(PyObject *paths) {
-  const char *path = torch.api ? "exchange table" : "torch.utils.dlpack";
-  return ext_path_add(paths, "torch", EXT_READ(torch.loaded) ? path : NULL);
+  const char *path = ext_torch.make ? "exchange table" : "torch.utils.dlpack";
+  return ext_path_add(paths, "torch", EXT_READ(ext_torch.loaded) ? path : NULL);
 }
 
 const ext_adapter ext_torch_adapter = {

@@ -2,74 +2,128 @@
 /* Reads a torch.Tensor: its description, its storage, and what can not be seen as memory. */
 #include "adapters/torch_import.h"
 
-#include <stddef.h>
-
 #include "adapters/attributes.h"
 #include "adapters/dlpack_python.h"
 #include "errors.h"
 #include "free_threading.h"
+#include "imports.h"
 
+/* A function of one object. One that is implemented in C and takes no other argument is called
+ * directly, without the cost of a call through Python. */
+typedef struct {
+  PyObject *callable; /* strong */
+  PyCFunction direct; /* or NULL */
+  PyObject *module;   /* of a function of a module (borrowed); NULL for a method */
+} function;
+
+ext_torch_parts ext_torch;
+
+/* Attributes of torch's own classes, whatever a subclass or an object overrides. */
 static struct {
-  bool loaded; /* all of this */
-  const DLPackExchangeAPI *api;
   PyObject *tensor, *parameter; /* classes, whose attributes are torch's own */
+  PyObject *requires_grad;      /* for ext_ask */
   PyObject *to_dlpack;
-  ext_function is_overridden;       /* whether other code answers for a tensor */
-  PyObject *disable, *enter, *exit; /* a context manager: within it, only torch does */
-  /* Of torch's own classes, whatever a subclass or an object overrides. */
-  PyObject *requires_grad; /* for ext_ask */
-  ext_function untyped_storage, is_neg, is_conj, is_floating_point, is_complex;
-  ext_function data_ptr, nbytes; /* of a storage */
+  PyObject *disable, *enter, *exit; /* a context manager: within it, only torch answers */
+  function is_overridden;           /* whether other code answers for a tensor */
+  function untyped_storage, is_neg, is_conj, is_floating_point, is_complex;
+  function data_ptr, nbytes; /* of a storage */
 } torch;
 
-static PyObject *find(PyObject *module, const char *holder, const char *name) {
-  PyObject *object = PyObject_GetAttrString(module, holder);
-  PyObject *found = object ? PyObject_GetAttrString(object, name) : NULL;
-  Py_XDECREF(object);
+static const struct {
+  const char *module, *holder, *name;
+  PyObject **out;
+} objects[] = {
+    {"torch", NULL, "Tensor", &torch.tensor},
+    {"torch", "nn", "Parameter", &torch.parameter},
+    {"torch", "_C", "DisableTorchFunction", &torch.disable},
+    {"torch._C", "DisableTorchFunction", "__enter__", &torch.enter},
+    {"torch._C", "DisableTorchFunction", "__exit__", &torch.exit},
+    {"torch.utils.dlpack", NULL, "to_dlpack", &torch.to_dlpack},
+    {"torch.utils.dlpack", NULL, "from_dlpack", &ext_torch.from_dlpack},
+    {"torch", "Tensor", "is_inference", &ext_torch.is_inference},
+    {"torch", NULL, "is_inference_mode_enabled", &ext_torch.in_inference_mode},
+    {"torch.autograd.graph", NULL, "increment_version", &ext_torch.increment_version},
+};
+
+static const struct {
+  const char *holder, *name;
+  function *out;
+} functions[] = {
+    {"_C", "_has_torch_function_unary", &torch.is_overridden},
+    {"Tensor", "untyped_storage", &torch.untyped_storage},
+    {"Tensor", "is_neg", &torch.is_neg},
+    {"Tensor", "is_conj", &torch.is_conj},
+    {"Tensor", "is_floating_point", &torch.is_floating_point},
+    {"Tensor", "is_complex", &torch.is_complex},
+    {"UntypedStorage", "data_ptr", &torch.data_ptr},
+    {"UntypedStorage", "nbytes", &torch.nbytes},
+};
+
+/* An attribute of a module, or of an object in it. */
+static PyObject *find(const char *module, const char *holder, const char *name) {
+  PyObject *found = PyImport_ImportModule(module);
+  if (found && holder) Py_SETREF(found, PyObject_GetAttrString(found, holder));
+  if (found) Py_SETREF(found, PyObject_GetAttrString(found, name));
   return found;
 }
 
-static int find_functions(PyObject *module) {
-  const struct {
-    const char *holder, *name;
-    ext_function *out;
-  } functions[] = {
-      {"_C", "_has_torch_function_unary", &torch.is_overridden},
-      {"Tensor", "untyped_storage", &torch.untyped_storage},
-      {"Tensor", "is_neg", &torch.is_neg},
-      {"Tensor", "is_conj", &torch.is_conj},
-      {"Tensor", "is_floating_point", &torch.is_floating_point},
-      {"Tensor", "is_complex", &torch.is_complex},
-      {"UntypedStorage", "data_ptr", &torch.data_ptr},
-      {"UntypedStorage", "nbytes", &torch.nbytes},
-  };
-  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-    PyObject *found = find(module, functions[i].holder, functions[i].name);
-    if (ext_function_prepare(found, functions[i].out) < 0) return -1;
+/* Takes a method of a class (METH_NOARGS), a function of a module (METH_O), another callable, or
+ * NULL with an exception. */
+static int prepare(PyObject *callable, function *out) {
+  if (!callable) return -1;
+  Py_XSETREF(out->callable, callable);
+  out->direct = NULL;
+  out->module = NULL;
+  if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
+    const PyMethodDef *method = ((PyMethodDescrObject *)callable)->d_method;
+    if (method->ml_flags == METH_NOARGS) out->direct = method->ml_meth;
+  } else if (PyCFunction_CheckExact(callable) && PyCFunction_GET_FLAGS(callable) == METH_O) {
+    out->module = PyCFunction_GET_SELF(callable);
+    if (out->module) out->direct = PyCFunction_GET_FUNCTION(callable);
   }
   return 0;
 }
 
-static int find_objects(PyObject *module) {
-  Py_XSETREF(torch.tensor, PyObject_GetAttrString(module, "Tensor"));
-  Py_XSETREF(torch.parameter, find(module, "nn", "Parameter"));
-  Py_XSETREF(torch.disable, find(module, "_C", "DisableTorchFunction"));
-  if (!torch.tensor || !torch.parameter || !torch.disable) return -1;
-  Py_XSETREF(torch.enter, PyObject_GetAttrString(torch.disable, "__enter__"));
-  Py_XSETREF(torch.exit, PyObject_GetAttrString(torch.disable, "__exit__"));
-  PyObject *dlpack = PyImport_ImportModule("torch.utils.dlpack");
-  Py_XSETREF(torch.to_dlpack, dlpack ? PyObject_GetAttrString(dlpack, "to_dlpack") : NULL);
-  Py_XDECREF(dlpack);
-  return torch.enter && torch.exit && torch.to_dlpack ? 0 : -1;
+static int find_all(PyObject *module) {
+  (void)module;
+  for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+    PyObject *found = find(objects[i].module, objects[i].holder, objects[i].name);
+    if (!found) return -1;
+    Py_XSETREF(*objects[i].out, found);
+  }
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    PyObject *found = find("torch", functions[i].holder, functions[i].name);
+    if (prepare(found, functions[i].out) < 0) return -1;
+  }
+  const DLPackExchangeAPI *api = ext_exchange_api((PyTypeObject *)torch.tensor);
+  if (api) {
+    ext_torch.describe = api->dltensor_from_py_object_no_sync;
+    ext_torch.make = api->managed_tensor_to_py_object_no_sync;
+    ext_torch.current_stream = api->current_work_stream;
+  }
+  return ext_find_attribute(torch.tensor, "requires_grad", &torch.requires_grad);
 }
 
-int ext_torch_import_load(PyObject *module, const DLPackExchangeAPI *api) {
-  if (find_objects(module) < 0 || find_functions(module) < 0) return -1;
-  if (ext_find_attribute(torch.tensor, "requires_grad", &torch.requires_grad) < 0) return -1;
-  bool is_fast = api && api->dltensor_from_py_object_no_sync;
-  torch.api = is_fast ? api : NULL;
-  EXT_WRITE(torch.loaded, true);
-  return 0;
+int ext_torch_load(void) { return ext_load("torch", &ext_torch.loaded, find_all); }
+
+/* --- answers */
+
+static PyObject *call(const function *which, PyObject *object) {
+  if (!which->direct) return PyObject_CallOneArg(which->callable, object);
+  return which->module ? which->direct(which->module, object) : which->direct(object, NULL);
+}
+
+int ext_torch_truth(PyObject *answer) {
+  int truth = answer ? PyObject_IsTrue(answer) : -1;
+  Py_XDECREF(answer);
+  return truth;
+}
+
+/* Takes an answer (NULL with an exception) that is an address or a count of bytes. */
+static int read_size(PyObject *answer, uintptr_t *out) {
+  *out = answer ? (uintptr_t)PyLong_AsUnsignedLongLong(answer) : 0;
+  Py_XDECREF(answer);
+  return PyErr_Occurred() ? -1 : 0;
 }
 
 /* --- tensors that have no memory to be seen */
@@ -151,29 +205,24 @@ static int refuse(PyObject *tensor) {
   return result;
 }
 
-/* --- questions that torch answers itself */
-
-static int says(const ext_function *function, PyObject *tensor) {
-  return ext_read_truth(ext_call(function, tensor));
-}
-
 /* --- what DLPack can't say, and torch does not check: what is done through the memory
  * would pass autograd by, or show bits that are not the values */
 
 static int check_meaning(PyObject *tensor, bool is_complex) {
-  int grad = ext_read_truth(ext_ask(torch.requires_grad, tensor));
+  int grad = ext_torch_truth(ext_ask(torch.requires_grad, tensor));
   if (grad > 0) {
     return ext_fail(VC_ERROR_VALUE,
                     "the tensor requires grad, and autograd does not see what is read or written "
                     "through its memory; use tensor.detach()");
   }
-  int negative = grad < 0 ? -1 : says(&torch.is_neg, tensor);
+  int negative = grad < 0 ? -1 : ext_torch_truth(call(&torch.is_neg, tensor));
   if (negative > 0) {
     return ext_fail(VC_ERROR_VALUE,
                     "the tensor has its negative bit set: its memory holds the negated values; "
                     "use tensor.resolve_neg()");
   }
-  int conjugate = negative < 0 || !is_complex ? negative : says(&torch.is_conj, tensor);
+  int conjugate =
+      negative < 0 || !is_complex ? negative : ext_torch_truth(call(&torch.is_conj, tensor));
   if (conjugate > 0) {
     return ext_fail(VC_ERROR_VALUE,
                     "the tensor has its conjugate bit set: its memory holds the conjugate "
@@ -184,19 +233,16 @@ static int check_meaning(PyObject *tensor, bool is_complex) {
 
 /* --- descriptions. What they read is copied at once. */
 
-static bool needs_meaning(DLDataType dtype) {
-  return dtype.code == kDLFloat || dtype.code == kDLBfloat || dtype.code == kDLComplex;
-}
-
 static int describe_by_table(PyObject *tensor, vc_view *view) {
   vc_error error;
   DLTensor described;
-  if (torch.api->dltensor_from_py_object_no_sync(tensor, &described) != 0) {
+  if (ext_torch.describe(tensor, &described) != 0) {
     return refuse(tensor);
   }
   vc_status status = vc_view_from_dltensor(&described, view, &error);
-  DLDataType dtype = described.dtype;
-  if (needs_meaning(dtype) && check_meaning(tensor, dtype.code == kDLComplex) < 0) return -1;
+  uint8_t code = described.dtype.code;
+  bool has_meaning = code == kDLFloat || code == kDLBfloat || code == kDLComplex;
+  if (has_meaning && check_meaning(tensor, code == kDLComplex) < 0) return -1;
   return status == VC_OK ? 0 : ext_raise(&error);
 }
 
@@ -204,8 +250,8 @@ static int describe_by_table(PyObject *tensor, vc_view *view) {
  * the storage is the owner. */
 static int describe_by_capsule(PyObject *tensor, vc_view *view) {
   ext_source described = {0};
-  int complex = says(&torch.is_complex, tensor);
-  int floating = complex ? complex : says(&torch.is_floating_point, tensor);
+  int complex = ext_torch_truth(call(&torch.is_complex, tensor));
+  int floating = complex ? complex : ext_torch_truth(call(&torch.is_floating_point, tensor));
   if (floating < 0) return ext_raise_from("the tensor does not tell its dtype");
   if (floating > 0 && check_meaning(tensor, complex) < 0) return -1;
   PyObject *capsule = PyObject_CallOneArg(torch.to_dlpack, tensor);
@@ -219,15 +265,25 @@ static int describe_by_capsule(PyObject *tensor, vc_view *view) {
 
 /* --- the storage */
 
+/* True for a view that is empty or lies within these bytes. */
+static bool lies_within(const vc_view *view, uintptr_t start, uintptr_t bytes) {
+  int64_t low, high;
+  if (vc_view_is_empty(view)) return true;
+  vc_view_span(view, &low, &high);
+  uintptr_t first = (uintptr_t)view->data + (uintptr_t)low;
+  uintptr_t end = (uintptr_t)view->data + (uintptr_t)high;
+  return first >= start && first <= end && end - start <= bytes;
+}
+
 /* Checks a view against the storage. A class with __torch_dispatch__ answers for sizes and strides
  * itself, and may change the tensor meanwhile. */
 static int check_within(PyObject *storage, const vc_view *view) {
   uintptr_t start, bytes;
-  if (ext_read_size(ext_call(&torch.data_ptr, storage), &start) < 0 ||
-      ext_read_size(ext_call(&torch.nbytes, storage), &bytes) < 0) {
+  if (read_size(call(&torch.data_ptr, storage), &start) < 0 ||
+      read_size(call(&torch.nbytes, storage), &bytes) < 0) {
     return ext_raise_from("the tensor's storage does not tell its memory");
   }
-  if (ext_lies_within(view, start, bytes)) return 0;
+  if (lies_within(view, start, bytes)) return 0;
   return ext_fail(VC_ERROR_VALUE,
                   "the tensor's data, shape and strides reach beyond its storage of %zu bytes: its "
                   "class changed it while it was read, or says what is not so; convert the tensor "
@@ -235,19 +291,15 @@ static int check_within(PyObject *storage, const vc_view *view) {
                   (size_t)bytes);
 }
 
-/* torch's own classes describe themselves correctly. */
-static bool is_trusted(PyObject *tensor) {
-  PyObject *type = (PyObject *)Py_TYPE(tensor);
-  return torch.api && (type == torch.tensor || type == torch.parameter);
-}
-
-/* Reads the storage first, then the description, which must lie within that storage. */
+/* Reads the storage first, then the description, which must lie within that storage. torch's own
+ * classes describe themselves correctly. */
 static int read_tensor(PyObject *tensor, ext_source *out) {
-  PyObject *storage = ext_call(&torch.untyped_storage, tensor);
+  PyObject *type = (PyObject *)Py_TYPE(tensor), *storage = call(&torch.untyped_storage, tensor);
   if (!storage) return refuse(tensor);
-  int result =
-      torch.api ? describe_by_table(tensor, &out->view) : describe_by_capsule(tensor, &out->view);
-  if (result == 0 && !is_trusted(tensor)) result = check_within(storage, &out->view);
+  int result = ext_torch.describe ? describe_by_table(tensor, &out->view)
+                                  : describe_by_capsule(tensor, &out->view);
+  bool trusted = ext_torch.describe && (type == torch.tensor || type == torch.parameter);
+  if (result == 0 && !trusted) result = check_within(storage, &out->view);
   if (result == 0) out->owner = ext_own(storage);
   Py_DECREF(storage);
   return result;
@@ -276,8 +328,8 @@ static int read_undisturbed(PyObject *tensor, ext_source *out) {
 
 int ext_torch_import(PyObject *tensor, const ext_options *options, ext_source *out) {
   (void)options;
-  if (!EXT_READ(torch.loaded) && ext_torch_load() < 0) return -1;
-  int overridden = says(&torch.is_overridden, tensor);
+  if (!EXT_READ(ext_torch.loaded) && ext_torch_load() < 0) return -1;
+  int overridden = ext_torch_truth(call(&torch.is_overridden, tensor));
   if (overridden < 0) return -1;
   return overridden ? read_undisturbed(tensor, out) : read_tensor(tensor, out);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a torch.Tensor: the description of its memory, and the storage that owns it. */
+/* Finds the parts of torch, and reads a torch.Tensor: the description of its memory, and the
+ * storage that owns it. */
 #ifndef VIEWCAST_PYTHON_ADAPTERS_TORCH_IMPORT_H
 #define VIEWCAST_PYTHON_ADAPTERS_TORCH_IMPORT_H
 
@@ -7,12 +8,25 @@
 
 #include "owner.h"
 
-/* Finds the functions of the module that reading needs. `api` is torch's exchange table, or NULL
- * where torch.utils.dlpack is used instead. */
-int ext_torch_import_load(PyObject *module, const DLPackExchangeAPI *api);
+/* Parts of torch that torch.c needs. */
+typedef struct ext_torch_parts {
+  bool loaded; /* all of this; by EXT_READ */
+  /* Of the exchange table (torch 2.10 and later). NULL: torch.utils.dlpack is used instead. */
+  DLPackDLTensorFromPyObjectNoSync describe;
+  DLPackManagedTensorToPyObjectNoSync make;
+  DLPackCurrentWorkStream current_stream;
+  PyObject *from_dlpack;
+  PyObject *is_inference;      /* a method of the class Tensor */
+  PyObject *in_inference_mode; /* a function */
+  PyObject *increment_version; /* a function; takes one tensor in every version of torch */
+} ext_torch_parts;
+extern ext_torch_parts ext_torch __attribute__((visibility("hidden")));
 
 /* Imports torch and finds what is needed of it, at the first call. -1 with an exception. */
 int ext_torch_load(void);
+
+/* Takes an answer (NULL with an exception). 1 or 0; -1 with an exception. */
+int ext_torch_truth(PyObject *answer);
 
 /* The import of torch's adapter. The owner is the tensor's untyped_storage(): the memory itself,
  * which the tensor may exchange for another (tensor.data = x, set_(), torch.utils.swap_tensors(),
