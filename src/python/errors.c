@@ -64,48 +64,45 @@ static struct {
   PyObject *savant_layout, *savant_dtype;
 } types;
 
-/* A new exception `full` ("viewcast.ViewError"), added to the module by its last name. */
-static PyObject *make_type(PyObject *module, const char *full, const char *doc, PyObject *bases) {
-  PyObject *type = PyErr_NewExceptionWithDoc(full, doc, bases, NULL);
-  const char *name = strrchr(full, '.') + 1;
-  if (type && PyModule_AddObjectRef(module, name, type) < 0) Py_CLEAR(type);
-  return type;
-}
-
-/* A new exception with two bases. NULL if `base` is NULL. */
-static PyObject *make_double_type(PyObject *module, const char *full, const char *doc,
-                                  PyObject *base, PyObject *second) {
-  PyObject *bases = base ? PyTuple_Pack(2, base, second) : NULL;
-  PyObject *type = bases ? make_type(module, full, doc, bases) : NULL;
-  Py_XDECREF(bases);
-  return type;
-}
-
-/* Callers of Savant's helpers catch AssertionError. */
-static int make_savant_types(PyObject *module) {
-  types.savant_layout =
-      make_double_type(module, "viewcast.savant.SavantLayoutError",
-                       "A LayoutError of Savant's names: also an AssertionError, as theirs is.",
-                       types.layout, PyExc_AssertionError);
-  types.savant_dtype =
-      make_double_type(module, "viewcast.savant.SavantDTypeError",
-                       "A DTypeError of Savant's names: also an AssertionError, as theirs is.",
-                       types.dtype, PyExc_AssertionError);
-  return types.savant_layout && types.savant_dtype ? 0 : -1;
-}
+/* Each exception's bases stand before it. Callers of Savant's helpers catch AssertionError. */
+static const struct {
+  PyObject **type;
+  const char *name, *doc; /* it is added to the module by its name after the last dot */
+  PyObject **base;        /* NULL: Exception */
+  PyObject **second;      /* or NULL */
+} exceptions[] = {
+    {&types.view, "viewcast.ViewError",
+     "An image can't be shown as asked. Base of viewcast's exceptions.", NULL, NULL},
+    {&types.layout, "viewcast.LayoutError",
+     "Shape, strides or alignment do not fit. Also a ValueError.", &types.view, &PyExc_ValueError},
+    {&types.dtype, "viewcast.DTypeError", "The element type has no counterpart. Also a TypeError.",
+     &types.view, &PyExc_TypeError},
+    {&types.device, "viewcast.DeviceError", "The memory is on another kind of device than needed.",
+     &types.view, NULL},
+    {&types.abi, "viewcast.ABIError", "The loaded OpenCV is not laid out as viewcast knows it.",
+     &types.view, NULL},
+    {&types.cuda, "viewcast.CUDAError", "The CUDA driver reported an error.", &types.view, NULL},
+    {&types.savant_layout, "viewcast.savant.SavantLayoutError",
+     "A LayoutError of Savant's names: also an AssertionError, as theirs is.", &types.layout,
+     &PyExc_AssertionError},
+    {&types.savant_dtype, "viewcast.savant.SavantDTypeError",
+     "A DTypeError of Savant's names: also an AssertionError, as theirs is.", &types.dtype,
+     &PyExc_AssertionError},
+};
 
 int ext_errors_init(PyObject *module) {
   vc_advice_use(texts);
-  types.view = make_type(module, "viewcast.ViewError", DOC_ViewError, NULL);
-  if (!types.view) return -1;
-  types.layout = make_double_type(module, "viewcast.LayoutError", DOC_LayoutError, types.view,
-                                  PyExc_ValueError);
-  types.dtype =
-      make_double_type(module, "viewcast.DTypeError", DOC_DTypeError, types.view, PyExc_TypeError);
-  types.device = make_type(module, "viewcast.DeviceError", DOC_DeviceError, types.view);
-  types.abi = make_type(module, "viewcast.ABIError", DOC_ABIError, types.view);
-  types.cuda = make_type(module, "viewcast.CUDAError", DOC_CUDAError, types.view);
-  return types.device && types.abi && types.cuda ? make_savant_types(module) : -1;
+  for (size_t i = 0; i < sizeof exceptions / sizeof *exceptions; i++) {
+    PyObject **base = exceptions[i].base, **second = exceptions[i].second;
+    const char *name = exceptions[i].name;
+    PyObject *bases = second ? PyTuple_Pack(2, *base, *second) : Py_XNewRef(base ? *base : NULL);
+    if (second && !bases) return -1;
+    PyObject *type = PyErr_NewExceptionWithDoc(name, exceptions[i].doc, bases, NULL);
+    Py_XDECREF(bases);
+    *exceptions[i].type = type;
+    if (!type || PyModule_AddObjectRef(module, strrchr(name, '.') + 1, type) < 0) return -1;
+  }
+  return 0;
 }
 
 static PyObject *type_of(vc_status status) {
@@ -123,6 +120,11 @@ static PyObject *type_of(vc_status status) {
 
 int ext_raise(const vc_error *error) {
   PyErr_SetString(type_of(error->status), error->message);
+  return -1;
+}
+
+int ext_no_memory(void) {
+  PyErr_NoMemory();
   return -1;
 }
 

@@ -20,11 +20,20 @@ void ext_exception_set(PyObject *exception);
 /* Raises the exception of error->status. Always returns -1. */
 int ext_raise(const vc_error *error);
 
-/* The same; returns NULL, for functions that return objects. */
-static inline PyObject *ext_raise_null(const vc_error *error) {
-  ext_raise(error);
-  return NULL;
-}
+/* Evaluates `call`, an expression of type vc_status that fills `error`, which is declared here.
+ * Unless it is VC_OK, raises its exception and returns -1, or `result`, from the calling function. */
+#define EXT_TRY_OR(call, result) \
+  do {                           \
+    vc_error error;              \
+    if ((call) != VC_OK) {       \
+      ext_raise(&error);         \
+      return result;             \
+    }                            \
+  } while (0)
+#define EXT_TRY(call) EXT_TRY_OR(call, -1)
+
+/* Raises MemoryError. Always returns -1. */
+int ext_no_memory(void);
 
 /* PyErr_Format, for an argument that is wrong in itself. Always returns -1. */
 int ext_refuse(PyObject *type, const char *format, ...);

@@ -38,9 +38,8 @@ static PyObject *collect(PyObject *module, PyObject *const *args, Py_ssize_t cou
 
 static PyObject *host_mode(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
-  vc_error error;
   vc_mode mode;
-  if (vc_cuda_mode(&mode, &error) != VC_OK) return ext_raise_null(&error);
+  EXT_TRY_OR(vc_cuda_mode(&mode, &error), NULL);
   return PyBool_FromLong(mode == VC_MODE_HOST);
 }
 

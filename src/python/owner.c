@@ -248,10 +248,7 @@ size_t ext_releases_retry(size_t most_busy) {
 
 int ext_release_after(ext_source *source, vc_stream consumer, PyObject *kept) {
   pending_release *begun = new_release();
-  if (!begun) {
-    PyErr_NoMemory();
-    return -1;
-  }
+  if (!begun) return ext_no_memory();
   begun->inner = source->owner;
   begun->device = source->view.device.id;
   /* The view may end on another thread, where the per-thread stream is a different one. The

@@ -132,9 +132,8 @@ static int find_pool(PyObject *name, int *out) {
       return 0;
     }
   }
-  PyErr_Format(PyExc_ValueError, "the pool is %R, needs \"torch\", \"cupy\", \"cuda\" or None",
-               name);
-  return -1;
+  return ext_refuse(PyExc_ValueError, "the pool is %R, needs \"torch\", \"cupy\", \"cuda\" or None",
+                    name);
 }
 
 /* Reads streams=: their objects as a tuple, their handles as bytes; new references. */

@@ -24,11 +24,10 @@ static int read_handle(PyObject *number, const char *argument, ext_stream *out) 
     out->handle = ext_stream_normalised(handle);
     return 0;
   }
-  PyErr_Format(PyExc_ValueError,
-               "%s is %.40S, needs a stream handle, 0 or 1 (legacy default), 2 (per-thread "
-               "default) or -1 (no ordering)",
-               argument, number);
-  return -1;
+  return ext_refuse(PyExc_ValueError,
+                    "%s is %.40S, needs a stream handle, 0 or 1 (legacy default), 2 (per-thread "
+                    "default) or -1 (no ordering)",
+                    argument, number);
 }
 
 static bool is_cv2_stream(PyObject *value) {
@@ -42,10 +41,9 @@ static PyObject *cv2_handle(PyObject *value, const char *argument) {
   void *stream;
   memcpy(&stream, (char *)value + sizeof(PyObject), sizeof stream);
   if (stream) return PyObject_CallMethod(value, "cudaPtr", NULL);
-  PyErr_Format(PyExc_ValueError,
-               "%s is a cv2.cuda.Stream that was made by __new__ alone; call cv2.cuda.Stream()",
-               argument);
-  return NULL;
+  return PyErr_Format(
+      PyExc_ValueError,
+      "%s is a cv2.cuda.Stream that was made by __new__ alone; call cv2.cuda.Stream()", argument);
 }
 
 /* The handle of a stream with __cuda_stream__, which is a method, or a property in older
@@ -193,8 +191,8 @@ static PyObject *stream_device(PyObject *module, PyObject *value) {
   if (result < 0) return NULL;
   if (!options.has_device) Py_RETURN_NONE;
   if (options.device.type == VC_CUDA) return PyLong_FromLong(options.device.id);
-  PyErr_Format(PyExc_ValueError, "device is %.80R, needs a CUDA device: streams have one", value);
-  return NULL;
+  return PyErr_Format(PyExc_ValueError, "device is %.80R, needs a CUDA device: streams have one",
+                      value);
 }
 
 /* --- each library's current stream */

@@ -117,10 +117,9 @@ static PyObject *view_repr(View *self) {
 static PyObject *get_cuda_array(View *self, void *unused) {
   (void)unused;
   if (!vc_device_is_gpu(self->view.device)) {
-    PyErr_SetString(PyExc_AttributeError,
-                    "a View of host memory has no __cuda_array_interface__; use its buffer "
-                    "(numpy.asarray(view)) or __dlpack__");
-    return NULL;
+    return PyErr_Format(PyExc_AttributeError,
+                        "a View of host memory has no __cuda_array_interface__; use its buffer "
+                        "(numpy.asarray(view)) or __dlpack__");
   }
   return ext_export_cuda_array(&self->view, self->stream);
 }
@@ -172,10 +171,9 @@ static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
 /* Orders the consumer's stream after the stream on which the pixels are ready, and the release of
  * the export after the consumer. */
 static int order_consumer(View *self, vc_stream consumer, ext_source *source) {
-  vc_error error;
   int32_t device = self->view.device.id;
   if (!is_on_gpu(self) || vc_cuda_device_count() == 0) return 0;
-  if (vc_stream_order(device, self->stream, consumer, &error) != VC_OK) return ext_raise(&error);
+  EXT_TRY(vc_stream_order(device, self->stream, consumer, &error));
   if (consumer == VC_STREAM_NONE) return 0;
   if (self->stream != VC_STREAM_NONE && vc_stream_same(self->stream, consumer)) return 0;
   return ext_release_after(source, consumer, NULL);
@@ -208,10 +206,9 @@ static PyObject *view_dlpack(View *self, PyObject *const *args, Py_ssize_t count
   if (versioned < 0 || read_stream(self, values[0], &consumer) < 0) return NULL;
   if (check_placement(self, values[2], values[3]) < 0) return NULL;
   if (!versioned && self->view.readonly) {
-    PyErr_SetString(PyExc_BufferError,
-                    "the memory is read-only, which only DLPack 1 can say; give "
-                    "max_version=(1, 0)");
-    return NULL;
+    return PyErr_Format(PyExc_BufferError,
+                        "the memory is read-only, which only DLPack 1 can say; give "
+                        "max_version=(1, 0)");
   }
   ext_source source = {.view = self->view, .owner = ext_own((PyObject *)self)};
   PyObject *capsule = NULL;

@@ -47,7 +47,6 @@ static int parse_format(const Py_buffer *buffer, vc_dtype *out) {
 }
 
 static int read_buffer(const Py_buffer *buffer, vc_view *view) {
-  vc_error error;
   *view = (vc_view){.data = buffer->buf, .device = {VC_CPU, 0}, .readonly = buffer->readonly != 0};
   if (buffer->ndim > VC_MAX_NDIM) {
     return ext_fail(VC_ERROR_LAYOUT, "the array has %d axes, needs 1 to %d; index or reshape it",
@@ -64,7 +63,8 @@ static int read_buffer(const Py_buffer *buffer, vc_view *view) {
     view->strides[i] = buffer->strides[i];
   }
   if (parse_format(buffer, &view->dtype) < 0) return -1;
-  return vc_view_check(view, &error) == VC_OK ? 0 : ext_raise(&error);
+  EXT_TRY(vc_view_check(view, &error));
+  return 0;
 }
 
 int ext_import_buffer(PyObject *object, ext_source *out) {

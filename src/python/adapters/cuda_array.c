@@ -78,14 +78,11 @@ static int read_rest(PyObject *dictionary, vc_cuda_array *out) {
 
 /* The interface names no device: the driver knows where the memory is. */
 static int find_device(const vc_cuda_array *array, vc_device *out) {
-  vc_error error;
   if (!array->data) {
     *out = (vc_device){vc_cuda_device_count() > 0 ? VC_CUDA : VC_CPU, 0};
     return 0;
   }
-  if (vc_cuda_pointer_device((const void *)array->data, out, &error) != VC_OK) {
-    return ext_raise(&error);
-  }
+  EXT_TRY(vc_cuda_pointer_device((const void *)array->data, out, &error));
   if (out->type == VC_CPU && vc_cuda_device_count() > 0) {
     return ext_fail(VC_ERROR_DEVICE,
                     "__cuda_array_interface__ gives address 0x%llx, which is no CUDA memory; pass "
@@ -111,15 +108,13 @@ static int read_stream(PyObject *dictionary, ext_source *out) {
 }
 
 static int read_dictionary(PyObject *object, PyObject *dictionary, ext_source *out) {
-  vc_error error;
   vc_cuda_array array = {0};
   vc_device device;
   if (read_shape(dictionary, &array) < 0 || read_data(dictionary, &array) < 0 ||
       read_rest(dictionary, &array) < 0 || find_device(&array, &device) < 0) {
     return -1;
   }
-  if (vc_view_from_cuda_array(&array, device, &out->view, &error) != VC_OK)
-    return ext_raise(&error);
+  EXT_TRY(vc_view_from_cuda_array(&array, device, &out->view, &error));
   if (read_stream(dictionary, out) < 0) return -1;
   out->owner = ext_own(object);
   return 0;
@@ -139,9 +134,8 @@ int ext_import_cuda_array(PyObject *object, PyObject *dictionary, ext_source *ou
 }
 
 PyObject *ext_export_cuda_array(const vc_view *view, vc_stream stream) {
-  vc_error error;
   vc_cuda_array array;
-  if (vc_cuda_array_from_view(view, &array, &error) != VC_OK) return ext_raise_null(&error);
+  EXT_TRY_OR(vc_cuda_array_from_view(view, &array, &error), NULL);
   PyObject *shape = ext_axes_tuple(array.shape, array.ndim);
   PyObject *strides =
       array.has_strides ? ext_axes_tuple(array.strides, array.ndim) : Py_NewRef(Py_None);

@@ -91,7 +91,6 @@ static int read_publicly(PyObject *array, vc_view *view) {
 }
 
 static int read_array(PyObject *array, vc_view *view) {
-  vc_error error;
   vc_mode mode;
   PyObject *dtype; /* borrowed */
   *view = (vc_view){0};
@@ -99,7 +98,7 @@ static int read_array(PyObject *array, vc_view *view) {
                    ? ext_dtype_from_numpy(dtype, &view->dtype)
                    : read_publicly(array, view);
   if (result < 0) return -1;
-  if (vc_cuda_mode(&mode, &error) != VC_OK) return ext_raise(&error);
+  EXT_TRY(vc_cuda_mode(&mode, &error));
   /* Without a GPU, a CuPy array can only lie over host memory. */
   if (mode == VC_MODE_HOST) view->device = (vc_device){VC_CPU, 0};
   return 0;
@@ -107,10 +106,9 @@ static int read_array(PyObject *array, vc_view *view) {
 
 static int import_array(PyObject *array, const ext_options *options, ext_source *out) {
   (void)options;
-  vc_error error;
   if (!is_loaded()) return -1;
   if (read_array(array, &out->view) < 0) return ext_raise_from("the CuPy array can't be read");
-  if (vc_view_check(&out->view, &error) != VC_OK) return ext_raise(&error);
+  EXT_TRY(vc_view_check(&out->view, &error));
   out->owner = ext_own(array);
   return 0;
 }
@@ -118,7 +116,6 @@ static int import_array(PyObject *array, const ext_options *options, ext_source 
 /* --- export */
 
 static int check_export(const vc_view *view) {
-  vc_error error;
   vc_mode mode;
   if (view->readonly) {
     return ext_fail(VC_ERROR_VALUE,
@@ -126,7 +123,7 @@ static int check_export(const vc_view *view) {
                     "copy=None, or copy it first (cupy.array(x))");
   }
   if (vc_device_is_gpu(view->device)) return 0;
-  if (vc_cuda_mode(&mode, &error) != VC_OK) return ext_raise(&error);
+  EXT_TRY(vc_cuda_mode(&mode, &error));
   if (mode == VC_MODE_HOST) return 0;
   return ext_fail(VC_ERROR_DEVICE,
                   "the image is in %s memory and a CuPy array needs device memory; move it first "
@@ -158,12 +155,11 @@ static PyObject *export_array(ext_source *source, const ext_options *options) {
 
 /* Without a GPU a CuPy array can only lie over host memory: a block that it keeps alive. */
 static PyObject *empty_on_host(const vc_view *wanted, ext_source *out) {
-  vc_error error;
   vc_view packed = *wanted;
   /* Any address will do: only the strides are needed. */
-  if (vc_view_packed(&packed, wanted->device, wanted->dtype, wanted->ndim, wanted->shape, &packed,
-                     &error) != VC_OK)
-    return ext_raise_null(&error);
+  EXT_TRY_OR(vc_view_packed(&packed, wanted->device, wanted->dtype, wanted->ndim, wanted->shape,
+                            &packed, &error),
+             NULL);
   PyObject *memory;
   if (ext_memory_shared_block(vc_view_nbytes(&packed), packed.device, VC_STREAM_NONE, out,
                               &memory) < 0) {

@@ -150,22 +150,17 @@ static void drop_capsule_versioned(PyObject *capsule) {
 }
 
 static PyObject *export_unversioned(ext_source *source) {
-  vc_error error;
   DLManagedTensor *tensor;
-  if (vc_dlpack_from_view(&source->view, &source->owner, &tensor, &error) != VC_OK) {
-    return ext_raise_null(&error);
-  }
+  EXT_TRY_OR(vc_dlpack_from_view(&source->view, &source->owner, &tensor, &error), NULL);
   PyObject *capsule = PyCapsule_New(tensor, CAPSULE, drop_capsule);
   if (!capsule) tensor->deleter(tensor);
   return capsule;
 }
 
 static PyObject *export_versioned(ext_source *source) {
-  vc_error error;
   DLManagedTensorVersioned *tensor;
-  if (vc_dlpack_versioned_from_view(&source->view, &source->owner, 0, &tensor, &error) != VC_OK) {
-    return ext_raise_null(&error);
-  }
+  EXT_TRY_OR(vc_dlpack_versioned_from_view(&source->view, &source->owner, 0, &tensor, &error),
+             NULL);
   PyObject *capsule = PyCapsule_New(tensor, CAPSULE_VERSIONED, drop_capsule_versioned);
   if (!capsule) tensor->deleter(tensor);
   return capsule;

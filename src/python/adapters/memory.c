@@ -67,10 +67,7 @@ PyObject *ext_memory_call(PyObject *function, const ext_adapter *library, const 
 static int block_on_host(size_t bytes, ext_source *out) {
   size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   void *memory = rounded >= bytes ? aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT) : NULL;
-  if (!memory) {
-    PyErr_NoMemory();
-    return -1;
-  }
+  if (!memory) return ext_no_memory();
   out->view.data = memory;
   out->owner = (vc_owner){memory, free, true};
   return 0;

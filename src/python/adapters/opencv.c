@@ -127,7 +127,6 @@ static int refuse_others(PyObject *image) {
 
 /* Memory whose release OpenCV does not report is held through the GpuMat itself. */
 static int own(PyObject *image, vc_gpumat *mat, const ext_options *options, ext_source *out) {
-  vc_error error;
   vc_ownership hold = vc_gpumat_ownership(&opencv.abi, mat);
   if (hold == VC_OWNERSHIP_UNOWNED) {
     out->owner = ext_own(options->owner ? options->owner : image);
@@ -137,19 +136,16 @@ static int own(PyObject *image, vc_gpumat *mat, const ext_options *options, ext_
     out->owner = ext_own(image);
     return 0;
   }
-  if (vc_gpumat_share(&opencv.abi, mat, &out->owner, &error) != VC_OK) return ext_raise(&error);
+  EXT_TRY(vc_gpumat_share(&opencv.abi, mat, &out->owner, &error));
   out->freed_by_cuda_free = hold == VC_OWNERSHIP_STANDARD;
   return 0;
 }
 
 static int import_gpumat(PyObject *image, const ext_options *options, ext_source *out) {
-  vc_error error;
   if (refuse_others(image) < 0 || !ext_opencv_load()) return -1;
   vc_gpumat *mat = ext_gpumat_header(image);
   if (!mat) return -1;
-  if (vc_view_from_gpumat(&opencv.abi, mat, options->keepdim, &out->view, &error) != VC_OK) {
-    return ext_raise(&error);
-  }
+  EXT_TRY(vc_view_from_gpumat(&opencv.abi, mat, options->keepdim, &out->view, &error));
   return own(image, mat, options, out);
 }
 
@@ -200,10 +196,10 @@ static bool is_unfilled(PyObject *mat) {
 }
 
 static int check_fill(const vc_view *view) {
-  vc_error error;
   vc_gpumat header = {0};
   if (!ext_opencv_load()) return -1;
-  return vc_gpumat_over(&opencv.abi, view, &header, &error) == VC_OK ? 0 : ext_raise(&error);
+  EXT_TRY(vc_gpumat_over(&opencv.abi, view, &header, &error));
+  return 0;
 }
 
 PyObject *ext_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_control *control) {
@@ -215,10 +211,9 @@ PyObject *ext_gpumat_around(PyTypeObject *type, vc_gpumat *mat, vc_gpumat_contro
 }
 
 static PyObject *make_object(void) {
-  vc_error error;
   vc_gpumat *mat;
   vc_gpumat_control *control;
-  if (vc_gpumat_new(&opencv.abi, &mat, &control, &error) != VC_OK) return ext_raise_null(&error);
+  EXT_TRY_OR(vc_gpumat_new(&opencv.abi, &mat, &control, &error), NULL);
   PyObject *object = ext_gpumat_around(opencv.gpumat, mat, control);
   if (!object) vc_gpumat_drop(control);
   return object;

@@ -247,13 +247,10 @@ static int check_table(const probe_state *state) {
 }
 
 static int run_steps(PyObject *cv2, probe_state *state, vc_gpumat_abi *out) {
-  vc_error error;
   if (read_packing(cv2, state) < 0 || check_headers(state) < 0) return -1;
   if (check_written(state) < 0 || check_counting(state) < 0) return -1;
   if (state->counting == VC_REFCOUNT_FULL && check_table(state) < 0) return -1;
-  if (vc_gpumat_abi_init(state->shift, state->counting, state->allocator, out, &error) != VC_OK) {
-    return ext_raise(&error);
-  }
+  EXT_TRY(vc_gpumat_abi_init(state->shift, state->counting, state->allocator, out, &error));
   return check_depths(cv2, state, out);
 }
 

@@ -59,24 +59,21 @@ static int read_axes(PyObject *axes, const char *name, int64_t *out, int32_t *nd
 
 /* Reads strides and checks the whole view. */
 static int read_strides(PyObject *strides, vc_view *view) {
-  vc_error error;
   int32_t count;
   if (read_axes(strides, "strides", view->strides, &count) < 0) return -1;
   if (count != view->ndim) {
     return ext_fail(VC_ERROR_LAYOUT, "strides have %d values and shape has %d, needs one an axis",
                     (int)count, (int)view->ndim);
   }
-  return vc_view_check(view, &error) == VC_OK ? 0 : ext_raise(&error);
+  EXT_TRY(vc_view_check(view, &error));
+  return 0;
 }
 
 static int set_packed(vc_view *view) {
-  vc_error error;
   vc_view packed;
   uint8_t readonly = view->readonly;
-  if (vc_view_packed(view->data, view->device, view->dtype, view->ndim, view->shape, &packed,
-                     &error) != VC_OK) {
-    return ext_raise(&error);
-  }
+  EXT_TRY(vc_view_packed(view->data, view->device, view->dtype, view->ndim, view->shape, &packed,
+                         &error));
   *view = packed;
   view->readonly = readonly;
   return 0;
@@ -101,7 +98,6 @@ static int read_bytes(PyObject *pitch, int64_t *out) {
  * pitch that is less than a row, the caller must say strides. */
 static int apply_pitch(PyObject *value, vc_view *view) {
   int64_t pitch, size = (int64_t)vc_dtype_size(view->dtype);
-  vc_error error;
   if (read_bytes(value, &pitch) < 0 || set_packed(view) < 0) return -1;
   if (view->ndim < 2) {
     return ext_fail(
@@ -124,7 +120,8 @@ static int apply_pitch(PyObject *value, vc_view *view) {
     return ext_fail(VC_ERROR_LAYOUT, "%lld rows of %lld bytes are more than 64 bits can count",
                     (long long)view->shape[1], (long long)pitch);
   }
-  return vc_view_check(view, &error) == VC_OK ? 0 : ext_raise(&error);
+  EXT_TRY(vc_view_check(view, &error));
+  return 0;
 }
 
 static int read_layout(PyObject *shape, PyObject *strides, PyObject *pitch, vc_view *view) {
@@ -142,7 +139,6 @@ static int read_layout(PyObject *shape, PyObject *strides, PyObject *pitch, vc_v
 /* Compares device= with what the driver knows of the address. For a null pointer (an empty image)
  * device= is taken as it is. */
 static int find_device(PyObject *device, vc_view *view) {
-  vc_error error;
   ext_options asked = {0};
   vc_device found = {VC_CPU, 0};
   if (ext_argument_options_device(device, &asked) < 0) return -1;
@@ -150,7 +146,7 @@ static int find_device(PyObject *device, vc_view *view) {
     view->device = asked.has_device ? asked.device : found;
     return 0;
   }
-  if (vc_cuda_pointer_device(view->data, &found, &error) != VC_OK) return ext_raise(&error);
+  EXT_TRY(vc_cuda_pointer_device(view->data, &found, &error));
   view->device = found;
   if (!asked.has_device) return 0;
   bool on_host = found.type == VC_CPU || found.type == VC_CUDA_HOST;

@@ -59,12 +59,10 @@ static void delete_object(DLManagedTensorVersioned *tensor) {
 }
 
 static PyObject *export_fast(ext_source *source) {
-  vc_error error;
   DLManagedTensorVersioned *tensor;
   bool is_object = ext_owned_object(&source->owner) != NULL;
-  if (vc_dlpack_versioned_from_view(&source->view, &source->owner, 0, &tensor, &error) != VC_OK) {
-    return ext_raise_null(&error);
-  }
+  EXT_TRY_OR(vc_dlpack_versioned_from_view(&source->view, &source->owner, 0, &tensor, &error),
+             NULL);
   EXT_WRITE(delete_export, tensor->deleter); /* the same function each time */
   tensor->deleter = is_object ? delete_object : delete_watched;
   deleted = NULL;
