@@ -87,8 +87,7 @@ static bool find_row(const vc_yuv_source *source, const char *const rows[3], int
 /* Writes whole blocks by any rule. */
 static int64_t read_blocks(const vc_yuv_kernels *kernels, const vc_yuv_source *source,
                            vc_yuv_row row, int64_t count, char *out) {
-  const int64_t size = source->bits == 8 ? 1 : 2, pixel = source->deep ? 6 : 3;
-  const int64_t chroma = (VC_YUV_BLOCK >> source->col_shift) * source->col[1];
+  const int64_t pixel = source->deep ? 6 : 3;
   uint16_t words[3][VC_YUV_BLOCK];
   uint8_t bytes[3][VC_YUV_BLOCK];
   int64_t done = 0;
@@ -98,8 +97,8 @@ static int64_t read_blocks(const vc_yuv_kernels *kernels, const vc_yuv_source *s
     for (int c = 0; c < 3; c++) {
       planes[c] = source->deep ? (const void *)words[c] : bytes[c];
       for (int i = 0; i < VC_YUV_BLOCK; i++) bytes[c][i] = (uint8_t)words[c][i];
-      row.samples[c] += c == 0 ? VC_YUV_BLOCK * size : chroma;
     }
+    vc_yuv_next_block(&row);
     vc_row_kernels_best()->merge[source->deep][1](planes, out, VC_YUV_BLOCK);
   }
   return done;

@@ -51,6 +51,13 @@ typedef struct vc_yuv_kernels {
 
 #define VC_YUV_BLOCK 64
 
+/* Moves a row on by a block. */
+static inline void vc_yuv_next_block(vc_yuv_row *row) {
+  const int64_t bytes = row->bits == 8 ? VC_YUV_BLOCK : 2 * VC_YUV_BLOCK;
+  row->samples[0] += bytes;
+  for (int i = 1; i < 3; i++) row->samples[i] += row->kind == VC_CHROMA_HALVED ? bytes / 2 : bytes;
+}
+
 #if defined(__x86_64__)
 extern const vc_yuv_kernels vc_yuv_kernels_avx2;
 #elif defined(__aarch64__)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Samples from rows of R, G and B, in plain C whose loops the compiler vectorises. Each file that
- * makes a vc_rgb_kernels includes this file once, after it has selected the processor. */
+/* Samples of more than 8 bits, in plain C whose loops the compiler vectorises. Each file that makes
+ * a vc_rgb_kernels includes this file once, after it has selected the processor. */
 #include "transform/colour/write_row.h"
 
 #define RGB_WORDS(name, type)                                                          \

@@ -14,16 +14,6 @@
 
 #  include "transform/geometry/resample_kernels.h"
 
-/* Returns the part of an axis from result `start` on. */
-static vc_resample_axis rest_of(const vc_resample_axis *axis, int64_t start) {
-  vc_resample_axis rest = *axis;
-  rest.range.count -= start;
-  rest.first += start;
-  rest.taps += start;
-  rest.at += start;
-  return rest;
-}
-
 /* Returns a shuffle that makes bytes of sample 0 and 1 pairs of 16-bit numbers: channel c of both in the c-th 32
  * bits. In the upper 128 bits those of sample 2 and 3 where `across`, else again. */
 static __m256i pair_order(int32_t channels, bool across) {
@@ -97,7 +87,7 @@ static void linear_cols(const vc_resample_axis *axis, int32_t channels, const ui
     case 4: done = linear_vector(axis, 4, row, out); break;
     default: break;
   }
-  vc_resample_axis rest = rest_of(axis, done);
+  vc_resample_axis rest = vc_resample_rest(axis, done);
   rest.weights.integers += done;
   vc_resample_kernels_scalar.linear_cols(&rest, channels, row, out + done * channels);
 }
@@ -175,7 +165,7 @@ static void pillow_cols(const vc_resample_axis *axis, int32_t channels, const ui
     case 4: done = pillow_vector(axis, 4, row, out); break;
     default: break;
   }
-  vc_resample_axis rest = rest_of(axis, done);
+  vc_resample_axis rest = vc_resample_rest(axis, done);
   vc_resample_kernels_scalar.pillow_cols(&rest, channels, row, out + done * channels);
 }
 

@@ -26,7 +26,19 @@ typedef struct vc_resample_kernels {
 extern const vc_resample_kernels vc_resample_kernels_scalar;
 #if defined(__x86_64__)
 extern const vc_resample_kernels vc_resample_kernels_avx2;
+#elif defined(__aarch64__)
+extern const vc_resample_kernels vc_resample_kernels_neon;
 #endif
+
+/* Returns the part of an axis from result `start` on, without its weights. */
+static inline vc_resample_axis vc_resample_rest(const vc_resample_axis *axis, int64_t start) {
+  vc_resample_axis rest = *axis;
+  rest.range.count -= start;
+  rest.first += start;
+  rest.taps += start;
+  rest.at += start;
+  return rest;
+}
 
 /* Returns the table that goes with vc_row_kernels_best. */
 const vc_resample_kernels *vc_resample_kernels_best(void);

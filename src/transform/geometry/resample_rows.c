@@ -362,6 +362,8 @@ void vc_resample_row(vc_resample_rows *rows, int64_t row, void *out) {
 const vc_resample_kernels *vc_resample_kernels_best(void) {
 #if defined(__x86_64__)
   if (vc_row_kernels_best() == &vc_row_kernels_avx2) return &vc_resample_kernels_avx2;
+#elif defined(__aarch64__)
+  if (vc_row_kernels_best() == &vc_row_kernels_neon) return &vc_resample_kernels_neon;
 #endif
   return &vc_resample_kernels_scalar;
 }
