@@ -20,20 +20,17 @@ static int32_t sample(const vc_yuv_source *of, int32_t which, const char *row, i
 
 /* Writes pixels left … end - 1. */
 static void read_each(const vc_yuv_source *source, const char *const rows[3], int64_t left,
-                      int64_t end, void *out) {
-  uint8_t *bytes = out;
-  uint16_t *words = out;
+                      int64_t end, char *out) {
+  const size_t size = source->deep ? 2 : 1;
   for (int64_t x = left; x < end; x++) {
     int32_t rgb[3];
     int64_t chroma = x >> source->col_shift;
     vc_yuv_to_rgb(&source->rule, sample(source, 0, rows[0], x), sample(source, 1, rows[1], chroma),
                   sample(source, 2, rows[2], chroma), rgb);
-    for (int32_t c = 0; c < 3; c++) {
-      if (source->deep) {
-        *words++ = (uint16_t)rgb[c];
-      } else {
-        *bytes++ = (uint8_t)rgb[c];
-      }
+    for (int32_t c = 0; c < 3; c++, out += size) {
+      const uint16_t word = (uint16_t)rgb[c];
+      const uint8_t byte = (uint8_t)rgb[c];
+      memcpy(out, source->deep ? (const void *)&word : &byte, size);
     }
   }
 }
