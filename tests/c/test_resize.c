@@ -190,6 +190,8 @@ static void test_rules(int rounds) {
   for (int i = 0; i < rounds && checks_failed < 20; i++) {
     image of = {.rows = draw_side(), .cols = draw_side(), .channels = 1 + draw(4)};
     int rows = draw_side(), cols = draw_side(), interpolation = interpolations[draw(6)];
+    if (i % 4 == 0) of.cols = cols * (2 + draw(2)); /* one weight, or rows without a weight */
+    if (i % 8 < 5) of.rows = rows * (1 + draw(3));
     uint8_t *data = malloc((size_t)(of.rows * of.cols * of.channels));
     for (int k = 0; k < of.rows * of.cols * of.channels; k++) {
       data[k] = (uint8_t)(i % 3 ? draw(256) : draw(2) * 255);
