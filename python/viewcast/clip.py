@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FRAMES, RATE = 125, 25
 WIDTH, HEIGHT = 1280, 720
 RADIUS = 60
+BT709, LIMITED = 1, 1  # H.273's code of the matrix, and FFmpeg's of the range
 # Of each ball: the number of bounces in the clip, the phase at its start, and the colour.
 BALLS = ((4, 0.0, (250, 70, 50)), (6, 2.1, (255, 200, 40)), (8, 3.6, (250, 250, 245)))
 
@@ -28,13 +29,25 @@ def read_frames(video: str | BinaryIO, count: int) -> Iterator[ndarray[Any, Any]
             if not container.streams.video:
                 raise OSError(f"{video} holds no video")
             for frame in itertools.islice(container.decode(video=0), count):
-                yield frame.to_ndarray(format="rgb24")
+                yield rgb_of(frame)
     except av.error.FFmpegError as error:
         raise OSError(f"{video} cannot be read: {error.strerror}") from error
 
 
+def rgb_of(frame: Any) -> ndarray[Any, Any]:
+    """The frame's planes as RGB; by swscale where it says no matrix or range, or is no YUV."""
+    import viewcast as vc
+
+    try:
+        return vc.to_numpy(vc.yuv(frame))
+    except ValueError:
+        return frame.to_ndarray(format="rgb24")  # type: ignore[no-any-return]
+
+
 def sample_clip(count: int = FRAMES) -> io.BytesIO:
-    """An MP4 file of 1280 x 720: up to five seconds of bouncing balls above moving hills."""
+    """An MP4 file of 1280 x 720: up to five seconds of bouncing balls above moving hills. BT.709."""
+    import viewcast as vc
+
     av: Any = importlib.import_module("av")
     file = io.BytesIO()
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
@@ -43,8 +56,13 @@ def sample_clip(count: int = FRAMES) -> io.BytesIO:
         track.width, track.height, track.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         track.options = {"preset": "ultrafast"} if codec == "libx264" else {}
         track.bit_rate = 4_000_000
-        for frame in itertools.islice(draw(), count):
-            container.mux(track.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        context = track.codec_context
+        context.colorspace, context.color_range = BT709, LIMITED
+        for rgb in itertools.islice(draw(), count):
+            frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+            frame.colorspace, frame.color_range = BT709, LIMITED
+            vc.to_yuv(rgb, format="i420", matrix="bt709", range="limited", out=frame)
+            container.mux(track.encode(frame))
         container.mux(track.encode(None))
     file.seek(0)
     return file

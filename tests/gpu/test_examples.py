@@ -43,3 +43,15 @@ def test_detector_input(tmp_path):
         below = picture[288:, 512 * n : 512 * (n + 1)]
         edge = below[80:160, 80 + 32 * n : 160 + 32 * n]
         assert edge.mean() > 2 * below[200:].mean()
+
+
+def test_video_yuv(tmp_path):
+    pytest.importorskip("av", reason="PyAV reads the video")
+    pytest.importorskip("PIL", reason="Pillow writes the picture")
+    command = [sys.executable, str(EXAMPLES / "video_yuv.py")]
+    command += ["--output", str(tmp_path / "out.png"), "--frames", "5"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "batch (5, 3, 288, 512) torch.float16 on cpu" in done.stdout
+    if "on cuda:0" in done.stdout:  # PyNvVideoCodec is installed, and decodes here
+        assert "on cuda:0, the same: True" in done.stdout

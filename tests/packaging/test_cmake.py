@@ -67,6 +67,7 @@ def test_the_c_examples(kind, examples, picture, tmp_path):
     assert (tmp_path / "out.ppm").read_bytes() == b"P6\n32 20\n255\n" + b"".join(rows)
     run(examples / f"c_share{kind}")
     run(examples / f"c_letterbox{kind}")
+    run(examples / f"c_yuv{kind}")
 
 
 @KINDS

@@ -78,6 +78,39 @@ def test_detector_input(tmp_path, video):
     assert 0.02 < kept < 0.6  # the mask covers a part of each frame
 
 
+@pytest.mark.skipif(not vc.host_mode(), reason="a GPU is there: the example uses it")
+def test_video_yuv(tmp_path):
+    pytest.importorskip("torch", reason="the batch is torch's")
+    picture, said = draw("video_yuv.py", tmp_path)
+    assert picture.shape == (288, 3 * 512, 3)
+    ours, swscale, difference = (picture[:, 512 * n : 512 * (n + 1)] for n in range(3))
+    assert abs(ours - swscale).max() <= 4  # the default conversion is coarse
+    assert difference.max() > 0
+    assert "16 frames of i420, bt709, limited" in said
+    assert "batch (16, 3, 288, 512) torch.float16 on cpu" in said
+    assert said.count("of the bytes differ") == 2
+
+
+def test_video_yuv_needs_the_colours_of_the_video(tmp_path):
+    av = pytest.importorskip("av", reason="PyAV reads the video")
+    pytest.importorskip("torch", reason="the batch is torch's")
+    pytest.importorskip("PIL", reason="Pillow writes the picture")
+    path = tmp_path / "unstated.avi"
+    with av.open(str(path), "w") as out:
+        track = out.add_stream("mpeg4", rate=25)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        out.mux(track.encode(av.VideoFrame(64, 48, "yuv420p")))
+        out.mux(track.encode(None))
+    command = [sys.executable, str(EXAMPLES / "video_yuv.py"), f"--video={path}"]
+    command.append(f"--output={tmp_path / 'x.png'}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "matrix is missing: the frame does not say it" in done.stderr
+    command += ["--matrix=bt601", "--range=limited"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def draw(name, tmp_path):
     """Runs an example that writes a picture; the picture and what it said."""
     pytest.importorskip("av", reason="PyAV reads the video")
@@ -118,7 +151,7 @@ def test_side_by_side_fills_four_places(tmp_path):
     assert all((edge == 32).all() for edge in edges), "written beyond a region"
 
 
-@pytest.mark.parametrize("name", ["mask_overlay", "side_by_side", "detector_input"])
+@pytest.mark.parametrize("name", ["mask_overlay", "side_by_side", "detector_input", "video_yuv"])
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times a video file to normalised batches on the CPU, through RGB and from the decoder's planes:
+
+    python bench/yuv_video.py [--video FILE] [--frames N] [--rounds N] [--threads N]
+
+Each row decodes the file, makes batches of 16 frames, letterboxed to 640 x 640, float32, and drops
+them: frames a second of the best round and of the median one, and milliseconds a frame besides
+decoding. All rows run in turn, in one process. Without FILE it is the clip that `viewcast demo`
+draws, as H.264."""
+
+import argparse
+import os
+import pathlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import torch
+
+import viewcast as vc
+from viewcast.clip import sample_clip
+
+SIDE, BATCH = 640, 16
+FIT = vc.Letterbox((SIDE, SIDE))
+OPTIONS: dict[str, Any] = {"layout": "NCHW", "normalize": vc.IMAGENET, "resize": FIT}
+MEAN = torch.tensor(vc.IMAGENET.mean).view(3, 1, 1)
+STD = torch.tensor(vc.IMAGENET.std).view(3, 1, 1)
+
+
+def batches(path: str, count: int) -> Iterator[list[av.VideoFrame]]:
+    with av.open(path) as file:
+        track = file.streams.video[0]
+        track.thread_count = 1
+        frames = []
+        for number, frame in enumerate(file.decode(track)):
+            if number == count:
+                break
+            frames.append(frame)
+            if len(frames) == BATCH:
+                yield frames
+                frames = []
+        if frames:
+            yield frames
+
+
+def framed(rgb: np.ndarray) -> torch.Tensor:
+    at = FIT.placement(rgb.shape[:2])
+    below, after = SIDE - at.height - at.top, SIDE - at.width - at.left
+    small = cv2.resize(rgb, (at.width, at.height))
+    padded = cv2.copyMakeBorder(
+        small, at.top, below, at.left, after, cv2.BORDER_CONSTANT, value=(114, 114, 114)
+    )
+    return (torch.from_numpy(padded).permute(2, 0, 1).float() / 255 - MEAN) / STD
+
+
+def rgb_of(frame: av.VideoFrame) -> np.ndarray:
+    return frame.to_ndarray(format="rgb24")
+
+
+def usual(frames: list[av.VideoFrame], _: dict[str, Any]) -> torch.Tensor:
+    return torch.stack([framed(rgb_of(frame)) for frame in frames])
+
+
+def from_rgb(frames: list[av.VideoFrame], _: dict[str, Any]) -> torch.Tensor:
+    return vc.to_tensor([rgb_of(frame) for frame in frames], out=OUT[: len(frames)], **OPTIONS)
+
+
+def from_yuv(frames: list[av.VideoFrame], colours: dict[str, Any]) -> torch.Tensor:
+    images = [vc.yuv(frame, **colours) for frame in frames]
+    return vc.to_tensor(images, out=OUT[: len(frames)], **OPTIONS)
+
+
+def nothing(frames: list[av.VideoFrame], _: dict[str, Any]) -> None:
+    pass
+
+
+OUT = torch.empty(BATCH, 3, SIDE, SIDE)
+ROWS: dict[str, Callable[[list[av.VideoFrame], dict[str, Any]], Any]] = {
+    "decoding alone": nothing,
+    'to_ndarray("rgb24"), cv2.resize, copyMakeBorder, torch': usual,
+    'to_ndarray("rgb24"), one to_tensor(resize=) a batch': from_rgb,
+    "vc.yuv(frame), one to_tensor(resize=) a batch": from_yuv,
+}
+
+
+def colours_of(path: str) -> dict[str, Any]:
+    """What the file says of its colours; BT.601 and limited range, as swscale takes them, where it
+    says nothing."""
+    with av.open(path) as file:
+        frame = next(file.decode(video=0))
+    known = {"matrix": frame.colorspace != 2, "range": frame.color_range != 0}
+    taken = {"matrix": "bt601", "range": "limited"}
+    return {name: None if known[name] else value for name, value in taken.items()}
+
+
+def measure(path: str, count: int, rounds: int) -> None:
+    colours = colours_of(path)
+    times: dict[str, list[float]] = {name: [] for name in ROWS}
+    done = 0
+    for number in range(rounds + 1):  # the first one does not count
+        for name, work in ROWS.items():
+            done, start = 0, time.perf_counter()
+            for frames in batches(path, count):
+                work(frames, colours)
+                done += len(frames)
+            if number:
+                times[name].append(time.perf_counter() - start)
+    decoding = [1e3 * least(times["decoding alone"]) / done for least in (min, statistics.median)]
+    print(f"{done} frames, {rounds} rounds; frames/s best and median, ms a frame besides decoding")
+    for name, each in times.items():
+        best, middle = min(each), statistics.median(each)
+        beside = 1e3 * best / done - decoding[0], 1e3 * middle / done - decoding[1]
+        print(
+            f"  {name:56} {done / best:7.1f} {done / middle:7.1f}  "
+            f"{beside[0]:7.2f} {beside[1]:7.2f}"
+        )
+    frames = next(batches(path, count))
+    rgb, yuv = from_rgb(frames, colours).clone(), from_yuv(frames, colours)
+    scale = 255 * STD.max()
+    print(f"  swscale's default RGB and ours: at most {(rgb - yuv).abs().max() * scale:.1f} of 255")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--video", metavar="FILE")
+    parser.add_argument("--frames", type=int, default=125)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1, help="of each library, after decoding")
+    options = parser.parse_args()
+    vc.set_num_threads(options.threads)
+    cv2.setNumThreads(options.threads)
+    torch.set_num_threads(options.threads)
+    print(
+        f"viewcast {vc.__version__}, PyAV {av.__version__}, "
+        f"OpenCV {cv2.__version__}, torch {torch.__version__}, {options.threads} threads, "
+        f"load average {os.getloadavg()[0]:.1f}"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "clip.mp4"
+        if not options.video:
+            path.write_bytes(sample_clip(options.frames).getvalue())
+        measure(options.video or str(path), options.frames, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
