@@ -4,9 +4,9 @@
     python bench/yuv_video.py [--video FILE] [--frames N] [--rounds N] [--threads N]
 
 Each row decodes the file, makes batches of 16 frames, letterboxed to 640 x 640, float32, and drops
-them: frames a second of the best round and of the median one, and milliseconds a frame besides
-decoding. All rows run in turn, in one process. Without FILE it is the clip that `viewcast demo`
-draws, as H.264."""
+them: frames a second of the best round and of the median one, and the least processor time of a
+frame besides decoding, in milliseconds, which other programs on the machine change less. All rows
+run in turn, in one process. Without FILE it is the clip that `viewcast demo` draws, as H.264."""
 
 import argparse
 import os
@@ -100,25 +100,23 @@ def colours_of(path: str) -> dict[str, Any]:
 
 def measure(path: str, count: int, rounds: int) -> None:
     colours = colours_of(path)
-    times: dict[str, list[float]] = {name: [] for name in ROWS}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ROWS}
     done = 0
     for number in range(rounds + 1):  # the first one does not count
         for name, work in ROWS.items():
-            done, start = 0, time.perf_counter()
+            done, start, used = 0, time.perf_counter(), time.process_time()
             for frames in batches(path, count):
                 work(frames, colours)
                 done += len(frames)
             if number:
-                times[name].append(time.perf_counter() - start)
-    decoding = [1e3 * least(times["decoding alone"]) / done for least in (min, statistics.median)]
-    print(f"{done} frames, {rounds} rounds; frames/s best and median, ms a frame besides decoding")
+                times[name].append((time.perf_counter() - start, time.process_time() - used))
+    print(f"{done} frames, {rounds} rounds; frames/s best and median; CPU ms besides decoding")
+    decoding = min(used for _, used in times["decoding alone"])
     for name, each in times.items():
-        best, middle = min(each), statistics.median(each)
-        beside = 1e3 * best / done - decoding[0], 1e3 * middle / done - decoding[1]
-        print(
-            f"  {name:56} {done / best:7.1f} {done / middle:7.1f}  "
-            f"{beside[0]:7.2f} {beside[1]:7.2f}"
-        )
+        walls = [wall for wall, _ in each]
+        beside = 1e3 * (min(used for _, used in each) - decoding) / done
+        fastest, median = done / min(walls), done / statistics.median(walls)
+        print(f"  {name:56} {fastest:7.1f} {median:7.1f} {beside:7.2f}")
     frames = next(batches(path, count))
     rgb, yuv = from_rgb(frames, colours).clone(), from_yuv(frames, colours)
     scale = 255 * STD.max()
