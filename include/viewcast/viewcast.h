@@ -763,7 +763,10 @@ typedef enum vc_matrix { VC_BT601 = 1, VC_BT709, VC_BT2020 } vc_matrix;
 /* Whether Y is 16 to 235 of 8 bits (chroma 16 to 240), or all values are used. */
 typedef enum vc_range { VC_LIMITED_RANGE = 1, VC_FULL_RANGE } vc_range;
 
-/* A YUV image. Start from vc_yuv_init; planes may be filled by vc_yuv_split. */
+/* A YUV image. Start from vc_yuv_init; planes may be filled by vc_yuv_split. It owns nothing: the
+ * planes' memory is the caller's, and must live until the call that is given the image has
+ * returned, or, for work on a stream, until that stream has done it. examples/c_yuv.c reads an
+ * image and writes one. */
 typedef struct vc_yuv {
   size_t size;    /* sizeof(vc_yuv) */
   int32_t format; /* vc_yuv_format */
@@ -791,12 +794,18 @@ static inline void vc_yuv_init(vc_yuv *out, vc_yuv_format format, vc_matrix matr
 
 /* Sets out->format, and out->planes to the parts of an array (rows of all planes, W), as
  * cv2.cvtColor and PyAV's to_ndarray have them: H * 3 / 2 rows for 420, 2 * H for 422, 3 * H
- * for 444. The rows may have gaps between them for formats of two planes only. VC_ERROR_LAYOUT
- * for an array that holds no such image: odd sides are possible as planes only. */
+ * for 444. The rows may have gaps between them for formats of two planes only. The planes are views
+ * of the array's memory, as writable as it is; the other fields of *out stay.
+ * VC_ERROR_LAYOUT for an array that holds no such image: odd sides are possible as planes only.
+ * VC_ERROR_ARGUMENT for a format that does not exist. */
 VC_API vc_status vc_yuv_split(const vc_view *array, int32_t format, vc_yuv *out, vc_error *error);
 
 /* Checks an image, and makes the view (H, W, 3) of u8 or u16 that stands for it as a source of
- * vc_transform: params->yuv[i] is then the image itself, and says where pixels are. */
+ * vc_transform: params->yuv[i] is then the image itself, and says where pixels are. The view's
+ * memory is luma, which holds no such pixels: it is for vc_transform alone.
+ * VC_ERROR_ARGUMENT for a format, matrix, range or depth that does not exist, VC_ERROR_DTYPE and
+ * VC_ERROR_LAYOUT for a plane that the format does not have, VC_ERROR_DEVICE for planes of several
+ * devices. */
 VC_API vc_status vc_yuv_image(const vc_yuv *yuv, vc_view *out, vc_error *error);
 
 /* How vc_transform changes pixels. Start from vc_transform_params_init. */
@@ -897,7 +906,9 @@ VC_API VC_MUST_CHECK vc_status vc_transform(const vc_view *to, const vc_view *fr
  * cv2.cvtColor(COLOR_RGB2YUV_I420), whose chroma is that of the upper left pixel.
  *
  * All planes must be writable, and neither share memory with each other nor with the image
- * (VC_ERROR_VALUE). Everything is checked before the first sample is written. */
+ * (VC_ERROR_VALUE). VC_ERROR_DTYPE for an image that is not u8, VC_ERROR_LAYOUT for one of another
+ * size than luma or without three channels, and what vc_yuv_image answers. Everything is checked
+ * before the first sample is written; all are written when the call returns. */
 VC_API vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
                               bool reverse_channels, vc_error *error);
 

@@ -284,9 +284,6 @@ def yuv(
     convert and lay out pixels: alone, in a list, with ``boxes=``. ``as_*`` refuse it: there is no
     RGB to view.
 
-        frame = next(av.open("video.mp4").decode(video=0))
-        batch = vc.to_tensor([vc.yuv(frame)], layout="NCHW", resize=vc.Letterbox((640, 640)))
-
     source: one of
 
     - a frame of a decoder: PyAV's VideoFrame, torchcodec's RawFrame, PyNvVideoCodec's frame;
@@ -353,10 +350,6 @@ def to_yuv(
     producer_stream: Any = None,
 ) -> Any:
     """Return the planes of an image for an encoder: the inverse of ``yuv``, in host memory.
-
-        nv12 = vc.to_yuv(rgb, format="nv12", matrix="bt709", range="limited")
-        vc.to_yuv(bgr, format="i420", matrix="bt709", range="limited", reverse_channels=True,
-                  out=frame)                        # frame: av.VideoFrame(width, height, "yuv420p")
 
     image: uint8 RGB of any library, or BGR (all of OpenCV) with ``reverse_channels=True``.
 
