@@ -5,11 +5,14 @@ Before anything is timed, each case's whole result is compared with the CPU's: b
 a difference ends the run. Times are the GPU's (events around a call that is enqueued behind a
 delay), over buffers that rotate and are larger than the caches. Bytes are the source rows (or
 the boxes) that a case touches, read once, and its result, written once; the share is that of
-the bandwidth of a device-to-device copy in the same run. Peers are timed with the elements of
-their results that differ from OpenCV's or Pillow's values, which are ours.
+the bandwidth of a device-to-device copy in the same run. Beside each peer's time stands the
+share of the bytes of its images, rounded and without normalising, that differ from OpenCV's or
+Pillow's, which are ours, and the largest difference. Peers that launch on a stream of their own
+are timed by the host's clock, until their result is there.
 """
 
 import argparse
+import importlib.metadata
 import json
 import math
 import pathlib
@@ -19,6 +22,7 @@ import time
 
 import cupy
 import torch
+from resize_peers import cut, peers_of_boxes, peers_of_frames, time_by_host
 from transform_gpu import copy_bandwidth, random_bytes, seconds_a_call, time_on_gpu
 
 import viewcast as vc
@@ -43,7 +47,8 @@ class Case:
         self.count, self.size, self.resize, self.dtype = count, size, resize, dtype
         self.budget = budget
         kind = type(resize).__name__.lower()
-        self.name = f"{kind} {resize.interpolation} {count} x {size[0]}p -> {str(dtype)[6:]}"
+        square = f"{resize.size[0]}² {str(dtype)[6:]}"
+        self.name = f"{kind} {resize.interpolation} {count} x {size[0]}p -> {square}"
 
     def bytes_moved(self):
         height, width = self.size
@@ -65,29 +70,13 @@ class Case:
     def on_cpu(self, frames, out):
         return vc.to_tensor(frames.cpu(), dtype=self.dtype, resize=self.resize, **WORDS)
 
+    def bytes_made(self, frames):
+        """(N, 3, h, w): what OpenCV or Pillow makes of the frames."""
+        words = {"from_layout": "NHWC", "layout": "NCHW", "resize": self.resize}
+        return cut(self.resize.placement(self.size))(vc.to_tensor(frames, **words))
+
     def peers(self):
-        mode = {"linear": "bilinear", "pillow-bilinear": "bilinear", "pillow-bicubic": "bicubic"}
-        antialias = self.resize.interpolation.startswith("pillow")
-        placed = self.resize.placement(self.size)
-        words = {"mode": mode[self.resize.interpolation], "antialias": antialias}
-
-        def interpolate(frames, out):
-            planes = frames.permute(0, 3, 1, 2).float()
-            size = (placed.height, placed.width)
-            return torch.nn.functional.interpolate(planes, size, align_corners=False, **words)
-
-        pixels = random_bytes(self.count, *self.size, 3).permute(0, 3, 1, 2).float()
-        planes = pixels.contiguous()
-
-        def alone(numbers):
-            size = (placed.height, placed.width)
-            return lambda frames, out: torch.nn.functional.interpolate(
-                numbers, size, align_corners=False, **words
-            )
-
-        yield "torch float + interpolate", interpolate
-        yield "torch interpolate, NHWC", alone(pixels)
-        yield "torch interpolate, planes", alone(planes)
+        return peers_of_frames(self)
 
 
 class Boxes:
@@ -121,17 +110,12 @@ class Boxes:
         words = WORDS | {"boxes": self.boxes, "resize": self.resize, "dtype": self.dtype}
         return vc.to_tensor(frames.cpu(), **words)
 
+    def bytes_made(self, frames):
+        words = {"from_layout": "NHWC", "layout": "NCHW", "resize": self.resize}
+        return vc.to_tensor(frames, boxes=self.on_gpu, **words)
+
     def peers(self):
-        try:
-            import torchvision.ops
-        except ImportError:
-            return
-        planes = random_bytes(self.frames, 1080, 1920, 3).permute(0, 3, 1, 2).float().contiguous()
-
-        def roi_align(frames, out):
-            return torchvision.ops.roi_align(planes, self.on_gpu, (256, 128), 1.0, 1, True)
-
-        yield "torchvision roi_align alone", roi_align
+        return peers_of_boxes(self)
 
 
 def make_cases():
@@ -151,7 +135,9 @@ def make_cases():
         Case(64, full, bilinear, torch.float32),
         Case(64, full, bicubic, torch.float32),
         Case(64, full, vc.Resize((224, 224), "pillow-lanczos"), torch.float32),
-        Case(64, full, vc.Resize((224, 224), "area"), torch.float32),
+        Case(64, full, vc.Resize((224, 224), "area"), torch.float32, 0.50),
+        Case(64, full, vc.Letterbox((640, 640), "area"), torch.float32),
+        Case(64, full, vc.Letterbox((512, 512)), torch.float32),
     ]
 
 
@@ -163,43 +149,68 @@ def check(case, sets):
     return int((out.cpu().view(torch.uint8) != wanted.contiguous().view(torch.uint8)).sum())
 
 
+def difference(peer, case, frames, out):
+    """The share of the bytes that differ, and the largest difference."""
+    found, wanted = peer.to_bytes(peer.call(frames, out)), case.bytes_made(frames)
+    away = (found.short() - wanted.short()).abs()
+    return float((away > 0).float().mean()), int(away.max())
+
+
+def measure_peer(peer, case, sets, rounds):
+    row = {"case": case.name, "way": peer.name}
+    try:
+        if peer.call is None:
+            raise ImportError("not installed")
+        if peer.to_bytes:
+            row["differ"], row["largest"] = difference(peer, case, *sets[0])
+        timer = time_by_host if peer.by_host_clock else time_on_gpu
+        times = timer(peer.call, sets, rounds)
+    except Exception as error:  # of any library: the others are still measured
+        row["failed"] = f"{type(error).__name__}: {str(error).splitlines()[0][:100]}"
+    else:
+        row["minimum_ms"], row["median_ms"] = min(times), statistics.median(times)
+    return row
+
+
 def measure(case, copied, rounds, alone):
     moved = case.bytes_moved()
     sets = [case.buffers() for _ in range(max(2, min(32, math.ceil(ROTATED / moved))))]
     wrong = check(case, sets)
-    ways = [("viewcast", case.viewcast)]
-    if not alone and case.resize.interpolation in ("linear", "pillow-bilinear", "pillow-bicubic"):
-        ways += case.peers()
-    for name, call in ways:
-        row = {"case": case.name, "way": name, "bytes": moved, "budget": case.budget}
-        try:
-            times = time_on_gpu(call, sets, rounds)
-        except Exception as error:  # of any library: the others are still measured
-            row["failed"] = f"{type(error).__name__}: {str(error).splitlines()[0][:100]}"
-        else:
-            row["minimum_ms"], row["median_ms"] = min(times), statistics.median(times)
-            row["share"] = moved / (row["median_ms"] / 1000) / copied
-        if name == "viewcast":
-            row["bytes_wrong"] = wrong
-        yield row
-    torch.cuda.empty_cache()
+    times = time_on_gpu(case.viewcast, sets, rounds)
+    row = {"case": case.name, "way": "viewcast", "bytes": moved, "budget": case.budget}
+    row["minimum_ms"], row["median_ms"] = min(times), statistics.median(times)
+    row["share"] = moved / (row["median_ms"] / 1000) / copied
+    row["bytes_wrong"] = wrong
+    yield row
+    for peer in () if alone else case.peers():
+        yield measure_peer(peer, case, sets, rounds)
+        torch.cuda.empty_cache()
 
 
 def show(row):
-    head = f"{row['case']:<44} {row['way']:<26}"
+    head = f"{row['case']:<46} {row['way']:<32}"
     if "failed" in row:
         print(head, row["failed"], flush=True)
         return
     note = ""
     if "bytes_wrong" in row:
-        note = f"  {row['bytes_wrong']} bytes wrong"
+        note = f"{100 * row['share']:5.1f} % of a copy, {row['bytes_wrong']} bytes wrong"
         if row["budget"]:
             note += f", budget {100 * row['budget']:.0f} %"
-    share = f"{100 * row['share']:5.1f} % of a copy" if row["way"] == "viewcast" else ""
-    print(f"{head} {row['minimum_ms']:9.4f} {row['median_ms']:9.4f} ms {share}{note}", flush=True)
+    elif "differ" in row:
+        note = f"{100 * row['differ']:7.3f} % differ, by up to {row['largest']}"
+    print(f"{head} {row['minimum_ms']:9.4f} {row['median_ms']:9.4f} ms  {note}", flush=True)
 
 
-def measure_calls(rounds, calls=1000):
+def peer_calls(frame, out):
+    """Whole calls of peers for one 1080p frame, which wait for nothing."""
+    case = Case(1, (1080, 1920), vc.Letterbox((640, 640)), torch.float16)
+    for peer in case.peers():
+        if peer.call and peer.to_bytes and "compile" not in peer.name:
+            yield peer.name, lambda peer=peer: peer.call(frame, out)
+
+
+def measure_calls(rounds, alone, calls=1000):
     """µs of a whole Python call for one 1080p frame, enqueue until done."""
     letterbox, size = vc.Letterbox((640, 640)), (1, 1080, 1920, 3)
     frame, out = random_bytes(*size), torch.empty((1, 3, 640, 640), device="cuda").half()
@@ -215,6 +226,8 @@ def measure_calls(rounds, calls=1000):
         ),
         "letterbox of a GpuMat, out=": lambda: vc.to_tensor(mat, out=out[0], **one),
     }
+    if not alone:
+        ways |= dict(peer_calls(frame, out))
     rows = []
     for name, call in ways.items():
         row = {"way": name}
@@ -223,6 +236,13 @@ def measure_calls(rounds, calls=1000):
             row[key] = {"minimum": min(times), "median": statistics.median(times)}
         rows.append(row)
     return rows
+
+
+def version_of(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def main():
@@ -238,8 +258,9 @@ def main():
     copied = copy_bandwidth(options.rounds)
     machine = {"gpu": torch.cuda.get_device_name(), "copy_gb_s": copied / 1e9}
     machine |= {"viewcast": vc.__version__, "torch": torch.__version__}
+    machine |= {name: version_of(name) for name in ("torchvision", "cvcuda-cu13", "kornia-rs")}
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
-    print(f"{'case':<44} {'way':<26} {'minimum':>9} {'median':>9}")
+    print(f"{'case':<46} {'way':<32} {'minimum':>9} {'median':>9}")
     rows = []
     for case in make_cases():
         if options.only not in case.name:
@@ -247,7 +268,7 @@ def main():
         for row in measure(case, copied, options.rounds, options.alone):
             rows.append(row)
             show(row)
-    calls = measure_calls(max(5, options.rounds // 3))
+    calls = measure_calls(max(5, options.rounds // 3), options.alone)
     print("\none 1080p frame, µs a whole call: enqueued one after another; waited for each")
     for row in calls:
         times = [f"{row[key][what]:8.2f}" for key in ("enqueued", "waited") for what in row[key]]

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What else resizes and normalises on a GPU, for resize_gpu.py.
+
+A peer is a function of (frames, out) with a name, and a function that returns the bytes of its
+result as (N, 3, h, w), of the resized images without pad: from these the differing bytes are
+counted. A library that is not installed is named, with the reason, in place of its peers.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import torch
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PAD = 114
+MODES = {"linear": "bilinear", "pillow-bilinear": "bilinear", "pillow-bicubic": "bicubic"}
+
+
+@dataclasses.dataclass
+class Peer:
+    name: str
+    call: Callable | None  # None: not possible here, and `name` says why
+    to_bytes: Callable | None = None
+    by_host_clock: bool = False  # it launches on a stream that is not torch's
+
+
+def constants(shape=(3, 1, 1)):
+    mean = torch.tensor(MEAN, device="cuda").view(shape)
+    return mean, torch.tensor(STD, device="cuda").view(shape)
+
+
+def rounded(pixels):
+    return pixels.float().round().clamp(0, 255).to(torch.uint8)
+
+
+def denormalised(planes):
+    mean, std = constants()
+    return rounded((planes.float() * std + mean) * 255)
+
+
+def cut(placed):
+    """The resized images within letterboxes."""
+    rows = slice(placed.top, placed.top + placed.height)
+    cols = slice(placed.left, placed.left + placed.width)
+    return lambda planes: planes[:, :, rows, cols]
+
+
+# --- torch
+
+
+def torch_chain(case, placed):
+    antialias = case.resize.interpolation.startswith("pillow")
+    words = {"mode": MODES[case.resize.interpolation], "antialias": antialias}
+    mean, std = constants()
+    height, width = case.resize.size
+    below, right = height - placed.top - placed.height, width - placed.left - placed.width
+    sides = (placed.left, right, placed.top, below)
+
+    def chain(frames):
+        planes = frames.permute(0, 3, 1, 2).float()
+        size = (placed.height, placed.width)
+        small = torch.nn.functional.interpolate(planes, size, align_corners=False, **words)
+        if any(sides):
+            small = torch.nn.functional.pad(small, sides, value=PAD)
+        return ((small / 255 - mean) / std).to(case.dtype)
+
+    return chain
+
+
+def torch_peers(case, placed):
+    chain, shown = torch_chain(case, placed), cut(placed)
+    compiled = torch.compile(chain, dynamic=False)
+
+    def to_bytes(planes):
+        return denormalised(shown(planes))
+
+    yield Peer("torch, interpolate and normalise", lambda frames, out: chain(frames), to_bytes)
+    yield Peer("torch.compile of that", lambda frames, out: compiled(frames), to_bytes)
+    words = {"antialias": case.resize.interpolation.startswith("pillow")}
+    words["mode"] = MODES[case.resize.interpolation]
+    pixels = case.buffers()[0].permute(0, 3, 1, 2).float()
+    for memory, numbers in (("NHWC", pixels), ("planes", pixels.contiguous())):
+
+        def alone(frames, out, numbers=numbers):
+            size = (placed.height, placed.width)
+            return torch.nn.functional.interpolate(numbers, size, align_corners=False, **words)
+
+        yield Peer(f"torch interpolate alone, {memory}", alone)
+
+
+# --- CV-CUDA
+
+
+def cvcuda_peers(case, placed):
+    """The fused operator has one scale and one offset for all channels, and no pad: it does less.
+    That for area only resizes; there is none for Pillow's filters."""
+    try:
+        import cvcuda
+    except ImportError as error:
+        yield Peer(f"CV-CUDA: {error}", None)
+        return
+    size, interpolation = (placed.height, placed.width), case.resize.interpolation
+    if interpolation == "linear":
+        result = torch.empty((case.count, 3, *size), dtype=case.dtype, device="cuda")
+
+        def fused(frames, out):
+            given = cvcuda.as_tensor(frames, "NHWC")
+            cvcuda.resize_crop_convert_reformat_into(
+                cvcuda.as_tensor(result, "NCHW"),
+                given,
+                (placed.width, placed.height),
+                cvcuda.Interp.LINEAR,
+                (0, 0),
+                scale=1 / 255,
+            )
+            return result
+
+        yield Peer("CV-CUDA resize_crop_convert…", fused, lambda planes: rounded(planes * 255.0))
+        return
+    if interpolation != "area":
+        return
+    small = torch.empty((case.count, *size, 3), dtype=torch.uint8, device="cuda")
+
+    def alone(frames, out):
+        given = cvcuda.as_tensor(frames, "NHWC")
+        cvcuda.resize_into(cvcuda.as_tensor(small, "NHWC"), given, cvcuda.Interp.AREA)
+        return small
+
+    yield Peer("CV-CUDA resize alone", alone, lambda pixels: pixels.permute(0, 3, 1, 2))
+
+
+# --- kornia-rs
+
+
+def kornia_peers(case, placed):
+    """One call and one launch for each frame, on a stream of its own."""
+    if case.resize.interpolation != "linear":
+        return
+    try:
+        import kornia_rs
+
+        stream = kornia_rs.cuda.Stream.default()
+    except (ImportError, AttributeError) as error:
+        yield Peer(f"kornia-rs: {error}", None)
+        return
+    preprocessor = kornia_rs.Preprocessor(
+        mode="letterbox",
+        format="rgb",
+        sampling="bilinear",
+        f16=case.dtype == torch.float16,
+        mean=MEAN,
+        std=STD,
+        pad_value=PAD,
+        stream=stream,
+    )
+    height, width = case.resize.size
+    results = [preprocessor.alloc_output(height, width) for _ in range(case.count)]
+    images = {}
+
+    def run(frames, out):
+        key = frames.data_ptr()
+        if key not in images:
+            images[key] = [kornia_rs.image.Image.from_dlpack(frame) for frame in frames]
+        for image, result in zip(images[key], results, strict=True):
+            rows, cols = case.size
+            preprocessor.run(image, cols, rows, height, width, out=result)
+        stream.synchronize()
+        return results
+
+    def to_bytes(results):
+        planes = torch.cat([torch.from_dlpack(result) for result in results])
+        return denormalised(cut(placed)(planes))
+
+    yield Peer("kornia-rs Preprocessor", run, to_bytes, by_host_clock=True)
+
+
+def peers_of_frames(case):
+    placed = case.resize.placement(case.size)
+    if case.resize.interpolation in MODES:
+        yield from torch_peers(case, placed)
+    yield from cvcuda_peers(case, placed)
+    yield from kornia_peers(case, placed)
+
+
+# --- boxes
+
+
+def peers_of_boxes(case):
+    mean, std = constants()
+    rows = case.boxes.long().tolist()
+
+    def loop(frames, out):
+        planes = frames.permute(0, 3, 1, 2).float()
+        for n, (image, left, top, right, bottom) in enumerate(rows):
+            part = planes[image : image + 1, :, top:bottom, left:right]
+            small = torch.nn.functional.interpolate(part, (256, 128), mode="bilinear")
+            out[n] = ((small[0] / 255 - mean) / std).to(out.dtype)
+        return out
+
+    yield Peer("torch, a loop over the boxes", loop, denormalised)
+    try:
+        import torchvision.ops
+    except ImportError as error:
+        yield Peer(f"torchvision: {error}", None)
+        return
+
+    def roi_align(frames, out):
+        planes = frames.permute(0, 3, 1, 2).float()
+        small = torchvision.ops.roi_align(planes, case.on_gpu, (256, 128), 1.0, 1, True)
+        return ((small / 255 - mean) / std).to(out.dtype)
+
+    yield Peer("torchvision roi_align, normalised", roi_align, denormalised)
+
+
+# --- times that events on torch's stream do not show
+
+
+def time_by_host(call, sets, rounds):
+    """Milliseconds of each round, until the result is there."""
+    for n in range(2):
+        call(*sets[n % len(sets)])
+    times = []
+    for n in range(rounds):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        call(*sets[n % len(sets)])
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - start) * 1000)
+    return times
