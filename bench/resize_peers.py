@@ -16,6 +16,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD = 114
 MODES = {"linear": "bilinear", "pillow-bilinear": "bilinear", "pillow-bicubic": "bicubic"}
 
+INTERP = {"area": "AREA", "pillow-bilinear": "LINEAR", "pillow-bicubic": "CUBIC"}
+INTERP["pillow-lanczos"] = "LANCZOS"
+
 
 @dataclasses.dataclass
 class Peer:
@@ -94,7 +97,7 @@ def torch_peers(case, placed):
 
 def cvcuda_peers(case, placed):
     """The fused operator has one scale and one offset for all channels, and no pad: it does less.
-    That for area only resizes; there is none for Pillow's filters."""
+    Those for area and for Pillow's filters only resize."""
     try:
         import cvcuda
     except ImportError as error:
@@ -118,16 +121,19 @@ def cvcuda_peers(case, placed):
 
         yield Peer("CV-CUDA resize_crop_convert…", fused, lambda planes: rounded(planes * 255.0))
         return
-    if interpolation != "area":
-        return
     small = torch.empty((case.count, *size, 3), dtype=torch.uint8, device="cuda")
+    operator, words = cvcuda.tvresize_into, {"antialias": True}
+    if interpolation == "area":
+        operator, words = cvcuda.resize_into, {}
+    interp = getattr(cvcuda.Interp, INTERP[interpolation])
 
     def alone(frames, out):
         given = cvcuda.as_tensor(frames, "NHWC")
-        cvcuda.resize_into(cvcuda.as_tensor(small, "NHWC"), given, cvcuda.Interp.AREA)
+        operator(cvcuda.as_tensor(small, "NHWC"), given, interp, **words)
         return small
 
-    yield Peer("CV-CUDA resize alone", alone, lambda pixels: pixels.permute(0, 3, 1, 2))
+    name = f"CV-CUDA {operator.__name__.removesuffix('_into')} alone"
+    yield Peer(name, alone, lambda pixels: pixels.permute(0, 3, 1, 2))
 
 
 # --- kornia-rs

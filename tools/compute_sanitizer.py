@@ -29,17 +29,20 @@ TESTS = ROOT / "tests" / "gpu"
 OWN_KERNELS = ["--kernel-name", "kns=vc_"]
 # Races and uninitialised memory are searched for in viewcast's kernels only, with small
 # images, as it takes long.
+SMALL = "small or test_same_bytes_as_on_the_host or test_boxes"
 TOOLS = {
     # Without the tests of naive use, which has races, and a capture in which torch allocates,
     # which needs its pool.
     "memcheck": ([], ["-k", "not naive and not test_in_a_capture"]),
-    "racecheck": (OWN_KERNELS, ["-k", "small"]),
-    "initcheck": (OWN_KERNELS, ["-k", "small"]),
+    "racecheck": (OWN_KERNELS, ["-k", SMALL]),
+    "initcheck": (OWN_KERNELS, ["-k", SMALL]),
 }
 SOME_FAILED = 1  # pytest's exit code
 # In place of 1,000 trials of a race test: each makes the same accesses in another order.
 TRIALS = "20"
-KERNEL_TESTS = [TESTS / "test_transform.py"]
+KERNEL_TESTS = [
+    TESTS / name for name in ("test_transform.py", "test_resize.py", "test_resize_kernels.py")
+]
 # The longest first; files that run no GPU kernel are skipped.
 FIRST = ["order", "reuse", "pool", "lifetime", "transform", "to_functions", "devices"]
 WITHOUT = ["docs"]
