@@ -2,8 +2,9 @@
 """Opens every page of build/docs/html, and README.md as GitHub shows it, in headless Chromium.
 
 Each page is opened 1280 and 390 pixels wide, in light and in dark mode. Nothing may be wider than
-the window, no code wider than its column (GitHub's scrolls on a phone), every picture must load, an
-image for one mode must be hidden in the other, and links must lead somewhere within the site.
+the window, no code or table wider than its column (a phone scrolls tables, and GitHub scrolls
+code), every picture must load, an image for one mode must be hidden in the other, and links must
+lead somewhere within the site.
 
 python docs/check_pages.py [--screenshots FOLDER] [PAGE ...]     # `make check-pages`
 """
@@ -55,6 +56,11 @@ MEASURE = """() => {
     if (!scrolls && seen(pre) && pre.scrollWidth > pre.clientWidth + 1)
       found.push(`code of ${pre.scrollWidth} pixels in ${pre.clientWidth}: `
         + pre.innerText.split("\\n").sort((a, b) => b.length - a.length)[0].trim());
+  if (root.clientWidth > 1000)
+    for (const table of document.querySelectorAll(".table-wrapper"))
+      if (seen(table) && table.scrollWidth > table.clientWidth + 1)
+        found.push(`a table of ${table.scrollWidth} pixels in ${table.clientWidth}: `
+          + table.innerText.split("\\n")[0]);
   for (const image of document.images) {
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
     if (image.classList.contains("only-light") && seen(image) === dark
