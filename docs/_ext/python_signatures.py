@@ -3,7 +3,8 @@
 
 Types come from the stub (viewcast/__init__.pyi) and replace the signatures that
 the extension gives. In docstrings, a line that begins with the name of a
-parameter and a colon begins the description of that parameter.
+parameter and a colon begins the description of that parameter, and an indented
+paragraph is code.
 """
 
 import ast
@@ -74,8 +75,20 @@ def parameters_of(node, obj):
 
 
 def list_parameters(app, what, name, obj, options, lines):
+    lines[:] = with_code(lines)
     if what in ("function", "method"):
         lines[:] = as_fields(lines, parameters_of(app.viewcast_stub.get(name), obj))
+
+
+def with_code(lines):
+    """Indented paragraphs after other text as literal blocks of reST."""
+    out, before = [], ""  # the last line with text
+    for line in lines:
+        if line.startswith("    ") and out and not out[-1] and before[:1].strip():
+            out += ["::", ""]
+        out.append(line)
+        before = line if line.strip() else before
+    return out
 
 
 def as_fields(lines, names):
