@@ -4,7 +4,7 @@
 Each page is opened 1280 and 390 pixels wide, in light and in dark mode. Nothing may be wider than
 the window, no code or table wider than its column (a phone scrolls tables, and GitHub scrolls
 code), every picture must load, an image for one mode must be hidden in the other, and links must
-lead somewhere within the site.
+lead somewhere within the site. The search must find a word.
 
 python docs/check_pages.py [--screenshots FOLDER] [PAGE ...]     # `make check-pages`
 """
@@ -142,6 +142,16 @@ def look(browser, chosen, folder):
             page.close()
 
 
+def search(browser):
+    """Yields a fault unless the site's own search finds a page."""
+    page = browser.new_page()
+    page.goto(f"{(SITE / 'search.html').as_uri()}?q=letterbox")
+    try:
+        page.wait_for_selector("#search-results li a", timeout=20_000)
+    except Exception as error:  # playwright's
+        yield f"search: {error}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--screenshots", type=pathlib.Path, metavar="FOLDER")
@@ -164,6 +174,7 @@ def main():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         wrong += look(browser, chosen, arguments.screenshots)
+        wrong += search(browser)
         browser.close()
     print("\n".join(wrong))
     views = len(WIDTHS) * len(SCHEMES)
