@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws the pictures of docs/tutorial.md from what the page's own blocks made."""
 
+import contextlib
+import io
 import pathlib
 import sys
 
@@ -20,7 +22,8 @@ def blocks():
     names = {}
     for block in pages.blocks_of(PAGE):
         if block.language == "python" and not pages.unmet(block):
-            exec(compile(block.text, str(PAGE), "exec"), names)
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(block.text, str(PAGE), "exec"), names)
             yield block.text, names
 
 
@@ -44,21 +47,23 @@ def letterboxed(names):
     return in_a_row([whole, vc.to_numpy(frame, resize=fit)], gap=16)
 
 
+# What a block contains, and the picture that is drawn after it: a name and pixels.
+DRAWINGS = {
+    "print(frame.shape": ("frame", lambda names: names["frame"]),
+    "255 - tensor": ("painted", lambda names: names["tensor"].cpu().numpy()),
+    "part.stride()": ("region", lambda names: names["part"].cpu().numpy()),
+    "fit = ": ("letterbox", letterboxed),
+    "marked = ": ("boxes", lambda names: names["marked"]),
+    "crops = ": ("crops", lambda names: in_a_row(list(names["crops"].cpu().numpy()), gap=8)),
+    "planes = ": ("yuv", lambda names: names["planes"]),
+}
+
+
 def main():
-    drawings = {
-        "print(frame.shape": lambda names: {"frame": names["frame"]},
-        "255 - tensor": lambda names: {"painted": names["tensor"].cpu().numpy()},
-        "part.stride()": lambda names: {"region": names["part"].cpu().numpy()},
-        "fit = ": lambda names: {"letterbox": letterboxed(names)},
-        "marked = ": lambda names: {"boxes": names["marked"]},
-        "crops = ": lambda names: {"crops": in_a_row(list(names["crops"].cpu().numpy()), gap=8)},
-        "planes = ": lambda names: {"yuv": names["planes"]},
-    }
     for text, names in blocks():
-        for part, draw in drawings.items():
+        for part, (name, draw) in DRAWINGS.items():
             if part in text:
-                for name, pixels in draw(names).items():
-                    save(name, pixels)
+                save(name, draw(names))
 
 
 if __name__ == "__main__":

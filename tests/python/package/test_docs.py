@@ -196,3 +196,15 @@ def test_the_readme_is_short_and_begins_with_what_a_newcomer_types():
     assert len(text.split()) <= 900
     assert next(n for n, line in enumerate(lines, 1) if line.startswith("pip install")) <= 30
     assert lines.index("```python") < 40
+
+
+def test_each_picture_of_the_tutorial_is_drawn_from_one_of_its_blocks(monkeypatch):
+    pytest.importorskip("PIL", reason="draws them")
+    monkeypatch.syspath_prepend(str(pages.ROOT / "docs" / "figures"))
+    import steps
+
+    page = pages.ROOT / "docs" / "tutorial.md"
+    texts = [block.text for block in pages.blocks_of(page) if block.language == "python"]
+    for part, (name, _) in steps.DRAWINGS.items():
+        assert sum(part in text for text in texts) == 1, part
+        assert f"(figures/{name}.jpg)" in page.read_text(encoding="utf-8")
