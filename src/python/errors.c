@@ -71,17 +71,12 @@ static const struct {
   PyObject **base;        /* NULL: Exception */
   PyObject **second;      /* or NULL */
 } exceptions[] = {
-    {&types.view, "viewcast.ViewError",
-     "An image can't be shown as asked. Base of viewcast's exceptions.", NULL, NULL},
-    {&types.layout, "viewcast.LayoutError",
-     "Shape, strides or alignment do not fit. Also a ValueError.", &types.view, &PyExc_ValueError},
-    {&types.dtype, "viewcast.DTypeError", "The element type has no counterpart. Also a TypeError.",
-     &types.view, &PyExc_TypeError},
-    {&types.device, "viewcast.DeviceError", "The memory is on another kind of device than needed.",
-     &types.view, NULL},
-    {&types.abi, "viewcast.ABIError", "The loaded OpenCV is not laid out as viewcast knows it.",
-     &types.view, NULL},
-    {&types.cuda, "viewcast.CUDAError", "The CUDA driver reported an error.", &types.view, NULL},
+    {&types.view, "viewcast.ViewError", DOC_ViewError, NULL, NULL},
+    {&types.layout, "viewcast.LayoutError", DOC_LayoutError, &types.view, &PyExc_ValueError},
+    {&types.dtype, "viewcast.DTypeError", DOC_DTypeError, &types.view, &PyExc_TypeError},
+    {&types.device, "viewcast.DeviceError", DOC_DeviceError, &types.view, NULL},
+    {&types.abi, "viewcast.ABIError", DOC_ABIError, &types.view, NULL},
+    {&types.cuda, "viewcast.CUDAError", DOC_CUDAError, &types.view, NULL},
     {&types.savant_layout, "viewcast.savant.SavantLayoutError",
      "A LayoutError of Savant's names: also an AssertionError, as theirs is.", &types.layout,
      &PyExc_AssertionError},
@@ -120,11 +115,6 @@ static PyObject *type_of(vc_status status) {
 
 int ext_raise(const vc_error *error) {
   PyErr_SetString(type_of(error->status), error->message);
-  return -1;
-}
-
-int ext_no_memory(void) {
-  PyErr_NoMemory();
   return -1;
 }
 

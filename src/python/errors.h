@@ -32,9 +32,6 @@ int ext_raise(const vc_error *error);
   } while (0)
 #define EXT_TRY(call) EXT_TRY_OR(call, -1)
 
-/* Raises MemoryError. Always returns -1. */
-int ext_no_memory(void);
-
 /* PyErr_Format, for an argument that is wrong in itself. Always returns -1. */
 int ext_refuse(PyObject *type, const char *format, ...);
 
