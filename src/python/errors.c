@@ -118,6 +118,11 @@ int ext_raise(const vc_error *error) {
   return -1;
 }
 
+int ext_no_memory(void) {
+  PyErr_NoMemory();
+  return -1;
+}
+
 int ext_raise_prefixed(const char *prefix, const vc_error *error) {
   PyErr_Format(type_of(error->status), "%s %s", prefix, error->message);
   return -1;
@@ -128,11 +133,6 @@ int ext_refuse(PyObject *type, const char *format, ...) {
   va_start(arguments, format);
   PyErr_FormatV(type, format, arguments);
   va_end(arguments);
-  return -1;
-}
-
-int ext_no_memory(void) {
-  PyErr_NoMemory();
   return -1;
 }
 
