@@ -113,6 +113,13 @@ VC_MUST_CHECK vc_status vc_owner_split(vc_owner *owner, size_t parts, vc_owner *
 /* True if a release is pending on the list of vc_collect. Costs one load. */
 bool vc_collect_pending(void);
 
+/* The counters of vc_statistics. */
+/* clang-format off */
+#define VC_STATISTICS(X)                                                                 \
+  X(lends) X(lends_released) X(shares) X(shares_released) X(exports) X(exports_released) \
+  X(pending) X(pool_blocks) X(pool_bytes) X(pool_hits) X(pool_misses) X(pool_live)
+/* clang-format on */
+
 /* Optional hook that tries to release an owner immediately even though `any_thread` is
  * false. It must not block or run other code. Returns true if it released the owner. Called
  * from any thread and without any lock, before the owner is put on the list. May be NULL:

@@ -182,24 +182,13 @@ void vc_collect_set_sweeper(size_t (*function)(bool force), bool (*pending)(void
   atomic_store_explicit(&sweep, function, memory_order_release);
 }
 
-#define SUM(name) now.name += atomic_load_explicit(&vc_counters[set].name, memory_order_relaxed)
+#define SUM(name) now.name += atomic_load_explicit(&vc_counters[set].name, memory_order_relaxed);
 
 vc_status vc_statistics_read(vc_statistics *out, vc_error *error) {
   VC_NEED(out);
   vc_statistics now = {.size = sizeof now};
   for (int set = 0; set < VC_COUNTER_SETS; set++) {
-    SUM(lends);
-    SUM(lends_released);
-    SUM(shares);
-    SUM(shares_released);
-    SUM(exports);
-    SUM(exports_released);
-    SUM(pending);
-    SUM(pool_blocks);
-    SUM(pool_bytes);
-    SUM(pool_hits);
-    SUM(pool_misses);
-    SUM(pool_live);
+    VC_STATISTICS(SUM)
   }
   return vc_write_sized(&now, "vc_statistics", sizeof now.size, sizeof now, out, error);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "default_allocator.h"
+#include "pool.h"
 
 #include <string.h>
 

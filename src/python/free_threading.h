@@ -76,6 +76,34 @@ static inline bool ext_entry_swap(ext_version *version, void *entry, void *other
 
 #endif
 
+/* A free list of objects that come and go at a steady rate, linked by their first words. Without
+ * the GIL there is none: CPython's allocator keeps free lists per thread. */
+typedef struct ext_spares {
+  void *first;
+  size_t count;
+} ext_spares;
+
+/* An object that ext_spares_add took; NULL if there is none. */
+static inline void *ext_spares_take(ext_spares *spares) {
+  void **taken = spares->first;
+  if (!taken) return NULL;
+  spares->first = *taken;
+  spares->count--;
+  return taken;
+}
+
+/* Adds an object; false, and it is the caller's to free, where there are `most` or no GIL. */
+static inline bool ext_spares_add(ext_spares *spares, void *spare, size_t most) {
+#ifdef Py_GIL_DISABLED
+  most = 0;
+#endif
+  if (spares->count == most) return false;
+  *(void **)spare = spares->first;
+  spares->first = spare;
+  spares->count++;
+  return true;
+}
+
 /* One thread at a time finds out what a library is like; it may come back here, for
  * what it runs may convert. Import first: imports have locks of their own. */
 void ext_loading_begin(void);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The module's conversions: as_NAME, to_NAME, view, as_gpumats and as_tensors. Reads the
  * arguments of each; call.h does the work. */
-#include "functions.h"
-
 #include "adapters/list.h"
 #include "arguments.h"
 #include "call.h"
@@ -10,6 +8,7 @@
 #include "docstrings.h"
 #include "errors.h"
 #include "free_threading.h"
+#include "methods.h"
 #include "plan.h"
 #include "resize.h"
 #include "values.h"

@@ -5,20 +5,16 @@
 
 #include "adapters/adapter.h"
 #include "adapters/opencv.h"
-#include "adapters/pointer.h"
 #include "arguments.h"
 #include "docstrings.h"
 #include "errors.h"
 #include "free_threading.h"
-#include "functions.h"
 #include "holder.h"
 #include "imports.h"
 #include "internal.h"
+#include "methods.h"
 #include "owner.h"
-#include "pool.h"
 #include "resize.h"
-#include "savant.h"
-#include "streams.h"
 #include "to_yuv.h"
 #include "values.h"
 #include "view_object.h"
@@ -52,23 +48,11 @@ static PyObject *statistics(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   vc_statistics now = {.size = sizeof now};
   vc_ignore(vc_statistics_read(&now, NULL)); /* can't fail */
+#define COUNTER(name) {#name, now.name},
   const struct {
     const char *name;
     uint64_t value;
-  } counters[] = {
-      {"lends", now.lends},
-      {"lends_released", now.lends_released},
-      {"shares", now.shares},
-      {"shares_released", now.shares_released},
-      {"exports", now.exports},
-      {"exports_released", now.exports_released},
-      {"pending", now.pending},
-      {"pool_blocks", now.pool_blocks},
-      {"pool_bytes", now.pool_bytes},
-      {"pool_hits", now.pool_hits},
-      {"pool_misses", now.pool_misses},
-      {"pool_live", now.pool_live},
-  };
+  } counters[] = {VC_STATISTICS(COUNTER)};
   PyObject *dict = PyDict_New();
   for (size_t i = 0; dict && i < sizeof counters / sizeof *counters; i++) {
     PyObject *value = PyLong_FromUnsignedLongLong(counters[i].value);
@@ -160,12 +144,11 @@ static int execute(PyObject *module) {
   if (check_interpreter() < 0 || ext_errors_init(module) < 0) return -1;
   ext_free_threading_init();
   if (ext_owner_init(module) < 0 || ext_holder_init() < 0 || ext_view_init(module) < 0) return -1;
-  if (PyModule_AddFunctions(module, ext_function_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, ext_values_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, ext_pointer_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, ext_savant_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, ext_stream_methods) < 0) return -1;
-  if (PyModule_AddFunctions(module, ext_pool_methods) < 0) return -1;
+  PyMethodDef *const tables[] = {ext_function_methods, ext_pool_methods,   ext_pointer_methods,
+                                 ext_savant_methods,   ext_stream_methods, ext_values_methods};
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+    if (PyModule_AddFunctions(module, tables[i]) < 0) return -1;
+  }
   return PyModule_AddStringConstant(module, "__version__", vc_version());
 }
 

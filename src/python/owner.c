@@ -35,45 +35,24 @@ typedef struct pending_release {
   PyObject *kept;               /* the consumer's stream object (strong), or NULL */
   bool recorded;                /* `event` was recorded */
   vc_event event;               /* recorded on the consumer's stream when the view ended */
-  struct pending_release *next; /* the next in its queue, or in the list of unused structs */
+  struct pending_release *next; /* in its queue */
   /* Used in the first release of a queue only: */
   struct pending_release *last, *next_queue;
   size_t length; /* releases in the queue */
 } pending_release;
 
-#ifdef Py_GIL_DISABLED
-
-/* CPython's allocator keeps free lists per thread. */
-static pending_release *new_release(void) { return PyMem_RawMalloc(sizeof(pending_release)); }
-static void free_release(pending_release *done) { PyMem_RawFree(done); }
-
-#else
-
-/* --- a free list of structs: a video pipeline makes and ends views at a steady rate */
-
-enum { MOST_UNUSED = 1024 };
-static pending_release *unused;
-static size_t unused_count;
+/* A video pipeline makes and ends views at a steady rate. */
+static ext_spares unused;
 
 static pending_release *new_release(void) {
-  pending_release *made = unused;
-  if (!made) return PyMem_RawMalloc(sizeof *made);
-  unused = made->next;
-  unused_count--;
-  return made;
+  pending_release *made = ext_spares_take(&unused);
+  return made ? made : PyMem_RawMalloc(sizeof *made);
 }
 
 static void free_release(pending_release *done) {
-  if (unused_count == MOST_UNUSED) {
-    PyMem_RawFree(done);
-    return;
-  }
-  done->next = unused;
-  unused = done;
-  unused_count++;
+  enum { MOST_UNUSED = 1024 };
+  if (!ext_spares_add(&unused, done, MOST_UNUSED)) PyMem_RawFree(done);
 }
-
-#endif
 
 /* --- queues of releases whose consumers are still at work
  *

@@ -3,19 +3,16 @@
 #include "pool.h"
 
 #include "arguments.h"
-#include "default_allocator.h"
 #include "docstrings.h"
 #include "errors.h"
 #include "free_threading.h"
-#include "pool_backends.h"
+#include "methods.h"
 #include "streams.h"
 
 static vc_pool *driver_pool(void) {
-  vc_error error;
   vc_pool *pool;
-  if (vc_pool_driver(&pool, &error) == VC_OK) return pool;
-  ext_raise(&error);
-  return NULL;
+  EXT_TRY_OR(vc_pool_driver(&pool, &error), NULL);
+  return pool;
 }
 
 /* The pools by name, each made at its first use and kept. This table and `current` are read

@@ -2,7 +2,7 @@
 /* Allocation from the caching pools of torch and CuPy, for a miss of our own pool. OpenCV asks
  * for memory on any thread and without the GIL. All blocks belong to the legacy default
  * stream. */
-#include "pool_backends.h"
+#include "pool.h"
 
 #include <stdlib.h>
 
@@ -119,12 +119,10 @@ static void give_back(void *context, int32_t device, void *memory, size_t bytes)
 }
 
 static vc_pool *make_pool(const library *from) {
-  vc_error error;
   vc_pool *pool;
   const vc_pool_backend backend = {sizeof backend, (void *)(uintptr_t)from, allocate, give_back};
-  if (vc_pool_new(&backend, &pool, &error) == VC_OK) return pool;
-  ext_raise(&error);
-  return NULL;
+  EXT_TRY_OR(vc_pool_new(&backend, &pool, &error), NULL);
+  return pool;
 }
 
 /* --- loading */

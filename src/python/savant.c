@@ -2,14 +2,13 @@
 /* Savant's functions. They accept the same images as Savant's own (a packed array is HWC as its
  * shape says, however many channels that gives) and raise errors with Savant's texts, followed by
  * advice. */
-#include "savant.h"
-
 #include "adapters/list.h"
 #include "adapters/opencv.h"
 #include "arguments.h"
 #include "call.h"
 #include "errors.h"
 #include "free_threading.h"
+#include "methods.h"
 #include "stream_order.h"
 
 static PyObject *one_argument(const ext_signature *signature, PyObject *const *args,

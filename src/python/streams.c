@@ -10,6 +10,7 @@
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"
+#include "methods.h"
 
 /* --- a stream that the caller names */
 
@@ -62,23 +63,17 @@ static PyObject *protocol_handle(PyObject *value, const char *argument) {
   return handle;
 }
 
-/* Refuses a class, or a function that returns a stream, in place of a stream. */
-static void refuse_uncalled(PyObject *value, const char *argument) {
-  PyErr_Format(PyExc_TypeError,
-               "%s is %.100R, which makes or gives streams, needs a stream: call it, as in "
-               "torch.cuda.Stream() or torch.cuda.current_stream()",
-               argument, value);
-}
-
-static void refuse_object(PyObject *value, const char *argument) {
-  if (PyCallable_Check(value)) {
-    refuse_uncalled(value, argument);
-    return;
+static int refuse_object(PyObject *value, const char *argument) {
+  if (PyCallable_Check(value)) { /* a class, or a function that returns a stream */
+    return ext_refuse(PyExc_TypeError,
+                      "%s is %.100R, which makes or gives streams, needs a stream: call it, as in "
+                      "torch.cuda.Stream() or torch.cuda.current_stream()",
+                      argument, value);
   }
-  PyErr_Format(PyExc_TypeError,
-               "%s is a %.100s, needs an int handle, a torch.cuda.Stream, cupy.cuda.Stream, "
-               "cv2.cuda.Stream or an object with __cuda_stream__",
-               argument, Py_TYPE(value)->tp_name);
+  return ext_refuse(PyExc_TypeError,
+                    "%s is a %.100s, needs an int handle, a torch.cuda.Stream, cupy.cuda.Stream, "
+                    "cv2.cuda.Stream or an object with __cuda_stream__",
+                    argument, Py_TYPE(value)->tp_name);
 }
 
 static PyObject *object_handle(PyObject *value, const char *argument) {
@@ -95,10 +90,8 @@ static PyObject *object_handle(PyObject *value, const char *argument) {
 
 /* A stream object, or an int of another type (NumPy's). */
 static int read_object(PyObject *value, const char *argument, ext_stream *out) {
-  if (PyType_Check(value)) { /* its attributes are those of streams, without a value */
-    refuse_uncalled(value, argument);
-    return -1;
-  }
+  /* The attributes of a class are those of streams, without a value. */
+  if (PyType_Check(value)) return refuse_object(value, argument);
   PyObject *handle = ext_integer_of(value);
   if (!handle) {
     if (PyErr_Occurred()) return -1;
@@ -106,13 +99,10 @@ static int read_object(PyObject *value, const char *argument, ext_stream *out) {
     out->object = value;
   }
   if (!handle) return -1;
-  int result = -1;
-  if (PyLong_Check(handle) && !PyBool_Check(handle)) {
-    result = read_handle(handle, argument, out);
-  } else {
-    PyErr_Format(PyExc_TypeError, "the handle of %s is a %.100s, needs an int", argument,
-                 Py_TYPE(handle)->tp_name);
-  }
+  int result = PyLong_Check(handle) && !PyBool_Check(handle)
+                   ? read_handle(handle, argument, out)
+                   : ext_refuse(PyExc_TypeError, "the handle of %s is a %.100s, needs an int",
+                                argument, Py_TYPE(handle)->tp_name);
   Py_DECREF(handle);
   return result;
 }
@@ -302,16 +292,12 @@ static PyObject *warmup(PyObject *module, PyObject *const *args, Py_ssize_t coun
   PyObject *value = count == 1 ? args[0] : NULL; /* by position, too */
   bool given;
   vc_device device = {VC_CUDA, 0};
-  vc_error error;
   if ((count != 1 || kwnames) && ext_arguments(&signature, args, count, kwnames, &value) < 0) {
     return NULL;
   }
   if (ext_argument_device(value, &given, &device) < 0) return NULL;
   if (device.type == VC_CPU) Py_RETURN_NONE;
-  if (vc_cuda_warmup(device.id, &error) != VC_OK) {
-    ext_raise(&error);
-    return NULL;
-  }
+  EXT_TRY_OR(vc_cuda_warmup(device.id, &error), NULL);
   ext_torch_stream(device.id); /* finds each library's functions */
   PyObject *cupy = ext_imported("cupy");
   if (cupy) ext_cupy_stream(device.id);

@@ -38,7 +38,4 @@ vc_stream ext_cupy_stream(int32_t device);
  * exception for a default stream. New reference. */
 PyObject *ext_cupy_stream_object(int32_t device, vc_stream stream);
 
-/* Methods of the module, NULL-terminated. */
-extern PyMethodDef ext_stream_methods[];
-
 #endif

@@ -10,6 +10,7 @@
 #include "arguments.h"
 #include "docstrings.h"
 #include "errors.h"
+#include "free_threading.h"
 #include "holder.h"
 
 _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "buffers point at a view's axes");
@@ -20,42 +21,20 @@ typedef struct {
   vc_stream stream; /* the pixels are ready on this stream; VC_STREAM_NONE: ready for all */
 } View;
 
-#ifdef Py_GIL_DISABLED
-
-/* CPython's allocator keeps free lists per thread. */
-static View *allocate(void) { return PyObject_GC_New(View, &ext_view_type); }
-static void deallocate(void *view) { PyObject_GC_Del(view); }
-
-#else
-
-/* --- Views that were used before: they come and go at a steady rate */
-
-enum { MOST_SPARE = 64 };
-static ext_holder *spare;
-static size_t spare_count;
+static ext_spares spares;
 
 static View *allocate(void) {
-  ext_holder *made = spare;
-  if (!made) return PyObject_GC_New(View, &ext_view_type);
-  spare = made->next;
-  spare_count--;
-  return (View *)PyObject_Init((PyObject *)made, &ext_view_type);
+  PyObject *made = ext_spares_take(&spares);
+  return made ? (View *)PyObject_Init(made, &ext_view_type) : PyObject_GC_New(View, &ext_view_type);
 }
 
+/* The collector finalises an object once. A View that was finalised is not reused: it would not be
+ * finalised again. */
 static void deallocate(void *view) {
-  ext_holder *done = view;
-  /* The collector finalises an object once. A View that was finalised is not reused: it would not
-   * be finalised again. */
-  if (spare_count == MOST_SPARE || PyObject_GC_IsFinalized(view)) {
-    PyObject_GC_Del(view);
-    return;
-  }
-  done->next = spare;
-  spare = done;
-  spare_count++;
+  enum { MOST_SPARE = 64 };
+  bool is_kept = !PyObject_GC_IsFinalized(view) && ext_spares_add(&spares, view, MOST_SPARE);
+  if (!is_kept) PyObject_GC_Del(view);
 }
-
-#endif
 
 PyObject *ext_view_new(ext_source *source) {
   View *self = allocate();

@@ -135,37 +135,33 @@ int ext_import_bare_capsule(PyObject *capsule, ext_source *out) {
   return 1;
 }
 
+static void delete_tensor(void *tensor, bool versioned) {
+  if (versioned) {
+    ((DLManagedTensorVersioned *)tensor)->deleter(tensor);
+  } else {
+    ((DLManagedTensor *)tensor)->deleter(tensor);
+  }
+}
+
+/* The destructor of a capsule, whose tensor nobody took if the capsule has its first name. */
 static void drop_capsule(PyObject *capsule) {
-  if (PyCapsule_IsValid(capsule, CAPSULE)) {
-    DLManagedTensor *tensor = PyCapsule_GetPointer(capsule, CAPSULE);
-    tensor->deleter(tensor);
-  }
-}
-
-static void drop_capsule_versioned(PyObject *capsule) {
-  if (PyCapsule_IsValid(capsule, CAPSULE_VERSIONED)) {
-    DLManagedTensorVersioned *tensor = PyCapsule_GetPointer(capsule, CAPSULE_VERSIONED);
-    tensor->deleter(tensor);
-  }
-}
-
-static PyObject *export_unversioned(ext_source *source) {
-  DLManagedTensor *tensor;
-  EXT_TRY_OR(vc_dlpack_from_view(&source->view, &source->owner, &tensor, &error), NULL);
-  PyObject *capsule = PyCapsule_New(tensor, CAPSULE, drop_capsule);
-  if (!capsule) tensor->deleter(tensor);
-  return capsule;
-}
-
-static PyObject *export_versioned(ext_source *source) {
-  DLManagedTensorVersioned *tensor;
-  EXT_TRY_OR(vc_dlpack_versioned_from_view(&source->view, &source->owner, 0, &tensor, &error),
-             NULL);
-  PyObject *capsule = PyCapsule_New(tensor, CAPSULE_VERSIONED, drop_capsule_versioned);
-  if (!capsule) tensor->deleter(tensor);
-  return capsule;
+  bool versioned = PyCapsule_IsValid(capsule, CAPSULE_VERSIONED);
+  const char *name = versioned ? CAPSULE_VERSIONED : CAPSULE;
+  if (!PyCapsule_IsValid(capsule, name)) return;
+  delete_tensor(PyCapsule_GetPointer(capsule, name), versioned);
 }
 
 PyObject *ext_export_capsule(ext_source *source, bool versioned) {
-  return versioned ? export_versioned(source) : export_unversioned(source);
+  const vc_view *view = &source->view;
+  DLManagedTensor *plain = NULL;
+  DLManagedTensorVersioned *tensor = NULL;
+  if (versioned) {
+    EXT_TRY_OR(vc_dlpack_versioned_from_view(view, &source->owner, 0, &tensor, &error), NULL);
+  } else {
+    EXT_TRY_OR(vc_dlpack_from_view(view, &source->owner, &plain, &error), NULL);
+  }
+  void *made = versioned ? (void *)tensor : plain;
+  PyObject *capsule = PyCapsule_New(made, versioned ? CAPSULE_VERSIONED : CAPSULE, drop_capsule);
+  if (!capsule) delete_tensor(made, versioned);
+  return capsule;
 }

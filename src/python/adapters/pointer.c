@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* from_pointer: an image that is known by its address alone. */
-#include "adapters/pointer.h"
-
 #include <string.h>
 
 #include "adapters/attributes.h"
@@ -9,6 +7,7 @@
 #include "device.h"
 #include "docstrings.h"
 #include "errors.h"
+#include "methods.h"
 #include "view_object.h"
 
 /* Reads the pointer in a capsule of any name, as bindings of C libraries (pyds) return them. A
