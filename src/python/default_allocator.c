@@ -6,20 +6,10 @@
 #include "adapters/adapter.h"
 #include "errors.h"
 #include "free_threading.h"
-#include "imports.h"
 
-static int mismatch(const char *what) {
-  PyObject *cv2 = ext_imported("cv2");
-  PyObject *version = cv2 ? PyObject_GetAttrString(cv2, "__version__") : NULL;
-  if (!version) PyErr_Clear();
-  ext_fail(VC_ERROR_ABI,
-           "OpenCV %S: %s, so viewcast can't change its default allocator; use "
-           "viewcast.empty_gpumat() for results (dst=), and report this version",
-           version ? version : Py_None, what);
-  Py_XDECREF(version);
-  Py_XDECREF(cv2);
-  return -1;
-}
+#define MISMATCH(what)                                                         \
+  ext_opencv_mismatch(what ", so viewcast can't change its default allocator", \
+                      "use viewcast.empty_gpumat() for results (dst=)")
 
 int ext_default_allocator_read(const ext_opencv *opencv, void **out) {
   PyObject *mat = PyObject_CallNoArgs((PyObject *)opencv->gpumat);
@@ -37,7 +27,7 @@ static PyTypeObject *find_class(const ext_opencv *opencv) {
     return (PyTypeObject *)type;
   }
   Py_XDECREF(type);
-  mismatch("GpuMat.Allocator is not the class that is expected");
+  MISMATCH("GpuMat.Allocator is not the class that is expected");
   return NULL;
 }
 
@@ -55,7 +45,7 @@ static PyObject *make_object(const ext_opencv *opencv, void *allocator) {
   char *place = (char *)object + sizeof(PyObject);
   if (vc_memory_read(place, pointers, sizeof pointers, &error) != VC_OK || pointers[0] ||
       pointers[1]) {
-    mismatch("a new GpuMat.Allocator is not empty"); /* and not to be touched: kept */
+    MISMATCH("a new GpuMat.Allocator is not empty"); /* and not to be touched: kept */
     return NULL;
   }
   memcpy(place, &allocator, sizeof allocator);
@@ -88,5 +78,5 @@ int ext_default_allocator_set(const ext_opencv *opencv, void *allocator) {
   if (!done) return ext_raise_from("OpenCV does not take a default allocator");
   Py_DECREF(done);
   if (ext_default_allocator_read(opencv, &found) < 0) return -1;
-  return found == allocator ? 0 : mismatch("new GpuMats do not carry the allocator that was set");
+  return found == allocator ? 0 : MISMATCH("new GpuMats do not carry the allocator that was set");
 }

@@ -40,6 +40,13 @@ PyObject *ext_import(const char *module) {
   return NULL;
 }
 
+PyObject *ext_find(const char *module, const char *holder, const char *name) {
+  PyObject *found = PyImport_ImportModule(module);
+  if (found && holder) Py_SETREF(found, PyObject_GetAttrString(found, holder));
+  if (found) Py_SETREF(found, PyObject_GetAttrString(found, name));
+  return found;
+}
+
 int ext_load(const char *module, bool *loaded, int (*find)(PyObject *module)) {
   PyObject *imported = ext_import(module);
   if (!imported) return -1;

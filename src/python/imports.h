@@ -17,6 +17,10 @@ const char *ext_install(const char *module);
 /* Imports a module; ImportError says what to install. New reference. */
 PyObject *ext_import(const char *module);
 
+/* An attribute of a module, which is imported, or of an object in it (`holder`, or NULL). New
+ * reference; NULL with an exception. */
+PyObject *ext_find(const char *module, const char *holder, const char *name);
+
 /* Imports a module as above and calls `find` for it once, on one thread at a time; *loaded, read
  * by EXT_READ, says that this succeeded. 0, or -1 with an exception. */
 int ext_load(const char *module, bool *loaded, int (*find)(PyObject *module));

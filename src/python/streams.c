@@ -220,8 +220,7 @@ typedef intptr_t get_stream_ptr(int device);
 
 static get_stream_ptr *find_cupy_function(void) {
   get_stream_ptr *function = NULL;
-  PyObject *module = PyImport_ImportModule("cupy_backends.cuda.stream");
-  PyObject *table = module ? PyObject_GetAttrString(module, "__pyx_capi__") : NULL;
+  PyObject *table = ext_find("cupy_backends.cuda.stream", NULL, "__pyx_capi__");
   PyObject *capsule = NULL;
   if (table && PyDict_Check(table)) capsule = ext_dict_value(table, "get_stream_ptr");
   if (capsule && PyCapsule_IsValid(capsule, "intptr_t (int)")) {
@@ -230,7 +229,6 @@ static get_stream_ptr *find_cupy_function(void) {
   }
   Py_XDECREF(capsule);
   Py_XDECREF(table);
-  Py_XDECREF(module);
   PyErr_Clear();
   return function;
 }

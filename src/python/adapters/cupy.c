@@ -20,27 +20,23 @@ static struct {
   PyObject *ptr, *device_id;                /* and of MemoryPointer */
 } cupy;
 
-static bool find_descriptors(const ext_cupy_classes *classes) {
-  return ext_find_attribute(classes->ndarray, "shape", &cupy.shape) == 0 &&
-         ext_find_attribute(classes->ndarray, "strides", &cupy.strides) == 0 &&
-         ext_find_attribute(classes->ndarray, "data", &cupy.data) == 0 &&
-         ext_find_attribute(classes->ndarray, "dtype", &cupy.dtype) == 0 &&
-         ext_find_attribute(classes->pointer, "ptr", &cupy.ptr) == 0 &&
-         ext_find_attribute(classes->pointer, "device_id", &cupy.device_id) == 0;
-}
-
 static int find_all(PyObject *module) {
-  PyObject *cuda = PyObject_GetAttrString(module, "cuda");
-  if (cuda) {
-    cupy.classes.ndarray = PyObject_GetAttrString(module, "ndarray");
-    cupy.classes.memory = PyObject_GetAttrString(cuda, "UnownedMemory");
-    cupy.classes.pointer = PyObject_GetAttrString(cuda, "MemoryPointer");
+  (void)module;
+  ext_cupy_classes *classes = &cupy.classes;
+  Py_XSETREF(classes->ndarray, ext_find("cupy", NULL, "ndarray"));
+  Py_XSETREF(classes->memory, ext_find("cupy", "cuda", "UnownedMemory"));
+  Py_XSETREF(classes->pointer, ext_find("cupy", "cuda", "MemoryPointer"));
+  if (!classes->ndarray || !classes->memory || !classes->pointer ||
+      ext_find_attribute(classes->ndarray, "shape", &cupy.shape) < 0 ||
+      ext_find_attribute(classes->ndarray, "strides", &cupy.strides) < 0 ||
+      ext_find_attribute(classes->ndarray, "data", &cupy.data) < 0 ||
+      ext_find_attribute(classes->ndarray, "dtype", &cupy.dtype) < 0 ||
+      ext_find_attribute(classes->pointer, "ptr", &cupy.ptr) < 0 ||
+      ext_find_attribute(classes->pointer, "device_id", &cupy.device_id) < 0) {
+    return -1;
   }
-  Py_XDECREF(cuda);
-  const ext_cupy_classes *classes = &cupy.classes;
-  bool found = classes->ndarray && classes->memory && classes->pointer && find_descriptors(classes);
-  if (found && !ext_is_slow()) cupy.layout = ext_cupy_find_layout(classes);
-  return found ? 0 : -1;
+  if (!ext_is_slow()) cupy.layout = ext_cupy_find_layout(classes);
+  return 0;
 }
 
 static bool is_loaded(void) {

@@ -11,6 +11,7 @@
 #include "adapters/attributes.h"
 #include "adapters/numpy_dtype.h"
 #include "free_threading.h"
+#include "imports.h"
 
 enum { WORD = 8, MOST_WORDS = 32 };
 enum { HEAD = sizeof(PyObject) / 8 /* counts, and last the type */ };
@@ -411,8 +412,7 @@ static bool find_allocation(void) {
   void *found[2];
   static const char *const names[] = {"_Znwm", "_ZdlPv"};
   Dl_info where[2];
-  PyObject *module = PyImport_ImportModule("cupy._core.core");
-  PyObject *file = module ? PyObject_GetAttrString(module, "__file__") : NULL;
+  PyObject *file = ext_find("cupy._core.core", NULL, "__file__");
   const char *path = file ? PyUnicode_AsUTF8(file) : NULL;
   void *library = path ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : NULL;
   for (int i = 0; i < 2; i++) {
@@ -423,7 +423,6 @@ static bool find_allocation(void) {
               where[0].dli_fbase == where[1].dli_fbase;
   if (library) dlclose(library);
   Py_XDECREF(file);
-  Py_XDECREF(module);
   memcpy(&layout.allocate, &found[0], sizeof layout.allocate);
   return both;
 }

@@ -23,11 +23,9 @@ static PyObject *import_made(PyObject *made, const ext_adapter *library, ext_sou
 
 /* Takes the arguments. */
 static PyObject *call_allocation(const char *function, PyObject *arguments) {
-  PyObject *module = arguments ? PyImport_ImportModule("viewcast.allocation") : NULL;
-  PyObject *callable = module ? PyObject_GetAttrString(module, function) : NULL;
+  PyObject *callable = arguments ? ext_find("viewcast.allocation", NULL, function) : NULL;
   PyObject *made = callable ? PyObject_Call(callable, arguments, NULL) : NULL;
   Py_XDECREF(callable);
-  Py_XDECREF(module);
   Py_XDECREF(arguments);
   return made;
 }

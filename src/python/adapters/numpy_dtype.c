@@ -102,18 +102,16 @@ int ext_dtype_from_numpy(PyObject *dtype, vc_dtype *out) {
 }
 
 static PyObject *make_bfloat16(PyObject *numpy) {
-  PyObject *ml_dtypes = PyImport_ImportModule("ml_dtypes");
-  if (!ml_dtypes) {
+  PyObject *type = ext_find("ml_dtypes", NULL, "bfloat16");
+  if (!type) {
     PyErr_Clear();
     ext_fail(VC_ERROR_DTYPE,
              "NumPy has no bfloat16 of its own; install one (pip install ml_dtypes), or "
              "reinterpret the image as int16 first (torch: .view(torch.int16))");
     return NULL;
   }
-  PyObject *type = PyObject_GetAttrString(ml_dtypes, "bfloat16");
-  PyObject *dtype = type ? PyObject_CallMethod(numpy, "dtype", "O", type) : NULL;
-  Py_XDECREF(type);
-  Py_DECREF(ml_dtypes);
+  PyObject *dtype = PyObject_CallMethod(numpy, "dtype", "O", type);
+  Py_DECREF(type);
   return dtype;
 }
 

@@ -37,6 +37,9 @@ vc_gpumat *ext_gpumat_header(PyObject *mat);
 /* A dict about the loaded OpenCV, for people. New reference. */
 PyObject *ext_opencv_describe(void);
 
+/* ABIError: "OpenCV 5.0.0: <what>; <advice>, and report this version". Always returns -1. */
+int ext_opencv_mismatch(const char *what, const char *advice);
+
 /* --- opencv_layout.c: what is known before anything is trusted */
 
 /* Fills `out` from the module, by probing headers with known values. ABIError

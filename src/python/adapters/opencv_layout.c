@@ -9,47 +9,62 @@
 #include "adapters/adapter.h"
 #include "adapters/opencv.h"
 #include "errors.h"
+#include "imports.h"
 
 /* What the steps below share. */
 typedef struct {
   PyObject *cuda; /* cv2.cuda */
   PyTypeObject *gpumat;
-  const char *version; /* of cv2, for messages */
-  int32_t shift;       /* CV_CN_SHIFT */
+  int32_t shift; /* CV_CN_SHIFT */
   vc_refcounting counting;
   void *allocator; /* of an ordinary header; NULL in stock builds */
 } probe_state;
 
 static uint8_t pixels[256]; /* what probed headers point at */
 
-static int mismatch(const probe_state *state, const char *what) {
-  return ext_fail(VC_ERROR_ABI,
-                  "OpenCV %s: %s, so viewcast can't write its GpuMat; use a build of OpenCV 4.8 "
-                  "to 5.x, and report this version",
-                  state->version, what);
-}
-
-static int mismatch_error(const probe_state *state, const vc_error *error) {
-  return ext_fail(VC_ERROR_ABI,
-                  "OpenCV %s: %s; use a build of OpenCV 4.8 to 5.x, and report this version",
-                  state->version, error->message);
-}
-
-/* The C++ header inside a Python GpuMat, read without trusting the object. */
-static vc_gpumat *find_header(const probe_state *state, PyObject *mat) {
-  vc_error error;
-  vc_gpumat *header = NULL;
-  if (vc_memory_read((char *)mat + sizeof(PyObject), &header, sizeof header, &error) != VC_OK ||
-      !header || (uintptr_t)header % sizeof(void *)) {
-    mismatch(state, "the Python object does not hold a pointer to a GpuMat where expected");
-    return NULL;
+int ext_opencv_mismatch(const char *what, const char *advice) {
+  PyErr_Clear();
+  PyObject *cv2 = ext_imported("cv2");
+  PyObject *version = cv2 ? PyObject_GetAttrString(cv2, "__version__") : NULL;
+  if (!version) PyErr_Clear();
+  if (!version) version = PyUnicode_FromString("of unknown version");
+  if (version) {
+    ext_fail(VC_ERROR_ABI, "OpenCV %S: %s; %s, and report this version", version, what, advice);
   }
-  return header;
+  Py_XDECREF(version);
+  Py_XDECREF(cv2);
+  return -1;
 }
 
-static PyObject *make(const probe_state *state, int rows, int cols, int type, size_t step) {
-  return PyObject_CallMethod(state->cuda, "createGpuMatFromCudaMemory", "iiiKK", rows, cols, type,
-                             (unsigned long long)(uintptr_t)pixels, (unsigned long long)step);
+#define ADVICE "use a build of OpenCV 4.8 to 5.x"
+#define SO ", so viewcast can't write its GpuMat"
+#define MISMATCH(what) ext_opencv_mismatch(what SO, ADVICE)
+
+/* Takes a new GpuMat (NULL: `failure` says what failed) and finds its C++ header without trusting
+ * the object. Gives the GpuMat back; NULL with ABIError. */
+static PyObject *with_header(PyObject *mat, const char *failure, vc_gpumat **header) {
+  *header = NULL;
+  if (!mat) {
+    ext_opencv_mismatch(failure, ADVICE);
+  } else if (vc_memory_read((char *)mat + sizeof(PyObject), header, sizeof *header, NULL) !=
+                 VC_OK ||
+             !*header || (uintptr_t)*header % sizeof(void *)) {
+    MISMATCH("the Python object does not hold a pointer to a GpuMat where expected");
+    Py_CLEAR(mat);
+  }
+  return mat;
+}
+
+static PyObject *make(const probe_state *state, int rows, int cols, int type, size_t step,
+                      vc_gpumat **header) {
+  return with_header(
+      PyObject_CallMethod(state->cuda, "createGpuMatFromCudaMemory", "iiiKK", rows, cols, type,
+                          (unsigned long long)(uintptr_t)pixels, (unsigned long long)step),
+      "createGpuMatFromCudaMemory() refuses a plain header" SO, header);
+}
+
+static PyObject *make_empty(const probe_state *state, vc_gpumat **header) {
+  return with_header(PyObject_CallNoArgs((PyObject *)state->gpumat), "GpuMat() fails" SO, header);
 }
 
 /* --- steps; each returns 0 or -1 with ABIError */
@@ -65,15 +80,15 @@ static int read_packing(PyObject *cv2, probe_state *state) {
   long one, two;
   if (read_constant(cv2, "CV_8UC1", &one) < 0 || read_constant(cv2, "CV_8UC2", &two) < 0) {
     PyErr_Clear();
-    return mismatch(state, "cv2 has no CV_8UC1 and CV_8UC2");
+    return MISMATCH("cv2 has no CV_8UC1 and CV_8UC2");
   }
   state->shift = two - one == 8 ? 3 : two - one == 32 ? 5 : -1;
-  return state->shift < 0 ? mismatch(state, "channels are packed in an unknown way") : 0;
+  return state->shift < 0 ? MISMATCH("channels are packed in an unknown way") : 0;
 }
 
 /* Compares the depth numbers of this cv2 with those of the ABI table. Depths that this cv2 does
  * not name are passed over. */
-static int check_depths(PyObject *cv2, const probe_state *state, const vc_gpumat_abi *abi) {
+static int check_depths(PyObject *cv2, const vc_gpumat_abi *abi) {
   for (int i = 0; i < VC_DTYPE_COUNT; i++) {
     char name[16];
     long number;
@@ -85,7 +100,7 @@ static int check_depths(PyObject *cv2, const probe_state *state, const vc_gpumat
     bool in_table = number >= 0 && number < VC_GPUMAT_DEPTHS;
     vc_dtype known = in_table ? abi->depths[number] : (vc_dtype){0, 0};
     if (!vc_dtype_same(known, vc_dtype_rows[i].dtype)) {
-      return mismatch(state, "a depth constant has an unknown number");
+      return MISMATCH("a depth constant has an unknown number");
     }
   }
   return 0;
@@ -105,19 +120,15 @@ static int check_made(const probe_state *state, int rows, int cols, int channels
       .datastart = pixels,
       .dataend = pixels + (rows == 1 ? 0 : step * (size_t)(rows - 1)) + row,
   };
-  PyObject *mat = make(state, rows, cols, type, step);
-  if (!mat) return mismatch(state, "createGpuMatFromCudaMemory() refuses a plain header");
   vc_error error;
-  vc_gpumat found;
-  vc_gpumat *header = find_header(state, mat);
-  int result = -1;
-  if (!header) {
-  } else if (vc_gpumat_verify(header, &expected, &found, &error) != VC_OK) {
-    mismatch_error(state, &error);
+  vc_gpumat found, *header;
+  PyObject *mat = make(state, rows, cols, type, step, &header);
+  if (!mat) return -1;
+  int result = 0;
+  if (vc_gpumat_verify(header, &expected, &found, &error) != VC_OK) {
+    result = ext_opencv_mismatch(error.message, ADVICE);
   } else if (found.allocator != state->allocator) {
-    mismatch(state, "headers do not share one default allocator");
-  } else {
-    result = 0;
+    result = MISMATCH("headers do not share one default allocator");
   }
   Py_DECREF(mat);
   return result;
@@ -125,23 +136,19 @@ static int check_made(const probe_state *state, int rows, int cols, int channels
 
 /* An empty header, and the allocator that ordinary headers carry. */
 static int read_empty(probe_state *state) {
-  PyObject *mat = PyObject_CallNoArgs((PyObject *)state->gpumat);
-  if (!mat) return mismatch(state, "GpuMat() fails");
   vc_error error;
-  vc_gpumat expected = {0}, found = {0};
-  vc_gpumat *header = find_header(state, mat);
-  int result = header ? 0 : -1;
-  if (header && vc_gpumat_verify(header, &expected, &found, &error) != VC_OK) {
-    result = mismatch_error(state, &error);
-  }
+  vc_gpumat expected = {0}, found = {0}, *header;
+  PyObject *mat = make_empty(state, &header);
+  if (!mat) return -1;
+  bool is_empty = vc_gpumat_verify(header, &expected, &found, &error) == VC_OK;
   state->allocator = found.allocator;
   Py_DECREF(mat);
-  return result;
+  return is_empty ? 0 : ext_opencv_mismatch(error.message, ADVICE);
 }
 
 static int check_headers(probe_state *state) {
   if (state->gpumat->tp_basicsize != (Py_ssize_t)(sizeof(PyObject) + 2 * sizeof(void *))) {
-    return mismatch(state, "the Python object has another size than expected");
+    return MISMATCH("the Python object has another size than expected");
   }
   if (read_empty(state) < 0) return -1;
   if (check_made(state, 5, 7, 3, 32) < 0) return -1;
@@ -160,12 +167,9 @@ static bool answers(PyObject *mat, const char *method, unsigned long long needed
 
 /* Checks that OpenCV reads what is written in place. */
 static int check_written(const probe_state *state) {
-  PyObject *mat = PyObject_CallNoArgs((PyObject *)state->gpumat);
-  vc_gpumat *header = mat ? find_header(state, mat) : NULL;
-  if (!header) {
-    Py_XDECREF(mat);
-    return PyErr_Occurred() ? -1 : mismatch(state, "GpuMat() fails");
-  }
+  vc_gpumat *header;
+  PyObject *mat = make_empty(state, &header);
+  if (!mat) return -1;
   int type = 2 << state->shift;
   void *allocator = header->allocator;
   *header = (vc_gpumat){.flags = VC_GPUMAT_MAGIC | type,
@@ -181,7 +185,7 @@ static int check_written(const probe_state *state) {
               answers(mat, "step1", 32) && answers(mat, "elemSize", 3);
   *header = (vc_gpumat){.allocator = allocator};
   Py_DECREF(mat);
-  return same ? 0 : mismatch(state, "a header written in place is not what OpenCV reads");
+  return same ? 0 : MISMATCH("a header written in place is not what OpenCV reads");
 }
 
 /* Counts a copy up and, or not, down again. A count far from zero: nothing is
@@ -189,13 +193,9 @@ static int check_written(const probe_state *state) {
 static int check_counting(probe_state *state) {
   enum { START = 1000 };
   static vc_gpumat_probe probe; /* static: a failed probe may leave pointers to it */
-  PyObject *mat = make(state, 5, 7, 0, 7);
-  if (!mat) return mismatch(state, "createGpuMatFromCudaMemory() fails");
-  vc_gpumat *header = find_header(state, mat);
-  if (!header) {
-    Py_DECREF(mat);
-    return -1;
-  }
+  vc_gpumat *header;
+  PyObject *mat = make(state, 5, 7, 0, 7, &header);
+  if (!mat) return -1;
   vc_gpumat_probe_begin(&probe, START, header);
   PyObject *roi = PyObject_CallMethod(mat, "rowRange", "ii", 1, 3);
   int32_t with_copy = probe.count;
@@ -205,7 +205,7 @@ static int check_counting(probe_state *state) {
   Py_DECREF(mat);
   if (!roi || with_copy <= START || probe.calls) {
     PyErr_Clear();
-    return mismatch(state, "a copy of a header does not count up as expected");
+    return MISMATCH("a copy of a header does not count up as expected");
   }
   if (without == START) {
     state->counting = state->allocator ? VC_REFCOUNT_FULL : VC_REFCOUNT_NO_FREE;
@@ -219,12 +219,9 @@ static int check_counting(probe_state *state) {
  * OpenCV has an allocator at all: stock builds call a null one and die. */
 static int check_table(const probe_state *state) {
   static vc_gpumat_probe probe;
-  PyObject *mat = make(state, 2, 3, 0, 3);
-  vc_gpumat *header = mat ? find_header(state, mat) : NULL;
-  if (!header) {
-    Py_XDECREF(mat);
-    return PyErr_Occurred() ? -1 : mismatch(state, "createGpuMatFromCudaMemory() fails");
-  }
+  vc_gpumat *header;
+  PyObject *mat = make(state, 2, 3, 0, 3, &header);
+  if (!mat) return -1;
   vc_gpumat_probe_begin(&probe, 1, header);
   PyObject *done = PyObject_CallMethod(mat, "release", NULL);
   bool frees = done && probe.slot == 3 && probe.calls == 1 && probe.header == header &&
@@ -242,8 +239,8 @@ static int check_table(const probe_state *state) {
   PyErr_Clear();
   vc_gpumat_probe_end(header, state->allocator);
   Py_DECREF(mat);
-  if (!frees) return mismatch(state, "release() does not call the allocator's free as expected");
-  return allocates ? 0 : mismatch(state, "create() does not call the allocator as expected");
+  if (!frees) return MISMATCH("release() does not call the allocator's free as expected");
+  return allocates ? 0 : MISMATCH("create() does not call the allocator as expected");
 }
 
 static int run_steps(PyObject *cv2, probe_state *state, vc_gpumat_abi *out) {
@@ -251,19 +248,13 @@ static int run_steps(PyObject *cv2, probe_state *state, vc_gpumat_abi *out) {
   if (check_written(state) < 0 || check_counting(state) < 0) return -1;
   if (state->counting == VC_REFCOUNT_FULL && check_table(state) < 0) return -1;
   EXT_TRY(vc_gpumat_abi_init(state->shift, state->counting, state->allocator, out, &error));
-  return check_depths(cv2, state, out);
+  return check_depths(cv2, out);
 }
 
 int ext_opencv_verify(PyObject *cv2, PyTypeObject *gpumat, vc_gpumat_abi *out) {
-  PyObject *version = PyObject_GetAttrString(cv2, "__version__");
-  const char *text = version ? PyUnicode_AsUTF8(version) : NULL;
-  if (!text) PyErr_Clear();
-  probe_state state = {.cuda = PyObject_GetAttrString(cv2, "cuda"),
-                       .gpumat = gpumat,
-                       .version = text ? text : "of unknown version"};
+  probe_state state = {.cuda = PyObject_GetAttrString(cv2, "cuda"), .gpumat = gpumat};
   int result = state.cuda ? run_steps(cv2, &state, out) : -1;
   Py_XDECREF(state.cuda);
-  Py_XDECREF(version);
   return result;
 }
 

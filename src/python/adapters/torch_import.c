@@ -59,14 +59,6 @@ static const struct {
     {"UntypedStorage", "nbytes", &torch.nbytes},
 };
 
-/* An attribute of a module, or of an object in it. */
-static PyObject *find(const char *module, const char *holder, const char *name) {
-  PyObject *found = PyImport_ImportModule(module);
-  if (found && holder) Py_SETREF(found, PyObject_GetAttrString(found, holder));
-  if (found) Py_SETREF(found, PyObject_GetAttrString(found, name));
-  return found;
-}
-
 /* Takes a method of a class (METH_NOARGS), a function of a module (METH_O), another callable, or
  * NULL with an exception. */
 static int prepare(PyObject *callable, function *out) {
@@ -87,12 +79,12 @@ static int prepare(PyObject *callable, function *out) {
 static int find_all(PyObject *module) {
   (void)module;
   for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
-    PyObject *found = find(objects[i].module, objects[i].holder, objects[i].name);
+    PyObject *found = ext_find(objects[i].module, objects[i].holder, objects[i].name);
     if (!found) return -1;
     Py_XSETREF(*objects[i].out, found);
   }
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-    PyObject *found = find("torch", functions[i].holder, functions[i].name);
+    PyObject *found = ext_find("torch", functions[i].holder, functions[i].name);
     if (prepare(found, functions[i].out) < 0) return -1;
   }
   const DLPackExchangeAPI *api = ext_exchange_api((PyTypeObject *)torch.tensor);
@@ -150,12 +142,11 @@ static bool has(PyObject *tensor, const char *attribute) {
 }
 
 static bool is_of_functorch(PyObject *tensor) {
-  PyObject *module = PyImport_ImportModule("torch._C._functorch");
-  PyObject *answer =
-      module ? PyObject_CallMethod(module, "is_functorch_wrapped_tensor", "O", tensor) : NULL;
+  PyObject *asked = ext_find("torch._C", "_functorch", "is_functorch_wrapped_tensor");
+  PyObject *answer = asked ? PyObject_CallOneArg(asked, tensor) : NULL;
   bool truth = answer == Py_True;
   Py_XDECREF(answer);
-  Py_XDECREF(module);
+  Py_XDECREF(asked);
   PyErr_Clear();
   return truth;
 }
