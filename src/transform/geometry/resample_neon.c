@@ -87,8 +87,9 @@ static void pillow_cols(const vc_resample_axis *axis, int32_t channels, const ui
     for (int32_t i = 0; i < taps; i++, from += channels) {
       sum = vmlaq_n_s32(sum, load_pixel(from), vc_resample_weight(weights, i));
     }
-    uint32_t pixel = vget_lane_u32(vreinterpret_u32_u8(pillow_bytes(sum, sum)), 0);
-    memcpy(out + d * channels, &pixel, (size_t)channels);
+    uint8_t pixel[8];
+    vst1_u8(pixel, pillow_bytes(sum, sum));
+    memcpy(out + d * channels, pixel, (size_t)channels);
   }
   vc_resample_axis rest = vc_resample_rest(axis, d);
   vc_resample_kernels_scalar.pillow_cols(&rest, channels, row, out + d * channels);

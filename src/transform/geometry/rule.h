@@ -33,6 +33,7 @@ typedef struct vc_resample_rule {
   int32_t interpolation; /* vc_interpolation */
   bool is_u8;
   bool shrinks;                   /* both axes have a scale of 1 or more */
+  bool coarse;                    /* coordinates of INTER_LINEAR are floats, else doubles */
   int32_t block_rows, block_cols; /* VC_RESAMPLE_BLOCKS */
 } vc_resample_rule;
 
@@ -41,7 +42,9 @@ VC_AXIS bool vc_rule_whole(double scale, int32_t *factor) {
   return scale >= 1 && vc_axis_is_whole(scale);
 }
 
-/* Makes the rule of a resize. cv2 takes the mean of blocks for INTER_AREA by whole factors, and for
+/* Makes the rule of a resize. cv2 leaves INTER_LINEAR of sources that are not 8 bits to IPP, whose
+ * coordinates are doubles, but resizes two channels by its own code, whose coordinates are floats.
+ * cv2 takes the mean of blocks for INTER_AREA by whole factors, and for
  * INTER_LINEAR at exactly 2 x 2. It rounds these means to even, but those of 2 x 2 pixels of 1, 3
  * and 4 channels half up, for which it has vector code: these are the results of INTER_LINEAR's
  * general rule. An image that keeps its size is copied, by every interpolation. */
@@ -53,6 +56,7 @@ VC_AXIS_CALL vc_resample_rule vc_rule_make(int32_t interpolation, bool is_u8, in
   out.interpolation = interpolation;
   out.is_u8 = is_u8;
   out.shrinks = by_rows >= 1 && by_cols >= 1;
+  out.coarse = is_u8 || channels == 2;
   bool whole_rows = vc_rule_whole(by_rows, &out.block_rows);
   bool whole_cols = vc_rule_whole(by_cols, &out.block_cols);
   bool halves = whole_rows && whole_cols && out.block_rows == 2 && out.block_cols == 2;
@@ -87,7 +91,7 @@ VC_AXIS uint8_t vc_rule_mean(const vc_resample_rule *rule, int64_t sum) {
 typedef struct vc_axis_rule {
   vc_resample_kind kind;
   int32_t interpolation;
-  bool is_u8, horizontal, shrinks;
+  bool is_u8, horizontal, shrinks, coarse;
   int64_t n, m;
   double scale, inverse;
   vc_axis_pillow pillow;
@@ -101,6 +105,7 @@ VC_AXIS_CALL vc_axis_rule vc_axis_rule_make(const vc_resample_rule *of, int64_t 
   rule.is_u8 = of->is_u8;
   rule.horizontal = horizontal;
   rule.shrinks = of->shrinks;
+  rule.coarse = of->coarse;
   rule.n = n;
   rule.m = m;
   rule.scale = vc_axis_scale(n, m);
@@ -139,7 +144,7 @@ VC_AXIS void vc_axis_take_pair(const vc_axis_rule *rule, int64_t d, vc_axis_resu
   out->count = 2;
 }
 
-/* The pair of INTER_LINEAR for sources that are not 8 bits, whose coordinate stays in double. */
+/* The pair of INTER_LINEAR whose coordinate stays in double. */
 VC_AXIS void vc_axis_take_exact_pair(const vc_axis_rule *rule, int64_t d, vc_axis_result *out) {
   double at = ((double)d + 0.5) * ((double)rule->n / (double)rule->m) - 0.5, whole = floor(at);
   out->form = VC_FORM_PAIR;
@@ -164,7 +169,7 @@ VC_AXIS_CALL void vc_axis_take(const vc_axis_rule *rule, int64_t d, vc_axis_resu
     out->cell = vc_axis_area(rule->n, rule->scale, d);
     out->first = out->cell.first;
     out->count = out->cell.count;
-  } else if (rule->interpolation == VC_LINEAR && !rule->is_u8) {
+  } else if (rule->interpolation == VC_LINEAR && !rule->coarse) {
     vc_axis_take_exact_pair(rule, d, out);
   } else {
     vc_axis_take_pair(rule, d, out);

@@ -452,6 +452,20 @@ def test_other_dtypes(interpolation, dtype, top, within):
         assert np.abs(found.astype(float) - expected.astype(float)).max() <= within
 
 
+@pytest.mark.parametrize(("dtype", "top", "within"), [("u2", 65535, 1), ("f4", 1, 1e-6)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_linear_of_large_images(channels, dtype, top, within):
+    """cv2 resizes two channels with coordinates in float, others in double."""
+    rng = np.random.default_rng(10)
+    for _ in range(12):
+        size = int(rng.integers(2, 900)), int(rng.integers(2, 900))
+        shape = int(rng.integers(2, 900)), int(rng.integers(2, 900)), channels
+        image = (rng.random(shape) * top).astype(dtype)
+        expected = cv2.resize(image, size[::-1]).reshape(*size, channels)
+        found = vc.to_numpy(image, resize=size)
+        assert np.abs(found.astype(float) - expected.astype(float)).max() <= within
+
+
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "u4", "i8", "u8", "f2", "f8"])
 def test_rarer_dtypes(dtype):
     rng = np.random.default_rng(9)
