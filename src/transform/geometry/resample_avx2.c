@@ -114,18 +114,23 @@ static int64_t halve(const vc_resample_axis *axis, int32_t channels, const uint8
   return done / channels;
 }
 
-/* The number of channels is a constant in each call. */
+/* Returns how many results were written. The number of channels is a constant in each call of
+ * linear_vector. */
+static int64_t linear_whole(const vc_resample_axis *axis, int32_t channels, const uint8_t *row,
+                            int16_t *out) {
+  if (channels > 0 && is_halved(axis)) return halve(axis, channels, row, out);
+  switch (channels) {
+    case 1: return linear_vector(axis, 1, row, out);
+    case 2: return linear_vector(axis, 2, row, out);
+    case 3: return linear_vector(axis, 3, row, out);
+    case 4: return linear_vector(axis, 4, row, out);
+    default: return 0;
+  }
+}
+
 static void linear_cols(const vc_resample_axis *axis, int32_t channels, const uint8_t *row,
                         int16_t *out) {
-  int64_t done = 0;
-  switch (is_halved(axis) ? 0 : channels) {
-    case 0: done = halve(axis, channels, row, out); break;
-    case 1: done = linear_vector(axis, 1, row, out); break;
-    case 2: done = linear_vector(axis, 2, row, out); break;
-    case 3: done = linear_vector(axis, 3, row, out); break;
-    case 4: done = linear_vector(axis, 4, row, out); break;
-    default: break;
-  }
+  int64_t done = linear_whole(axis, channels, row, out);
   vc_resample_axis rest = vc_resample_rest(axis, done);
   rest.weights.integers += done;
   vc_resample_kernels_scalar.linear_cols(&rest, channels, row, out + done * channels);
