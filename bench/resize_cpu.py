@@ -179,8 +179,10 @@ def opencv(rows, cols):
 
 def operations():
     yield from letterbox(1080, 1920, "letterbox 1080p → 640², f32")
+    yield from letterbox(900, 1600, "letterbox 900p → 640², f32")
     yield from letterbox(720, 1280, "letterbox 720p → 640², f32")
     yield from nv12(1080, 1920, "NV12 1080p → letterbox 640², f32")
+    yield from nv12(900, 1600, "NV12 900p → letterbox 640², f32")
     yield from nv12(720, 1280, "NV12 720p → letterbox 640², f32")
     yield from nv12(1080, 1920, "NV12 of BT.709 1080p → letterbox 640², f32", "bt709")
     for group in (pillow, opencv, to_rgb, to_yuv):

@@ -44,34 +44,36 @@ static __m128i close_order(int32_t channels) {
 
 /* --- linear */
 
-/* Computes two pixels, whose samples lie in 8 bytes each. */
-static inline __m256i linear_two(const uint8_t *row, const int32_t *first, const int32_t *weights,
-                                 int32_t channels, __m256i order) {
-  __m128i a = _mm_loadl_epi64((const __m128i *)(row + (int64_t)first[0] * channels));
-  __m128i b = _mm_loadl_epi64((const __m128i *)(row + (int64_t)first[1] * channels));
+/* Computes pixels `at` and `at` + 2, whose samples lie in 8 bytes each. `weights` are those of four
+ * pixels, of which `spread` selects two. */
+static inline __m256i linear_two(const uint8_t *row, const int32_t *at, __m256i weights,
+                                 int32_t channels, __m256i order, __m256i spread) {
+  __m128i a = _mm_loadl_epi64((const __m128i *)(row + (int64_t)at[0] * channels));
+  __m128i b = _mm_loadl_epi64((const __m128i *)(row + (int64_t)at[2] * channels));
   __m256i samples = _mm256_shuffle_epi8(_mm256_set_m128i(b, a), order);
-  __m256i both = _mm256_set_m128i(_mm_set1_epi32(weights[1]), _mm_set1_epi32(weights[0]));
+  __m256i both = _mm256_permutevar8x32_epi32(weights, spread);
   return _mm256_srai_epi32(_mm256_madd_epi16(samples, both), 4);
 }
 
 static inline int64_t linear_vector(const vc_resample_axis *axis, const int32_t channels,
                                     const uint8_t *row, int16_t *out) {
   const __m256i order = pair_order(channels, false);
-  const __m128i together = close_order(channels);
+  const __m256i together = _mm256_broadcastsi128_si256(close_order(channels));
+  const __m256i even = _mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2);
+  const __m256i odd = _mm256_setr_epi32(1, 1, 1, 1, 3, 3, 3, 3);
   /* The last sample from which 8 bytes may be read. */
   const int64_t last = (axis->range.n * channels - 8) / channels, count = axis->range.count;
   const int32_t *first = axis->first, *weights = axis->weights.integers;
   int64_t d = 0;
   if (axis->range.n * channels < 8) return 0;
   for (; d + 4 <= count && first[d + 3] <= last; d += 4) {
-    __m256i low = linear_two(row, first + d, weights + d, channels, order);
-    __m256i high = linear_two(row, first + d + 2, weights + d + 2, channels, order);
-    /* Pixels 0 and 2 in the lower 128 bits, 1 and 3 in the upper. */
-    __m256i four = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
-    __m128i two = _mm_shuffle_epi8(_mm256_castsi256_si128(four), together);
-    __m128i next = _mm_shuffle_epi8(_mm256_extracti128_si256(four, 1), together);
-    _mm_storeu_si128((__m128i *)(out + d * channels), two);
-    _mm_storeu_si128((__m128i *)(out + (d + 2) * channels), next);
+    __m256i four = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(weights + d)));
+    __m256i low = linear_two(row, first + d, four, channels, order, even);
+    __m256i high = linear_two(row, first + d + 1, four, channels, order, odd);
+    /* Pixels 0 and 1 in the lower 128 bits, 2 and 3 in the upper. */
+    __m256i all = _mm256_shuffle_epi8(_mm256_packs_epi32(low, high), together);
+    _mm_storeu_si128((__m128i *)(out + d * channels), _mm256_castsi256_si128(all));
+    _mm_storeu_si128((__m128i *)(out + (d + 2) * channels), _mm256_extracti128_si256(all, 1));
   }
   return d;
 }
