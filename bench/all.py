@@ -27,6 +27,7 @@ RUNS = {
     "pool": ["pool.py"],
     "transform_gpu": ["transform_gpu.py"],
     "transform_cpu": ["transform_cpu.py"],
+    "resize_cpu": ["resize_cpu.py"],
     "threads": [*HARNESS, "--only", "threads", "--rounds", "7"],
     "long": [*HARNESS, "--only", "long", "--long", "10"],
 }
@@ -36,6 +37,7 @@ QUICK = {
     "where": ["--rounds", "2", "--calls", "100"],
     "ordering": ["--rounds", "2", "--calls", "100"],
     "pool": ["--rounds", "2", "--calls", "20"],
+    "resize_cpu": ["--rounds", "2", "--only", "letterbox"],
     "threads": ["--rounds", "2", "--calls", "400"],
     "long": ["--long", "0.01"],
 }

@@ -7,11 +7,15 @@ with one number of threads: python bench/resize_cpu.py [--threads 1 2] [--only n
 
 import argparse
 import json
+import os
 import pathlib
 import platform
 import sys
 
-import cv2
+# torch's idle threads would spin on the cores that the next method needs.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import cv2  # noqa: E402
 import numpy as np
 import PIL.Image
 import torch

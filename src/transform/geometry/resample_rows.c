@@ -242,6 +242,12 @@ static inline void nearest_pixels(const vc_resample_axis *axis, const char *from
 static void nearest(vc_resample_rows *rows, int64_t d, char *out) {
   const vc_resample *of = rows->resample;
   const vc_resample_axis *axis = &of->cols;
+  const vc_resample_image *image = &rows->image;
+  if (image->yuv && axis->range.n == axis->range.m) {
+    vc_yuv_read_row(image->yuv, image->top + of->rows.first[d], image->left + axis->range.start,
+                    axis->range.count, out);
+    return;
+  }
   const char *from = packed_row(rows, of->rows.first[d], rows->packed);
   size_t bytes = of->size * (size_t)of->channels;
   if (axis->range.n == axis->range.m) {
