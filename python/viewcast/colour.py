@@ -17,17 +17,8 @@ if TYPE_CHECKING:
 
 #: The names, in the order of vc_yuv_format, vc_matrix and vc_range in viewcast.h, from 1.
 FORMATS = (
-    "nv12",
-    "nv21",
-    "i420",
-    "yv12",
-    "yuv422p",
-    "yuv444p",
-    "p010",
-    "p016",
-    "yuv420p10",
-    "yuv422p10",
-    "yuv444p10",
+    *("nv12", "nv21", "i420", "yv12", "yuv422p", "yuv444p"),
+    *("p010", "p016", "yuv420p10", "yuv422p10", "yuv444p10"),
 )
 MATRICES = ("bt601", "bt709", "bt2020")
 RANGES = ("limited", "full")
@@ -39,28 +30,13 @@ _WIDE = frozenset(FORMATS[FORMATS.index("p010") :])
 #: An argument's names, what it is called in messages, and what frames call the same: FFmpeg's
 #: words and the codes of H.273, as PyAV numbers them, and PyNvVideoCodec's words.
 _ARGUMENTS: dict[str, tuple[tuple[str, ...], str, dict[Any, str]]] = {
-    "format": (
-        FORMATS,
-        "format",
-        {
-            "yuv420p": "i420",
-            "yuvj420p": "i420",
-            "yuvj422p": "yuv422p",
-            "yuvj444p": "yuv444p",
-            "yuv444": "yuv444p",
-            **{f"{name}le": name for name in _WIDE},
-        },
-    ),
-    "matrix": (
-        MATRICES,
-        "colour space",
-        {
-            **{1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"},
-            **{"bt470bg": "bt601", "smpte170m": "bt601", "bt2020nc": "bt2020"},
-        },
-    ),
+    "format": (FORMATS, "format", {f"{name}le": name for name in _WIDE}),
+    "matrix": (MATRICES, "colour space", {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}),
     "range": (RANGES, "colour range", {1: "limited", 2: "full", "tv": "limited", "pc": "full"}),
 }
+_ARGUMENTS["format"][2].update(yuv420p="i420", yuvj420p="i420", yuvj422p="yuv422p")
+_ARGUMENTS["format"][2].update(yuvj444p="yuv444p", yuv444="yuv444p")
+_ARGUMENTS["matrix"][2].update(bt470bg="bt601", smpte170m="bt601", bt2020nc="bt2020")
 
 #: What frames say where they know nothing: FFmpeg's codes and words.
 _UNKNOWN_MATRIX, _UNKNOWN_RANGE, _UNKNOWN = 2, 0, ("unknown", "unspecified")
