@@ -121,7 +121,7 @@ def main() -> int:
 
         surfaces = decoded_on_the_gpu(path, len(frames))
         if surfaces:  # NVDEC's frames say neither matrix nor range
-            colours = {"matrix": images[0].matrix, "range": images[0].range}
+            colours: dict[str, Any] = {"matrix": images[0].matrix, "range": images[0].range}
             other = batch_of([vc.yuv(surface, **colours) for surface in surfaces])
             same = torch.equal(other.cpu(), batch[: len(surfaces)])
             print(f"batch {tuple(other.shape)} {other.dtype} on {other.device}, the same: {same}")

@@ -52,10 +52,9 @@ def _name(argument: str, value: Any) -> str:
     return value.lower()
 
 
-def _numbers(names: tuple[str, str, str]) -> tuple[int, ...]:
-    return tuple(
-        words[0].index(name) + 1 for words, name in zip(_ARGUMENTS.values(), names, strict=True)
-    )
+def _numbers(names: tuple[str, str, str]) -> tuple[int, int, int]:
+    format, matrix, range = names
+    return FORMATS.index(format) + 1, MATRICES.index(matrix) + 1, RANGES.index(range) + 1
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -110,7 +109,7 @@ def _make(names: tuple[str, str, str], depth: int, planes: tuple[Any, ...]) -> Y
 
 def _batch(planes: tuple[Any, ...]) -> list[tuple[Any, ...]] | None:
     """Return the planes of each image of a batch (N, H, W); None for one image."""
-    shapes = [getattr(plane, "shape", None) for plane in planes]
+    shapes: list[Any] = [getattr(plane, "shape", None) for plane in planes]
     if not shapes or not all(isinstance(shape, tuple) for shape in shapes):
         return None
     if len(shapes[0]) != 3 or shapes[0][2] == 1:
@@ -170,7 +169,8 @@ def _pyav_planes(frame: Any, format: str) -> tuple[Any, ...]:
     import numpy
 
     if frame.format.name == "cuda":  # its capsules can be taken once, their Views again and again
-        return tuple(_viewcast.view(plane.__dlpack__()) for plane in frame.planes)
+        view: Any = _viewcast.view
+        return tuple(view(plane.__dlpack__()) for plane in frame.planes)
     dtype = numpy.dtype("<u2" if format in _WIDE else "u1")
     planes = []
     for index, plane in enumerate(frame.planes):
