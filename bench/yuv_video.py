@@ -55,7 +55,8 @@ def framed(rgb: np.ndarray) -> torch.Tensor:
     padded = cv2.copyMakeBorder(
         small, at.top, below, at.left, after, cv2.BORDER_CONSTANT, value=(114, 114, 114)
     )
-    return (torch.from_numpy(padded).permute(2, 0, 1).float() / 255 - MEAN) / STD
+    planar = torch.from_numpy(padded).permute(2, 0, 1).contiguous().float()
+    return planar.div_(255).sub_(MEAN).div_(STD)
 
 
 def rgb_of(frame: av.VideoFrame) -> np.ndarray:
