@@ -90,6 +90,8 @@ def main():
         run(sys.executable, EXAMPLES / f"{name}.py", "--output", HERE / f"{name}.jpg")
     run(sys.executable, EXAMPLES / "detector_input.py", "--output", BUILD / "masks.png")
     scaled("detector_input.jpg", BUILD / "masks.png")
+    run(sys.executable, EXAMPLES / "video_yuv.py", "--output", BUILD / "video.png")
+    scaled("video_yuv.jpg", BUILD / "video.png")
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     run(sys.executable, *words, EXAMPLES / "multi_gpu.py", "--output", HERE / "multi_gpu.jpg")
     programs(library())
