@@ -29,3 +29,13 @@ def pixels(image):
     if isinstance(image, cupy.ndarray):
         return image.get()
     return vc.as_tensor(image).cpu().numpy()
+
+
+def converts_yuv() -> bool:
+    """Whether this viewcast converts YUV images in memory of a GPU."""
+    surface = torch.zeros(6, 4, dtype=torch.uint8, device="cuda")
+    try:
+        vc.to_tensor(vc.yuv(surface, "nv12", matrix="bt709", range="full"))
+    except vc.DeviceError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 
 import pytest
 from launching import launch
+from pictures import converts_yuv
 
 from viewcast import _viewcast
 
@@ -19,6 +20,12 @@ def test_random_resizes(tmp_path):
     if not _viewcast._build()["kernels"]:
         pytest.skip("this viewcast was built without kernels")
     print(launch("random_resizes", SEED, 600, tmp_path, device="cuda:0"))
+
+
+def test_random_yuvs(tmp_path):
+    if not converts_yuv():
+        pytest.skip("this viewcast converts YUV images in host memory only")
+    print(launch("random_yuvs", SEED, 600, tmp_path, device="cuda:0"))
 
 
 def test_exchanged_storage(frees, tmp_path):

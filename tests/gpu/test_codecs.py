@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 from neighbours import is_installed
-from pictures import pattern, pixels
+from pictures import converts_yuv, pattern, pixels
 
 import viewcast as vc
 from viewcast.clip import sample_clip
@@ -67,6 +67,22 @@ def test_a_frame_in_nv12_is_one_plane(video_codec, clip):
     assert luma.data.ptr == mat.cudaPtr()
     assert luma.shape[:2] == (720, 1280) and chroma.size == 1280 * 360
     np.testing.assert_array_equal(luma.get().reshape(720, 1280), pixels(mat)[:720])
+
+
+def test_frames_in_nv12_give_the_pixels_of_frames_of_pyav(video_codec, clip):
+    """Both decoders follow H.264, which leaves no choice."""
+    if not converts_yuv():
+        pytest.skip("this viewcast converts YUV images in host memory only")
+    av = pytest.importorskip("av")
+    colours = {"matrix": "bt709", "range": "limited"}
+    frames = decoder(video_codec, clip, video_codec.OutputColorType.NATIVE)
+    with av.open(str(clip)) as file:
+        for index, expected in zip(range(5), file.decode(video=0), strict=False):
+            rgb = vc.to_tensor(vc.yuv(frames[index], **colours))
+            assert rgb.is_cuda
+            np.testing.assert_array_equal(
+                rgb.cpu().numpy(), vc.to_numpy(vc.yuv(expected, **colours))
+            )
 
 
 # --- nvImageCodec

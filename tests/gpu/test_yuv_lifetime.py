@@ -15,6 +15,7 @@ import pytest
 import torch
 from delay import CYCLES, LONG, delay, side_stream, trials
 from dlpack_structs import CUDA, Producer
+from pictures import converts_yuv
 
 import viewcast as vc
 
@@ -25,19 +26,9 @@ FULL = {"matrix": "bt709", "range": "full"}  # with grey chroma R = G = B = Y
 GREY = 128
 
 
-def on_gpu():
-    """Whether YUV images in memory of a GPU are converted there."""
-    surface = torch.zeros(6, 4, dtype=torch.uint8, device="cuda")
-    try:
-        vc.to_tensor(vc.yuv(surface, "nv12", **FULL))
-    except vc.DeviceError:
-        return False
-    return True
-
-
 @pytest.fixture(autouse=True)
 def needs_kernels():
-    if not on_gpu():
+    if not converts_yuv():
         pytest.skip("this viewcast converts YUV images in host memory only")
 
 
