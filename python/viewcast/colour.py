@@ -120,7 +120,13 @@ def _batch(planes: tuple[Any, ...]) -> list[tuple[Any, ...]] | None:
             f"the source has the shape {found}, needs (H, W) for each plane of an image, or "
             "(N, H, W) with W above 4 for each plane of a batch; pass a list of images otherwise"
         )
-    return [tuple(plane[i] for plane in planes) for i in range(shapes[0][0])]
+    try:
+        return [tuple(plane[i] for plane in planes) for i in range(shapes[0][0])]
+    except (TypeError, NotImplementedError) as error:  # a View, a memoryview
+        raise _viewcast.LayoutError(
+            "the source is a batch whose images can't be taken by an index, needs an array of "
+            "NumPy, torch or CuPy; convert it first (vc.as_tensor(x), numpy.asarray(x))"
+        ) from error
 
 
 # --- frames of decoders

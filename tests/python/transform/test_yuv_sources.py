@@ -66,6 +66,9 @@ def test_batches_that_are_none(rng):
             vc.yuv(source, "nv12", **BT709)
     with pytest.raises(vc.LayoutError, match="image 0: .*a multiple of 3"):
         vc.to_numpy(vc.yuv(stack[:, :23], "nv12", **BT709))
+    for source in (vc.view(stack), memoryview(stack)):
+        with pytest.raises(vc.LayoutError, match="can't be taken by an index, needs an array of"):
+            vc.yuv(source, "nv12", **BT709)
     batch = vc.yuv(stack, "nv12", **BT709)
     with pytest.raises(vc.LayoutError, match="image 1: it is a batch of 2 YUV images"):
         vc.to_numpy([vc.yuv(stack[0], "nv12", **BT709), batch])
