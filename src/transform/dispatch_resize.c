@@ -205,12 +205,12 @@ static bool shares_rows(const vc_geometry *geometry) {
   return false;
 }
 
-/* Returns the number of rows that a thread of a linear kernel makes. Many save work where they
- * share rows of the source; otherwise short threads end more evenly. */
-static int32_t count_thread_rows(const vc_plan *plan, int64_t tile_cols) {
-  int32_t rows = shares_rows(plan->geometry) ? VC_LINEAR_ROWS : VC_LINEAR_ROWS / 2;
+/* Returns the number of rows that a thread makes: `most`, or fewer if that leaves processors of a
+ * large GPU without work. */
+static int32_t count_thread_rows(const vc_plan *plan, int64_t tile_cols, int32_t most) {
   double tiles = (double)plan->images * (double)((plan->cols - 1) / tile_cols + 1);
   double blocks = tiles * (double)plan->rows / VC_TILE_ROWS;
+  int32_t rows = most;
   while (rows > 1 && blocks / rows < (double)vc_resize_blocks) rows /= 2;
   return rows;
 }
@@ -243,7 +243,10 @@ static vc_status set_linear(const vc_plan *plan, int found, vc_launch *out, vc_e
   int size = (int)vc_dtype_size(plan->to), pixels = VC_LINEAR_PIXELS(size);
   int64_t tile_cols = (int64_t)VC_TILE_COLS * pixels * VC_LINEAR_GROUPS(size);
   resizing->words = stores_words(plan, pixels, linear_kernels[found].out);
-  resizing->thread_rows = count_thread_rows(plan, tile_cols);
+  /* Many rows save work where they share rows of the source; otherwise short threads end more
+   * evenly. */
+  int32_t most = shares_rows(plan->geometry) ? VC_LINEAR_ROWS : VC_LINEAR_ROWS / 2;
+  resizing->thread_rows = count_thread_rows(plan, tile_cols, most);
   for (int32_t c = 0; c < plan->channels; c++) {
     bool by_source = linear_kernels[found].out == 0 && plan->from_channels > 1;
     int32_t slot = by_source ? plan->map[c] : c;
@@ -269,10 +272,9 @@ static void set_floats(const vc_plan *plan, vc_resizing *out) {
 
 /* Fills what the kernel for VC_AREA needs. */
 static vc_status set_area(const vc_plan *plan, vc_launch *out, vc_error *error) {
-  int32_t rows = count_thread_rows(plan, VC_TILE_COLS), most = VC_AREA_ROWS / VC_TILE_ROWS;
-  out->resizing.thread_rows = rows < most ? rows : most;
-  return set_tiles(plan, (int64_t)VC_TILE_ROWS * out->resizing.thread_rows, VC_TILE_COLS, out,
-                   error);
+  int32_t rows = count_thread_rows(plan, VC_TILE_COLS, VC_AREA_ROWS / VC_TILE_ROWS);
+  out->resizing.thread_rows = rows;
+  return set_tiles(plan, (int64_t)VC_TILE_ROWS * rows, VC_TILE_COLS, out, error);
 }
 
 static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error) {

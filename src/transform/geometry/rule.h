@@ -42,16 +42,15 @@ VC_AXIS bool vc_rule_whole(double scale, int32_t *factor) {
   return scale >= 1 && vc_axis_is_whole(scale);
 }
 
-/* Makes the rule of a resize. cv2 leaves INTER_LINEAR of sources that are not 8 bits to IPP, whose
- * coordinates are doubles, but resizes two channels by its own code, whose coordinates are floats.
- * cv2 takes the mean of blocks for INTER_AREA by whole factors, and for
- * INTER_LINEAR at exactly 2 x 2. It rounds these means to even, but those of 2 x 2 pixels of 1, 3
- * and 4 channels half up, for which it has vector code: these are the results of INTER_LINEAR's
- * general rule. An image that keeps its size is copied, by every interpolation. */
-VC_AXIS_CALL vc_resample_rule vc_rule_make(int32_t interpolation, bool is_u8, int32_t channels,
-                                           int64_t n_rows, int64_t m_rows, int64_t n_cols,
-                                           int64_t m_cols) {
-  double by_rows = vc_axis_scale(n_rows, m_rows), by_cols = vc_axis_scale(n_cols, m_cols);
+/* Makes the rule of a resize by these scales (vc_axis_scale), or to the same size. cv2 leaves
+ * INTER_LINEAR of sources that are not 8 bits to IPP, whose coordinates are doubles, but resizes
+ * two channels by its own code, whose coordinates are floats. cv2 takes the mean of blocks for
+ * INTER_AREA by whole factors, and for INTER_LINEAR at exactly 2 x 2. It rounds these means to
+ * even, but those of 2 x 2 pixels of 1, 3 and 4 channels half up, for which it has vector code:
+ * these are the results of INTER_LINEAR's general rule. An image that keeps its size is copied, by
+ * every interpolation. */
+VC_AXIS vc_resample_rule vc_rule_of_scales(int32_t interpolation, bool is_u8, int32_t channels,
+                                           double by_rows, double by_cols, bool same_size) {
   vc_resample_rule out;
   out.interpolation = interpolation;
   out.is_u8 = is_u8;
@@ -65,7 +64,7 @@ VC_AXIS_CALL vc_resample_rule vc_rule_make(int32_t interpolation, bool is_u8, in
   }
   bool means = interpolation == VC_AREA || (interpolation == VC_LINEAR && halves && channels == 2);
   out.kind = VC_RESAMPLE_LINEAR;
-  if (interpolation == VC_NEAREST || (n_rows == m_rows && n_cols == m_cols)) {
+  if (interpolation == VC_NEAREST || same_size) {
     out.kind = VC_RESAMPLE_NEAREST;
   } else if (!is_u8) {
     out.kind = VC_RESAMPLE_TAPS;
@@ -77,6 +76,13 @@ VC_AXIS_CALL vc_resample_rule vc_rule_make(int32_t interpolation, bool is_u8, in
     out.kind = VC_RESAMPLE_TAPS;
   }
   return out;
+}
+
+VC_AXIS_CALL vc_resample_rule vc_rule_make(int32_t interpolation, bool is_u8, int32_t channels,
+                                           int64_t n_rows, int64_t m_rows, int64_t n_cols,
+                                           int64_t m_cols) {
+  return vc_rule_of_scales(interpolation, is_u8, channels, vc_axis_scale(n_rows, m_rows),
+                           vc_axis_scale(n_cols, m_cols), n_rows == m_rows && n_cols == m_cols);
 }
 
 /* Returns the mean of a block of 8-bit samples, rounded to even. */

@@ -33,23 +33,23 @@ struct area_shared {
 
 /* Returns the rule of the block's image. Columns of more samples than there are weights for, and
  * blocks whose sum may not fit into 24 bits, are for AREA_OTHER. */
-VC_DEVICE area_means find_means(const resize_shared &of) {
-  const vc_resample_rule &rule = of.rule;
+VC_DEVICE area_means find_means(const vc_resample_rule &rule, const shown &at) {
   bool blocks = rule.kind == VC_RESAMPLE_BLOCKS;
   bool halves = rule.kind == VC_RESAMPLE_LINEAR && rule.interpolation == VC_LINEAR;
-  if (of.at.image.placed_rows == 0 || of.cols.scale > VC_AREA_TAPS - 2) return AREA_OTHER;
+  if (at.image.placed_rows == 0 || at.col_scale > VC_AREA_TAPS - 2) return AREA_OTHER;
   if (blocks && (int64_t)rule.block_rows * rule.block_cols > (1 << 16)) return AREA_OTHER;
   if (rule.kind == VC_RESAMPLE_TAPS) return AREA_CELLS;
   return blocks ? AREA_BLOCKS : halves ? AREA_HALVES : AREA_OTHER;
 }
 
-/* Finds the samples of result d of an axis whose blocks have `block` samples. */
-VC_DEVICE_CALL area_span find_span(const vc_axis_rule &axis, area_means means, int32_t block,
-                                   int64_t d) {
+/* Finds the samples of result d of an axis of n samples and m results, whose blocks have `block`
+ * samples. */
+VC_DEVICE_CALL area_span find_span(int32_t n, int32_t m, double scale, area_means means,
+                                   int32_t block, int64_t d) {
   area_span out = {0, 0, 1, 1, 1};
-  if (d < 0 || d >= axis.m) return out;
+  if (d < 0 || d >= m) return out;
   if (means == AREA_CELLS) {
-    vc_axis_cell cell = vc_axis_area(axis.n, axis.scale, d);
+    vc_axis_cell cell = vc_axis_area(n, scale, d);
     out.first = (int32_t)cell.first;
     out.count = (int32_t)cell.count;
     out.head = vc_axis_area_weight(&cell, 0);
@@ -113,18 +113,24 @@ VC_DEVICE void sum_cells(const char *at, int64_t pitch, const uint32_t *weights,
   }
 }
 
-/* Adds the samples of the column in a row to `sums`. */
-template <int In>
-VC_DEVICE void add_block(const char *at, const uint32_t *weights, int32_t taps,
-                         uint32_t (&sums)[In]) {
-  packed_pixels<In> pixels = packed_at<In>(at);
+/* Adds the samples of the column in Rows rows that are `pitch` bytes apart to `sums`. */
+template <int In, int Rows>
+VC_DEVICE void add_blocks(const char *at, int64_t pitch, const uint32_t *weights, int32_t taps,
+                          uint32_t (&sums)[In]) {
+  packed_pixels<In> pixels[Rows];
+#pragma unroll
+  for (int i = 0; i < Rows; i++) pixels[i] = packed_at<In>(at + i * pitch);
 #pragma unroll 1
   for (int32_t tap = 4; tap <= taps; tap += 4, weights += VC_TILE_COLS) {
-    uint32_t packed[In], channels[In];
-    take_four<In>(pixels, tap < taps, packed);
-    split_channels(packed, channels);
+    uint32_t packed[Rows][In], channels[In];
 #pragma unroll
-    for (int c = 0; c < In; c++) sums[c] = sum_products(channels[c], *weights, sums[c]);
+    for (int i = 0; i < Rows; i++) take_four<In>(pixels[i], tap < taps, packed[i]);
+#pragma unroll
+    for (int i = 0; i < Rows; i++) {
+      split_channels(packed[i], channels);
+#pragma unroll
+      for (int c = 0; c < In; c++) sums[c] = sum_products(channels[c], *weights, sums[c]);
+    }
   }
 }
 
@@ -134,13 +140,6 @@ struct resize_area {
   typedef vc_resizing parameters;
   typedef area_shared shared;
   struct own {};
-
-  /* The thread's column: the bytes from the start of a row to its first sample, and its weights. */
-  struct column {
-    int64_t offset;
-    const uint32_t *weights;
-    int32_t taps;
-  };
 
   /* The sums of the last row of a result, which the next result needs again where cells share a
    * row. */
@@ -163,10 +162,18 @@ struct resize_area {
 
   VC_DEVICE_MEMBER void begin(const vc_resizing &p, area_shared &s, own &) {
     if (threadIdx.x != 0) return;
-    find_rule(p, s.of);
-    s.means = find_means(s.of);
-    if (s.means == AREA_OTHER) return;
-    int32_t most = s.means == AREA_CELLS ? (int32_t)s.of.cols.scale + 2 : s.of.rule.block_cols;
+    find_image(p, s.of.at);
+    const shown &at = s.of.at;
+    const vc_resized &image = at.image;
+    bool same_size = image.rows == image.placed_rows && image.cols == image.placed_cols;
+    s.of.rule = vc_rule_of_scales(p.interpolation, p.is_u8, p.from_channels, at.row_scale,
+                                  at.col_scale, same_size);
+    s.means = find_means(s.of.rule, at);
+    if (s.means == AREA_OTHER) {
+      find_rule(p, s.of);
+      return;
+    }
+    int32_t most = s.means == AREA_CELLS ? (int32_t)at.col_scale + 2 : s.of.rule.block_cols;
     s.taps = (most + 3) / 4 * 4;
   }
 
@@ -178,13 +185,17 @@ struct resize_area {
   VC_DEVICE_MEMBER void load(const vc_resizing &p, area_shared &s, own &, int32_t) {
     int32_t i = (int32_t)threadIdx.x, row = i - VC_TILE_COLS;
     const vc_resample_rule &rule = s.of.rule;
+    const shown &at = s.of.at;
+    const vc_resized &image = at.image;
     if (i < VC_TILE_COLS) {
-      s.cols[i] = find_span(s.of.cols, s.means, rule.block_cols, first_col(p, s) + i);
+      s.cols[i] = find_span(image.cols, image.placed_cols, at.col_scale, s.means, rule.block_cols,
+                            first_col(p, s) + i);
       /* Not that of its first sample where the weights would reach beyond the row. */
-      int32_t last = s.of.at.image.cols - s.taps;
+      int32_t last = image.cols - s.taps;
       s.starts[i] = last < 0 ? s.cols[i].first : min(s.cols[i].first, last);
     } else if (row < tile_rows(p)) {
-      s.rows[row] = find_span(s.of.rows, s.means, rule.block_rows, first_row(p, s) + row);
+      s.rows[row] = find_span(image.rows, image.placed_rows, at.row_scale, s.means, rule.block_rows,
+                              first_row(p, s) + row);
     }
   }
 
@@ -208,6 +219,10 @@ struct resize_area {
   }
 
   VC_DEVICE_MEMBER void end(const vc_resizing &p, const area_shared &s, own &) {
+    if (s.means == AREA_OTHER) {
+      make_rows<-1>(p, s);
+      return;
+    }
     switch (can_read_words(p, s) ? p.from_channels : 0) {
       case 1: make_rows<1>(p, s); break;
       case 2: make_rows<2>(p, s); break;
@@ -220,12 +235,11 @@ struct resize_area {
   /* Words may reach 3 bytes beyond the samples. */
   VC_DEVICE_MEMBER bool can_read_words(const vc_resizing &p, const area_shared &s) {
     const vc_resized &image = s.of.at.image;
-    if (s.means == AREA_OTHER) return false;
     int32_t end = s.starts[thread_col()] + s.taps + pixels_beyond(image, p.from_channels);
     return end <= image.readable;
   }
 
-  /* In: the channels of pixels that may be read in words, or 0. */
+  /* In: the channels of pixels that may be read in words; 0 for others, -1 for other rules. */
   template <int In>
   VC_DEVICE_MEMBER void make_rows(const vc_resizing &p, const area_shared &s) {
     const vc_generic &g = p.generic;
@@ -234,17 +248,56 @@ struct resize_area {
     int32_t start = (int32_t)(threadIdx.x / VC_TILE_COLS) * p.thread_rows;
     int64_t row = (int64_t)at.row * tile_rows(p) + start;
     if (col >= g.cols) return;
-    held_row<In ? In : 1> held = {-1, {}};
+    held_row<(In > 0 ? In : 1)> held = {-1, {}};
 #pragma unroll 1
     for (int32_t i = start; i < start + p.thread_rows && row < g.rows; i++, row++) {
-      if constexpr (In == 0) {
+      const area_span &cols = s.cols[thread_col()];
+      bool inside = cols.count > 0 && s.rows[i].count > 0;
+      uint32_t pixel = 0;
+      if constexpr (In < 0) {
         write_any(p, s.of, at.image, row, col);
+        continue;
+      } else if constexpr (In > 0) {
+        if (inside) pixel = make_area<In>(s, s.rows[i], held);
       } else {
-        bool inside = s.cols[thread_col()].count > 0 && s.rows[i].count > 0;
-        uint32_t pixel = inside ? make_area<In>(s, s.rows[i], held) : 0;
-        write_bytes(p, pixel, inside, pixel_at(g, at.image, row, col));
+        if (inside) pixel = make_bytes(p, s, s.rows[i], cols);
       }
+      write_bytes(p, pixel, inside, pixel_at(g, at.image, row, col));
     }
+  }
+
+  /* Byte by byte, in little code. */
+  VC_DEVICE_MEMBER uint32_t make_bytes(const vc_resizing &p, const area_shared &s,
+                                       const area_span &rows, const area_span &cols) {
+    const vc_resized &image = s.of.at.image;
+    uint32_t out = 0;
+#pragma unroll 1
+    for (int32_t c = 0; c < p.from_channels; c++) {
+      float sum = 0;
+#pragma unroll 1
+      for (int32_t i = 0; i < rows.count; i++) {
+        const char *at = image.data + (rows.first + i) * image.row + c;
+        float row = 0;
+#pragma unroll 1
+        for (int32_t k = 0; k < cols.count; k++) {
+          int64_t offset = (int64_t)(cols.first + k) * p.from_channels;
+          row += (float)(int32_t)load_word((const uint8_t *)at + offset) * weight_in(cols, k);
+        }
+        sum += row * weight_in(rows, i);
+      }
+      out |= byte_of_sum(s, sum) << (8 * c);
+    }
+    return out;
+  }
+
+  /* Returns the byte of a sum: of blocks, a whole number. */
+  VC_DEVICE_MEMBER uint32_t byte_of_sum(const area_shared &s, float sum) {
+    if (s.means == AREA_CELLS) return u8_bits(sum);
+    return byte_of_block(s, (uint32_t)(int32_t)sum);
+  }
+
+  VC_DEVICE_MEMBER uint32_t byte_of_block(const area_shared &s, uint32_t sum) {
+    return s.means == AREA_HALVES ? (sum + 2) >> 2 : vc_rule_mean(&s.of.rule, sum);
   }
 
   template <int In>
@@ -256,16 +309,15 @@ struct resize_area {
     const uint32_t *weights = s.weights + thread_col();
     if (s.means == AREA_CELLS) return make_cell<In>(s, rows, at, weights, held);
     uint32_t sums[In] = {}, out = 0;
-#pragma unroll 2
-    for (int32_t i = 0; i < rows.count; i++, at += image.row) {
-      add_block<In>(at, weights, s.taps, sums);
+    int32_t left = rows.count;
+#pragma unroll 1
+    for (; left >= 3; left -= 3, at += 3 * image.row) {
+      add_blocks<In, 3>(at, image.row, weights, s.taps, sums);
     }
+    if (left == 2) add_blocks<In, 2>(at, image.row, weights, s.taps, sums);
+    if (left == 1) add_blocks<In, 1>(at, image.row, weights, s.taps, sums);
 #pragma unroll
-    for (int c = 0; c < In; c++) {
-      uint32_t mean =
-          s.means == AREA_HALVES ? (sums[c] + 2) >> 2 : vc_rule_mean(&s.of.rule, sums[c]);
-      out |= mean << (8 * c);
-    }
+    for (int c = 0; c < In; c++) out |= byte_of_block(s, sums[c]) << (8 * c);
     return out;
   }
 

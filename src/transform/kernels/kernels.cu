@@ -37,14 +37,18 @@ VC_FAST_KERNELS(FAST)
 
 static_assert(sizeof(vc_resizing) < 4096, "more than every GPU's parameters");
 
-KERNEL vc_resize_any(const __grid_constant__ vc_resizing p) { run_phases<resize_any>(p); }
-KERNEL vc_resize_area(const __grid_constant__ vc_resizing p) { run_phases<resize_area>(p); }
-KERNEL vc_resize_pillow(const __grid_constant__ vc_resizing p) { run_phases<resize_pillow>(p); }
-
-#define LINEAR(to, in, out)                                                                       \
-  typedef resize_linear<to, in, out> linear_##to##_##in##_##out;                                  \
-  extern "C" __global__ void __launch_bounds__(VC_BLOCK, VC_LINEAR_BLOCKS((int)sizeof(to::bits))) \
-      vc_resize_linear_##to##_##in##_##out(const __grid_constant__ vc_resizing p) {               \
-    run_phases<linear_##to##_##in##_##out>(p);                                                    \
+/* `blocks`: for which a processor is to have registers. */
+#define RESIZE(name, kernel, blocks)                             \
+  extern "C" __global__ void __launch_bounds__(VC_BLOCK, blocks) \
+      vc_resize_##name(const __grid_constant__ vc_resizing p) {  \
+    run_phases<kernel>(p);                                       \
   }
+RESIZE(any, resize_any, VC_ANY_BLOCKS)
+RESIZE(pillow, resize_pillow, VC_PILLOW_BLOCKS)
+RESIZE(area, resize_area, VC_AREA_BLOCKS)
+
+#define LINEAR(to, in, out)                                      \
+  typedef resize_linear<to, in, out> linear_##to##_##in##_##out; \
+  RESIZE(linear_##to##_##in##_##out, linear_##to##_##in##_##out, \
+         VC_LINEAR_BLOCKS((int)sizeof(to::bits)))
 VC_LINEAR_KERNELS(LINEAR)

@@ -155,12 +155,7 @@ struct resize_linear {
   };
 
   VC_DEVICE_MEMBER void begin(const vc_resizing &p, shared &s, own &) {
-    if (threadIdx.x != 0) return;
-    if (p.is_regular) {
-      s.at = shown{source_at(p, locate_tile(p).image), p.row_scale, p.col_scale};
-    } else {
-      find_image(p, s.at);
-    }
+    if (threadIdx.x == 0) find_image(p, s.at);
   }
 
   VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const shared &) { return 1; }

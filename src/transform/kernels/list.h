@@ -225,19 +225,24 @@ typedef struct vc_resizing {
   X(float, VC_WORK_FLOAT)     \
   X(double, VC_WORK_DOUBLE)
 
-/* The kernel vc_resize_any resizes images of any kind, and vc_resize_pillow 8-bit images by
- * Pillow's filters. A tile of the latter has VC_TILE_COLS columns and VC_PILLOW_ROWS rows, which
- * are made from VC_PILLOW_CHUNK rows of the source at a time. VC_PILLOW_WEIGHTS words of
- * weights and of source rows fit into shared memory; where a tile needs more weights, each is
+/* The kernel vc_resize_any resizes images of any kind. VC_..._BLOCKS is the number of blocks for
+ * which a processor of the GPU is to have registers. */
+#define VC_ANY_BLOCKS 8
+
+/* The kernel vc_resize_pillow resizes 8-bit images by Pillow's filters. Its tile has VC_TILE_COLS
+ * columns and VC_PILLOW_ROWS rows, which are made from VC_PILLOW_CHUNK rows of the source at a time.
+ * VC_PILLOW_WEIGHTS words of weights fit into shared memory; where a tile needs more, each is
  * computed where it is used. */
 #define VC_PILLOW_ROWS 16
 #define VC_PILLOW_CHUNK 32
 #define VC_PILLOW_WEIGHTS 4096
+#define VC_PILLOW_BLOCKS 7
 
 /* The kernel vc_resize_area resizes packed 8-bit pixels by VC_AREA. Its tile has VC_TILE_COLS
  * columns, of up to VC_AREA_TAPS samples, and up to VC_AREA_ROWS rows. */
 #define VC_AREA_ROWS 32
 #define VC_AREA_TAPS 64
+#define VC_AREA_BLOCKS 8
 
 /* X(to, in, out) for each kernel vc_resize_linear_<to>_<in>_<out>, which resizes interleaved 8-bit
  * pixels of `in` channels by VC_LINEAR or VC_NEAREST to interleaved pixels of `out` channels, or
@@ -256,7 +261,6 @@ typedef struct vc_resizing {
  * instructions; larger elements, which take longer to store, need more threads instead. */
 #define VC_LINEAR_PIXELS(to) ((to) == 1 ? 4 : 2)
 #define VC_LINEAR_GROUPS(to) ((to) == 2 ? 2 : 1)
-/* The number of blocks for which a processor of the GPU is to have registers. */
 #define VC_LINEAR_BLOCKS(to) ((to) == 4 ? 8 : 6)
 /* The most rows of a thread. Consecutive rows of an enlarged image have source rows in common. */
 #define VC_LINEAR_ROWS 8

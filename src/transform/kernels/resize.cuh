@@ -93,6 +93,10 @@ VC_DEVICE bool take_box(const vc_resizing &p, int64_t box, vc_resized *out) {
 /* Finds the image of the block. One thread does this; the others need what it found. */
 VC_DEVICE_CALL void find_image(const vc_resizing &p, shown &s) {
   int64_t index = locate_tile(p).image;
+  if (p.is_regular) {
+    s = shown{source_at(p, index), p.row_scale, p.col_scale};
+    return;
+  }
   bool found = true;
   if (p.boxes) {
     found = take_box(p, index, &s.image);
