@@ -26,6 +26,7 @@ class Peer:
     name: str
     call: Callable | None  # None: not possible here, and `name` says why
     to_bytes: Callable | None = None
+    exact: Callable | None = None  # in place of `call` where bytes are counted: float32
     by_host_clock: bool = False  # it launches on a stream that is not torch's
 
 
@@ -53,7 +54,7 @@ def cut(placed):
 # --- torch
 
 
-def torch_chain(case, placed):
+def torch_chain(case, placed, dtype):
     antialias = case.resize.interpolation.startswith("pillow")
     words = {"mode": MODES[case.resize.interpolation], "antialias": antialias}
     mean, std = constants()
@@ -67,22 +68,28 @@ def torch_chain(case, placed):
         small = torch.nn.functional.interpolate(planes, size, align_corners=False, **words)
         if any(sides):
             small = torch.nn.functional.pad(small, sides, value=PAD)
-        return ((small / 255 - mean) / std).to(case.dtype)
+        return ((small / 255 - mean) / std).to(dtype)
 
     return chain
 
 
 def torch_peers(case, placed):
-    chain, shown = torch_chain(case, placed), cut(placed)
+    chain, shown = torch_chain(case, placed, case.dtype), cut(placed)
+    in_float = torch_chain(case, placed, torch.float32)
     torch._dynamo.reset()  # else the limit of recompilations is reached
     compiled = torch.compile(chain, dynamic=False)
 
     def to_bytes(planes):
         return denormalised(shown(planes))
 
-    yield Peer("torch, interpolate and normalise", lambda frames, out: chain(frames), to_bytes)
+    def exact(frames, out):
+        return in_float(frames)
+
+    name = "torch, interpolate and normalise"
+    yield Peer(name, lambda frames, out: chain(frames), to_bytes, exact)
     if case.count > 16:
-        yield Peer("torch.compile of that", lambda frames, out: compiled(frames), to_bytes)
+        own = None if case.dtype == torch.float32 else exact
+        yield Peer("torch.compile of that", lambda frames, out: compiled(frames), to_bytes, own)
     words = {"antialias": case.resize.interpolation.startswith("pillow")}
     words["mode"] = MODES[case.resize.interpolation]
     pixels = case.buffers()[0].permute(0, 3, 1, 2).float()
@@ -153,33 +160,34 @@ def kornia_peers(case, placed):
     except (ImportError, AttributeError) as error:
         yield Peer(f"kornia-rs: {error}", None)
         return
-    preprocessor = kornia_rs.Preprocessor(
-        mode="letterbox",
-        format="rgb",
-        sampling="bilinear",
-        f16=case.dtype == torch.float16,
-        mean=MEAN,
-        std=STD,
-        pad_value=PAD,
-        stream=stream,
-    )
+    words = {"mode": "letterbox", "format": "rgb", "sampling": "bilinear", "pad_value": PAD}
+    words |= {"mean": MEAN, "std": STD, "stream": stream}
     (rows, cols), (height, width) = case.size, case.resize.size
     images = {}
 
-    def run(frames, out):
-        """Results are new ones: out= is for frames in host memory only."""
+    def images_of(frames):
         key = frames.data_ptr()
         if key not in images:
             images[key] = [kornia_rs.image.Image.from_dlpack(frame) for frame in frames]
-        results = [preprocessor.run(each, cols, rows, height, width) for each in images[key]]
-        stream.synchronize()
-        return results
+        return images[key]
+
+    def runner(f16):
+        """Results are new ones: out= is for frames in host memory only."""
+        preprocessor = kornia_rs.Preprocessor(f16=f16, **words)
+
+        def run(frames, out):
+            made = [preprocessor.run(x, cols, rows, height, width) for x in images_of(frames)]
+            stream.synchronize()
+            return made
+
+        return run
 
     def to_bytes(results):
         planes = torch.cat([torch.from_dlpack(result) for result in results])
         return denormalised(cut(placed)(planes))
 
-    yield Peer("kornia-rs Preprocessor", run, to_bytes, by_host_clock=True)
+    call = runner(case.dtype == torch.float16)
+    yield Peer("kornia-rs Preprocessor", call, to_bytes, runner(False), by_host_clock=True)
 
 
 def peers_of_frames(case):
@@ -205,7 +213,10 @@ def peers_of_boxes(case):
             out[n] = ((small[0] / 255 - mean) / std).to(out.dtype)
         return out
 
-    yield Peer("torch, a loop over the boxes", loop, denormalised)
+    def in_float(call):
+        return lambda frames, out: call(frames, torch.empty_like(out, dtype=torch.float32))
+
+    yield Peer("torch, a loop over the boxes", loop, denormalised, in_float(loop))
     try:
         import torchvision.ops
     except ImportError as error:
@@ -217,7 +228,7 @@ def peers_of_boxes(case):
         small = torchvision.ops.roi_align(planes, case.on_gpu, (256, 128), 1.0, 1, True)
         return ((small / 255 - mean) / std).to(out.dtype)
 
-    yield Peer("torchvision roi_align, normalised", roi_align, denormalised)
+    yield Peer("torchvision roi_align, normalised", roi_align, denormalised, in_float(roi_align))
 
 
 # --- times that events on torch's stream do not show
