@@ -32,11 +32,14 @@ WORDS = {"from_layout": "NHWC", "layout": "NCHW", "normalize": vc.IMAGENET}
 
 
 def touched_rows(height, placed):
-    """Rows of the source that a linear resize reads."""
+    """Rows of the source that a linear resize reads: those whose weight is not 0."""
     rows = set()
     for row in range(placed):
-        first = math.floor((row + 0.5) * height / placed - 0.5)
-        rows |= {max(first, 0), min(first + 1, height - 1)}
+        at = (row + 0.5) * height / placed - 0.5
+        first = math.floor(at)
+        rows.add(max(first, 0))
+        if round((at - first) * 2048) > 0:
+            rows.add(min(first + 1, height - 1))
     return len(rows)
 
 

@@ -49,6 +49,5 @@ RESIZE(area, resize_area, VC_AREA_BLOCKS)
 
 #define LINEAR(to, in, out)                                      \
   typedef resize_linear<to, in, out> linear_##to##_##in##_##out; \
-  RESIZE(linear_##to##_##in##_##out, linear_##to##_##in##_##out, \
-         VC_LINEAR_BLOCKS((int)sizeof(to::bits)))
+  RESIZE(linear_##to##_##in##_##out, linear_##to##_##in##_##out, VC_LINEAR_BLOCKS)
 VC_LINEAR_KERNELS(LINEAR)

@@ -148,9 +148,11 @@ struct resize_linear {
     uint32_t of[ALL][In];
   };
 
-  /* Two rows of samples that follow each other, from `first` on. */
+  /* Two rows of samples that follow each other, from `first` on; the upper one alone, unless it
+   * holds `both`. */
   struct held_rows {
     int32_t first;
+    bool both;
     filtered upper, lower;
   };
 
@@ -232,17 +234,22 @@ struct resize_linear {
     }
   }
 
-  /* Makes `held` the rows `first` and `first` + 1. */
-  VC_DEVICE_MEMBER void hold(const vc_resized &image, int32_t first, const columns &cols,
+  /* Makes `held` the rows `first` and, where `both` count, `first` + 1: where the weight of the
+   * lower row is 0, as with whole odd factors and VC_NEAREST, it is not read. */
+  VC_DEVICE_MEMBER void hold(const vc_resized &image, int32_t first, bool both, const columns &cols,
                              held_rows &held) {
-    if (first == held.first) return;
-    bool follows = first == held.first + 1;
+    bool has_upper = first == held.first;
+    if (has_upper && (held.both || !both)) return;
+    bool follows = held.both && first == held.first + 1;
     held.first = first;
+    held.both = both;
+    if (follows) held.upper = held.lower;
     if (cols.in_bytes) {
-      filter_bytes(image, first, cols, held.upper);
-      filter_bytes(image, first + 1, cols, held.lower);
-    } else if (follows) {
-      held.upper = held.lower;
+      if (!has_upper && !follows) filter_bytes(image, first, cols, held.upper);
+      if (both) filter_bytes(image, first + 1, cols, held.lower);
+    } else if (!both) {
+      if (!follows) filter(image, first, cols, held.upper);
+    } else if (has_upper || follows) {
       filter(image, first + 1, cols, held.lower);
     } else {
       filter(image, first, cols, held.upper);
@@ -356,7 +363,7 @@ struct resize_linear {
     for (int32_t i = 0; i < count; i++, to += g.to_strides.row) {
       const linear_pair pair = s.rows[first + i];
       bool is_row = cols.inside && pair.first != NO_ROW;
-      if (is_row) hold(s.at.image, pair.first, cols, held);
+      if (is_row) hold(s.at.image, pair.first, pair.weights >> 16 != 0, cols, held);
       uint32_t pixels[ALL][In];
       make_pixels(p, cols, held, pair.weights, is_row, pixels);
       if (words) {

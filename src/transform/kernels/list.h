@@ -258,10 +258,10 @@ typedef struct vc_resizing {
 /* A thread of these makes VC_LINEAR_GROUPS groups of VC_LINEAR_PIXELS adjacent pixels of a row, by
  * the size of an element. The groups of a warp lie side by side: few adjacent pixels per thread
  * let a warp's loads touch few cache lines. Several groups keep many loads in flight and need fewer
- * instructions; larger elements, which take longer to store, need more threads instead. */
+ * instructions. */
 #define VC_LINEAR_PIXELS(to) ((to) == 1 ? 4 : 2)
-#define VC_LINEAR_GROUPS(to) ((to) == 2 ? 2 : 1)
-#define VC_LINEAR_BLOCKS(to) ((to) == 4 ? 8 : 6)
+#define VC_LINEAR_GROUPS(to) ((to) == 1 ? 1 : 2)
+#define VC_LINEAR_BLOCKS 6
 /* The most rows of a thread. Consecutive rows of an enlarged image have source rows in common. */
 #define VC_LINEAR_ROWS 8
 
