@@ -7,10 +7,15 @@ sm_XX gives machine code (a cubin), compute_XX gives PTX, whose text ends with a
 NVRTC opens no file: it is given the text of every header that INPUT includes, directly or
 not, from the folders. These are what the file of --depfile names, for ninja. Of the C
 library there is what STANDARD holds. OPTIONs are NVRTC's own.
+
+With VIEWCAST_KERNEL_CACHE=FOLDER in the environment, what was compiled without a warning is kept
+there, and taken from there where the same compiler would be given the same texts.
 """
 
 import argparse
 import ctypes
+import hashlib
+import os
 import pathlib
 import re
 import sys
@@ -104,6 +109,16 @@ class Compiler:
         return self.get(program, "CUBIN" if arch.startswith("sm_") else "PTX"), said
 
 
+def cache_file(asked, texts):
+    """Where the cache has the binary, or would have it; None without a cache."""
+    folder = os.environ.get("VIEWCAST_KERNEL_CACHE")
+    if not folder:
+        return None
+    library = hashlib.sha256(pathlib.Path(asked.nvrtc).read_bytes()).hexdigest()
+    key = repr([library, asked.arch, asked.options, asked.input.read_bytes(), texts])
+    return pathlib.Path(folder, hashlib.sha256(key.encode()).hexdigest())
+
+
 def write_depfile(path, target, inputs):
     def escaped(name):
         return str(name).replace("\\", "\\\\").replace(" ", "\\ ").replace("$", "$$")
@@ -128,13 +143,22 @@ def main():
     asked = read_arguments()
     paths = find_headers(asked.input, asked.folders)
     texts = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
-    compiler = Compiler(asked.nvrtc)
-    binary, said = compiler.compile(asked.input, STANDARD | texts, asked.arch, asked.options)
+    texts = STANDARD | texts
+    cached = cache_file(asked, texts)
+    if cached and cached.is_file():
+        binary, said = cached.read_bytes(), ""
+    else:
+        binary, said = Compiler(asked.nvrtc).compile(asked.input, texts, asked.arch, asked.options)
     if said:
         print(said, file=sys.stderr)
     if binary is None or (said and asked.werror):
         sys.exit(f"{asked.input} does not compile for {asked.arch} with {asked.nvrtc}")
     asked.output.write_bytes(binary)
+    if cached and not said:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        partial = cached.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(binary)
+        partial.replace(cached)
     if asked.depfile:
         inputs = [asked.input, *paths.values(), pathlib.Path(__file__)]
         write_depfile(asked.depfile, asked.output, inputs)

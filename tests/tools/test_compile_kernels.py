@@ -45,6 +45,23 @@ def compiled(nvrtc, tmp_path):
 KERNEL = 'extern "C" __global__ void kernel(float *out) { *out = %s; }\n'
 
 
+def test_the_cache(compiled, tmp_path, monkeypatch):
+    """A second run takes what the first one kept, unless a text, an option or the architecture
+    differs. What came with a warning is not kept."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("VIEWCAST_KERNEL_CACHE", str(cache))
+    code, _, output = compiled(KERNEL % 1)
+    (kept,) = cache.iterdir()
+    assert code == 0 and kept.read_bytes() == output.read_bytes()
+    kept.write_bytes(b"kept")
+    assert compiled(KERNEL % 1)[2].read_bytes() == b"kept"
+    for text, options in ((KERNEL % 2, {}), (KERNEL % 1, {"arch": "compute_90"})):
+        assert compiled(text, **options)[2].read_bytes() != b"kept"
+    assert len(list(cache.iterdir())) == 3
+    assert compiled("#warning said\n" + KERNEL % 1)[0] == 0
+    assert len(list(cache.iterdir())) == 3
+
+
 def test_machine_code_and_ptx(compiled):
     code, said, output = compiled(KERNEL % 1, arch="sm_90")
     assert (code, said) == (0, "")
