@@ -19,6 +19,8 @@ NEEDS = {
     "two-gpus": "two GPUs",
     "cuda-opencv": "OpenCV with CUDA",
     "module av": "PyAV",
+    "module PIL": "Pillow",
+    "module savant.utils.memory_repr": "the drop-in",
 }
 ONLY = {
     "host": "Without a GPU",
@@ -39,7 +41,9 @@ def needs(comment):
     if "gpu" in words and "two-gpus" in words:
         words.remove("gpu")
     said = [text for word, text in ONLY.items() if word in words]
-    if things := [text for word, text in NEEDS.items() if word in words]:
+    things = [text for word, text in NEEDS.items() if word in words]
+    things += [word.removeprefix("it needs ") for word in words if word.startswith("it needs ")]
+    if things:
         said.append("Needs " + ", ".join(things[:-1]) + " and " * (len(things) > 1) + things[-1])
     return ". ".join(said)
 

@@ -175,6 +175,7 @@ def test_the_site_says_what_a_block_needs(monkeypatch):
     assert page_source.needs("gpu, two-gpus") == "Needs two GPUs"
     assert page_source.needs("host, module av") == "Without a GPU. Needs PyAV"
     assert page_source.needs("never, a reason") == ""
+    assert page_source.needs("never, it needs Savant") == "Needs Savant"
     marked = page_source.for_the_site("<!-- test: gpu -->\n```python\n1\n```\n")
     assert marked == '<p class="needs">Needs a GPU</p>\n\n```python\n1\n```\n'
 
