@@ -177,10 +177,7 @@ static vc_owner *owners_of(ext_keep *keep) { return keep->owners ? keep->owners 
 static int grow(ext_keep *keep) {
   size_t capacity = keep->owners ? 2 * keep->capacity : 4 * EXT_KEEP_FEW;
   vc_owner *owners = PyMem_RawRealloc(keep->owners, capacity * sizeof *owners);
-  if (!owners) {
-    PyErr_NoMemory();
-    return -1;
-  }
+  if (!owners) return ext_no_memory();
   if (!keep->owners) memcpy(owners, keep->few, sizeof keep->few);
   keep->owners = owners;
   keep->capacity = capacity;
@@ -215,10 +212,7 @@ static void release_bundle(void *context) {
 /* Makes one owner of all of them. */
 static int bundle(ext_keep *keep, vc_owner *out) {
   ext_keep *moved = PyMem_RawMalloc(sizeof *moved);
-  if (!moved) {
-    PyErr_NoMemory();
-    return -1;
-  }
+  if (!moved) return ext_no_memory();
   *moved = *keep;
   *keep = (ext_keep){0};
   *out = (vc_owner){moved, release_bundle, false};
