@@ -20,22 +20,32 @@ static int check_writable(PyObject *objects, bool is_list) {
   return 0;
 }
 
-/* Reads a list once: the objects that are imported are those that are told of the write. */
+int ext_outs_read(PyObject *out, const ext_options *options, ext_images *outs, PyObject **written) {
+  bool is_list = PyList_Check(out) || PyTuple_Check(out);
+  *written = is_list ? PySequence_Tuple(out) : PyTuple_Pack(1, out);
+  if (!*written || check_writable(*written, is_list) < 0) return -1;
+  return ext_images_import(is_list ? *written : out, options, " of out", outs);
+}
+
+int ext_outs_tell(const ext_images *outs, PyObject *written) {
+  for (size_t i = 0; i < outs->count; i++) {
+    int (*wrote)(PyObject *) = outs->items[i].from->wrote;
+    if (wrote && wrote(PyTuple_GET_ITEM(written, (Py_ssize_t)i)) < 0) return -1;
+  }
+  return 0;
+}
+
 int ext_outs_import(ext_job *job) {
-  ext_request *request = job->request;
-  const ext_options plain = {.target = request->options.target,
-                             .consumer = request->options.consumer};
-  bool is_list = PyList_Check(request->out) || PyTuple_Check(request->out);
+  ext_options *options = &job->request->options;
+  const ext_options plain = {.target = options->target, .consumer = options->consumer};
   ext_images *outs = &job->outs;
-  job->written = is_list ? PySequence_Tuple(request->out) : PyTuple_Pack(1, request->out);
-  if (!job->written || check_writable(job->written, is_list) < 0) return -1;
-  PyObject *images = is_list ? job->written : request->out;
-  if (ext_images_import(images, &plain, " of out", outs) < 0) return -1;
+  if (ext_outs_read(job->request->out, &plain, outs, &job->written) < 0) return -1;
   for (size_t i = 0; i < outs->count; i++) {
     bool (*is_unfilled)(PyObject *) = outs->items[i].from->is_unfilled;
-    outs->items[i].is_unfilled = is_unfilled && is_unfilled(PyTuple_GET_ITEM(job->written, i));
+    PyObject *object = PyTuple_GET_ITEM(job->written, (Py_ssize_t)i);
+    outs->items[i].is_unfilled = is_unfilled && is_unfilled(object);
   }
-  request->options.target = outs->items[0].from;
+  options->target = outs->items[0].from;
   return 0;
 }
 
@@ -366,22 +376,14 @@ static int fill(const ext_job *job, size_t index) {
   return filled;
 }
 
-static int tell(const ext_job *job) {
-  for (size_t i = 0; i < job->outs.count; i++) {
-    int (*wrote)(PyObject *) = job->outs.items[i].from->wrote;
-    if (wrote && wrote(PyTuple_GET_ITEM(job->written, (Py_ssize_t)i)) < 0) return -1;
-  }
-  return 0;
-}
-
 int ext_outs_finish(const ext_job *job, int done) {
   if (done < 0) { /* the first error is the one that is raised */
     PyObject *raised = ext_exception_take();
-    if (tell(job) < 0) PyErr_Clear();
+    if (ext_outs_tell(&job->outs, job->written) < 0) PyErr_Clear();
     ext_exception_set(raised);
     return done;
   }
-  if (tell(job) < 0) return -1;
+  if (ext_outs_tell(&job->outs, job->written) < 0) return -1;
   for (size_t i = 0; i < job->outs.count; i++) {
     if (job->outs.items[i].is_unfilled && fill(job, i) < 0) return -1;
   }

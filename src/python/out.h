@@ -6,6 +6,14 @@
 
 #include "plan.h"
 
+/* Imports `out`, an object or a list of objects that their libraries let be written, to *outs, whose
+ * fields were 0. *written becomes a tuple of the objects (strong). A list is read once: the objects
+ * that are imported are those that are told of the write. */
+int ext_outs_read(PyObject *out, const ext_options *options, ext_images *outs, PyObject **written);
+
+/* Tells the libraries of such objects that these were written. */
+int ext_outs_tell(const ext_images *outs, PyObject *written);
+
 /* Imports request->out, whose library becomes the target. */
 int ext_outs_import(ext_job *job);
 

@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "images.h"
 #include "internal.h"
+#include "out.h"
 #include "stream_order.h"
 
 enum { IMAGE, FORMAT, MATRIX, RANGE, REVERSE, FROM_LAYOUT, OUT, DEVICE, STREAM, PRODUCER_STREAM };
@@ -135,28 +136,13 @@ static int make_planes(call *of) {
 
 /* --- out= */
 
-static int check_writable(PyObject *objects) {
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(objects); i++) {
-    PyObject *object = PyTuple_GET_ITEM(objects, i);
-    const ext_adapter *library = ext_adapter_of(object);
-    if (PyErr_Occurred()) return -1;
-    if (library->check_out && library->check_out(object) < 0) return ext_raise_at(i, " of out");
-  }
-  return 0;
-}
-
 static int import_out(call *of) {
   vc_error error;
   const ext_options plain = {.target = of->options.target};
-  bool is_list = PyList_Check(of->out) || PyTuple_Check(of->out);
-  of->written = is_list ? PySequence_Tuple(of->out) : PyTuple_Pack(1, of->out);
-  if (!of->written || check_writable(of->written) < 0) return -1;
-  if (ext_images_import(is_list ? of->written : of->out, &plain, " of out", &of->outs) < 0) {
-    return -1;
-  }
+  if (ext_outs_read(of->out, &plain, &of->outs, &of->written) < 0) return -1;
   of->result = Py_NewRef(of->out);
   size_t needed = (size_t)of->shape.planes;
-  if (!is_list) {
+  if (!of->outs.is_list) {
     return vc_yuv_split(&of->outs.views[0], of->yuv.format, &of->yuv, &error) == VC_OK
                ? 0
                : ext_raise(&error);
@@ -167,15 +153,6 @@ static int import_out(call *of) {
                     of->outs.count, needed);
   }
   for (size_t i = 0; i < needed; i++) of->yuv.planes[i] = of->outs.views[i];
-  return 0;
-}
-
-/* Tells the libraries of out= that their objects were written. */
-static int tell(const call *of) {
-  for (size_t i = 0; i < of->outs.count; i++) {
-    int (*wrote)(PyObject *) = of->outs.items[i].from->wrote;
-    if (wrote && wrote(PyTuple_GET_ITEM(of->written, (Py_ssize_t)i)) < 0) return -1;
-  }
   return 0;
 }
 
@@ -191,7 +168,7 @@ static int run(call *of) {
   if (of->out && ext_order_host(&of->outs, &plain) < 0) return -1;
   Py_BEGIN_ALLOW_THREADS status = vc_yuv_write(&of->yuv, from, layout, of->reverse, &error);
   Py_END_ALLOW_THREADS if (status != VC_OK) return ext_raise(&error);
-  return of->out ? tell(of) : 0;
+  return of->out ? ext_outs_tell(&of->outs, of->written) : 0;
 }
 
 static int convert(PyObject *image, call *of) {
