@@ -146,26 +146,33 @@ static int32_t copy_numbers(const char *bytes, Py_ssize_t size, double *out) {
   return (int32_t)count;
 }
 
-static int read_normalization(PyObject *value, ext_request *out) {
+/* Reads the tuple that make_normalization forms. */
+static int read_packed(PyObject *packed, ext_request *out) {
   vc_transform_params *params = &out->params;
   const char *mean, *std;
   Py_ssize_t mean_size, std_size;
   int source;
+  if (!PyArg_Parse(packed, "(dy#y#i)", &params->scale, &mean, &mean_size, &std, &std_size,
+                   &source)) {
+    return -1;
+  }
+  params->mean = out->mean;
+  params->std = out->std;
+  params->mean_count = copy_numbers(mean, mean_size, out->mean);
+  params->std_count = copy_numbers(std, std_size, out->std);
+  out->is_normalised = true;
+  out->has_source = source >= 0;
+  if (params->mean_count == 0 || params->std_count == 0 || source >= VC_DTYPE_COUNT) {
+    return ext_refuse(PyExc_TypeError, "normalize was changed after it was made, needs a new one");
+  }
+  if (out->has_source) out->source = vc_dtype_rows[source].dtype;
+  return 0;
+}
+
+static int read_normalization(PyObject *value, ext_request *out) {
   PyObject *set = normalization_of(value);
   PyObject *packed = set ? PyObject_GetAttrString(set, "_c") : NULL;
-  int result = packed && PyArg_Parse(packed, "(dy#y#i)", &params->scale, &mean, &mean_size, &std,
-                                     &std_size, &source)
-                   ? 0
-                   : -1;
-  if (result == 0) {
-    params->mean = out->mean;
-    params->std = out->std;
-    params->mean_count = copy_numbers(mean, mean_size, out->mean);
-    params->std_count = copy_numbers(std, std_size, out->std);
-    out->is_normalised = true;
-    out->has_source = source >= 0 && source < VC_DTYPE_COUNT;
-    if (out->has_source) out->source = vc_dtype_rows[source].dtype;
-  }
+  int result = packed ? read_packed(packed, out) : -1;
   Py_XDECREF(packed);
   Py_XDECREF(set);
   return result;
@@ -286,7 +293,7 @@ static PyObject *field_of(const numbers *read) {
   return tuple;
 }
 
-static PyObject *normalization(PyObject *module, PyObject *args) {
+static PyObject *make_normalization(PyObject *module, PyObject *args) {
   PyObject *scale, *mean, *std, *source;
   double factor, mean_values[VC_TRANSFORM_CHANNELS], std_values[VC_TRANSFORM_CHANNELS];
   numbers of_mean, of_std;
@@ -308,7 +315,7 @@ static PyObject *normalization(PyObject *module, PyObject *args) {
 }
 
 PyMethodDef ext_values_methods[] = {
-    {"_normalization", normalization, METH_VARARGS,
+    {"_normalization", make_normalization, METH_VARARGS,
      "_normalization(scale, mean, std, source, /)\n--\n\n"
      "The fields of a Normalization: scale as a float, mean and std as a float or a tuple of\n"
      "floats, source as a dtype's name or None; and what normalize= reads."},

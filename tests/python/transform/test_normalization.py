@@ -2,6 +2,7 @@
 """Normalisation: fractions need a floating dtype, and presets are for uint8 sources only."""
 
 import ast
+import copy
 import dataclasses
 import pickle
 import re
@@ -170,6 +171,36 @@ def test_normalizations_are_immutable_values():
             known.source = "float32"
     assert all(known.source == "uint8" for known in PRESETS.values())
     assert vc.Normalization(1, np.float32(2), np.array([3, 4])) == vc.Normalization(1, 2, (3, 4))
+
+
+def test_copies_of_a_normalization_work():
+    for known in (vc.IMAGENET, vc.Normalization(2, (1, 2, 3), 4)):
+        wanted = vc.to_numpy(image(), dtype="float64", normalize=known)
+        copies = (copy.copy(known), copy.deepcopy(known), pickle.loads(pickle.dumps(known)))
+        for each in (*copies, dataclasses.replace(known)):
+            result = vc.to_numpy(image(), dtype="float64", normalize=each)
+            np.testing.assert_array_equal(result, wanted)
+        assert dataclasses.asdict(known).keys() == {"scale", "mean", "std", "source"}
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        None,
+        (),
+        (1.0, b"", b"", -1),
+        (1.0, bytes(8), bytes(12), -1),
+        (1.0, bytes(8), bytes(8 * 513), -1),
+        (1.0, bytes(8), bytes(8), 99),
+        ("1", bytes(8), bytes(8), -1),
+        (1.0, 1.0, 1.0, -1),
+    ],
+)
+def test_a_normalization_that_was_changed_is_refused(packed):
+    broken = vc.Normalization(2)
+    object.__setattr__(broken, "_c", packed)
+    with pytest.raises(TypeError):
+        vc.to_numpy(image(), dtype="float32", normalize=broken)
 
 
 @pytest.mark.parametrize(
