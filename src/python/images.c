@@ -29,14 +29,13 @@ static int take_planes(size_t count, ext_images *out) {
 
 /* Imports YUV image `index` of the call, and makes the view that stands for it. */
 static int import_yuv(PyObject *image, const ext_options *options, size_t index, ext_images *out) {
-  vc_error error;
   ext_image *item = &out->items[index], *planes = &out->planes[index * EXT_YUV_PLANES];
   if (item->from->import_yuv(image, options, planes, &out->yuv[index]) < 0) return -1;
   item->from = planes->from;
   item->source = planes->source;
   item->source.owner = (vc_owner){0};
-  if (vc_yuv_image(&out->yuv[index], &item->source.view, &error) == VC_OK) return 0;
-  return ext_raise(&error);
+  EXT_TRY(vc_yuv_image(&out->yuv[index], &item->source.view, &error));
+  return 0;
 }
 
 /* Imports image `index` of `count`. The first one decides whether all of them are YUV images. */

@@ -327,25 +327,19 @@ static int refuse_overlap(const vc_overlap *found, size_t source) {
   }
 }
 
-/* Looks for images that share memory with another one or with one of `views`. */
-static int find_overlap(const ext_images *outs, const vc_view *views, size_t count,
-                        vc_overlap *found) {
-  vc_error error;
-  vc_status status = vc_views_find_overlap(outs->views, outs->count, views, count, found, &error);
-  return status == VC_OK ? 0 : ext_raise(&error);
-}
-
 /* Checks images that are written one after another: none may share memory with another one or with
  * a source. */
 static int check_apart(const ext_images *outs, const ext_images *from) {
   vc_overlap found;
+  const vc_view *to = outs->views;
   if (!from->yuv) {
-    if (find_overlap(outs, from->views, from->count, &found) < 0) return -1;
+    EXT_TRY(vc_views_find_overlap(to, outs->count, from->views, from->count, &found, &error));
     return refuse_overlap(&found, found.other);
   }
   for (size_t i = 0; i < from->count; i++) {
     const vc_view *planes = from->yuv[i].planes; /* the third is zero in formats of two */
-    if (find_overlap(outs, planes, planes[2].ndim > 0 ? 3 : 2, &found) < 0) return -1;
+    size_t count = planes[2].ndim > 0 ? 3 : 2;
+    EXT_TRY(vc_views_find_overlap(to, outs->count, planes, count, &found, &error));
     if (refuse_overlap(&found, i) < 0) return -1;
   }
   return 0;

@@ -70,7 +70,6 @@ int ext_resize_read(PyObject *resize, PyObject *boxes, ext_request *out) {
 }
 
 PyObject *ext_resize_placement(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  vc_error error;
   vc_placement at;
   ext_request request;
   (void)module;
@@ -80,10 +79,7 @@ PyObject *ext_resize_placement(PyObject *module, PyObject *const *args, Py_ssize
   }
   long long rows = PyLong_AsLongLong(args[1]), cols = PyLong_AsLongLong(args[2]);
   if (PyErr_Occurred() || read_object(args[0], &request) < 0) return NULL;
-  if (vc_resize_placement(&request.resize, rows, cols, &at, &error) != VC_OK) {
-    ext_raise(&error);
-    return NULL;
-  }
+  EXT_TRY_OR(vc_resize_placement(&request.resize, rows, cols, &at, &error), NULL);
   return Py_BuildValue("(LLLL)", (long long)at.rows, (long long)at.cols, (long long)at.top,
                        (long long)at.left);
 }

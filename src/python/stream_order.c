@@ -32,11 +32,8 @@ static bool was_given(const ext_orders *orders, const struct ext_order *order) {
 }
 
 static int give_order(ext_orders *orders, struct ext_order order) {
-  vc_error error;
   if (orders && was_given(orders, &order)) return 0;
-  if (vc_stream_order(order.device, order.producer, order.consumer, &error) != VC_OK) {
-    return ext_raise(&error);
-  }
+  EXT_TRY(vc_stream_order(order.device, order.producer, order.consumer, &error));
   bool fits = orders && orders->count < sizeof orders->given / sizeof *orders->given;
   if (fits) orders->given[orders->count++] = order;
   return 0;
@@ -54,25 +51,25 @@ vc_stream ext_producer_stream(const ext_adapter *from, const ext_options *option
  * no stream is known on which it could be written. */
 static int find_writer(const ext_adapter *from, const ext_options *options,
                        const ext_source *source, vc_device *out) {
-  vc_error error;
   bool known = options->producer.given || source->has_producer || from->current_stream;
   *out = source->view.device;
   if (!known) *out = (vc_device){VC_CPU, 0};
   if (!known || out->type != VC_CPU) return 0;
-  return vc_cuda_pointer_device(source->view.data, out, &error) == VC_OK ? 0 : ext_raise(&error);
+  EXT_TRY(vc_cuda_pointer_device(source->view.data, out, &error));
+  return 0;
 }
 
 /* Waits until no GPU writes the memory any more: the host reads as soon as it has the array. */
 static int wait_on_host(const ext_adapter *from, const ext_options *options,
                         const ext_source *source) {
-  vc_error error;
   vc_device device;
   if (find_writer(from, options, source, &device) < 0) return -1;
   if (device.type == VC_CPU) return 0;
   /* Pinned memory belongs to no device: the stream is the one that is current in its library. */
   int32_t id = device.type == VC_CUDA_HOST ? -1 : source->view.device.id;
   vc_stream producer = ext_producer_stream(from, options, source, id);
-  return vc_stream_synchronize(id, producer, &error) == VC_OK ? 0 : ext_raise(&error);
+  EXT_TRY(vc_stream_synchronize(id, producer, &error));
+  return 0;
 }
 
 /* The object behind the consumer's stream, which must live until the view's memory was released:
@@ -103,10 +100,9 @@ static int order_release(const ext_options *options, vc_stream producer, vc_stre
 /* Raises CUDAError for memory of a GPU that can't be used because the driver can't, as in a child
  * of fork(). Without devices there is nothing to order. */
 static int check_mode(const ext_source *source) {
-  vc_error error;
   vc_mode mode;
-  if (!vc_device_is_gpu(source->view.device)) return 0;
-  return vc_cuda_mode(&mode, &error) == VC_OK ? 0 : ext_raise(&error);
+  if (vc_device_is_gpu(source->view.device)) EXT_TRY(vc_cuda_mode(&mode, &error));
+  return 0;
 }
 
 static int order_on_host(const ext_adapter *from, const ext_options *options, ext_source *source) {

@@ -105,7 +105,6 @@ static PyObject *make_plane(call *of, int64_t rows, int64_t cols) {
 
 /* One array with the rows of all planes. */
 static int make_array(call *of) {
-  vc_error error;
   int64_t rows = of->read.rows, cols = of->read.cols;
   if (rows % 2 != 0 || cols % 2 != 0) {
     return ext_fail(VC_ERROR_LAYOUT,
@@ -117,7 +116,8 @@ static int make_array(call *of) {
   if (!of->result) return -1;
   vc_view array = of->fresh[0].view;
   array.readonly = 0;
-  return vc_yuv_split(&array, of->yuv.format, &of->yuv, &error) == VC_OK ? 0 : ext_raise(&error);
+  EXT_TRY(vc_yuv_split(&array, of->yuv.format, &of->yuv, &error));
+  return 0;
 }
 
 static int make_planes(call *of) {
@@ -137,15 +137,13 @@ static int make_planes(call *of) {
 /* --- out= */
 
 static int import_out(call *of) {
-  vc_error error;
   const ext_options plain = {.target = of->options.target};
   if (ext_outs_read(of->out, &plain, &of->outs, &of->written) < 0) return -1;
   of->result = Py_NewRef(of->out);
   size_t needed = (size_t)of->shape.planes;
   if (!of->outs.is_list) {
-    return vc_yuv_split(&of->outs.views[0], of->yuv.format, &of->yuv, &error) == VC_OK
-               ? 0
-               : ext_raise(&error);
+    EXT_TRY(vc_yuv_split(&of->outs.views[0], of->yuv.format, &of->yuv, &error));
+    return 0;
   }
   if (of->outs.count != needed) {
     return ext_fail(VC_ERROR_LAYOUT,
