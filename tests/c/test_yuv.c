@@ -163,8 +163,10 @@ static void test_every_ten(int matrix, int range, int step) {
   vc_yuv_rule_make(matrix, range, 10, 8, &rule);
   for (int c = 0; c < 3; c++) {
     const vc_yuv_channel *by = &rule.channels[c];
-    for (int64_t u = -512; u < 512; u += c == 0 ? 1024 : c == 1 ? step : thin) {
-      for (int64_t v = -512; v < 512; v += c == 2 ? 1024 : thin) {
+    const int by_u = c == 0 ? 1024 : c == 1 ? step : thin, by_v = c == 2 ? 1024 : thin;
+    /* U = 429 and V = 275 are always among them: G of BT.2020 is nearest to a half there. */
+    for (int64_t u = 429 % by_u - 512; u < 512; u += by_u) {
+      for (int64_t v = 275 % by_v - 512; v < 512; v += by_v) {
         int64_t real = 2 * (from[c][0] * u + from[c][1] * v - from_y * of.black) + below;
         int64_t sum = by->u * u + by->v * v - by->y * of.black + by->half;
         for (int64_t value = 1; value <= 255; value++) {
@@ -404,7 +406,7 @@ static void test_resizing(void) {
     vc_transform_params_init(&params);
     vc_resize_init(&resize, 1 + (int)draw(MOST), 1 + (int)draw(MOST), (vc_interpolation)(i % 7));
     params.resize = &resize;
-    resize.fit = draw(2) ? VC_STRETCH : VC_LETTERBOX;
+    resize.fit = draw(3) == 0 ? VC_STRETCH : draw(2) ? VC_LETTERBOX : VC_CENTER_CROP;
     box[2] = box[0] + 1 + (float)draw(MOST);
     box[3] = box[1] + 1 + (float)draw(MOST);
     CHECK_OK(vc_view_packed(box, host, f32, 2, shape, &boxes, &error));
@@ -635,6 +637,41 @@ static void test_rows(void) {
   }
 }
 
+/* Greys of every Y, and other colours of every Y: among them are sums of 10 and 16 bits that are
+ * exactly a half. */
+static void test_every_luma(int bits, int depth) {
+  enum { MOST_LUMA = 65536 };
+  static uint16_t luma[MOST_LUMA], chroma[2][MOST_LUMA];
+  static uint16_t all[2][3 * MOST_LUMA];
+  static const vc_yuv_format formats[] = {VC_YUV444P, VC_YUV444P10, VC_P016};
+  const int count = 1 << bits, grey = count / 2, size = bits == 8 ? 1 : 2;
+  const vc_yuv_layout *layout = vc_yuv_layout_of(formats[bits == 8 ? 0 : bits == 10 ? 1 : 2]);
+  for (int i = 0; i < 6 * 8; i += bits == 16 ? thin : 1) {
+    vc_yuv_source source = {.deep = depth == 16, .bits = layout->bits};
+    uint16_t u = (uint16_t)(i < 6 ? (uint32_t)grey : draw((uint32_t)count)), v = u;
+    if (i > 12) v = (uint16_t)draw((uint32_t)count);
+    vc_yuv_rule_make(matrices[i / 2 % 3], ranges[i % 2], bits, depth, &source.rule);
+    for (int k = 0; k < count; k++) {
+      uint16_t values[] = {(uint16_t)k, u, v};
+      for (int c = 0; c < 3; c++) {
+        uint16_t *to = c == 0 ? luma : chroma[c - 1];
+        if (size == 1) {
+          ((uint8_t *)to)[k] = (uint8_t)values[c];
+        } else {
+          to[k] = values[c];
+        }
+        source.data[c] = (const char *)to;
+        source.col[c] = size;
+      }
+    }
+    vc_yuv_read_row(&source, 0, 0, count, all[0]);
+    vc_limits.row_kernels = &vc_row_kernels_scalar;
+    vc_yuv_read_row(&source, 0, 0, count, all[1]);
+    vc_limits.row_kernels = NULL;
+    CHECK(memcmp(all[0], all[1], (size_t)(3 * count * (depth / 8))) == 0);
+  }
+}
+
 /* The image has any strides: packed, planar, or with gaps. */
 static vc_view image_of(char *memory, int rows, int cols) {
   const int apart = 3 + (int)draw(2);
@@ -777,6 +814,7 @@ int main(void) {
   test_formats();
   test_writing();
   for (int i = 0; i < 6; i++) test_every_rgb_in_rows(matrices[i / 2], ranges[i % 2]);
+  for (int i = 0; i < 6; i++) test_every_luma(i < 2 ? 8 : i < 4 ? 10 : 16, i % 2 ? 16 : 8);
   test_rows();
   test_written_rows();
   test_refused_writing();
