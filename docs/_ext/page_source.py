@@ -83,6 +83,16 @@ def on_source_read(app, docname, source):
         source[0] = for_the_site(source[0])
 
 
+def without_empty_lines_at_the_end(app, doctree):
+    """Code that was cut out of a file ends with its last line of text."""
+    from docutils import nodes  # tests import this module without Sphinx
+
+    for block in doctree.findall(nodes.literal_block):
+        block.rawsource = block.astext().rstrip()
+        block[:] = [nodes.Text(block.rawsource)]
+
+
 def setup(app):
     app.connect("source-read", on_source_read)
+    app.connect("doctree-read", without_empty_lines_at_the_end)
     return {"parallel_read_safe": True}
