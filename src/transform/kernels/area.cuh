@@ -6,9 +6,9 @@
 
 #include "kernels/packed.cuh"
 
-/* The rules of INTER_AREA that this kernel has; others go pixel by pixel, as in resize_any. */
+/* The rules of INTER_AREA. An image that keeps its size consists of blocks of one pixel. */
 typedef enum area_means {
-  AREA_OTHER,
+  AREA_LINEAR, /* an axis grows: pairs of samples, pixel by pixel as in resize_any */
   AREA_CELLS,  /* floating-point sums, of any scale */
   AREA_BLOCKS, /* means of whole blocks, rounded to even */
   AREA_HALVES  /* of 2 x 2 pixels, rounded half up */
@@ -24,6 +24,7 @@ struct area_shared {
   resize_shared of;
   area_means means;
   int32_t taps; /* weights of a column: the most samples of one, rounded up to a multiple of 4 */
+  bool has_weights; /* there are not too many, and the sum of a block fits into 32 bits */
   area_span cols[VC_TILE_COLS], rows[VC_AREA_ROWS];
   int32_t starts[VC_TILE_COLS]; /* of each column: the sample to which its first weight belongs */
   /* Weight k of column i, at k * VC_TILE_COLS + i; for blocks four weights of 8 bits in a word,
@@ -31,15 +32,10 @@ struct area_shared {
   uint32_t weights[VC_AREA_TAPS * VC_TILE_COLS];
 };
 
-/* Returns the rule of the block's image. Columns of more samples than there are weights for, and
- * blocks whose sum may not fit into 24 bits, are for AREA_OTHER. */
-VC_DEVICE area_means find_means(const vc_resample_rule &rule, const shown &at) {
-  bool blocks = rule.kind == VC_RESAMPLE_BLOCKS;
-  bool halves = rule.kind == VC_RESAMPLE_LINEAR && rule.interpolation == VC_LINEAR;
-  if (at.image.placed_rows == 0 || at.col_scale > VC_AREA_TAPS - 2) return AREA_OTHER;
-  if (blocks && (int64_t)rule.block_rows * rule.block_cols > (1 << 16)) return AREA_OTHER;
+VC_DEVICE area_means find_means(const vc_resample_rule &rule) {
   if (rule.kind == VC_RESAMPLE_TAPS) return AREA_CELLS;
-  return blocks ? AREA_BLOCKS : halves ? AREA_HALVES : AREA_OTHER;
+  if (rule.kind != VC_RESAMPLE_LINEAR) return AREA_BLOCKS;
+  return rule.interpolation == VC_LINEAR ? AREA_HALVES : AREA_LINEAR;
 }
 
 /* Finds the samples of result d of an axis of n samples and m results, whose blocks have `block`
@@ -168,17 +164,20 @@ struct resize_area {
     bool same_size = image.rows == image.placed_rows && image.cols == image.placed_cols;
     s.of.rule = vc_rule_of_scales(p.interpolation, p.is_u8, p.from_channels, at.row_scale,
                                   at.col_scale, same_size);
-    s.means = find_means(s.of.rule, at);
-    if (s.means == AREA_OTHER) {
-      find_rule(p, s.of);
+    s.means = find_means(s.of.rule);
+    if (s.means == AREA_LINEAR) {
+      s.of.rows = vc_axis_rule_make(&s.of.rule, image.rows, image.placed_rows, false);
+      s.of.cols = vc_axis_rule_make(&s.of.rule, image.cols, image.placed_cols, true);
       return;
     }
+    int64_t pixels = (int64_t)s.of.rule.block_rows * s.of.rule.block_cols;
     int32_t most = s.means == AREA_CELLS ? (int32_t)at.col_scale + 2 : s.of.rule.block_cols;
+    s.has_weights = most <= VC_AREA_TAPS && (s.means == AREA_CELLS || pixels <= 1 << 24);
     s.taps = (most + 3) / 4 * 4;
   }
 
   VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const area_shared &s) {
-    return s.means == AREA_OTHER ? 0 : 1;
+    return s.means == AREA_LINEAR ? 0 : 1;
   }
 
   /* A thread each for a column or a row of the tile. */
@@ -200,6 +199,7 @@ struct resize_area {
   }
 
   VC_DEVICE_MEMBER void use(const vc_resizing &, area_shared &s, own &, int32_t) {
+    if (!s.has_weights) return;
     bool cells = s.means == AREA_CELLS;
     int32_t count = s.taps * VC_TILE_COLS / (cells ? 1 : 4);
 #pragma unroll 1
@@ -219,7 +219,7 @@ struct resize_area {
   }
 
   VC_DEVICE_MEMBER void end(const vc_resizing &p, const area_shared &s, own &) {
-    if (s.means == AREA_OTHER) {
+    if (s.means == AREA_LINEAR) {
       make_rows<-1>(p, s);
       return;
     }
@@ -235,11 +235,12 @@ struct resize_area {
   /* Words may reach 3 bytes beyond the samples. */
   VC_DEVICE_MEMBER bool can_read_words(const vc_resizing &p, const area_shared &s) {
     const vc_resized &image = s.of.at.image;
+    if (!s.has_weights) return false;
     int32_t end = s.starts[thread_col()] + s.taps + pixels_beyond(image, p.from_channels);
     return end <= image.readable;
   }
 
-  /* In: the channels of pixels that may be read in words; 0 for others, -1 for other rules. */
+  /* In: the channels of pixels that may be read in words, or 0; -1 for AREA_LINEAR. */
   template <int In>
   VC_DEVICE_MEMBER void make_rows(const vc_resizing &p, const area_shared &s) {
     const vc_generic &g = p.generic;
@@ -255,49 +256,86 @@ struct resize_area {
       bool inside = cols.count > 0 && s.rows[i].count > 0;
       uint32_t pixel = 0;
       if constexpr (In < 0) {
-        write_any(p, s.of, at.image, row, col);
-        continue;
-      } else if constexpr (In > 0) {
-        if (inside) pixel = make_area<In>(s, s.rows[i], held);
-      } else {
+        inside = make_linear(p, s, row, col, &pixel);
+      } else if constexpr (In == 0) {
         if (inside) pixel = make_bytes(p, s, s.rows[i], cols);
+      } else {
+        if (inside) pixel = make_area<In>(s, s.rows[i], held);
       }
       write_bytes(p, pixel, inside, pixel_at(g, at.image, row, col));
     }
   }
 
-  /* Byte by byte, in little code. */
+  /* --- byte by byte, in little code */
+
+  VC_DEVICE_MEMBER int32_t sample(const vc_resizing &p, const area_shared &s, int32_t row,
+                                  int32_t col, int32_t channel) {
+    const vc_resized &image = s.of.at.image;
+    int64_t offset = (int64_t)col * p.from_channels + channel;
+    return load_word((const uint8_t *)image.data + row * image.row + offset);
+  }
+
+  VC_DEVICE_MEMBER float cell_sum(const vc_resizing &p, const area_shared &s, const area_span &rows,
+                                  const area_span &cols, int32_t c) {
+    float sum = 0;
+#pragma unroll 1
+    for (int32_t i = 0; i < rows.count; i++) {
+      float row = 0;
+#pragma unroll 1
+      for (int32_t k = 0; k < cols.count; k++) {
+        row += (float)sample(p, s, rows.first + i, cols.first + k, c) * weight_in(cols, k);
+      }
+      sum += row * weight_in(rows, i);
+    }
+    return sum;
+  }
+
+  VC_DEVICE_MEMBER int64_t block_sum(const vc_resizing &p, const area_shared &s,
+                                     const area_span &rows, const area_span &cols, int32_t c) {
+    int64_t sum = 0;
+#pragma unroll 1
+    for (int32_t i = 0; i < rows.count; i++) {
+#pragma unroll 1
+      for (int32_t k = 0; k < cols.count; k++) {
+        sum += sample(p, s, rows.first + i, cols.first + k, c);
+      }
+    }
+    return sum;
+  }
+
   VC_DEVICE_MEMBER uint32_t make_bytes(const vc_resizing &p, const area_shared &s,
                                        const area_span &rows, const area_span &cols) {
-    const vc_resized &image = s.of.at.image;
     uint32_t out = 0;
 #pragma unroll 1
     for (int32_t c = 0; c < p.from_channels; c++) {
-      float sum = 0;
-#pragma unroll 1
-      for (int32_t i = 0; i < rows.count; i++) {
-        const char *at = image.data + (rows.first + i) * image.row + c;
-        float row = 0;
-#pragma unroll 1
-        for (int32_t k = 0; k < cols.count; k++) {
-          int64_t offset = (int64_t)(cols.first + k) * p.from_channels;
-          row += (float)(int32_t)load_word((const uint8_t *)at + offset) * weight_in(cols, k);
-        }
-        sum += row * weight_in(rows, i);
-      }
-      out |= byte_of_sum(s, sum) << (8 * c);
+      uint32_t byte = s.means == AREA_CELLS ? u8_bits(cell_sum(p, s, rows, cols, c))
+                                            : byte_of_block(s, block_sum(p, s, rows, cols, c));
+      out |= byte << (8 * c);
     }
     return out;
   }
 
-  /* Returns the byte of a sum: of blocks, a whole number. */
-  VC_DEVICE_MEMBER uint32_t byte_of_sum(const area_shared &s, float sum) {
-    if (s.means == AREA_CELLS) return u8_bits(sum);
-    return byte_of_block(s, (uint32_t)(int32_t)sum);
+  /* Makes the pixel in this row and column of the result, of an image an axis of which grows.
+   * Returns false if it is pad. */
+  VC_DEVICE_MEMBER bool make_linear(const vc_resizing &p, const area_shared &s, int64_t row,
+                                    int64_t col, uint32_t *out) {
+    vc_resized image = s.of.at.image;
+    int64_t y = row - image.top, x = col - image.left;
+    vc_axis_result rows, cols;
+    if (y < 0 || y >= image.placed_rows || x < 0 || x >= image.placed_cols) return false;
+    vc_axis_take_pair(&s.of.rows, y, &rows);
+    vc_axis_take_pair(&s.of.cols, x, &cols);
+#pragma unroll 1
+    for (int32_t c = 0; c < p.from_channels; c++, image.data++) {
+      *out |= (uint32_t)linear_byte(image, rows, cols) << (8 * c);
+    }
+    return true;
   }
 
-  VC_DEVICE_MEMBER uint32_t byte_of_block(const area_shared &s, uint32_t sum) {
-    return s.means == AREA_HALVES ? (sum + 2) >> 2 : vc_rule_mean(&s.of.rule, sum);
+  /* --- pixels in words */
+
+  VC_DEVICE_MEMBER uint32_t byte_of_block(const area_shared &s, int64_t sum) {
+    return s.means == AREA_HALVES ? (uint32_t)(sum + 2) >> 2 : vc_rule_mean(&s.of.rule, sum);
   }
 
   template <int In>
