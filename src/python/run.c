@@ -221,7 +221,7 @@ static int work_on_all(ext_job *job) {
  * another, the memory is held until this stream is done. So are images that were copied from
  * another device. */
 static int keep_until_done(ext_job *job) {
-  ext_keep keep = {0};
+  ext_keep *keep = NULL;
   const ext_options *options = &job->request->options;
   const ext_options of_out = {.target = options->target};
   bool moved = !ext_device_same(job->source, job->target);
@@ -240,7 +240,7 @@ static int keep_until_done(ext_job *job) {
   }
   if (result == 0) result = ext_keep_until(&keep, options, job->target.id, job->stream);
   if (result < 0) vc_ignore(vc_stream_synchronize(job->target.id, job->stream, NULL));
-  ext_keep_release(&keep);
+  ext_keep_release(keep);
   return result;
 }
 

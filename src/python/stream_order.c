@@ -2,8 +2,6 @@
 /* The order of streams, and memory that must live until a stream is done. */
 #include "stream_order.h"
 
-#include <string.h>
-
 #include "errors.h"
 
 vc_stream ext_consumer_stream(const ext_options *options, int32_t device) {
@@ -168,51 +166,31 @@ int ext_order_images(ext_images *images, const ext_options *options, int32_t dev
 
 /* --- memory that must live until a stream is done */
 
-static vc_owner *owners_of(ext_keep *keep) { return keep->owners ? keep->owners : keep->few; }
-
-static int grow(ext_keep *keep) {
-  size_t capacity = keep->owners ? 2 * keep->capacity : 4 * EXT_KEEP_FEW;
-  vc_owner *owners = PyMem_RawRealloc(keep->owners, capacity * sizeof *owners);
-  if (!owners) return ext_no_memory();
-  if (!keep->owners) memcpy(owners, keep->few, sizeof keep->few);
-  keep->owners = owners;
-  keep->capacity = capacity;
-  return 0;
-}
-
-int ext_keep_add(ext_keep *keep, vc_owner *owner) {
-  size_t capacity = keep->owners ? keep->capacity : EXT_KEEP_FEW;
+int ext_keep_add(ext_keep **keep, vc_owner *owner) {
+  ext_keep *kept = *keep;
   if (!owner->release) return 0;
-  if (keep->count == capacity && grow(keep) < 0) return -1;
-  owners_of(keep)[keep->count++] = *owner;
+  if (!kept || kept->count == kept->capacity) {
+    size_t count = kept ? kept->count : 0, capacity = kept ? 2 * kept->capacity : 4;
+    kept = PyMem_RawRealloc(kept, sizeof *kept + capacity * sizeof *kept->owners);
+    if (!kept) return ext_no_memory();
+    kept->count = count;
+    kept->capacity = capacity;
+    *keep = kept;
+  }
+  kept->owners[kept->count++] = *owner;
   *owner = (vc_owner){0};
   return 0;
 }
 
 /* A release may run Python code that enters this function again, so each owner is removed before
  * it is released. */
-void ext_keep_release(ext_keep *keep) {
-  while (keep->count) {
-    vc_owner owner = owners_of(keep)[--keep->count];
+void ext_keep_release(void *keep) {
+  ext_keep *kept = keep;
+  while (kept && kept->count) {
+    vc_owner owner = kept->owners[--kept->count];
     ext_release(&owner);
   }
-  PyMem_RawFree(keep->owners);
-  keep->owners = NULL;
-}
-
-static void release_bundle(void *context) {
-  ext_keep_release(context);
-  PyMem_RawFree(context);
-}
-
-/* Makes one owner of all of them. */
-static int bundle(ext_keep *keep, vc_owner *out) {
-  ext_keep *moved = PyMem_RawMalloc(sizeof *moved);
-  if (!moved) return ext_no_memory();
-  *moved = *keep;
-  *keep = (ext_keep){0};
-  *out = (vc_owner){moved, release_bundle, false};
-  return 0;
+  PyMem_RawFree(kept);
 }
 
 /* Whether the library's own order keeps the memory until `stream` is done. */
@@ -221,7 +199,7 @@ static bool is_ordered(const ext_source *source, vc_stream producer, vc_stream s
   return !source->producer_synchronises && producer == stream;
 }
 
-int ext_keep_images(ext_keep *keep, ext_images *images, const ext_options *options, int32_t device,
+int ext_keep_images(ext_keep **keep, ext_images *images, const ext_options *options, int32_t device,
                     vc_stream stream) {
   size_t count;
   ext_image *memory = ext_images_memory(images, &count);
@@ -235,13 +213,11 @@ int ext_keep_images(ext_keep *keep, ext_images *images, const ext_options *optio
   return 0;
 }
 
-int ext_keep_until(ext_keep *keep, const ext_options *options, int32_t device, vc_stream stream) {
+int ext_keep_until(ext_keep **keep, const ext_options *options, int32_t device, vc_stream stream) {
   ext_source kept = {.view.device = {VC_CUDA, device}};
-  if (keep->count == 0) return 0;
-  if (bundle(keep, &kept.owner) < 0) { /* the caller releases them now */
-    vc_ignore(vc_stream_synchronize(device, stream, NULL));
-    return -1;
-  }
+  if (!*keep) return 0;
+  kept.owner = (vc_owner){*keep, ext_keep_release, false};
+  *keep = NULL;
   PyObject *object = consumer_object(options, device, stream);
   int result = ext_release_after(&kept, stream, object);
   Py_XDECREF(object);

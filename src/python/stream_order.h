@@ -48,28 +48,25 @@ int ext_order_images(ext_images *images, const ext_options *options, int32_t dev
 
 /* --- memory that must live until a stream is done */
 
-#define EXT_KEEP_FEW 4
-
 /* Owners that are kept until a stream has done the work that is on it: any number of them, with
- * one event on the stream. */
+ * one event on the stream. NULL: none. */
 typedef struct ext_keep {
   size_t count, capacity;
-  vc_owner *owners; /* NULL: few */
-  vc_owner few[EXT_KEEP_FEW];
+  vc_owner owners[];
 } ext_keep;
 
 /* Takes an owner. On MemoryError it stays with the caller. */
-int ext_keep_add(ext_keep *keep, vc_owner *owner);
+int ext_keep_add(ext_keep **keep, vc_owner *owner);
 
 /* Adds the owners of images, except those whose library orders the release of its memory after
  * `stream` anyway. */
-int ext_keep_images(ext_keep *keep, ext_images *images, const ext_options *options, int32_t device,
+int ext_keep_images(ext_keep **keep, ext_images *images, const ext_options *options, int32_t device,
                     vc_stream stream);
 
-/* Releases all of them once what is on the stream now is done. */
-int ext_keep_until(ext_keep *keep, const ext_options *options, int32_t device, vc_stream stream);
+/* Releases all of them once what is on the stream now is done. Takes *keep. */
+int ext_keep_until(ext_keep **keep, const ext_options *options, int32_t device, vc_stream stream);
 
-/* Releases what is left, now. */
-void ext_keep_release(ext_keep *keep);
+/* Releases all of them now. `keep` is an ext_keep, or NULL. */
+void ext_keep_release(void *keep);
 
 #endif
