@@ -15,8 +15,8 @@ def add_command(commands):
         description="Looks at this machine and its libraries, tries every conversion "
         "between them on a small image, and prints what works and what to do about the "
         "rest.",
-        epilog="Exit code 0: images go between cv2.cuda.GpuMat and PyTorch or CuPy "
-        "(in host mode: over host memory). 1: they don't; the reason is printed.",
+        epilog="Exit code 0: cv2.cuda.GpuMat shares images with PyTorch or CuPy (in host "
+        "mode, with NumPy too). 1: it does not; the reason is printed.",
     )
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     parser.set_defaults(run=run)

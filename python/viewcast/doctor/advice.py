@@ -3,9 +3,10 @@
 
 
 def ready(report):
-    """True where images can be converted between GpuMat and torch or CuPy."""
+    """True where GpuMats are views of torch's or CuPy's memory; in host mode, of NumPy's too."""
     paths = report["conversions"].get("gpumat", {})
-    return any(paths.get(name) == "view" for name in ("torch", "cupy"))
+    others = ["torch", "cupy"] + ["numpy"] * (report["machine"]["mode"] == "host")
+    return any(paths.get(name) == "view" for name in others)
 
 
 FASTEST = ("in place", "exchange table")
@@ -43,7 +44,7 @@ def blockers(report):
         yield "There is no OpenCV", "pip install opencv-python-headless"
     elif opencv["problem"]:
         yield f"OpenCV: {opencv['problem']}", "use a build of OpenCV 4.8 to 5.x"
-    if not torch["version"] and not cupy["version"]:
+    if machine["mode"] == "CUDA" and not torch["version"] and not cupy["version"]:
         yield "There is neither PyTorch nor CuPy", "pip install torch, or pip install cupy-cuda13x"
     elif machine["mode"] == "CUDA" and not (torch.get("usable") or cupy.get("usable")):
         yield (

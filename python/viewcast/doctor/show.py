@@ -39,7 +39,7 @@ def conversions(found):
 
 def verdict(found):
     if not found["ready"]:
-        return "!!", "Not ready: images can't go between GpuMat and PyTorch or CuPy here."
+        return "!!", "Not ready: no library here shares images with GpuMat."
     if found["machine"]["mode"] == "host":
         return "ok", "Ready, in host mode: everything but computing on a GPU."
     return "ok", "Ready."
