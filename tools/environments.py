@@ -3,7 +3,8 @@
 tools/versions.py. Each is a virtual environment in build/environments with viewcast, built
 without GPU kernels, and the drop-in.
 
-PyTorch is not installed: its wheels on PyPI bring CUDA, several gigabytes.
+PyTorch is not installed: its wheels for x86-64 on PyPI bring CUDA, several gigabytes. Those of
+old versions for aarch64 do not, so that the emulated environment has the oldest PyTorch.
 """
 
 import dataclasses
@@ -11,7 +12,10 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
+import aarch64
+import make_wheels
 from opencvs import say
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -26,6 +30,7 @@ class Environment:
     title: str
     pythons: list
     packages: list
+    emulated: bool = False  # for aarch64, under qemu-user
 
 
 ENVIRONMENTS = {
@@ -39,6 +44,17 @@ ENVIRONMENTS = {
         "oldest",
         ["3.10"],
         ["numpy==1.24.4", "opencv-python-headless==4.8.0.74", "cupy-cuda12x==13.0.0"],
+    ),
+    "aarch64": Environment(
+        "aarch64, emulated",
+        ["3.11"],
+        [
+            "numpy==1.26.4",
+            "opencv-python-headless==4.8.1.78",
+            "cupy-cuda12x==13.6.0",
+            "torch==2.1.0",
+        ],
+        emulated=True,
     ),
     "newest": Environment(
         "newest",
@@ -62,27 +78,55 @@ def find_python(version):
 
 
 def make(name):
-    """The Python of the environment, built anew where needed; a string that says why not if there
-    is no such Python, with None."""
+    """The words that start the Python of the environment, built anew where needed, its variables,
+    and None. Where there is no such Python: None twice, and a string that says so."""
     wanted = ENVIRONMENTS[name]
     found = next(filter(None, map(find_python, wanted.pythons)), None)
     if not found:
-        return None, f"no Python {' or '.join(wanted.pythons)} on PATH or in pyenv"
+        return None, None, f"no Python {' or '.join(wanted.pythons)} on PATH or in pyenv"
+    if wanted.emulated:
+        return make_emulated(wanted, found, FOLDERS / name)
     folder = FOLDERS / name
-    python, stamp = folder / "bin" / "python", folder / "installed.txt"
-    text = "\n".join([found, *TOOLS, *wanted.packages])
-    if not stamp.is_file() or stamp.read_text() != text:
-        shutil.rmtree(folder, ignore_errors=True)
-        say(f"{wanted.title} environment: installing {', '.join(wanted.packages)}")
+    python = folder / "bin" / "python"
+    if new(folder, [found, *TOOLS, *wanted.packages]):
         subprocess.run([found, "-m", "venv", folder], check=True)
         # pip first: Python 3.10 brings one that knows no -C.
         pip(python, "install", "--upgrade", TOOLS[0])
         backend = [python, ROOT / "tools" / "build_backend.py", "package"]
         asked = subprocess.run(backend, capture_output=True, text=True, check=True)
         pip(python, "install", *TOOLS, *wanted.packages, *asked.stdout.split("\n")[:-1])
-        stamp.write_text(text)
-    build(python, folder)
-    return python, None
+        (folder / "installed").touch()
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    env["PATH"] = f"{python.parent}{os.pathsep}{env['PATH']}"
+    build(python, env, folder)
+    return [python], env, None
+
+
+def make_emulated(wanted, interpreter, folder):
+    """The same for aarch64: packages and the wheel of viewcast in a folder for PYTHONPATH."""
+    python = aarch64.find_python(wanted.pythons[0])
+    if not python:
+        return None, None, f"no emulator, or no Python {wanted.pythons[0]} for aarch64"
+    words = ["install", *aarch64.PIP, "--target", folder]
+    if new(folder, wanted.packages):
+        pip(sys.executable, *words, *wanted.packages)
+        (folder / "installed").touch()
+    _, wheel = make_wheels.make(interpreter, "aarch64", ["-Dcuda=disabled", "-Dwerror=true"])
+    pip(sys.executable, *words, "--no-deps", "--upgrade", wheel)
+    return python, dict(os.environ, PYTHONPATH=str(folder)), None
+
+
+def new(folder, words):
+    """True where the folder of an environment has not all these; it is empty then."""
+    stamp = folder / "wanted.txt"
+    text = "\n".join(words)
+    if stamp.is_file() and stamp.read_text() == text and (folder / "installed").exists():
+        return False
+    say(f"{folder.name}: installing {', '.join(words)}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    stamp.write_text(text)
+    return True
 
 
 def pip(python, *words, **options):
@@ -90,9 +134,8 @@ def pip(python, *words, **options):
     subprocess.run(command, cwd=ROOT, check=True, **options)
 
 
-def build(python, folder):
+def build(python, env, folder):
     """Installs viewcast and the drop-in of this tree; a build that is up to date takes seconds."""
-    env = dict(os.environ, PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     words = ["install", "--no-build-isolation", "--no-deps", "--force-reinstall"]
     settings = [f"-Cbuild-dir={folder / 'meson'}", "-Csetup-args=-Dcuda=disabled"]
     pip(python, *words, *settings, "-Csetup-args=-Dwerror=true", ".", env=env)

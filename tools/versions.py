@@ -22,6 +22,7 @@ import subprocess
 import sys
 
 import environments
+from compatibility import table, write
 from opencvs import environment, install, say
 
 MINORS = ["4.8", "4.9", "4.10", "4.11", "4.12", "4.13", "4.14", "5.0"]
@@ -101,9 +102,16 @@ print(json.dumps([cv2.__version__, np.__version__, layout["channels_max"], layou
                   len(dtypes), now["lends"]]))
 """
 
+VERSIONS = """
+import importlib, importlib.util, platform
+print(platform.python_version())
+for name in ("torch", "cupy"):
+    print(importlib.import_module(name).__version__ if importlib.util.find_spec(name) else "-")
+"""
+
 CHECKED = ["channels at most", "its counter", "dtypes", "lends made and ended", "tests passed"]
 HEADER = ["OpenCV", "NumPy", *CHECKED]
-ENVIRONMENT_HEADER = ["environment", "Python", "CuPy", "OpenCV", "NumPy", *CHECKED]
+ENVIRONMENT_HEADER = ["environment", "Python", "PyTorch", "CuPy", "OpenCV", "NumPy", *CHECKED]
 SUITE = ["convert", "layout/test_gpumat_headers.py", "layout/test_layout.py", "pool"]
 SUITE += [f"lifetime/test_{name}.py" for name in ("holders", "lifetime", "pending_releases")]
 SUITE += [f"producers/test_{name}.py" for name in ("buffers", "cuda_arrays", "dlpack", "producers")]
@@ -111,40 +119,39 @@ SUITE += [f"savant/test_savant_{name}.py" for name in ("names", "layout", "patch
 # Folders, in which tests of a library that is not installed are not collected.
 FOLDERS = ["convert", "layout", "pool", "producers", "savant"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "compatibility.md"
-END = "<!-- end -->\n"
 
 
 def check(minor):
     """The row of a minor version of OpenCV; None if it failed."""
     folder = install(f"minor-{minor}", f"opencv-python-headless=={minor}.*", *OLD.get(minor, []))
     env = environment(folder, os.environ)
-    row = lend(sys.executable, env)
+    row = lend([sys.executable], env)
     if row and minor in OLD:
         return [*row, "-"]
-    passed = row and run_suite(sys.executable, env, SUITE)
+    passed = row and run_suite([sys.executable], env, SUITE)
     return [*row, passed] if passed else None
 
 
 def check_environment(name):
     """The row of an environment, None if it failed, and why it was skipped if so."""
-    python, skipped = environments.make(name)
+    python, env, skipped = environments.make(name)
     if skipped:
         return None, skipped
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    env["PATH"] = f"{python.parent}{os.pathsep}{env['PATH']}"
     row = lend(python, env)
-    passed = row and run_suite(python, env, FOLDERS)
+    if environments.ENVIRONMENTS[name].emulated:  # slow, and the suite starts processes
+        doctor = subprocess.run([*python, "-m", "viewcast", "doctor"], env=env)
+        passed = row and doctor.returncode == 0 and "doctor"
+    else:
+        passed = row and run_suite(python, env, FOLDERS)
     if not passed:
         return None, None
-    code = "import cupy, platform; print(platform.python_version(), cupy.__version__)"
-    asked = subprocess.run([python, "-c", code], env=env, text=True, stdout=subprocess.PIPE)
+    asked = subprocess.run([*python, "-c", VERSIONS], env=env, text=True, stdout=subprocess.PIPE)
     title = environments.ENVIRONMENTS[name].title
     return [title, *asked.stdout.split(), *row, passed], None
 
 
 def lend(python, env):
-    done = subprocess.run([python, "-c", CHECK], env=env, text=True, capture_output=True)
+    done = subprocess.run([*python, "-c", CHECK], env=env, text=True, capture_output=True)
     if done.returncode != 0:
         print(done.stderr)
         return None
@@ -154,24 +161,12 @@ def lend(python, env):
 def run_suite(python, env, paths):
     """The number of tests that passed; 0 if one failed."""
     files = [f"tests/python/{path}" for path in paths]
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", *files]
+    command = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", *files]
     command += ["-m", "not any_opencv and not exhaustive"]
     done = subprocess.run(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE)
     print(done.stdout, flush=True)
     passed = re.search(r"(\d+) passed", done.stdout.splitlines()[-1])
     return int(passed[1]) if passed and done.returncode == 0 else 0
-
-
-def table(header, rows):
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
-
-
-def write(kind, text):
-    begin = f"<!-- begin {kind}: written by make record-versions -->\n"
-    before, rest = PAGE.read_text().split(begin)
-    after = rest.split(END, 1)[1]
-    PAGE.write_text(f"{before}{begin}{text}{END}{after}")
 
 
 def main():
