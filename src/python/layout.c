@@ -9,16 +9,17 @@
 
 /* --- names */
 
-static const struct {
+static const struct named_layout {
   const char *name;
+  const char *needs; /* the ranks that it reads */
   ext_layout layout;
 } layouts[] = {
-    {"HWC", {.given = true}},
-    {"CHW", {.given = true, .planar = true}},
-    {"NHWC", {.given = true, .batch = true}},
-    {"NCHW", {.given = true, .batch = true, .planar = true}},
-    {"HW", {.given = true, .flat = true}},
-    {"NHW", {.given = true, .batch = true, .flat = true}},
+    {"HWC", "2 or 3 (H, W, C)", {.given = true}},
+    {"CHW", "2 or 3 (C, H, W)", {.given = true, .planar = true}},
+    {"NHWC", "4 (N, H, W, C)", {.given = true, .batch = true}},
+    {"NCHW", "4 (N, C, H, W)", {.given = true, .batch = true, .planar = true}},
+    {"HW", "2 (H, W)", {.given = true, .flat = true}},
+    {"NHW", "3 (N, H, W)", {.given = true, .batch = true, .flat = true}},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
@@ -60,15 +61,16 @@ int ext_layout_read(PyObject *value, const char *name, const char *one_image, ex
   return -1;
 }
 
-const char *ext_layout_name(const ext_layout *layout) {
-  int index = 0;
-  while (layouts[index].layout.batch != layout->batch ||
-         layouts[index].layout.planar != layout->planar ||
-         layouts[index].layout.flat != layout->flat) {
-    index++;
+static const struct named_layout *row_of(const ext_layout *layout) {
+  const struct named_layout *row = layouts;
+  while (row->layout.batch != layout->batch || row->layout.planar != layout->planar ||
+         row->layout.flat != layout->flat) {
+    row++;
   }
-  return layouts[index].name;
+  return row;
 }
+
+const char *ext_layout_name(const ext_layout *layout) { return row_of(layout)->name; }
 
 /* --- an image's axes against what was said of them */
 
@@ -97,17 +99,14 @@ static int refuse_batch(const ext_layout *layout) {
 }
 
 static int refuse_rank(const ext_layout *layout, const vc_view *view) {
-  static const char *const needs[] = {"2 or 3 (H, W, C)", "2 or 3 (C, H, W)", "4 (N, H, W, C)",
-                                      "4 (N, C, H, W)",   "2 (H, W)",         "3 (N, H, W)"};
   static const char *const fits[] = {
       "\"HW\" is an image of rank 2",
       "\"HWC\" and \"CHW\" are one image of rank 3, \"NHW\" a batch",
       "\"NHWC\" and \"NCHW\" are a batch of rank 4",
   };
-  int index = 0;
-  while (strcmp(layouts[index].name, ext_layout_name(layout)) != 0) index++;
+  const struct named_layout *row = row_of(layout);
   return ext_fail(VC_ERROR_LAYOUT, "from_layout is \"%s\" and the image has rank %d, needs %s; %s",
-                  layouts[index].name, (int)view->ndim, needs[index], fits[view->ndim - 2]);
+                  row->name, (int)view->ndim, row->needs, fits[view->ndim - 2]);
 }
 
 /* Whether a view has the rank of a layout. Layouts with C take (H, W) for one channel; in a list,
