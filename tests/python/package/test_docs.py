@@ -209,3 +209,13 @@ def test_each_picture_of_the_tutorial_is_drawn_from_one_of_its_blocks(monkeypatc
     for part, (name, _) in steps.DRAWINGS.items():
         assert sum(part in text for text in texts) == 1, part
         assert f"(figures/{name}.jpg)" in page.read_text(encoding="utf-8")
+
+
+def test_the_figures_of_the_readme_are_those_of_the_page():
+    readme = (pages.ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("\n## Performance\n")[1].split("\n## ")[0]
+    page = (pages.ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    found = re.findall(r"\d+\.\d+(?= [µm]s)", section)
+    assert len(found) >= 12
+    for figure in found:
+        assert re.search(rf"(?<![\d.]){re.escape(figure)}(?!\d)", page), figure
