@@ -253,8 +253,9 @@ def version_of(package):
         return "not installed"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def record(doc, make_cases, measure_calls=None):
+    """Measures cases as the options say, prints a table and writes the report."""
+    parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--only", default="", help="cases that contain this")
     parser.add_argument("--alone", action="store_true", help="viewcast, and no other way")
@@ -276,18 +277,23 @@ def main():
         for row in measure(case, copied, options.rounds, options.alone):
             rows.append(row)
             show(row)
-    calls = measure_calls(max(5, options.rounds // 3), options.alone)
-    print("\none 1080p frame, µs a whole call: enqueued one after another; waited for each")
-    for row in calls:
-        times = [f"{row[key][what]:8.2f}" for key in ("enqueued", "waited") for what in row[key]]
-        print(f"{row['way']:<34}", *times, " (minimum, median)")
+    report = {"machine": machine, "cases": rows}
+    if measure_calls:
+        report["calls"] = measure_calls(max(5, options.rounds // 3), options.alone)
+        show_calls(report["calls"])
     print(f"{time.perf_counter() - start:.0f} s")
     if options.json:
-        report = {"machine": machine, "cases": rows, "calls": calls}
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     wrong = sum(row.get("bytes_wrong", 0) for row in rows)
     sys.exit(f"{wrong} bytes differ from the CPU's" if wrong else 0)
 
 
+def show_calls(rows):
+    print("\none 1080p frame, µs a whole call: enqueued one after another; waited for each")
+    for row in rows:
+        times = [f"{row[key][what]:8.2f}" for key in ("enqueued", "waited") for what in row[key]]
+        print(f"{row['way']:<34}", *times, " (minimum, median)")
+
+
 if __name__ == "__main__":
-    main()
+    record(__doc__, make_cases, measure_calls)

@@ -78,7 +78,7 @@ static int write_frame(vc_error *error) {
   vc_yuv frame;
   vc_yuv_init(&frame, VC_NV12, VC_BT709, VC_LIMITED_RANGE);
   if (vc_yuv_split(&whole, VC_NV12, &frame, error) != VC_OK) return -1;
-  return vc_yuv_write(&frame, &from, VC_INTERLEAVED, false, error) == VC_OK ? 0 : -1;
+  return vc_yuv_write(&frame, &from, VC_INTERLEAVED, false, 0, error) == VC_OK ? 0 : -1;
 }
 
 int main(void) {

@@ -838,8 +838,8 @@ typedef struct vc_transform_params {
   const vc_view *boxes;
   /* Sources that are YUV: one description for each of them, all of one format, and each
    * source is what vc_yuv_image makes of it. The pixels of a source are RGB, which each pixel is
-   * converted to before anything else happens to it. In host memory only. NULL: the sources are
-   * images by themselves. */
+   * converted to before anything else happens to it. NULL: the sources are images by
+   * themselves. */
   const vc_yuv *yuv;
 } vc_transform_params;
 
@@ -897,8 +897,8 @@ VC_API VC_MUST_CHECK vc_status vc_transform(const vc_view *to, const vc_view *fr
                                             const vc_transform_params *params, vc_stream stream,
                                             vc_error *error);
 
-/* Writes an image of u8, (H, W, 3) or (3, H, W) as `layout` says, to the planes of `to`, all in
- * host memory: R, G and B are its channels, or B, G and R with reverse_channels. to->depth is 8.
+/* Writes an image of u8, (H, W, 3) or (3, H, W) as `layout` says, to the planes of `to`, all on one
+ * device: R, G and B are its channels, or B, G and R with reverse_channels. to->depth is 8.
  *
  * Samples are the real values of H.273's formula, rounded to nearest, halves up, and saturated;
  * chroma is that of the mean of its pixels, rounded once (sited at their centre). 8-bit samples
@@ -908,9 +908,11 @@ VC_API VC_MUST_CHECK vc_status vc_transform(const vc_view *to, const vc_view *fr
  * All planes must be writable, and neither share memory with each other nor with the image
  * (VC_ERROR_VALUE). VC_ERROR_DTYPE for an image that is not u8, VC_ERROR_LAYOUT for one of another
  * size than luma or without three channels, and what vc_yuv_image answers. Everything is checked
- * before the first sample is written; all are written when the call returns. */
+ * before the first sample is written. On a GPU one kernel is enqueued on `stream` of its device, and
+ * memory must live until it is done; host memory is written when the call returns, and `stream` is
+ * not used. */
 VC_API vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
-                              bool reverse_channels, vc_error *error);
+                              bool reverse_channels, vc_stream stream, vc_error *error);
 
 /* Threads that a transform of host memory uses at most; 0: one for each core
  * that the process may run on. At first VIEWCAST_THREADS, else 0. Small images

@@ -331,7 +331,7 @@ def to_yuv(
     stream: Any = None,
     producer_stream: Any = None,
 ) -> Any:
-    """Return the planes of an image for an encoder: the inverse of ``yuv``, in host memory.
+    """Return the planes of an image for an encoder: the inverse of ``yuv``.
 
     image: uint8 RGB of any library, or BGR (all of OpenCV) with ``reverse_channels=True``.
 
@@ -346,7 +346,9 @@ def to_yuv(
     formats a tuple of planes, uint8 or uint16 (more than 8 bits). Odd sides of 4:2:0 need planes,
     as out=.
 
-    stream, producer_stream, device: as in ``to_numpy``.
+    device: where the result is to be (None: where the image is, or out=).
+
+    stream, producer_stream: as in ``to_tensor``. On a GPU the planes are written by one kernel.
 
     Whatever does not fit is a ViewError, ValueError or TypeError before the first byte is
     written.

@@ -117,17 +117,45 @@ static int move_one(const vc_view *to, const vc_view *from, vc_stream stream) {
   return ext_raise_prefixed("the image can't be copied to another GPU as it is:", &error);
 }
 
-int ext_copy_up(ext_images *images, vc_device device, vc_stream stream, ext_source *block) {
-  size_t bytes = bytes_of_all(images->views, images->count);
-  if (ext_memory_block(bytes, device, stream, block) < 0) return -1;
-  char *place = block->view.data;
-  for (size_t i = 0; i < images->count; i++) {
-    vc_view there = packed_like(&images->views[i], place, device);
-    if (move_one(&there, &images->views[i], stream) < 0) return -1;
+/* Copies views to `place` and behind it, and replaces them by views of the copies. Returns the end
+ * of these; NULL with an exception. */
+static char *move_up(vc_view *views, size_t count, vc_device device, vc_stream stream,
+                     char *place) {
+  for (size_t i = 0; i < count; i++) {
+    vc_view there = packed_like(&views[i], place, device);
+    if (views[i].ndim == 0) continue; /* a plane that a YUV image does not have */
+    if (move_one(&there, &views[i], stream) < 0) return NULL;
     place += bytes_of(&there);
-    images->views[i] = there;
+    views[i] = there;
+  }
+  return place;
+}
+
+/* The same for YUV images, whose planes are copied. */
+static int move_up_yuv(ext_images *images, vc_device device, vc_stream stream, char *place) {
+  vc_error error;
+  for (size_t i = 0; i < images->count; i++) {
+    vc_yuv *yuv = &images->yuv[i];
+    place = move_up(yuv->planes, EXT_YUV_PLANES, device, stream, place);
+    if (!place) return -1;
+    if (vc_yuv_image(yuv, &images->views[i], &error) != VC_OK) return ext_raise(&error);
   }
   return 0;
+}
+
+static size_t bytes_of_images(const ext_images *images) {
+  if (!images->yuv) return bytes_of_all(images->views, images->count);
+  size_t bytes = 0;
+  for (size_t i = 0; i < images->count; i++) {
+    bytes += bytes_of_all(images->yuv[i].planes, EXT_YUV_PLANES);
+  }
+  return bytes;
+}
+
+int ext_copy_up(ext_images *images, vc_device device, vc_stream stream, ext_source *block) {
+  if (ext_memory_block(bytes_of_images(images), device, stream, block) < 0) return -1;
+  if (images->yuv) return move_up_yuv(images, device, stream, block->view.data);
+  return move_up(images->views, images->count, device, stream, block->view.data) ? 0 : -1;
 }
 
 /* --- what is copied as it is */

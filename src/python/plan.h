@@ -26,6 +26,9 @@ int ext_plan_check_device(const ext_options *options);
 /* A call that moves pixels. Each part of the pipeline (call.c) fills some of it. */
 typedef struct ext_job {
   ext_request *request;
+  /* Writes the result, between the order of streams and the keeping of memory. NULL: the transform
+   * that the request asks for. -1 with an exception. */
+  int (*work)(struct ext_job *job);
 
   /* The images, imported. */
   ext_images from;   /* the sources */

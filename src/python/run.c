@@ -8,25 +8,12 @@
 
 /* --- streams */
 
-/* YUV images are converted in host memory, into host memory. */
-static int check_yuv_place(const ext_job *job) {
-  if (!vc_device_is_gpu(job->source) && !vc_device_is_gpu(job->target)) return 0;
-  return ext_fail(
-      VC_ERROR_DEVICE,
-      "%s in memory of a GPU, and YUV images are converted in host memory only; %s",
-      vc_device_is_gpu(job->source) ? "the YUV image is" : "the result of a YUV image is to be",
-      vc_device_is_gpu(job->source)
-          ? "copy its planes to the host first (tensor.cpu(), GpuMat.download())"
-          : "convert it without device= and copy the result (tensor.to(\"cuda\"))");
-}
-
 /* The stream of the work is stream=, else the current stream of the result's library. Where the
  * result is in host memory, it is the first producer's stream. */
 int ext_run_begin(ext_job *job) {
   const ext_options *options = &job->request->options;
   const ext_image *first = &job->from.items[0];
   bool to_gpu = vc_device_is_gpu(job->target);
-  if (job->from.yuv && check_yuv_place(job) < 0) return -1;
   if (to_gpu) {
     job->stream = ext_consumer_stream(options, job->target.id);
   } else if (!vc_device_is_gpu(job->source)) {
@@ -93,7 +80,7 @@ static int work(const ext_job *job, const vc_transform_params *params, const vc_
 static bool is_a_copy(const ext_job *job, const vc_view *to, const vc_view *from, size_t count) {
   const vc_transform_params *params = &job->request->params;
   if (!vc_device_is_gpu(job->target) && !vc_device_is_gpu(job->source)) return false;
-  bool same = count == 1 && to->ndim == from->ndim && params->from == params->to &&
+  bool same = count == 1 && !params->yuv && to->ndim == from->ndim && params->from == params->to &&
               vc_dtype_same(to->dtype, from->dtype);
   for (int axis = 0; same && axis < to->ndim; axis++) same = to->shape[axis] == from->shape[axis];
   return same && !to->readonly && ext_request_is_plain(job->request) && ext_copy_fits(to, from);
@@ -226,8 +213,10 @@ static int keep_until_done(ext_job *job) {
   const ext_options of_out = {.target = options->target};
   bool moved = !ext_device_same(job->source, job->target);
   int result = 0;
-  for (size_t i = 0; result == 0 && moved && i < job->from.count; i++) {
-    result = ext_keep_add(&keep, &job->from.items[i].source.owner);
+  size_t count;
+  ext_image *memory = ext_images_memory(&job->from, &count);
+  for (size_t i = 0; result == 0 && moved && i < count; i++) {
+    result = ext_keep_add(&keep, &memory[i].source.owner);
   }
   if (result == 0 && !moved) {
     result = ext_keep_images(&keep, &job->from, options, job->target.id, job->stream);
@@ -248,7 +237,8 @@ static int keep_until_done(ext_job *job) {
  * to its destination directly. */
 static bool must_move_up(const ext_job *job) {
   return !ext_device_same(job->source, job->target) &&
-         (job->count != 1 || !is_a_copy(job, job->views, job->from.views, job->from.count));
+         (job->work || job->count != 1 ||
+          !is_a_copy(job, job->views, job->from.views, job->from.count));
 }
 
 int ext_run_all(ext_job *job) {
@@ -259,7 +249,7 @@ int ext_run_all(ext_job *job) {
   if (result == 0 && to_gpu && must_move_up(job)) {
     result = ext_copy_up(&job->from, job->target, job->stream, &block);
   }
-  if (result == 0) result = work_on_all(job);
+  if (result == 0) result = job->work ? job->work(job) : work_on_all(job);
   if (result == 0 && to_gpu) {
     result = keep_until_done(job);
   } else if (to_gpu) { /* some of it may have been enqueued */

@@ -3,37 +3,33 @@
 
 #include "adapters/list.h"
 #include "arguments.h"
+#include "copy.h"
 #include "device.h"
 #include "errors.h"
-#include "images.h"
 #include "internal.h"
 #include "out.h"
+#include "run.h"
 #include "stream_order.h"
 
 enum { IMAGE, FORMAT, MATRIX, RANGE, REVERSE, FROM_LAYOUT, OUT, DEVICE, STREAM, PRODUCER_STREAM };
 
-enum { MOST_PLANES = 3 };
-
-/* A call: the image, and the memory that is written. */
+/* A call: the image, and the memory that is written. `job` is the first, so that write_yuv() finds the
+ * rest. */
 typedef struct {
-  ext_options options;
+  ext_job job;
+  ext_request request;
   bool reverse;
-  ext_images from;
-  ext_geometry read;
-  vc_yuv yuv;
+  vc_yuv yuv;         /* its planes are those that are written */
   vc_yuv_shape shape; /* of its format */
-  PyObject *out;      /* borrowed; NULL: new memory */
-  PyObject *written;  /* a tuple of the objects of out= */
-  ext_images outs;
-  PyObject *result;
   size_t fresh_count;
-  ext_source fresh[MOST_PLANES];
+  ext_source fresh[EXT_YUV_PLANES];
 } call;
 
 /* --- arguments */
 
 static int read_arguments(PyObject *const *values, call *out) {
   int32_t format = 0, matrix = 0, range = 0;
+  ext_options *options = &out->request.options;
   if (ext_argument_int(values[FORMAT], "format", 1, &format) < 0 ||
       ext_argument_int(values[MATRIX], "matrix", 1, &matrix) < 0 ||
       ext_argument_int(values[RANGE], "range", 1, &range) < 0) {
@@ -44,76 +40,81 @@ static int read_arguments(PyObject *const *values, call *out) {
     PyErr_Format(PyExc_ValueError, "format is number %d, needs one of vc.yuv's", (int)format);
     return -1;
   }
-  out->options = (ext_options){.target = &ext_numpy_adapter, .copy = EXT_COPY_IF_NEEDED};
-  out->out = values[OUT] == Py_None ? NULL : values[OUT];
+  options->copy = EXT_COPY_IF_NEEDED;
+  out->request.out = values[OUT] == Py_None ? NULL : values[OUT];
   if (ext_argument_bool(values[REVERSE], "reverse_channels", &out->reverse) < 0 ||
-      ext_layout_read(values[FROM_LAYOUT], "from_layout", "to_yuv", &out->options.from) < 0 ||
-      ext_argument_options_device(values[DEVICE], &out->options) < 0 ||
-      ext_stream_read(values[STREAM], "stream", &out->options.consumer) < 0) {
+      ext_layout_read(values[FROM_LAYOUT], "from_layout", "to_yuv", &options->from) < 0 ||
+      ext_argument_options_device(values[DEVICE], options) < 0 ||
+      ext_stream_read(values[STREAM], "stream", &options->consumer) < 0) {
     return -1;
   }
-  return ext_stream_read(values[PRODUCER_STREAM], "producer_stream", &out->options.producer);
+  return ext_stream_read(values[PRODUCER_STREAM], "producer_stream", &options->producer);
 }
 
 /* --- the image */
 
-static int check_place(const call *of) {
-  vc_device device;
-  bool asked = of->options.has_device && of->options.device.type != VC_CPU;
-  if (ext_images_device(&of->from, &device) < 0) return -1;
-  if (device.type == VC_CPU && !asked) return 0;
-  return ext_fail(VC_ERROR_DEVICE, "%s, and RGB becomes YUV in host memory only; %s",
-                  asked ? "device= asks for memory of a GPU" : "the image is in memory of a GPU",
-                  asked ? "leave device out and copy the result"
-                        : "copy it to the host first (tensor.cpu(), GpuMat.download())");
-}
-
 static int import_image(PyObject *image, call *of) {
+  ext_job *job = &of->job;
+  const ext_options *options = &of->request.options;
   if (PyList_Check(image) || PyTuple_Check(image)) {
     PyErr_SetString(PyExc_TypeError,
                     "to_yuv() takes one image and this is a list; call it for each of them");
     return -1;
   }
-  if (ext_images_import(image, &of->options, "", &of->from) < 0 ||
-      ext_images_read(&of->from, &of->options.from, &of->read) < 0) {
+  if (ext_images_import(image, options, "", &job->from) < 0 ||
+      ext_images_read(&job->from, &options->from, &job->read) < 0 ||
+      ext_images_device(&job->from, &job->source) < 0) {
     return -1;
   }
-  if (of->read.batch) {
+  if (job->read.batch) {
     return ext_fail(VC_ERROR_LAYOUT, "the image has four axes, needs one image; call it for each");
   }
-  if (of->read.channels == 3) return check_place(of);
+  if (job->read.channels == 3) return 0;
   return ext_fail(VC_ERROR_LAYOUT,
                   "the image has %lld channels, needs R, G and B: drop alpha or spread grey first "
                   "(to_numpy(image, channels=3)), or say which axis holds them "
                   "(from_layout=)",
-                  (long long)of->read.channels);
+                  (long long)job->read.channels);
 }
 
 /* --- new memory */
 
+/* Decides on the library and the device of new planes: those of the image. */
+static int plan_new(call *of) {
+  ext_job *job = &of->job;
+  const ext_adapter *library = job->from.items[0].from;
+  of->request.options.target = library->empty ? library : &ext_numpy_adapter;
+  if (!library->empty && vc_device_is_gpu(job->source)) {
+    return ext_fail(VC_ERROR_DEVICE,
+                    "the image is a %s in memory of a GPU, of which no new ones can be made; pass "
+                    "planes as out=, or a tensor, CuPy array or GpuMat as the image (as_tensor())",
+                    library->name);
+  }
+  return ext_plan_target(job);
+}
+
 static PyObject *make_plane(call *of, int64_t rows, int64_t cols) {
-  const ext_adapter *library = of->from.items[0].from;
-  vc_view wanted = {.device = {VC_CPU, 0}, .ndim = 2, .shape = {rows, cols}};
+  const ext_adapter *library = of->request.options.target;
+  vc_view wanted = {.device = of->job.target, .ndim = 2, .shape = {rows, cols}};
   wanted.dtype = (vc_dtype){VC_UINT, of->shape.bits > 8 ? 16 : 8};
-  if (!library->empty) library = &ext_numpy_adapter;
   if (library->interleaved) wanted.shape[wanted.ndim++] = 1;
   ext_source *fresh = &of->fresh[of->fresh_count];
-  PyObject *made = library->empty(&wanted, VC_STREAM_LEGACY, fresh);
+  PyObject *made = library->empty(&wanted, of->job.stream, fresh);
   if (made) of->fresh_count++;
   return made;
 }
 
 /* One array with the rows of all planes. */
 static int make_array(call *of) {
-  int64_t rows = of->read.rows, cols = of->read.cols;
+  int64_t rows = of->job.read.rows, cols = of->job.read.cols;
   if (rows % 2 != 0 || cols % 2 != 0) {
     return ext_fail(VC_ERROR_LAYOUT,
                     "the image has H = %lld, W = %lld, and one array of 4:2:0 needs even sides; "
                     "pass planes as out=, with chroma of (H + 1) / 2 rows and (W + 1) / 2 columns",
                     (long long)rows, (long long)cols);
   }
-  of->result = make_plane(of, rows / 2 * 3, cols);
-  if (!of->result) return -1;
+  of->job.object = make_plane(of, rows / 2 * 3, cols);
+  if (!of->job.object) return -1;
   vc_view array = of->fresh[0].view;
   array.readonly = 0;
   EXT_TRY(vc_yuv_split(&array, of->yuv.format, &of->yuv, &error));
@@ -121,58 +122,126 @@ static int make_array(call *of) {
 }
 
 static int make_planes(call *of) {
-  int64_t cols = of->read.cols;
-  of->result = PyTuple_New(MOST_PLANES);
-  for (Py_ssize_t i = 0; of->result && i < MOST_PLANES; i++) {
+  int64_t cols = of->job.read.cols;
+  of->job.object = PyTuple_New(EXT_YUV_PLANES);
+  for (Py_ssize_t i = 0; of->job.object && i < EXT_YUV_PLANES; i++) {
     int64_t shared = i == 0 ? 1 : of->shape.cols;
-    PyObject *plane = make_plane(of, of->read.rows, (cols + shared - 1) / shared);
+    PyObject *plane = make_plane(of, of->job.read.rows, (cols + shared - 1) / shared);
     if (!plane) return -1;
-    PyTuple_SET_ITEM(of->result, i, plane);
+    PyTuple_SET_ITEM(of->job.object, i, plane);
     of->yuv.planes[i] = of->fresh[i].view;
     of->yuv.planes[i].readonly = 0;
   }
-  return of->result ? 0 : -1;
+  return of->job.object ? 0 : -1;
 }
 
 /* --- out= */
 
+/* Imports the objects of out=, whose library becomes the target. */
 static int import_out(call *of) {
-  const ext_options plain = {.target = of->options.target};
-  if (ext_outs_read(of->out, &plain, &of->outs, &of->written) < 0) return -1;
-  of->result = Py_NewRef(of->out);
+  ext_job *job = &of->job;
+  const ext_options plain = {.target = of->request.options.target};
+  if (ext_outs_read(of->request.out, &plain, &job->outs, &job->written) < 0) return -1;
+  of->request.options.target = job->outs.items[0].from;
+  return ext_images_device(&job->outs, &job->target);
+}
+
+/* Takes the planes of out=. */
+static int plan_out(call *of) {
+  ext_job *job = &of->job;
+  const ext_options *options = &of->request.options;
   size_t needed = (size_t)of->shape.planes;
-  if (!of->outs.is_list) {
-    EXT_TRY(vc_yuv_split(&of->outs.views[0], of->yuv.format, &of->yuv, &error));
+  if (options->has_device && !ext_device_same(options->device, job->target)) {
+    return ext_fail(VC_ERROR_DEVICE, "device= asks for %s and out is in %s; leave device out",
+                    ext_device_name(options->device).text, ext_device_name(job->target).text);
+  }
+  job->object = Py_NewRef(of->request.out);
+  if (!job->outs.is_list) {
+    EXT_TRY(vc_yuv_split(&job->outs.views[0], of->yuv.format, &of->yuv, &error));
     return 0;
   }
-  if (of->outs.count != needed) {
+  if (job->outs.count != needed) {
     return ext_fail(VC_ERROR_LAYOUT,
                     "out is a list of %zu, needs the %zu planes of the format, or one array",
-                    of->outs.count, needed);
+                    job->outs.count, needed);
   }
-  for (size_t i = 0; i < needed; i++) of->yuv.planes[i] = of->outs.views[i];
+  for (size_t i = 0; i < needed; i++) of->yuv.planes[i] = job->outs.views[i];
   return 0;
 }
 
 /* --- the work */
 
-static int run(call *of) {
+static int write_planes(const call *of, const vc_yuv *to) {
   vc_error error;
   vc_status status;
-  const ext_options plain = {.target = of->options.target};
-  const vc_view *from = &of->from.views[0];
-  vc_layout layout = of->read.planar ? VC_PLANAR : VC_INTERLEAVED;
-  if (ext_order_host(&of->from, &of->options) < 0) return -1;
-  if (of->out && ext_order_host(&of->outs, &plain) < 0) return -1;
-  Py_BEGIN_ALLOW_THREADS status = vc_yuv_write(&of->yuv, from, layout, of->reverse, &error);
-  Py_END_ALLOW_THREADS if (status != VC_OK) return ext_raise(&error);
-  return of->out ? ext_outs_tell(&of->outs, of->written) : 0;
+  const ext_job *job = &of->job;
+  const vc_view *from = &job->from.views[0];
+  vc_layout layout = job->read.planar ? VC_PLANAR : VC_INTERLEAVED;
+  if (vc_device_is_gpu(from->device)) {
+    status = vc_yuv_write(to, from, layout, of->reverse, job->stream, &error);
+  } else {
+    Py_BEGIN_ALLOW_THREADS status =
+        vc_yuv_write(to, from, layout, of->reverse, job->stream, &error);
+    Py_END_ALLOW_THREADS
+  }
+  return status == VC_OK ? 0 : ext_raise(&error);
 }
 
+/* Checks planes in host memory that are written by copies. */
+static int check_planes(const call *of) {
+  vc_overlap found;
+  const vc_view *planes = of->yuv.planes;
+  size_t count = (size_t)of->shape.planes;
+  for (size_t i = 0; i < count; i++) {
+    if (!planes[i].readonly) continue;
+    return ext_fail(VC_ERROR_VALUE, "plane %zu is read-only, needs memory to write to", i);
+  }
+  EXT_TRY(vc_views_find_overlap(planes, count, NULL, 0, &found, &error));
+  if (found.kind == VC_OVERLAPS_NOTHING) return 0;
+  return ext_fail(found.kind == VC_OVERLAPS_ITSELF ? VC_ERROR_LAYOUT : VC_ERROR_VALUE,
+                  "plane %zu of out has memory that is shared, needs memory of its own for each "
+                  "sample",
+                  found.to);
+}
+
+/* Writes to planes on the image's GPU, which are then copied to the host. */
+static int write_and_download(call *of) {
+  ext_source block = {0};
+  vc_yuv there = of->yuv;
+  ext_job *job = &of->job;
+  size_t count = (size_t)of->shape.planes;
+  if (check_planes(of) < 0) return -1;
+  int result = ext_copy_reserve(there.planes, count, job->source, job->stream, &block);
+  if (result == 0) result = write_planes(of, &there);
+  job->has_written = result == 0; /* if a copy fails, some of it may be there */
+  for (size_t i = 0; result == 0 && i < count; i++) {
+    result = ext_copy_down(&of->yuv.planes[i], &there.planes[i], job->stream);
+  }
+  ext_release(&block.owner);
+  return result;
+}
+
+/* The work of the job. */
+static int write_yuv(ext_job *job) {
+  call *of = (call *)job;
+  if (vc_device_is_gpu(job->source) && !vc_device_is_gpu(job->target)) {
+    return write_and_download(of);
+  }
+  int result = write_planes(of, &of->yuv);
+  job->has_written = result == 0;
+  return result;
+}
+
+static int make_new(call *of) { return of->shape.rows == 2 ? make_array(of) : make_planes(of); }
+
 static int convert(PyObject *image, call *of) {
-  if (import_image(image, of) < 0) return -1;
-  int made = of->out ? import_out(of) : of->shape.rows == 2 ? make_array(of) : make_planes(of);
-  return made < 0 ? -1 : run(of);
+  ext_job *job = &of->job;
+  if (of->request.out && import_out(of) < 0) return -1;
+  if (import_image(image, of) < 0 || (!of->request.out && plan_new(of) < 0)) return -1;
+  if (ext_run_begin(job) < 0 || (of->request.out ? plan_out(of) : make_new(of)) < 0) return -1;
+  bool is_empty = vc_view_is_empty(&job->from.views[0]);
+  int result = is_empty ? write_planes(of, &of->yuv) : ext_run_all(job);
+  return job->has_written && ext_outs_tell(&job->outs, job->written) < 0 ? -1 : result;
 }
 
 PyObject *ext_to_yuv(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
@@ -183,15 +252,20 @@ PyObject *ext_to_yuv(PyObject *module, PyObject *const *args, Py_ssize_t count, 
        "stream", "producer_stream", NULL}};
   PyObject *values[EXT_MAX_PARAMETERS] = {0};
   call of = {.reverse = false};
+  ext_job *job = &of.job;
   (void)module;
+  ext_request_init(&of.request, &ext_numpy_adapter);
+  of.request.function = "to_yuv";
+  job->request = &of.request;
+  job->work = write_yuv;
   if (ext_arguments(&signature, args, count, kwnames, values) < 0) return NULL;
   if (read_arguments(values, &of) < 0) return NULL;
   ext_drain();
   int result = convert(values[IMAGE], &of);
   for (size_t i = 0; i < of.fresh_count; i++) ext_release(&of.fresh[i].owner);
-  ext_images_release(&of.outs);
-  ext_images_release(&of.from);
-  Py_XDECREF(of.written);
-  if (result < 0) Py_CLEAR(of.result);
-  return of.result;
+  ext_images_release(&job->outs);
+  ext_images_release(&job->from);
+  Py_XDECREF(job->written);
+  if (result < 0) Py_CLEAR(job->object);
+  return job->object;
 }

@@ -15,6 +15,7 @@ typedef struct vc_launch {
     vc_fast fast;
     vc_generic generic;
     vc_resizing resizing;
+    vc_yuv_writing writing;
   };
   vc_generic_more more; /* its table, or all of it for generic kernels */
   /* A list that is too long for the table: what the kernel reads in device
@@ -50,11 +51,20 @@ vc_status vc_dispatch_resize(const vc_plan *plan, vc_launch *out, vc_error *erro
 /* --- what these need: dispatch.c, dispatch_generic.c */
 
 /* Indices of kernels that resize, in vc_kernel_names: of vc_resize_any, vc_resize_pillow,
- * vc_resize_area and the first of VC_LINEAR_KERNELS. */
+ * vc_resize_area and the first of VC_LINEAR_KERNELS and VC_YUV_KERNELS; and of vc_write_yuv. */
 typedef struct vc_resize_kernels {
-  int32_t any, pillow, area, linear;
+  int32_t any, pillow, area, linear, yuv, write;
 } vc_resize_kernels;
 vc_resize_kernels vc_resize_kernels_find(void);
+
+/* What a linear kernel converts to; VC_LINEAR_raw1 are bytes that are moved as they are. */
+typedef enum vc_linear_type {
+  VC_LINEAR_raw1,
+  VC_LINEAR_f16,
+  VC_LINEAR_bf16,
+  VC_LINEAR_f32,
+  VC_LINEAR_none
+} vc_linear_type;
 
 vc_element vc_element_of(vc_dtype dtype);
 
@@ -66,5 +76,37 @@ vc_divider vc_divide_by(int64_t divisor);
 
 /* Allocates the list of a launch whose images do not fit into its table. */
 vc_status vc_take_list(vc_launch *out, int64_t count, size_t size, vc_error *error);
+
+struct vc_geometry;
+struct vc_geometry_item;
+struct vc_yuv_source;
+
+/* An image of a resize as the kernels have it. */
+vc_resized vc_resized_of(const struct vc_geometry_item *item);
+
+/* --- dispatch_yuv.c */
+
+/* Returns the number of the kernel of VC_YUV_KERNELS for a plan whose sources are YUV images, or
+ * -1. `out`: the channels of the destination's interleaved pixels, 0 for planes. */
+int vc_dispatch_yuv_kernel(const vc_plan *plan, vc_linear_type to, int out);
+
+/* Fills the samples' properties, also where sources are no YUV images. */
+void vc_dispatch_yuv_samples(const struct vc_geometry *geometry, vc_yuv_samples *out);
+
+/* Fills chroma and rules of all images, and their list unless they are regular; `regular`
+ * says whether their luma is. After vc_dispatch_yuv_samples. */
+vc_status vc_dispatch_yuv_images(const struct vc_geometry *geometry, bool regular, vc_launch *out,
+                                 vc_error *error);
+
+/* Fills the launch that writes the planes of `to`. `writing` has the image, its size and the
+ * rule; its other fields are set here. */
+vc_status vc_dispatch_yuv_write(const struct vc_yuv_source *to, vc_yuv_writing *writing,
+                                vc_launch *out, vc_error *error);
+
+/* --- gpu.c */
+
+/* Enqueues a launch on a stream of a device, or makes the same checks only. Frees its list. */
+vc_status vc_launch_run(vc_launch *launch, int32_t device, vc_stream stream, bool enqueues,
+                        vc_error *error);
 
 #endif

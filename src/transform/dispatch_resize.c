@@ -9,7 +9,7 @@
 
 /* --- the images */
 
-static vc_resized resized_of(const vc_geometry_item *item) {
+vc_resized vc_resized_of(const vc_geometry_item *item) {
   const vc_placement *at = &item->placement;
   return (vc_resized){.data = item->image.data,
                       .row = item->image.row,
@@ -43,7 +43,7 @@ static vc_status set_images(const vc_geometry *geometry, vc_launch *out, vc_erro
   vc_resizing *resizing = &out->resizing;
   resizing->sources = geometry->count;
   resizing->generic.source = VC_SOURCE_STRIDES;
-  resizing->image = resized_of(&geometry->items[0]);
+  resizing->image = vc_resized_of(&geometry->items[0]);
   bool regular = is_regular(geometry, &resizing->from_image);
   resizing->is_regular = regular && !geometry->boxes;
   if (resizing->is_regular) {
@@ -51,12 +51,13 @@ static vc_status set_images(const vc_geometry *geometry, vc_launch *out, vc_erro
     resizing->row_scale = vc_axis_scale(geometry->items[0].rows, placed->rows);
     resizing->col_scale = vc_axis_scale(geometry->items[0].cols, placed->cols);
   }
+  if (resizing->yuv.exist) return vc_dispatch_yuv_images(geometry, regular, out, error);
   if (regular) return VC_OK;
   bool fits = geometry->count <= VC_TABLE_RESIZED;
   resizing->generic.source = fits ? VC_SOURCE_TABLE : VC_SOURCE_MEMORY;
   if (!fits) VC_TRY(vc_take_list(out, geometry->count, sizeof(vc_resized), error));
   vc_resized *into = fits ? resizing->table : out->list;
-  for (int64_t i = 0; i < geometry->count; i++) into[i] = resized_of(&geometry->items[i]);
+  for (int64_t i = 0; i < geometry->count; i++) into[i] = vc_resized_of(&geometry->items[i]);
   return VC_OK;
 }
 
@@ -84,19 +85,19 @@ static bool are_sources_aligned(const vc_geometry *geometry, int64_t size) {
 
 /* --- the kernel */
 
-enum { LINEAR_raw1, LINEAR_f16, LINEAR_bf16, LINEAR_f32, LINEAR_none };
-#define LINEAR_KEY(to, in, out) {LINEAR_##to, in, out},
+#define LINEAR_KEY(to, in, out) {VC_LINEAR_##to, in, out},
 static const struct {
-  int to, in, out;
+  vc_linear_type to;
+  int in, out;
 } linear_kernels[] = {VC_LINEAR_KERNELS(LINEAR_KEY)};
 enum { LINEAR_COUNT = sizeof linear_kernels / sizeof *linear_kernels };
 
-static int linear_type(const vc_plan *plan) {
-  if (plan->work == VC_WORK_MOVE) return LINEAR_raw1;
-  if (plan->work != VC_WORK_FLOAT) return LINEAR_none;
-  if (plan->to.code == VC_BFLOAT) return LINEAR_bf16;
-  if (plan->to.code != VC_FLOAT) return LINEAR_none;
-  return plan->to.bits == 16 ? LINEAR_f16 : plan->to.bits == 32 ? LINEAR_f32 : LINEAR_none;
+static vc_linear_type linear_type(const vc_plan *plan) {
+  if (plan->work == VC_WORK_MOVE) return VC_LINEAR_raw1;
+  if (plan->work != VC_WORK_FLOAT) return VC_LINEAR_none;
+  if (plan->to.code == VC_BFLOAT) return VC_LINEAR_bf16;
+  if (plan->to.code != VC_FLOAT) return VC_LINEAR_none;
+  return plan->to.bits == 16 ? VC_LINEAR_f16 : plan->to.bits == 32 ? VC_LINEAR_f32 : VC_LINEAR_none;
 }
 
 static bool is_u8(vc_dtype dtype) { return dtype.code == VC_UINT && dtype.bits == 8; }
@@ -105,7 +106,7 @@ static bool is_u8(vc_dtype dtype) { return dtype.code == VC_UINT && dtype.bits =
 static bool has_packed_pixels(const vc_plan *plan) {
   enum { MOST_COLS = INT32_MAX / (VC_CHANNELS_MAPPED + 1) }; /* kernels count bytes of a row */
   int32_t channels = plan->from_channels;
-  if (!is_u8(plan->from)) return false;
+  if (!is_u8(plan->from) || plan->geometry->yuv) return false;
   for (int64_t i = 0; i < plan->geometry->count; i++) {
     const vc_geometry_item *item = &plan->geometry->items[i];
     if (channels > 1 && item->image.channel != 1) return false;
@@ -146,14 +147,15 @@ static bool has_plain_coefficients(const vc_plan *plan) {
   return true;
 }
 
-/* Returns the linear kernel for a plan, or -1. */
-static int find_linear(const vc_plan *plan, const vc_resizing *resizing) {
-  int to = linear_type(plan), out = destination_pixels(plan);
-  int32_t interpolation = plan->geometry->interpolation;
-  if ((interpolation != VC_LINEAR && interpolation != VC_NEAREST) || !resizing->is_packed ||
-      !resizing->generic.to_aligned || !has_plain_channels(plan) || !has_plain_coefficients(plan)) {
-    return -1;
-  }
+/* The kernel for a plan: its number among all; and what linear kernels need. */
+typedef struct {
+  int32_t kernel; /* -1: none is found */
+  int out;        /* channels of interleaved pixels, 0 for planes */
+  bool is_yuv;
+} linear_kernel;
+
+/* Returns a linear kernel of VC_LINEAR_KERNELS, or -1. */
+static int find_packed(const vc_plan *plan, vc_linear_type to, int out) {
   for (int i = 0; i < LINEAR_COUNT; i++) {
     if (linear_kernels[i].to == to && linear_kernels[i].in == plan->from_channels &&
         linear_kernels[i].out == out) {
@@ -161,6 +163,25 @@ static int find_linear(const vc_plan *plan, const vc_resizing *resizing) {
     }
   }
   return -1;
+}
+
+/* Returns the linear kernel for a plan. */
+static linear_kernel find_linear(const vc_plan *plan, const vc_resizing *resizing) {
+  vc_resize_kernels kernels = vc_resize_kernels_find();
+  vc_linear_type to = linear_type(plan);
+  linear_kernel found = {-1, destination_pixels(plan), plan->geometry->yuv != NULL};
+  int32_t interpolation = plan->geometry->interpolation, i = -1;
+  if ((interpolation != VC_LINEAR && interpolation != VC_NEAREST) ||
+      !resizing->generic.to_aligned || !has_plain_channels(plan) || !has_plain_coefficients(plan)) {
+    return found;
+  }
+  if (found.is_yuv) {
+    i = vc_dispatch_yuv_kernel(plan, to, found.out);
+  } else if (resizing->is_packed) {
+    i = find_packed(plan, to, found.out);
+  }
+  if (i >= 0) found.kernel = (found.is_yuv ? kernels.yuv : kernels.linear) + i;
+  return found;
 }
 
 /* Returns true if all pixels of a thread begin where its words may be stored. */
@@ -233,22 +254,24 @@ static void set_source(const vc_plan *plan, vc_resizing *out) {
   }
   out->boxes = NULL;
   out->list = NULL;
+  vc_dispatch_yuv_samples(geometry, &out->yuv);
   if (geometry->boxes) set_boxes(geometry->boxes, out);
 }
 
-/* Fills what linear kernel number `found` needs. */
-static vc_status set_linear(const vc_plan *plan, int found, vc_launch *out, vc_error *error) {
+/* Fills what a linear kernel needs. */
+static vc_status set_linear(const vc_plan *plan, const linear_kernel *found, vc_launch *out,
+                            vc_error *error) {
   vc_resizing *resizing = &out->resizing;
   const vc_generic *generic = &resizing->generic;
   int size = (int)vc_dtype_size(plan->to), pixels = VC_LINEAR_PIXELS(size);
   int64_t tile_cols = (int64_t)VC_TILE_COLS * pixels * VC_LINEAR_GROUPS(size);
-  resizing->words = stores_words(plan, pixels, linear_kernels[found].out);
+  resizing->words = stores_words(plan, pixels, found->out);
   /* Many rows save work where they share rows of the source; otherwise short threads end more
    * evenly. */
   int32_t most = shares_rows(plan->geometry) ? VC_LINEAR_ROWS : VC_LINEAR_ROWS / 2;
   resizing->thread_rows = count_thread_rows(plan, tile_cols, most);
   for (int32_t c = 0; c < plan->channels; c++) {
-    bool by_source = linear_kernels[found].out == 0 && plan->from_channels > 1;
+    bool by_source = found->out == 0 && plan->from_channels > 1;
     int32_t slot = by_source ? plan->map[c] : c;
     bool computes = plan->work == VC_WORK_FLOAT;
     resizing->a[slot] = computes ? (float)generic->a[c * generic->stride] / 4 : 1;
@@ -279,10 +302,10 @@ static vc_status set_area(const vc_plan *plan, vc_launch *out, vc_error *error) 
 
 static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error) {
   vc_resize_kernels kernels = vc_resize_kernels_find();
-  int found = find_linear(plan, &out->resizing);
-  if (found >= 0) {
-    out->kernel = kernels.linear + found;
-    return set_linear(plan, found, out, error);
+  linear_kernel found = find_linear(plan, &out->resizing);
+  if (found.kernel >= 0) {
+    out->kernel = found.kernel;
+    return set_linear(plan, &found, out, error);
   }
   set_floats(plan, &out->resizing);
   if (plan->geometry->interpolation == VC_AREA && out->resizing.is_packed) {

@@ -42,8 +42,9 @@ static vc_status check_list_capture(const vc_driver *driver, CUstream stream, vc
   return vc_fail(error, VC_ERROR_CUDA,
                  "a list of so many images can't be captured in a graph: it goes through memory "
                  "that would be gone at the replay; capture up to %d images of the same strides "
-                 "(%d of different ones, %d that are resized) at a time, or give one batch",
-                 VC_TABLE_IMAGES, VC_TABLE_LISTED, VC_TABLE_RESIZED);
+                 "(%d of different ones, %d that are resized, %d of YUV) at a time, or give one "
+                 "batch",
+                 VC_TABLE_IMAGES, VC_TABLE_LISTED, VC_TABLE_RESIZED, VC_TABLE_YUV);
 }
 
 static vc_status upload_list(const vc_driver *driver, vc_launch *launch, CUstream stream,
@@ -104,17 +105,22 @@ static vc_status run(const vc_driver *driver, vc_launch *launch, int32_t device,
   return status;
 }
 
-static vc_status carry_out(const vc_plan *plan, int32_t device, vc_stream stream, bool enqueues,
-                           vc_error *error) {
-  vc_launch launch;
+vc_status vc_launch_run(vc_launch *launch, int32_t device, vc_stream stream, bool enqueues,
+                        vc_error *error) {
   const vc_driver *driver = vc_driver_get();
   if (stream == VC_STREAM_NONE) stream = VC_STREAM_LEGACY; /* a launch needs one */
   vc_status status = vc_kernels_check(driver, error);
-  if (status == VC_OK) status = vc_dispatch(plan, &launch, error);
-  if (status != VC_OK) return status;
-  status = run(driver, &launch, device, stream, enqueues, error);
-  free(launch.list);
+  if (status == VC_OK) status = run(driver, launch, device, stream, enqueues, error);
+  free(launch->list);
   return status;
+}
+
+static vc_status carry_out(const vc_plan *plan, int32_t device, vc_stream stream, bool enqueues,
+                           vc_error *error) {
+  vc_launch launch;
+  VC_TRY(vc_kernels_check(vc_driver_get(), error));
+  VC_TRY(vc_dispatch(plan, &launch, error));
+  return vc_launch_run(&launch, device, stream, enqueues, error);
 }
 
 vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error) {

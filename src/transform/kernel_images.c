@@ -52,6 +52,12 @@ vc_status vc_kernels_check(const vc_driver *driver, vc_error *error) {
 
 enum { NO_IMAGE = -1 };
 
+/* 8.7 is Jetson Orin. NVIDIA promises no compatibility of machine code between Jetsons and other
+ * GPUs, so that 8.9 is given that of 8.6. */
+static bool is_jetson_only(int32_t image, int32_t capability) {
+  return image == 87 && capability == 89;
+}
+
 /* Selects the image for a compute capability, given as 10 * major + minor; NO_IMAGE if there is
  * none. Machine code runs on GPUs of its major version with the same or a later minor version, and
  * the latest that fits is taken. The driver compiles PTX for any later GPU. */
@@ -60,7 +66,7 @@ static int32_t select_image(int32_t capability) {
   for (int32_t i = 0; i < vc_kernel_image_count; i++) {
     const vc_kernel_image *each = &vc_kernel_images[i];
     bool same_major = each->capability / 10 == capability / 10;
-    if (each->capability > capability) continue;
+    if (each->capability > capability || is_jetson_only(each->capability, capability)) continue;
     if (each->is_ptx ? best == NO_IMAGE : same_major) best = i;
   }
   return best;

@@ -272,11 +272,7 @@ static vc_status check_one_yuv(const vc_view *from, const vc_yuv *yuv, vc_error 
     return vc_fail(error, VC_ERROR_ARGUMENT,
                    "a source is not the view of its YUV image, needs what vc_yuv_image makes");
   }
-  if (!vc_device_is_gpu(from->device)) return VC_OK;
-  return vc_fail(error, VC_ERROR_DEVICE,
-                 "a YUV image is in GPU memory, and they are converted in host memory only; copy "
-                 "its planes to the host first (%s)",
-                 vc_advice_text(VC_ADVICE_TO_HOST));
+  return VC_OK;
 }
 
 vc_status vc_plan_check_yuv(const vc_view *from, size_t count, const vc_transform_params *params,

@@ -37,6 +37,7 @@ static inline int32_t min(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int32_t max(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline uint32_t max(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 template <class To, class From>
 static inline To same_bits(From from) {
@@ -151,6 +152,10 @@ VC_DEVICE uint32_t sum_products(uint32_t a, uint32_t b, uint32_t sum) {
 VC_DEVICE uint32_t sum_signed_products(uint32_t a, uint32_t b, uint32_t sum) {
   for (int i = 0; i < 32; i += 8) sum += (a >> i & 255) * (uint32_t)(int8_t)(b >> i & 255);
   return sum;
+}
+
+VC_DEVICE uint32_t pack_saturated(int32_t upper, int32_t lower) {
+  return (uint32_t)max(min(upper, 255), 0) << 8 | (uint32_t)max(min(lower, 255), 0);
 }
 
 /* Faults on a GPU, and counts here. */

@@ -718,18 +718,20 @@ static void arguments_of_vc_yuv_write(void) {
   vc_yuv_init(&yuv, VC_NV12, VC_BT709, VC_FULL_RANGE);
   CHECK_OK(vc_yuv_split(&array, VC_NV12, &yuv, &error));
   REFUSES(VC_ERROR_ARGUMENT, "\"to\" is NULL",
-          vc_yuv_write(NULL, &from, VC_INTERLEAVED, false, into));
+          vc_yuv_write(NULL, &from, VC_INTERLEAVED, false, 0, into));
   REFUSES(VC_ERROR_ARGUMENT, "\"from\" is NULL",
-          vc_yuv_write(&yuv, NULL, VC_INTERLEAVED, false, into));
-  REFUSES(VC_ERROR_ARGUMENT, "layout is 2", vc_yuv_write(&yuv, &from, (vc_layout)2, false, into));
+          vc_yuv_write(&yuv, NULL, VC_INTERLEAVED, false, 0, into));
+  REFUSES(VC_ERROR_ARGUMENT, "layout is 2",
+          vc_yuv_write(&yuv, &from, (vc_layout)2, false, 0, into));
   yuv.range = 0;
-  REFUSES(VC_ERROR_ARGUMENT, "yuv->range", vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, into));
+  REFUSES(VC_ERROR_ARGUMENT, "yuv->range",
+          vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, into));
   yuv.range = VC_FULL_RANGE;
   from.ndim = 1;
-  REFUSES(VC_ERROR_LAYOUT, "rank 1", vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, into));
+  REFUSES(VC_ERROR_LAYOUT, "rank 1", vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, into));
   from.ndim = 3;
   CHECK(is_filled(memory, sizeof memory));
-  CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error));
+  CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, &error));
 }
 
 static void arguments_of_vc_transform_check(void) {

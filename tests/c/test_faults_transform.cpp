@@ -272,7 +272,7 @@ vc_status yuv_written() {
   vc_view image = packed(rgb.data(), {VC_CPU, 0}, {VC_UINT, 8}, {LARGE_ROWS, LARGE_COLS, CHANNELS});
   CHECK_OK(vc_yuv_split(&array, VC_NV12, &to, &error));
   planes.assign(planes.size(), UNTOUCHED);
-  vc_status status = vc_yuv_write(&to, &image, VC_INTERLEAVED, false, &error);
+  vc_status status = vc_yuv_write(&to, &image, VC_INTERLEAVED, false, 0, &error);
   for (size_t i = 0; i < planes.size(); i++) {
     int wanted = i < LARGE_ROWS * LARGE_COLS ? 235 : 128;
     if (!CHECK_INT(planes[i], status == VC_OK ? wanted : UNTOUCHED)) break;

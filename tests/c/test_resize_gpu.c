@@ -326,7 +326,7 @@ static void test_each_kernel(void) {
   }
   for (int32_t i = 0; i < vc_kernel_count; i++) {
     const char *name = vc_kernel_names[i];
-    bool ours = strncmp(name, "vc_resize_", 10) == 0;
+    bool ours = strncmp(name, "vc_resize_", 10) == 0 && !strstr(name, "yuv"); /* test_yuv_gpu.c */
     if (ours && !check_note(launched[i], __FILE__, __LINE__)) {
       fprintf(stderr, "no picture went through %s\n", name);
     }

@@ -15,11 +15,12 @@
 #include "transform/embedded_kernels.h"
 
 /* In the place of the library's own, so that these tests need no compiler. */
-enum { IMAGES = 6, DEVICES = 12 };
+enum { IMAGES = 7, DEVICES = 13 };
 const vc_kernel_image vc_kernel_images[IMAGES] = {
-    {"sm_75", 75, false, "of 7.5", 7},    {"sm_80", 80, false, "of 8.0", 7},
-    {"sm_86", 86, false, "of 8.6", 7},    {"sm_90", 90, false, "of 9.0", 7},
-    {"sm_100", 100, false, "of 10.0", 8}, {"compute_90", 90, true, "PTX", 4},
+    {"sm_75", 75, false, "of 7.5", 7},  {"sm_80", 80, false, "of 8.0", 7},
+    {"sm_86", 86, false, "of 8.6", 7},  {"sm_87", 87, false, "of 8.7", 7},
+    {"sm_90", 90, false, "of 9.0", 7},  {"sm_100", 100, false, "of 10.0", 8},
+    {"compute_90", 90, true, "PTX", 4},
 };
 const int32_t vc_kernel_image_count = IMAGES;
 const char vc_kernels_names[] = "simulated";
@@ -281,7 +282,8 @@ static bool is_resizing(const char *name) { return strncmp(name, "vc_resize_", 1
 
 static void check_all_launched(void) {
   for (int32_t i = 0; i < vc_kernel_count; i++) {
-    if (is_resizing(vc_kernel_names[i])) continue;
+    if (is_resizing(vc_kernel_names[i]) || strcmp(vc_kernel_names[i], "vc_write_yuv") == 0)
+      continue;
     if (!check_note(launched[i], __FILE__, __LINE__)) {
       fprintf(stderr, "no picture went through %s\n", vc_kernel_names[i]);
     }
@@ -475,16 +477,16 @@ static void test_old_driver(void) {
 }
 
 /* Each device runs the machine code of its major version with the latest minor version that is not
- * later than its own, and PTX where there is none. */
+ * later than its own, except Jetson's for others, and PTX where there is none. */
 static void test_images(void) {
   static const struct {
     int capability;
     const char *image, *code;
   } cases[] = {
       {75, "sm_75", "of 7.5"},    {80, "sm_80", "of 8.0"},    {86, "sm_86", "of 8.6"},
-      {87, "sm_86", "of 8.6"},    {89, "sm_86", "of 8.6"},    {90, "sm_90", "of 9.0"},
-      {100, "sm_100", "of 10.0"}, {103, "sm_100", "of 10.0"}, {110, "compute_90", "PTX"},
-      {120, "compute_90", "PTX"},
+      {87, "sm_87", "of 8.7"},    {88, "sm_87", "of 8.7"},    {89, "sm_86", "of 8.6"},
+      {90, "sm_90", "of 9.0"},    {100, "sm_100", "of 10.0"}, {103, "sm_100", "of 10.0"},
+      {110, "compute_90", "PTX"}, {120, "compute_90", "PTX"},
   };
   enum { CASES = sizeof cases / sizeof *cases, FIRST = DEVICES - CASES };
   sim_set_runner(NULL);

@@ -514,7 +514,7 @@ static void test_writing(void) {
     CHECK_OK(is_planar ? vc_view_packed(planar, host, u8, 3, planes, &from, &error)
                        : vc_view_packed(image, host, u8, 3, shape, &from, &error));
     CHECK_OK(
-        vc_yuv_write(&of.yuv, &from, is_planar ? VC_PLANAR : VC_INTERLEAVED, reversed, &error));
+        vc_yuv_write(&of.yuv, &from, is_planar ? VC_PLANAR : VC_INTERLEAVED, reversed, 0, &error));
     check_written(&of, image, reversed);
     end(&of);
   }
@@ -541,7 +541,7 @@ static void test_every_rgb_in_rows(int matrix, int range) {
       image[3 * i + 1] = (uint8_t)(i >> 8);
       image[3 * i + 2] = (uint8_t)i;
     }
-    CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error));
+    CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, &error));
     for (int i = 0; i < 256 * 256; i++) {
       const int32_t pixel[3] = {r, i >> 8, i & 255};
       for (int which = 0; which < 3; which++) {
@@ -558,35 +558,37 @@ static void test_refused_writing(void) {
   vc_view from, other;
   const int64_t shape[] = {5, 7, 3}, four[] = {5, 7, 4};
   CHECK_OK(vc_view_packed(rgb, host, u8, 3, shape, &from, &error));
-  CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error));
-  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_PLANAR, false, &error), VC_ERROR_LAYOUT, "channels");
+  CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, &error));
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_PLANAR, false, 0, &error), VC_ERROR_LAYOUT, "channels");
   CHECK_OK(vc_view_packed(rgb, host, u8, 3, four, &other, &error));
-  CHECK_FAILS(vc_yuv_write(&yuv, &other, VC_INTERLEAVED, false, &error), VC_ERROR_LAYOUT,
+  CHECK_FAILS(vc_yuv_write(&yuv, &other, VC_INTERLEAVED, false, 0, &error), VC_ERROR_LAYOUT,
               "4 channels");
   other = from;
   other.dtype = u16;
-  CHECK_FAILS(vc_yuv_write(&yuv, &other, VC_INTERLEAVED, false, &error), VC_ERROR_DTYPE, "uint8");
+  CHECK_FAILS(vc_yuv_write(&yuv, &other, VC_INTERLEAVED, false, 0, &error), VC_ERROR_DTYPE,
+              "uint8");
   other = from;
   other.shape[0] = 4;
-  CHECK_FAILS(vc_yuv_write(&yuv, &other, VC_INTERLEAVED, false, &error), VC_ERROR_LAYOUT,
+  CHECK_FAILS(vc_yuv_write(&yuv, &other, VC_INTERLEAVED, false, 0, &error), VC_ERROR_LAYOUT,
               "same size");
   yuv.planes[1].readonly = 1;
-  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_VALUE,
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, &error), VC_ERROR_VALUE,
               "plane 1 is read-only");
   yuv = of.yuv;
   yuv.planes[2].data = rgb + 20;
-  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_VALUE,
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, &error), VC_ERROR_VALUE,
               "plane 2 shares memory with the image");
   yuv.planes[2] = yuv.planes[1];
-  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_VALUE,
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, &error), VC_ERROR_VALUE,
               "planes 1 and 2 share memory");
   yuv = of.yuv;
   yuv.planes[0].strides[0] = 3;
-  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_LAYOUT,
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, &error), VC_ERROR_LAYOUT,
               "plane 0 has elements that share memory");
   yuv = of.yuv;
   yuv.depth = 16;
-  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, &error), VC_ERROR_ARGUMENT, "depth");
+  CHECK_FAILS(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, false, 0, &error), VC_ERROR_ARGUMENT,
+              "depth");
   end(&of);
 }
 
@@ -710,7 +712,7 @@ static void test_written_rows(void) {
         CHECK_OK(vc_view_packed(planes[run][k], host, dtype, layout->planes == 2 ? 3 : 2, chroma,
                                 &yuv.planes[k], &error));
       }
-      CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, reversed, &error));
+      CHECK_OK(vc_yuv_write(&yuv, &from, VC_INTERLEAVED, reversed, 0, &error));
     }
     vc_limits.row_kernels = NULL;
     CHECK(memcmp(planes[0], planes[1], sizeof planes[0]) == 0);

@@ -102,7 +102,7 @@ static void write_image(fuzz_input *in, int64_t rows, int64_t cols, const vc_yuv
   char *memory = give_memory(&from);
   if (take_byte(in) == 77) from.data = yuv->planes[0].data; /* shared memory is refused */
   vc_layout layout = planar ? VC_PLANAR : VC_INTERLEAVED;
-  if (memory && from.data) vc_ignore(vc_yuv_write(yuv, &from, layout, flags & 2, &error));
+  if (memory && from.data) vc_ignore(vc_yuv_write(yuv, &from, layout, flags & 2, 0, &error));
   free(memory);
 }
 

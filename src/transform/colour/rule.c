@@ -11,7 +11,7 @@
 
 #include "transform/colour/colour.h"
 
-enum { SHIFT_8 = 36, SHIFT_10 = 41, SHIFT_TO_16 = 34 };
+enum { SHIFT_8 = 36, SHIFT_10 = 41, SHIFT_TO_16 = 34, SHIFT_SUMS = 32 };
 
 typedef struct {
   int64_t above, below;
@@ -148,6 +148,26 @@ void vc_yuv_rule_make(int32_t matrix, int32_t range, int32_t bits, int32_t depth
   }
   for (int32_t c = 0; c < 3; c++) {
     out->channels[c].inverse = 1 / (double)out->channels[c].divisor;
+  }
+}
+
+/* A coefficient in units of 2^-32, rounded to nearest. */
+static int64_t in_sums(int64_t coefficient, int32_t shift) {
+  int32_t less = shift - SHIFT_SUMS;
+  if (less <= 0) return coefficient * ((int64_t)1 << -less);
+  return (coefficient + ((int64_t)1 << (less - 1))) >> less;
+}
+
+void vc_yuv_sums_make(const vc_yuv_rule *rule, vc_yuv_sums *out) {
+  const int64_t one = (int64_t)1 << SHIFT_SUMS, bias = rule->shift == SHIFT_8 ? 128 : 0;
+  int64_t luma = in_sums(rule->channels[0].y, rule->shift);
+  out->luma = (uint32_t)(luma - one);
+  out->least = (uint32_t)rule->least;
+  for (int32_t c = 0; c < 3; c++) {
+    const vc_yuv_channel *channel = &rule->channels[c];
+    out->u[c] = in_sums(channel->u, rule->shift);
+    out->v[c] = in_sums(channel->v, rule->shift);
+    out->offset[c] = one / 2 + bias - luma * rule->black - (out->u[c] + out->v[c]) * rule->grey;
   }
 }
 

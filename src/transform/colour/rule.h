@@ -47,4 +47,35 @@ VC_AXIS void vc_yuv_to_rgb(const vc_yuv_rule *rule, int32_t y, int32_t u, int32_
   }
 }
 
+/* --- 8-bit samples to 8-bit RGB, in units of 2^-32: a GPU adds a product of 32 bits to a sum of
+ * 64 by one instruction. tests/c/test_yuv.c compares them with the rule for all samples. */
+
+/* R, G or B is y + ((luma * y + u * U + v * V + offset) >> 32), not yet clipped to 0 ... 255: luma is
+ * what exceeds 1 in the coefficient of Y. Samples are as they are stored; y is at least `least`. */
+typedef struct vc_yuv_sums {
+  int64_t u[3], v[3], offset[3]; /* for R, G, B; R has no u, B no v */
+  uint32_t luma, least;
+} vc_yuv_sums;
+
+/* Adds x * coefficient, as two products of 32 bits: two instructions of a GPU. */
+VC_AXIS uint64_t vc_yuv_add_product(uint64_t sum, uint32_t x, int64_t coefficient) {
+  uint64_t bits = (uint64_t)coefficient;
+  sum += (uint64_t)x * (uint32_t)bits;
+  return sum + ((uint64_t)(x * (uint32_t)(bits >> 32)) << 32);
+}
+
+/* Returns what chroma adds to channel c. */
+VC_AXIS int64_t vc_yuv_chroma_sum(const vc_yuv_sums *sums, int32_t c, uint32_t u, uint32_t v) {
+  uint64_t sum = (uint64_t)sums->offset[c];
+  if (c > 0) sum = vc_yuv_add_product(sum, u, sums->u[c]);
+  if (c < 2) sum = vc_yuv_add_product(sum, v, sums->v[c]);
+  return (int64_t)sum;
+}
+
+/* Returns the channel that this chroma makes with y. */
+VC_AXIS int32_t vc_yuv_from_sums(const vc_yuv_sums *sums, uint32_t y, int64_t chroma) {
+  int64_t sum = (int64_t)((uint64_t)y * sums->luma) + chroma;
+  return (int32_t)(sum >> 32) + (int32_t)y;
+}
+
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RGB in host memory to the planes of a YUV image. */
+/* RGB to the planes of a YUV image: the checks, and the work in host memory. */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/overlap.h"
+#include "cuda/device.h"
 #include "internal.h"
 #include "transform/colour/write_row.h"
+#include "transform/dispatch.h"
 #include "transform/fp_environment.h"
 #include "transform/plan_parts.h"
 #include "transform/row.h"
@@ -29,12 +31,15 @@ static vc_status check_source(const vc_view *from, const vc_images *read, vc_err
 }
 
 static vc_status check_place(const vc_view *from, const vc_view *to, vc_error *error) {
-  if (!vc_device_is_gpu(from->device) && !vc_device_is_gpu(to->device)) return VC_OK;
+  bool is_gpu = vc_device_is_gpu(from->device);
+  if (is_gpu == vc_device_is_gpu(to->device) && (!is_gpu || from->device.id == to->device.id)) {
+    return vc_plan_check_device(to, error);
+  }
   return vc_fail(error, VC_ERROR_DEVICE,
-                 "%s in GPU memory, and RGB becomes YUV in host memory only; copy it to the host "
-                 "first (%s)",
-                 vc_device_is_gpu(from->device) ? "the image is" : "the planes are",
-                 vc_advice_text(VC_ADVICE_TO_HOST));
+                 "the image is in memory of device %d:%d and the planes in memory of %d:%d, needs "
+                 "one device; copy the image first (vc_copy)",
+                 (int)from->device.type, (int)from->device.id, (int)to->device.type,
+                 (int)to->device.id);
 }
 
 static vc_status check_memory(const vc_view *from, const vc_view *planes, size_t count,
@@ -354,6 +359,20 @@ static void run(job *of) {
   vc_threads_run(threads, work, of);
 }
 
+/* --- the work on a GPU */
+
+static vc_status run_gpu(const job *of, int32_t device, vc_stream stream, vc_error *error) {
+  vc_launch launch;
+  vc_yuv_writing writing = {.from_row = of->strides.row,
+                            .from_col = of->strides.col,
+                            .rows = of->rows,
+                            .cols = of->cols,
+                            .rule = of->rule};
+  for (int32_t c = 0; c < 3; c++) writing.from[c] = of->from + of->order[c] * of->strides.channel;
+  VC_TRY(vc_dispatch_yuv_write(&of->to, &writing, &launch, error));
+  return vc_launch_run(&launch, device, stream, true, error);
+}
+
 /* --- all of it */
 
 static vc_status check_all(const vc_yuv *to, const vc_view *from, const vc_images *read, job *of,
@@ -378,7 +397,7 @@ static vc_status check_all(const vc_yuv *to, const vc_view *from, const vc_image
 }
 
 vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
-                       bool reverse_channels, vc_error *error) {
+                       bool reverse_channels, vc_stream stream, vc_error *error) {
   job of;
   VC_NEED(to);
   VC_NEED(from);
@@ -390,6 +409,7 @@ vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
     return vc_fail(error, VC_ERROR_LAYOUT, "the image has rank %d, needs (H, W, 3) or (3, H, W)",
                    (int)from->ndim);
   }
+  VC_TRY(vc_stream_check(stream, error));
   vc_images read = vc_plan_read_images(from, layout);
   VC_TRY(check_all(to, from, &read, &of, error));
   if (vc_view_is_empty(from)) return VC_OK;
@@ -399,6 +419,7 @@ vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
   of.rows = read.rows;
   of.cols = read.cols;
   for (int32_t c = 0; c < 3; c++) of.order[c] = reverse_channels ? 2 - c : c;
+  if (vc_device_is_gpu(from->device)) return run_gpu(&of, from->device.id, stream, error);
   prepare_kernels(&of);
   run(&of);
   return VC_OK;

@@ -48,6 +48,13 @@ VC_DEVICE uint32_t sum_signed_products(uint32_t a, uint32_t b, uint32_t sum) {
   return sum;
 }
 
+/* Returns bytes of `upper` and `lower` (the lowest byte), clipped to 0 ... 255. */
+VC_DEVICE uint32_t pack_saturated(int32_t upper, int32_t lower) {
+  uint32_t out;
+  asm("cvt.pack.sat.u8.s32.b32 %0, %1, %2, 0;" : "=r"(out) : "r"(upper), "r"(lower));
+  return out;
+}
+
 /* Cache hints of loads and stores. bench/tune_transform.cu sets these macros to measure other
  * hints; streaming stores were the fastest. */
 #ifndef VC_STORE_HINT

@@ -7,6 +7,8 @@
 #include "kernels/linear.cuh"
 #include "kernels/pillow.cuh"
 #include "kernels/resize.cuh"
+#include "kernels/write_yuv.cuh"
+#include "kernels/yuv.cuh"
 
 #define KERNEL extern "C" __global__ void __launch_bounds__(VC_BLOCK)
 
@@ -47,7 +49,17 @@ RESIZE(any, resize_any, VC_ANY_BLOCKS)
 RESIZE(pillow, resize_pillow, VC_PILLOW_BLOCKS)
 RESIZE(area, resize_area, VC_AREA_BLOCKS)
 
-#define LINEAR(to, in, out)                                      \
-  typedef resize_linear<to, in, out> linear_##to##_##in##_##out; \
-  RESIZE(linear_##to##_##in##_##out, linear_##to##_##in##_##out, VC_LINEAR_BLOCKS)
-VC_LINEAR_KERNELS(LINEAR)
+#define LINEAR(name, to, rows, out, blocks)  \
+  typedef resize_linear<to, rows, out> name; \
+  RESIZE(name, name, blocks)
+#define PACKED(to, in, out) \
+  LINEAR(linear_##to##_##in##_##out, to, packed_rows<in>, out, VC_LINEAR_BLOCKS)
+#define PLANES(to, planes, out)                                  \
+  LINEAR(yuv_##to##_##planes##_##out, to, yuv_rows<planes>, out, \
+         VC_YUV_BLOCKS((int)sizeof(to::bits), planes))
+VC_LINEAR_KERNELS(PACKED)
+VC_YUV_KERNELS(PLANES)
+
+static_assert(sizeof(vc_yuv_writing) < 4096, "more than every GPU's parameters");
+
+KERNEL vc_write_yuv(const __grid_constant__ vc_yuv_writing p) { write_yuv(p); }

@@ -112,6 +112,107 @@ VC_DEVICE linear_pair row_at(const vc_resizing &p, const shown &at, int32_t d) {
   return out;
 }
 
+/* Returns an element of the source times 4, whose last two bits have no meaning, from two rows that
+ * were filtered horizontally. Both products have 27 bits at most, of which the upper halves count;
+ * one instruction adds these and the half that rounds. */
+VC_DEVICE uint32_t weigh_rows(uint32_t upper, uint32_t lower, uint32_t weights) {
+  upper *= weights & 0xffff;
+  lower *= weights >> 16;
+  return __dp2a_lo(__byte_perm(upper, lower, 0x7632), 0x0101u, 2u);
+}
+
+/* --- the kinds of sources: each has a function that makes the pixels of a thread in a row of the
+ * result. The thread's columns are
+ *   offset[i]   the first sample of column i, from the start of a row,
+ *   weights[i]  of both samples. */
+
+VC_DEVICE const char *row_of(const vc_resized &image, int32_t row) {
+  return image.data + min(max(row, 0), image.rows - 1) * image.row;
+}
+
+/* Interleaved pixels of In channels. */
+template <int In>
+struct packed_rows {
+  static const int CHANNELS = In;
+  static const int PIXEL = In; /* bytes from one pixel to the next */
+
+  template <class Columns, class Filtered>
+  VC_DEVICE_MEMBER void filter(const vc_resized &image, int32_t row, const Columns &cols,
+                               Filtered &out) {
+    const char *from = row_of(image, row);
+    uint32_t shift = (uint32_t)((uintptr_t)from & 3);
+#pragma unroll
+    for (int i = 0; i < Columns::COUNT; i++) {
+      uint32_t offset = cols.offset[i] + shift;
+      pixel_pair<In> pair = pair_of_words(from - shift, offset, (pixel_pair<In> *)nullptr);
+#pragma unroll
+      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.weights[i], c);
+    }
+  }
+
+  template <class Columns, class Filtered>
+  VC_DEVICE_MEMBER void filter_bytes(const vc_resized &image, int32_t row, const Columns &cols,
+                                     Filtered &out) {
+    const uint8_t *from = (const uint8_t *)row_of(image, row);
+    int next = image.cols > 1 ? In : 0;
+#pragma unroll
+    for (int i = 0; i < Columns::COUNT; i++) {
+      const uint8_t *first = from + cols.offset[i];
+      pixel_pair<In> pair = pair_of_bytes<In>(first, first + next);
+#pragma unroll
+      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.weights[i], c);
+    }
+  }
+
+  /* Two rows of samples that follow each other, from `first` on, filtered horizontally; the upper
+   * one alone, unless it holds `both`. */
+  template <class Columns>
+  struct held_rows {
+    struct filtered {
+      uint32_t of[Columns::COUNT][In];
+    };
+    int32_t first;
+    bool both;
+    filtered upper, lower;
+  };
+
+  template <class Columns, int Count>
+  VC_DEVICE_MEMBER void make(const vc_resizing &, const shown &s, const linear_pair &pair,
+                             const Columns &cols, held_rows<Columns> &held,
+                             uint32_t (&out)[Count][In]) {
+    hold(s.image, pair.first, pair.weights >> 16 != 0, cols, held);
+#pragma unroll
+    for (int i = 0; i < Count * In; i++) {
+      out[i / In][i % In] =
+          weigh_rows(held.upper.of[i / In][i % In], held.lower.of[i / In][i % In], pair.weights);
+    }
+  }
+
+  /* Makes `held` the rows `first` and, where `both` count, `first` + 1: where the weight of the
+   * lower row is 0, as with whole odd factors and VC_NEAREST, it is not read. */
+  template <class Columns, class Held>
+  VC_DEVICE_MEMBER void hold(const vc_resized &image, int32_t first, bool both, const Columns &cols,
+                             Held &held) {
+    bool has_upper = first == held.first;
+    if (has_upper && (held.both || !both)) return;
+    bool follows = held.both && first == held.first + 1;
+    held.first = first;
+    held.both = both;
+    if (follows) held.upper = held.lower;
+    if (cols.in_bytes) {
+      if (!has_upper && !follows) filter_bytes(image, first, cols, held.upper);
+      if (both) filter_bytes(image, first + 1, cols, held.lower);
+    } else if (!both) {
+      if (!follows) filter(image, first, cols, held.upper);
+    } else if (has_upper || follows) {
+      filter(image, first + 1, cols, held.lower);
+    } else {
+      filter(image, first, cols, held.upper);
+      filter(image, first + 1, cols, held.lower);
+    }
+  }
+};
+
 /* What the threads of a block share: the image, and both axes of the tile. */
 template <int Cols>
 struct linear_shared {
@@ -122,9 +223,10 @@ struct linear_shared {
 
 /* --- the kernel. Out: channels of interleaved pixels; 0 for planes. */
 
-template <class To, int In, int Out>
+template <class To, class Rows, int Out>
 struct resize_linear {
   typedef typename To::bits bits;
+  static const int In = Rows::CHANNELS;
   static const int PIXELS = VC_LINEAR_PIXELS((int)sizeof(bits));
   static const int GROUPS = VC_LINEAR_GROUPS((int)sizeof(bits));
   static const int ALL = PIXELS * GROUPS;
@@ -139,22 +241,12 @@ struct resize_linear {
    * its weights. Bit i of `inside`: column i shows the image. in_bytes: one of them has samples so
    * near to the end of their row that words would reach beyond it. */
   struct columns {
+    static const int COUNT = ALL;
     uint32_t offset[ALL], weights[ALL], inside;
     bool in_bytes;
   };
 
-  /* A source row, filtered horizontally. */
-  struct filtered {
-    uint32_t of[ALL][In];
-  };
-
-  /* Two rows of samples that follow each other, from `first` on; the upper one alone, unless it
-   * holds `both`. */
-  struct held_rows {
-    int32_t first;
-    bool both;
-    filtered upper, lower;
-  };
+  typedef typename Rows::template held_rows<columns> held_rows;
 
   VC_DEVICE_MEMBER void begin(const vc_resizing &p, shared &s, own &) {
     if (threadIdx.x == 0) find_image(p, s.at);
@@ -194,7 +286,7 @@ struct resize_linear {
     for (int i = 0; i < ALL; i++) {
       const linear_pair pair = s.cols[place(i)];
       int32_t x = column(at, i) - image.left;
-      out.offset[i] = (uint32_t)pair.first * In;
+      out.offset[i] = (uint32_t)pair.first * Rows::PIXEL;
       out.weights[i] = pair.weights;
       out.inside |= (uint32_t)(x >= 0 && x < image.placed_cols) << i;
       if (pair.first > image.readable - 2 - beyond) out.in_bytes = true;
@@ -202,78 +294,15 @@ struct resize_linear {
     return out;
   }
 
-  /* --- rows of samples */
-
-  VC_DEVICE_MEMBER const char *row_of(const vc_resized &image, int32_t row) {
-    return image.data + min(max(row, 0), image.rows - 1) * image.row;
-  }
-
-  VC_DEVICE_MEMBER void filter(const vc_resized &image, int32_t row, const columns &cols,
-                               filtered &out) {
-    const char *from = row_of(image, row);
-    uint32_t shift = (uint32_t)((uintptr_t)from & 3);
-#pragma unroll
-    for (int i = 0; i < ALL; i++) {
-      uint32_t offset = cols.offset[i] + shift;
-      pixel_pair<In> pair = pair_of_words(from - shift, offset, (pixel_pair<In> *)nullptr);
-#pragma unroll
-      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.weights[i], c);
-    }
-  }
-
-  VC_DEVICE_MEMBER void filter_bytes(const vc_resized &image, int32_t row, const columns &cols,
-                                     filtered &out) {
-    const uint8_t *from = (const uint8_t *)row_of(image, row);
-    int next = image.cols > 1 ? In : 0;
-#pragma unroll
-    for (int i = 0; i < ALL; i++) {
-      const uint8_t *first = from + cols.offset[i];
-      pixel_pair<In> pair = pair_of_bytes<In>(first, first + next);
-#pragma unroll
-      for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.weights[i], c);
-    }
-  }
-
-  /* Makes `held` the rows `first` and, where `both` count, `first` + 1: where the weight of the
-   * lower row is 0, as with whole odd factors and VC_NEAREST, it is not read. */
-  VC_DEVICE_MEMBER void hold(const vc_resized &image, int32_t first, bool both, const columns &cols,
-                             held_rows &held) {
-    bool has_upper = first == held.first;
-    if (has_upper && (held.both || !both)) return;
-    bool follows = held.both && first == held.first + 1;
-    held.first = first;
-    held.both = both;
-    if (follows) held.upper = held.lower;
-    if (cols.in_bytes) {
-      if (!has_upper && !follows) filter_bytes(image, first, cols, held.upper);
-      if (both) filter_bytes(image, first + 1, cols, held.lower);
-    } else if (!both) {
-      if (!follows) filter(image, first, cols, held.upper);
-    } else if (has_upper || follows) {
-      filter(image, first + 1, cols, held.lower);
-    } else {
-      filter(image, first, cols, held.upper);
-      filter(image, first + 1, cols, held.lower);
-    }
-  }
-
   /* --- rows of the result */
 
   /* Makes pixels of a row: elements of the source times 4, whose last two bits have no meaning.
-   * Pad, unless `is_row`. Both products have 27 bits at most, of which the upper halves count; one
-   * instruction adds these and the half that rounds. */
-  VC_DEVICE_MEMBER void make_pixels(const vc_resizing &p, const columns &cols,
-                                    const held_rows &held, uint32_t weights, bool is_row,
+   * Pad, unless the row shows the image. */
+  VC_DEVICE_MEMBER void make_pixels(const vc_resizing &p, const shown &s, const linear_pair &pair,
+                                    const columns &cols, held_rows &held,
                                     uint32_t (&out)[ALL][In]) {
-    uint32_t a = weights & 0xffff, b = weights >> 16, inside = is_row ? cols.inside : 0;
-    if (is_row) {
-#pragma unroll
-      for (int i = 0; i < ALL * In; i++) {
-        uint32_t upper = held.upper.of[i / In][i % In] * a,
-                 lower = held.lower.of[i / In][i % In] * b;
-        out[i / In][i % In] = __dp2a_lo(__byte_perm(upper, lower, 0x7632), 0x0101u, 2u);
-      }
-    }
+    uint32_t inside = pair.first != NO_ROW ? cols.inside : 0;
+    if (inside) Rows::make(p, s, pair, cols, held, out);
     if (inside == (1u << ALL) - 1) return;
 #pragma unroll
     for (int i = 0; i < ALL * In; i++) {
@@ -361,11 +390,8 @@ struct resize_linear {
     held.first = NO_ROW;
 #pragma unroll 1
     for (int32_t i = 0; i < count; i++, to += g.to_strides.row) {
-      const linear_pair pair = s.rows[first + i];
-      bool is_row = cols.inside && pair.first != NO_ROW;
-      if (is_row) hold(s.at.image, pair.first, pair.weights >> 16 != 0, cols, held);
       uint32_t pixels[ALL][In];
-      make_pixels(p, cols, held, pair.weights, is_row, pixels);
+      make_pixels(p, s.at, s.rows[first + i], cols, held, pixels);
       if (words) {
         write_words(p, at, to, pixels);
       } else {

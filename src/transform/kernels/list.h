@@ -6,6 +6,8 @@
 
 #include <viewcast/viewcast.h>
 
+#include "transform/colour/encode.h"
+#include "transform/colour/rule.h"
 #include "transform/geometry/placement.h"
 #include "transform/plan.h"
 
@@ -130,8 +132,41 @@ typedef struct vc_resized {
   int32_t readable; /* pixels from the first one shown to the end of the source's row */
 } vc_resized;
 
-/* The number of images that fit into the parameters of a launch. */
+/* The samples of YUV images. */
+typedef struct vc_yuv_samples {
+  bool exist; /* the sources are YUV images; the fields that follow are theirs */
+  bool aligned;
+  bool pairs_swapped;                         /* of U and V that alternate: V comes first */
+  bool uses_sums;                             /* 8 bits to 8 bits: the launch has vc_yuv_sums */
+  int32_t bits, unused, col_shift, row_shift; /* vc_yuv_source */
+} vc_yuv_samples;
+
+/* U and V of a YUV image, whose Y is its vc_resized. */
+typedef struct vc_chroma {
+  const char *data[2];
+  int64_t row[2], col[2]; /* strides in bytes */
+  int32_t top, left;      /* the first pixel that is shown */
+  int32_t rule;           /* its index in the launch's rules */
+} vc_chroma;
+
+typedef struct vc_resized_yuv {
+  vc_resized image;
+  vc_chroma chroma;
+} vc_resized_yuv;
+
+/* The number of images that fit into the parameters of a launch; and the number of rules of YUV
+ * images of one format, all pairs of a matrix and a range. */
 #define VC_TABLE_RESIZED 48
+#define VC_TABLE_YUV 16
+#define VC_YUV_RULES 6
+
+typedef struct vc_yuv_table {
+  union {
+    vc_yuv_rule rules[VC_YUV_RULES];
+    vc_yuv_sums sums[VC_YUV_RULES]; /* vc_yuv_samples.uses_sums */
+  };
+  vc_resized_yuv images[VC_TABLE_YUV];
+} vc_yuv_table;
 
 typedef struct vc_resizing {
   vc_generic generic; /* types, coefficients, channels and the destination */
@@ -140,7 +175,10 @@ typedef struct vc_resizing {
    * memory. */
   vc_resized image;
   double row_scale, col_scale; /* vc_axis_scale of `image` */
-  const vc_resized *list;
+  union {
+    const vc_resized *list;
+    const vc_resized_yuv *yuv_list;
+  };
   int64_t from_image;
   int64_t sources;   /* the number of images that boxes may name */
   const char *boxes; /* in device memory: one for each image of the result; or NULL */
@@ -165,8 +203,41 @@ typedef struct vc_resizing {
   float a[VC_CHANNELS_MAPPED], b[VC_CHANNELS_MAPPED];
   int64_t plane[VC_CHANNELS_MAPPED];
   vc_divider by_col_tiles, by_row_tiles;
-  vc_resized table[VC_TABLE_RESIZED];
+  vc_yuv_samples yuv;
+  vc_chroma chroma; /* of `image` */
+  union {
+    vc_resized table[VC_TABLE_RESIZED];
+    vc_yuv_table yuv_table;
+  };
 } vc_resizing;
+
+/* --- the kernel that writes YUV */
+
+/* A thread writes the samples of a unit of VC_WRITTEN_COLS columns and the rows that share a row of
+ * chroma. */
+#define VC_WRITTEN_COLS 4
+
+/* How a thread loads or stores the pixels of a whole unit. */
+typedef enum vc_unit {
+  VC_UNIT_ELEMENTS, /* one by one */
+  VC_UNIT_PACKED,   /* words of interleaved samples */
+  VC_UNIT_PLANES    /* words of samples of one kind */
+} vc_unit;
+
+typedef struct vc_yuv_writing {
+  const char *from[3];          /* R, G and B of the first pixel */
+  int64_t from_row, from_col;   /* strides in bytes */
+  char *to[3];                  /* Y, U and V */
+  int64_t to_row[3], to_col[3]; /* strides in bytes */
+  int64_t rows, cols, units;    /* units of a row */
+  int64_t total;                /* of units, which is less than 2^31 */
+  vc_divider by_units;
+  int32_t col_shift, row_shift, unused; /* vc_yuv_source */
+  int32_t to_size;                      /* bytes of a sample */
+  bool to_aligned;
+  vc_unit reads, writes_luma, writes_chroma;
+  vc_rgb_rule rule;
+} vc_yuv_writing;
 
 /* --- the kernels that exist */
 
@@ -255,6 +326,14 @@ typedef struct vc_resizing {
   X(f32, 1, 0) X(f32, 3, 0) X(f32, 4, 0) X(f32, 3, 3)
 /* clang-format on */
 
+/* X(to, planes, out) for each kernel vc_resize_yuv_<to>_<planes>_<out>, which does the same with
+ * YUV images of 8-bit samples, whose chroma is one plane of pairs (2 planes) or two planes (3). */
+/* clang-format off */
+#define VC_YUV_KERNELS(X)                                                     \
+  X(raw1, 2, 0) X(raw1, 2, 3) X(f16, 2, 0) X(f32, 2, 0)                       \
+  X(raw1, 3, 0) X(raw1, 3, 3) X(f16, 3, 0) X(f32, 3, 0)
+/* clang-format on */
+
 /* A thread of these makes VC_LINEAR_GROUPS groups of VC_LINEAR_PIXELS adjacent pixels of a row, by
  * the size of an element. The groups of a warp lie side by side: few adjacent pixels per thread
  * let a warp's loads touch few cache lines. Several groups keep many loads in flight and need fewer
@@ -262,6 +341,8 @@ typedef struct vc_resizing {
 #define VC_LINEAR_PIXELS(to) ((to) == 1 ? 4 : 2)
 #define VC_LINEAR_GROUPS(to) ((to) == 1 ? 1 : 2)
 #define VC_LINEAR_BLOCKS 6
+/* The same for VC_YUV_KERNELS, whose threads have more numbers to hold. */
+#define VC_YUV_BLOCKS(to, planes) ((to) == 1 || (planes) == 2 ? 5 : 4)
 /* The most rows of a thread. Consecutive rows of an enlarged image have source rows in common. */
 #define VC_LINEAR_ROWS 8
 

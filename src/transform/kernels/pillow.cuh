@@ -114,22 +114,24 @@ VC_DEVICE int32_t row_weight(const pillow_shared &s, int32_t i, int32_t tap) {
 
 /* --- the first pass: a pixel, from the samples of a column */
 
-/* Any strides, and weights that may have to be computed. */
-VC_DEVICE uint32_t filter_samples(const vc_resizing &p, const pillow_shared &s, const char *row,
+/* Any image, and weights that may have to be computed. */
+VC_DEVICE uint32_t filter_samples(const vc_resizing &p, const pillow_shared &s, int32_t row,
                                   int32_t col) {
-  const vc_resized &image = s.at.image;
   int32_t sums[VC_CHANNELS_MAPPED], count = (int32_t)s.cols.taps[col].count;
+  int64_t x = s.cols.taps[col].first;
+  const uint8_t *at = (const uint8_t *)sample_at(s.at.image, row, x);
   uint32_t out = 0;
-  row += s.cols.taps[col].first * image.col;
 #pragma unroll
   for (int c = 0; c < VC_CHANNELS_MAPPED; c++) sums[c] = VC_PILLOW_HALF;
 #pragma unroll 1
-  for (int32_t tap = 0; tap < count; tap++, row += image.col) {
+  for (int32_t tap = 0; tap < count; tap++, at += s.at.image.col) {
     int32_t weight = col_weight(s, col, tap);
+    uint64_t pixel = p.yuv.exist ? yuv_pixel(p, s.at, row, x + tap) : 0;
 #pragma unroll
     for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
       if (c >= p.from_channels) break;
-      sums[c] += (int32_t)load_word((const uint8_t *)row + c * image.channel) * weight;
+      uint32_t value = p.yuv.exist ? yuv_channel(pixel, c) : load_word(at + c * s.at.image.channel);
+      sums[c] += (int32_t)value * weight;
     }
   }
 #pragma unroll
@@ -255,8 +257,7 @@ struct resize_pillow {
     } else {
 #pragma unroll 1
       for (; row < end; row += VC_TILE_ROWS) {
-        const char *from = s.at.image.data + row * s.at.image.row;
-        s.filtered[row - start][col] = filter_samples(p, s, from, col);
+        s.filtered[row - start][col] = filter_samples(p, s, row, col);
       }
     }
   }

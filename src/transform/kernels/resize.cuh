@@ -28,18 +28,38 @@ VC_DEVICE tile locate_tile(const vc_resizing &p) {
 /* --- the image of a block */
 
 /* An image, and the scales of both axes. A box without a pixel is an image that is placed
- * nowhere, so that nothing but pad shows. */
+ * nowhere, so that nothing but pad shows. Of a YUV image `image` is Y. */
 struct shown {
   vc_resized image;
+  vc_chroma chroma;
   double row_scale, col_scale;
 };
 
-VC_DEVICE vc_resized source_at(const vc_resizing &p, int64_t index) {
-  if (p.generic.source == VC_SOURCE_TABLE) return p.table[index];
-  if (p.generic.source == VC_SOURCE_MEMORY) return p.list[index];
-  vc_resized out = p.image;
-  out.data += index * p.from_image;
-  return out;
+VC_DEVICE void take_yuv_source(const vc_resizing &p, int64_t index, shown &s) {
+  if (p.generic.source == VC_SOURCE_STRIDES) {
+    s.image = p.image;
+    s.chroma = p.chroma;
+    s.image.data += index * p.from_image;
+    for (int i = 0; i < 2; i++) s.chroma.data[i] += index * p.from_image;
+  } else {
+    const vc_resized_yuv *list =
+        p.generic.source == VC_SOURCE_TABLE ? p.yuv_table.images : p.yuv_list;
+    s.image = list[index].image;
+    s.chroma = list[index].chroma;
+  }
+}
+
+VC_DEVICE void take_source(const vc_resizing &p, int64_t index, shown &s) {
+  if (p.yuv.exist) {
+    take_yuv_source(p, index, s);
+  } else if (p.generic.source == VC_SOURCE_TABLE) {
+    s.image = p.table[index];
+  } else if (p.generic.source == VC_SOURCE_MEMORY) {
+    s.image = p.list[index];
+  } else {
+    s.image = p.image;
+    s.image.data += index * p.from_image;
+  }
 }
 
 VC_DEVICE uint64_t box_bits(const vc_resizing &p, int64_t box, int32_t value) {
@@ -63,8 +83,13 @@ VC_DEVICE void load_box(const vc_resizing &p, int64_t box, double (&out)[5]) {
   if (!p.box_names) out[0] = 0;
 }
 
-/* Reduces *image to the part within `crop` and places that in the result. */
-VC_DEVICE bool crop_image(const vc_resizing &p, const vc_crop &crop, vc_resized *image) {
+/* Reduces the image to the part within `crop` and places that in the result. */
+VC_DEVICE bool crop_image(const vc_resizing &p, const vc_crop &crop, shown &s) {
+  vc_resized *image = &s.image;
+  if (p.yuv.exist) {
+    s.chroma.top += (int32_t)crop.top;
+    s.chroma.left += (int32_t)crop.left;
+  }
   image->data += crop.top * image->row + crop.left * image->col;
   image->rows = (int32_t)(crop.bottom - crop.top);
   image->cols = (int32_t)(crop.right - crop.left);
@@ -78,30 +103,32 @@ VC_DEVICE bool crop_image(const vc_resizing &p, const vc_crop &crop, vc_resized 
   return true;
 }
 
-/* Fills *out with the part of an image that a box covers. Returns false if it has no pixel. */
-VC_DEVICE bool take_box(const vc_resizing &p, int64_t box, vc_resized *out) {
+/* Fills the part of an image that a box covers. Returns false if it has no pixel. */
+VC_DEVICE bool take_box(const vc_resizing &p, int64_t box, shown &s) {
   double values[5];
   vc_crop crop;
   load_box(p, box, values);
   if (!(values[0] > -1 && values[0] < (double)p.sources)) return false;
-  *out = source_at(p, (int64_t)values[0]);
-  return vc_crop_from_box(values[1], values[2], values[3], values[4], out->rows, out->cols,
+  take_source(p, (int64_t)values[0], s);
+  return vc_crop_from_box(values[1], values[2], values[3], values[4], s.image.rows, s.image.cols,
                           &crop) &&
-         crop_image(p, crop, out);
+         crop_image(p, crop, s);
 }
 
 /* Finds the image of the block. One thread does this; the others need what it found. */
 VC_DEVICE_CALL void find_image(const vc_resizing &p, shown &s) {
   int64_t index = locate_tile(p).image;
   if (p.is_regular) {
-    s = shown{source_at(p, index), p.row_scale, p.col_scale};
+    take_source(p, index, s);
+    s.row_scale = p.row_scale;
+    s.col_scale = p.col_scale;
     return;
   }
   bool found = true;
   if (p.boxes) {
-    found = take_box(p, index, &s.image);
+    found = take_box(p, index, s);
   } else {
-    s.image = source_at(p, index);
+    take_source(p, index, s);
   }
   if (!found) {
     s.image = vc_resized{};
@@ -133,45 +160,109 @@ VC_DEVICE_CALL void find_rule(const vc_resizing &p, resize_shared &s) {
  * pixel */
 
 VC_DEVICE const char *sample_at(const vc_resized &image, int64_t row, int64_t col) {
-  return image.data + vc_axis_clamp(row, image.rows) * image.row +
-         vc_axis_clamp(col, image.cols) * image.col;
+  return image.data + row * image.row + col * image.col;
 }
 
-VC_DEVICE int32_t byte_at(const vc_resized &image, int64_t row, int64_t col) {
-  return *(const uint8_t *)sample_at(image, row, col);
+/* Returns a sample of YUV, whose unused bits are dropped. */
+VC_DEVICE int32_t yuv_sample(const vc_yuv_samples &of, const char *at) {
+  if (of.bits == 8) return load_word((const uint8_t *)at);
+  return min((int32_t)load_bits(at, 2, of.aligned) >> of.unused, (1 << of.bits) - 1);
 }
 
-/* These return a resized element of 8 bits; `image` begins at its channel. */
-VC_DEVICE uint8_t linear_byte(const vc_resized &image, const vc_axis_result &y,
-                              const vc_axis_result &x) {
-  int32_t sums[2];
+/* Returns R, G and B of a pixel of a YUV image, 16 bits each from the lowest on. */
+VC_DEVICE_CALL uint64_t yuv_pixel(const vc_resizing &p, const shown &s, int64_t row, int64_t col) {
+  const vc_chroma &chroma = s.chroma;
+  int64_t chroma_row = (chroma.top + row) >> p.yuv.row_shift;
+  int64_t chroma_col = (chroma.left + col) >> p.yuv.col_shift;
+  int32_t of[2], rgb[3], y = yuv_sample(p.yuv, sample_at(s.image, row, col));
   for (int i = 0; i < 2; i++) {
-    sums[i] = (byte_at(image, y.first + i, x.first) * x.a +
-               byte_at(image, y.first + i, x.first + 1) * x.b) >>
-              4;
+    of[i] =
+        yuv_sample(p.yuv, chroma.data[i] + chroma_row * chroma.row[i] + chroma_col * chroma.col[i]);
   }
-  return (uint8_t)((((y.a * sums[0]) >> 16) + ((y.b * sums[1]) >> 16) + 2) >> 2);
-}
-
-VC_DEVICE uint8_t block_byte(const vc_resized &image, const vc_resample_rule &rule,
-                             const vc_axis_result &y, const vc_axis_result &x) {
-  int64_t sum = 0;
-  for (int32_t i = 0; i < rule.block_rows; i++) {
-    for (int32_t k = 0; k < rule.block_cols; k++) sum += byte_at(image, y.first + i, x.first + k);
+  if (p.yuv.uses_sums) {
+    const vc_yuv_sums &sums = p.yuv_table.sums[chroma.rule];
+    uint32_t luma = max((uint32_t)y, sums.least);
+#pragma unroll
+    for (int c = 0; c < 3; c++) {
+      int64_t sum = vc_yuv_chroma_sum(&sums, c, (uint32_t)of[0], (uint32_t)of[1]);
+      rgb[c] = (int32_t)pack_saturated(0, vc_yuv_from_sums(&sums, luma, sum));
+    }
+  } else {
+    vc_yuv_to_rgb(&p.yuv_table.rules[chroma.rule], y, of[0], of[1], rgb);
   }
-  return vc_rule_mean(&rule, sum);
+  return (uint64_t)rgb[0] | (uint64_t)rgb[1] << 16 | (uint64_t)rgb[2] << 32;
 }
 
-/* Load an element as a number of the type of the sums. */
-VC_DEVICE void number_at(const vc_resizing &p, const char *at, float *out) {
-  const vc_generic &g = p.generic;
-  *out = p.is_u8 ? (float)load_word((const uint8_t *)at)
-                 : float_from_bits(g.from_type, load_bits(at, g.from_size, g.from_aligned));
+VC_DEVICE uint32_t yuv_channel(uint64_t pixel, int32_t channel) {
+  return (uint32_t)(pixel >> (16 * channel)) & 0xffff;
 }
 
-VC_DEVICE void number_at(const vc_resizing &p, const char *at, double *out) {
+/* A pixel of a source, of which element_of returns the channels' bits. */
+struct source_pixel {
+  uint64_t yuv;   /* of a YUV image, or … */
+  const char *at; /* … where it lies */
+};
+
+/* Rows and columns beyond the image are those at its edge. */
+VC_DEVICE source_pixel pixel_of(const vc_resizing &p, const shown &s, int64_t row, int64_t col) {
+  row = vc_axis_clamp(row, s.image.rows);
+  col = vc_axis_clamp(col, s.image.cols);
+  if (p.yuv.exist) return source_pixel{yuv_pixel(p, s, row, col), nullptr};
+  return source_pixel{0, sample_at(s.image, row, col)};
+}
+
+VC_DEVICE uint64_t element_of(const vc_resizing &p, const shown &s, const source_pixel &pixel,
+                              int32_t channel) {
   const vc_generic &g = p.generic;
-  *out = double_from_bits(g.from_type, load_bits(at, g.from_size, g.from_aligned));
+  if (p.yuv.exist) return yuv_channel(pixel.yuv, channel);
+  const char *at = pixel.at + channel * s.image.channel;
+  return p.is_u8 ? load_word((const uint8_t *)at) : load_bits(at, g.from_size, g.from_aligned);
+}
+
+/* These make a resized pixel of 8 bits. */
+VC_DEVICE void linear_pixel(const vc_resizing &p, const shown &s, const vc_axis_result &y,
+                            const vc_axis_result &x, uint64_t *out) {
+  source_pixel pixels[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) pixels[i] = pixel_of(p, s, y.first + i / 2, x.first + i % 2);
+#pragma unroll 1
+  for (int32_t c = 0; c < p.from_channels; c++) {
+    int32_t sums[2];
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      sums[i] = ((int32_t)element_of(p, s, pixels[2 * i], c) * x.a +
+                 (int32_t)element_of(p, s, pixels[2 * i + 1], c) * x.b) >>
+                4;
+    }
+    out[c] = (uint8_t)((((y.a * sums[0]) >> 16) + ((y.b * sums[1]) >> 16) + 2) >> 2);
+  }
+}
+
+VC_DEVICE void block_pixel(const vc_resizing &p, const resize_shared &s, const vc_axis_result &y,
+                           const vc_axis_result &x, uint64_t *out) {
+  int64_t sums[VC_CHANNELS_MAPPED] = {};
+  for (int32_t i = 0; i < s.rule.block_rows; i++) {
+    for (int32_t k = 0; k < s.rule.block_cols; k++) {
+      const source_pixel pixel = pixel_of(p, s.at, y.first + i, x.first + k);
+#pragma unroll
+      for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
+        if (c < p.from_channels) sums[c] += (int64_t)element_of(p, s.at, pixel, c);
+      }
+    }
+  }
+#pragma unroll
+  for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
+    if (c < p.from_channels) out[c] = vc_rule_mean(&s.rule, sums[c]);
+  }
+}
+
+/* Convert the bits of an element to a number of the type of the sums. */
+VC_DEVICE void number_of(const vc_resizing &p, uint64_t bits, float *out) {
+  *out = p.is_u8 ? (float)(uint8_t)bits : float_from_bits(p.generic.from_type, bits);
+}
+
+VC_DEVICE void number_of(const vc_resizing &p, uint64_t bits, double *out) {
+  *out = double_from_bits(p.generic.from_type, bits);
 }
 
 VC_DEVICE uint64_t bits_of(int32_t type, float number) { return bits_from_float(type, number); }
@@ -189,18 +280,17 @@ VC_DEVICE Number weight_of(const vc_axis_rule &rule, const vc_axis_result &of, i
 template <class Number>
 VC_DEVICE_CALL void sum_taps(const vc_resizing &p, const resize_shared &s, const vc_axis_result &y,
                              const vc_axis_result &x, uint64_t *out) {
-  const vc_resized &image = s.at.image;
   Number sums[VC_CHANNELS_MAPPED] = {};
   for (int64_t i = 0; i < y.count; i++) {
     Number row[VC_CHANNELS_MAPPED] = {}, weight;
     for (int64_t k = 0; k < x.count; k++) {
-      const char *at = sample_at(image, y.first + i, x.first + k);
       weight = weight_of<Number>(s.cols, x, k);
+      const source_pixel pixel = pixel_of(p, s.at, y.first + i, x.first + k);
 #pragma unroll
       for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
         if (c >= p.from_channels) break;
         Number number;
-        number_at(p, at + c * image.channel, &number);
+        number_of(p, element_of(p, s.at, pixel, c), &number);
         row[c] += number * weight;
       }
     }
@@ -214,29 +304,20 @@ VC_DEVICE_CALL void sum_taps(const vc_resizing &p, const resize_shared &s, const
   }
 }
 
-/* Returns the resized element of a channel, for rules without sums of numbers. */
-VC_DEVICE uint64_t resized_bits(const vc_resizing &p, const resize_shared &s, int32_t channel,
-                                const vc_axis_result &y, const vc_axis_result &x) {
-  const vc_generic &g = p.generic;
-  vc_resized image = s.at.image;
-  image.data += channel * image.channel;
-  switch (s.rule.kind) {
-    case VC_RESAMPLE_NEAREST:
-      return load_bits(sample_at(image, y.first, x.first), g.from_size, g.from_aligned);
-    case VC_RESAMPLE_LINEAR: return linear_byte(image, y, x);
-    default: return block_byte(image, s.rule, y, x);
-  }
-}
-
 /* Makes all channels of the pixel in row y and column x of the resized image. */
 VC_DEVICE void make_pixel(const vc_resizing &p, const resize_shared &s, int64_t y, int64_t x,
                           uint64_t (&out)[VC_CHANNELS_MAPPED]) {
   vc_axis_result row, col;
   vc_axis_take(&s.rows, y, &row);
   vc_axis_take(&s.cols, x, &col);
-  if (s.rule.kind != VC_RESAMPLE_TAPS) {
+  if (s.rule.kind == VC_RESAMPLE_NEAREST) {
+    const source_pixel pixel = pixel_of(p, s.at, row.first, col.first);
 #pragma unroll 1
-    for (int32_t c = 0; c < p.from_channels; c++) out[c] = resized_bits(p, s, c, row, col);
+    for (int32_t c = 0; c < p.from_channels; c++) out[c] = element_of(p, s.at, pixel, c);
+  } else if (s.rule.kind == VC_RESAMPLE_LINEAR) {
+    linear_pixel(p, s.at, row, col, out);
+  } else if (s.rule.kind != VC_RESAMPLE_TAPS) {
+    block_pixel(p, s, row, col, out);
   } else if (p.wide) {
     sum_taps<double>(p, s, row, col, out);
   } else {
