@@ -53,7 +53,7 @@ vc_status vc_kernels_check(const vc_driver *driver, vc_error *error) {
 enum { NO_IMAGE = -1 };
 
 /* 8.7 is Jetson Orin. NVIDIA promises no compatibility of machine code between Jetsons and other
- * GPUs, so that 8.9 is given that of 8.6. */
+ * GPUs, so that 8.9 is given what 8.6 runs. */
 static bool is_jetson_only(int32_t image, int32_t capability) {
   return image == 87 && capability == 89;
 }

@@ -116,7 +116,7 @@ static void check_table(void) {
 int main(void) {
   if (vc_kernel_image_count == 0) return SKIPPED;
   check_table();
-  CHECK_TEXT(vc_kernels_names, "sm_75 sm_80 sm_86 sm_87 sm_90 sm_100 sm_120 compute_90");
+  CHECK_TEXT(vc_kernels_names, "sm_75 sm_80 sm_87 sm_90 sm_100 sm_120 compute_90");
   for (int32_t i = 0; i < vc_kernel_image_count; i++) {
     const vc_kernel_image *each = &vc_kernel_images[i];
     each->is_ptx ? check_ptx(each) : check_machine_code(each);
