@@ -2,12 +2,16 @@
 """Frames of decoders in CUDA mode, against the simulated driver (tests/support/simulated_cuda.py):
 what is waited for before pixels are read, and what is held until they are."""
 
+import gc
+import weakref
+
 import numpy
 import pytest
 from dlpack_structs import Producer
-from simulated_cuda import CUDA_HOST, CudaArray, sim, simulated
+from simulated_cuda import CUDA_HOST, ILLEGAL_ADDRESS, CudaArray, raises, sim, simulated
 
 import viewcast as vc
+from viewcast import _viewcast
 
 pytestmark = pytest.mark.any_opencv
 
@@ -72,3 +76,96 @@ def test_pinned_planes_are_written_after_the_stream_that_uses_them():
     assert set(sim.work().split(", ")) == {"synchronize A@-1"}
     assert (sim.arrays[-2] == 235).all()
     assert (sim.arrays[-1] == 128).all()
+
+
+# --- on a GPU
+
+NO_KERNELS = None if _viewcast._build()["kernels"] else "this package was built without kernels"
+
+
+def frame_on_gpu(*streams):
+    """A frame whose planes were written on streams of their own, and its planes."""
+    planes = [
+        CudaArray(sim.memory(shape=shape), stream)
+        for shape, stream in zip(SHAPES, streams, strict=True)
+    ]
+    return vc.yuv(planes, "nv12", **BT709), planes
+
+
+def batch_on_gpu(stream, count=1):
+    return CudaArray(sim.memory(shape=(count, 3, 4, 6), dtype="float32"), stream)
+
+
+@simulated(skip=NO_KERNELS)
+def test_the_kernel_waits_for_the_stream_of_each_plane_once():
+    a, b, c = sim.stream(), sim.stream(), sim.stream()
+    images = [frame_on_gpu(a, b)[0], frame_on_gpu(b, a)[0], frame_on_gpu(c, c)[0]]
+    sim.work()
+    sim.busy(c)
+    vc.to_tensor(images, layout="NCHW", out=batch_on_gpu(c, 3), stream=c)
+    work = sim.work().split(", ")
+    sim.busy(c, False)
+    assert work[:4] == ["record A@0", "wait C@0", "record B@0", "wait C@0"]
+    assert work.count("launch C@0") == 1
+    assert work[-2:] == ["record C@0", "query@0"]  # one event for all planes
+
+
+@simulated(skip=NO_KERNELS)
+def test_on_the_decoders_stream_nothing_is_waited_for():
+    a = sim.stream()
+    image, _ = frame_on_gpu(a, a)
+    sim.work()
+    vc.to_tensor(image, layout="CHW", out=CudaArray(sim.memory(shape=(3, 4, 6)), a), stream=a)
+    assert sim.work() == "launch A@0"
+
+
+@simulated(skip=NO_KERNELS)
+def test_producer_stream_is_waited_for_in_place_of_what_planes_name():
+    a, b, c = sim.stream(), sim.stream(), sim.stream()
+    image, _ = frame_on_gpu(a, None)
+    sim.work()
+    vc.to_tensor([image], layout="NCHW", out=batch_on_gpu(c), stream=c, producer_stream=b)
+    assert sim.work().startswith("record B@0, wait C@0, launch C@0")
+
+
+@simulated(skip=NO_KERNELS)
+def test_planes_live_until_the_stream_has_read_them():
+    a, c = sim.stream(), sim.stream()
+    image, planes = frame_on_gpu(a, a)
+    ends = [weakref.ref(plane) for plane in planes]
+    sim.busy(c)
+    vc.to_tensor([image], layout="NCHW", out=batch_on_gpu(c), stream=c)
+    del image, planes
+    gc.collect()
+    vc.collect()
+    assert all(end() is not None for end in ends)
+    sim.busy(c, False)
+    vc.collect()
+    assert all(end() is None for end in ends)
+
+
+@simulated(skip=NO_KERNELS)
+def test_planes_of_a_failed_launch_are_released():
+    a = sim.stream()
+    image, planes = frame_on_gpu(a, a)
+    ends = [weakref.ref(plane) for plane in planes]
+    sim.fail("cuLaunchKernel", ILLEGAL_ADDRESS)
+    with raises(vc.CUDAError, "700"):
+        vc.to_tensor([image], layout="NCHW", out=batch_on_gpu(a), stream=a)
+    sim.fail("cuLaunchKernel", 0)
+    del image, planes
+    gc.collect()
+    vc.collect()
+    assert all(end() is None for end in ends)
+
+
+@simulated(skip=NO_KERNELS)
+def test_an_encoders_planes_are_written_after_the_stream_that_reads_them():
+    a, b, c = sim.stream(), sim.stream(), sim.stream()
+    _, planes = frame_on_gpu(a, b)
+    rgb = CudaArray(sim.memory(shape=(4, 6, 3)), c)
+    sim.work()
+    vc.to_yuv(rgb, format="nv12", out=planes, stream=c, **BT709)
+    work = sim.work().split(", ")
+    assert work[:4] == ["record A@0", "wait C@0", "record B@0", "wait C@0"]
+    assert work.count("launch C@0") == 1
