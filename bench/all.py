@@ -28,6 +28,7 @@ RUNS = {
     "transform_gpu": ["transform_gpu.py"],
     "transform_cpu": ["transform_cpu.py"],
     "resize_cpu": ["resize_cpu.py"],
+    "yuv_video": ["yuv_video.py"],
     "threads": [*HARNESS, "--only", "threads", "--rounds", "7"],
     "long": [*HARNESS, "--only", "long", "--long", "10"],
 }
@@ -38,6 +39,7 @@ QUICK = {
     "ordering": ["--rounds", "2", "--calls", "100"],
     "pool": ["--rounds", "2", "--calls", "20"],
     "resize_cpu": ["--rounds", "2", "--only", "letterbox"],
+    "yuv_video": ["--rounds", "2", "--frames", "16"],
     "threads": ["--rounds", "2", "--calls", "400"],
     "long": ["--long", "0.01"],
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times a video file to normalised batches on the CPU, through RGB and from the decoder's planes:
 
-    python bench/yuv_video.py [--video FILE] [--frames N] [--rounds N] [--threads N]
+    python bench/yuv_video.py [--video FILE] [--frames N] [--rounds N] [--threads N] [--json FILE]
 
 Each row decodes the file, makes batches of 16 frames, letterboxed to 640 x 640, float32, and drops
 them: frames a second of the best round and of the median one, and the least processor time of a
@@ -9,6 +9,7 @@ frame besides decoding, in milliseconds, which other programs on the machine cha
 run in turn, in one process. Without FILE it is the clip that `viewcast demo` draws, as H.264."""
 
 import argparse
+import json
 import os
 import pathlib
 import statistics
@@ -99,7 +100,8 @@ def colours_of(path: str) -> dict[str, Any]:
     return {name: None if known[name] else value for name, value in taken.items()}
 
 
-def measure(path: str, count: int, rounds: int) -> None:
+def measure(path: str, count: int, rounds: int) -> list[dict[str, Any]]:
+    """Prints a row for each way, and returns them."""
     colours = colours_of(path)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ROWS}
     done = 0
@@ -112,16 +114,19 @@ def measure(path: str, count: int, rounds: int) -> None:
             if number:
                 times[name].append((time.perf_counter() - start, time.process_time() - used))
     print(f"{done} frames, {rounds} rounds; frames/s best and median; CPU ms besides decoding")
+    rows = []
     decoding = min(used for _, used in times["decoding alone"])
     for name, each in times.items():
         walls = [wall for wall, _ in each]
         beside = 1e3 * (min(used for _, used in each) - decoding) / done
         fastest, median = done / min(walls), done / statistics.median(walls)
         print(f"  {name:56} {fastest:7.1f} {median:7.1f} {beside:7.2f}")
+        rows.append({"way": name, "best": fastest, "median": median, "cpu_ms": beside})
     frames = next(batches(path, count))
     rgb, yuv = from_rgb(frames, colours).clone(), from_yuv(frames, colours)
     scale = 255 * STD.max()
     print(f"  swscale's default RGB and ours: at most {(rgb - yuv).abs().max() * scale:.1f} of 255")
+    return rows
 
 
 def main() -> None:
@@ -130,20 +135,24 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=125)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1, help="of each library, after decoding")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
     vc.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
     torch.set_num_threads(options.threads)
-    print(
+    machine = (
         f"viewcast {vc.__version__}, PyAV {av.__version__}, "
         f"OpenCV {cv2.__version__}, torch {torch.__version__}, {options.threads} threads, "
         f"load average {os.getloadavg()[0]:.1f}"
     )
+    print(machine)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "clip.mp4"
         if not options.video:
             path.write_bytes(sample_clip(options.frames).getvalue())
-        measure(options.video or str(path), options.frames, options.rounds)
+        rows = measure(options.video or str(path), options.frames, options.rounds)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine, "methods": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
