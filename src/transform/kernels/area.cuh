@@ -321,13 +321,20 @@ struct resize_area {
                                     int64_t col, uint32_t *out) {
     vc_resized image = s.of.at.image;
     int64_t y = row - image.top, x = col - image.left;
-    vc_axis_result rows, cols;
+    vc_axis_result rows = {}, cols = {};
     if (y < 0 || y >= image.placed_rows || x < 0 || x >= image.placed_cols) return false;
     vc_axis_take_pair(&s.of.rows, y, &rows);
     vc_axis_take_pair(&s.of.cols, x, &cols);
 #pragma unroll 1
     for (int32_t c = 0; c < p.from_channels; c++, image.data++) {
-      *out |= (uint32_t)linear_byte(image, rows, cols) << (8 * c);
+      int32_t samples[4];
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        int64_t from_row = vc_axis_clamp(rows.first + i / 2, image.rows);
+        int64_t from_col = vc_axis_clamp(cols.first + i % 2, image.cols);
+        samples[i] = load_word((const uint8_t *)sample_at(image, from_row, from_col));
+      }
+      *out |= (uint32_t)linear_byte(samples, rows, cols) << (8 * c);
     }
     return true;
   }

@@ -219,6 +219,17 @@ VC_DEVICE uint64_t element_of(const vc_resizing &p, const shown &s, const source
   return p.is_u8 ? load_word((const uint8_t *)at) : load_bits(at, g.from_size, g.from_aligned);
 }
 
+/* A linear result of 8 bits. The samples are two of a row, then two of the next row. */
+VC_DEVICE uint8_t linear_byte(const int32_t (&samples)[4], const vc_axis_result &y,
+                              const vc_axis_result &x) {
+  int32_t sums[2];
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    sums[i] = (samples[2 * i] * x.a + samples[2 * i + 1] * x.b) >> 4;
+  }
+  return (uint8_t)((((y.a * sums[0]) >> 16) + ((y.b * sums[1]) >> 16) + 2) >> 2);
+}
+
 /* These make a resized pixel of 8 bits. */
 VC_DEVICE void linear_pixel(const vc_resizing &p, const shown &s, const vc_axis_result &y,
                             const vc_axis_result &x, uint64_t *out) {
@@ -227,14 +238,10 @@ VC_DEVICE void linear_pixel(const vc_resizing &p, const shown &s, const vc_axis_
   for (int i = 0; i < 4; i++) pixels[i] = pixel_of(p, s, y.first + i / 2, x.first + i % 2);
 #pragma unroll 1
   for (int32_t c = 0; c < p.from_channels; c++) {
-    int32_t sums[2];
+    int32_t samples[4];
 #pragma unroll
-    for (int i = 0; i < 2; i++) {
-      sums[i] = ((int32_t)element_of(p, s, pixels[2 * i], c) * x.a +
-                 (int32_t)element_of(p, s, pixels[2 * i + 1], c) * x.b) >>
-                4;
-    }
-    out[c] = (uint8_t)((((y.a * sums[0]) >> 16) + ((y.b * sums[1]) >> 16) + 2) >> 2);
+    for (int i = 0; i < 4; i++) samples[i] = (int32_t)element_of(p, s, pixels[i], c);
+    out[c] = linear_byte(samples, y, x);
   }
 }
 
