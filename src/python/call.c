@@ -177,7 +177,7 @@ static PyObject *import_and_export(PyObject *image, const ext_adapter *from, boo
   } else if (copies == 0 && ext_order_streams(from, options, &source) == 0) {
     result = is_result ? Py_NewRef(image) : target->export(&source, options);
   }
-  ext_release(&source.owner);
+  if (source.owner.release) ext_release(&source.owner); /* the export has not taken it */
   return result;
 }
 

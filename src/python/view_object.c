@@ -32,8 +32,9 @@ static View *allocate(void) {
  * finalised again. */
 static void deallocate(void *view) {
   enum { MOST_SPARE = 64 };
-  bool is_kept = !PyObject_GC_IsFinalized(view) && ext_spares_add(&spares, view, MOST_SPARE);
-  if (!is_kept) PyObject_GC_Del(view);
+  if (PyObject_GC_IsFinalized(view) || !ext_spares_add(&spares, view, MOST_SPARE)) {
+    PyObject_GC_Del(view);
+  }
 }
 
 PyObject *ext_view_new(ext_source *source) {

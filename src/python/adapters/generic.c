@@ -85,17 +85,18 @@ static PyObject *get_capsule(PyObject *method, PyObject *stream, bool may_copy) 
   return PyObject_Vectorcall(method, &stream, 0, stream ? names.only_stream : NULL);
 }
 
-/* JAX's arrays are immutable, which their DLPack does not say. The class is
- * remembered: a process has one. */
+/* JAX's arrays are immutable, which their DLPack does not say. The last class of each answer is
+ * remembered: a process has one of JAX's, and rarely arrays of two others. */
 static bool is_immutable(PyTypeObject *type) {
-  static uintptr_t known; /* strong */
-  if ((uintptr_t)type == EXT_READ(known)) return true;
+  static uintptr_t known[2]; /* strong, by the answer */
+  if ((uintptr_t)type == EXT_READ(known[false])) return false;
+  if ((uintptr_t)type == EXT_READ(known[true])) return true;
   PyObject *module = PyObject_GetAttrString((PyObject *)type, "__module__");
   const char *name = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
   bool is_jax = name && (strncmp(name, "jaxlib.", 7) == 0 || strncmp(name, "jax.", 4) == 0);
   Py_XDECREF(module);
   PyErr_Clear();
-  if (is_jax) Py_XDECREF((PyObject *)ext_swap(&known, (uintptr_t)Py_NewRef(type)));
+  Py_XDECREF((PyObject *)ext_swap(&known[is_jax], (uintptr_t)Py_NewRef(type)));
   return is_jax;
 }
 
