@@ -295,7 +295,7 @@ static PyObject *field_of(const numbers *read) {
 
 static PyObject *make_normalization(PyObject *module, PyObject *args) {
   PyObject *scale, *mean, *std, *source;
-  double factor, mean_values[VC_TRANSFORM_CHANNELS], std_values[VC_TRANSFORM_CHANNELS];
+  double factor = 1.0, mean_values[VC_TRANSFORM_CHANNELS], std_values[VC_TRANSFORM_CHANNELS];
   numbers of_mean, of_std;
   vc_dtype dtype;
   (void)module;
