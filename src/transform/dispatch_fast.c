@@ -199,9 +199,11 @@ static bool set_access(const vc_plan *plan, uint32_t family, const fast_kernel *
   out->shifted = !from_fits;
   if (!to_fits || (!from_fits && !kernel->shifts)) return set_units(plan, 1, out);
   if (!set_units(plan, kernel->unit, out)) return false;
-  /* Shifted words reach beyond a unit: not for the first one and the last. */
+  /* Shifted words reach up to three bytes beyond a unit, before it and after it: not for the first
+   * one, nor for one with fewer pixels than three behind it. */
+  int64_t spare = out->shifted ? 3 : 0;
   out->first_whole = out->shifted ? 1 : 0;
-  out->whole = (uint32_t)((plan->cols - (out->shifted ? 1 : 0)) / kernel->unit);
+  out->whole = plan->cols > spare ? (uint32_t)((plan->cols - spare) / kernel->unit) : 0;
   return true;
 }
 

@@ -84,8 +84,9 @@ VC_DEVICE void make_chroma(const vc_yuv_writing &p, const rgb_unit &unit, int x,
     sums[c] = 0;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      int32_t value = (int32_t)byte_of(unit.pixels[i / 2][c], x + i % 2);
-      if (i / 2 < down && i % 2 < across) sums[c] += value;
+      if (i / 2 < down && i % 2 < across) {
+        sums[c] += (int32_t)byte_of(unit.pixels[i / 2][c], x + i % 2);
+      }
     }
   }
 #pragma unroll
