@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parameters of kernels that read and write YUV images. */
-#include <string.h>
 
 #include "core/error.h"
 #include "transform/colour/colour.h"
@@ -51,11 +50,22 @@ int vc_dispatch_yuv_kernel(const vc_plan *plan, vc_linear_type to, int out) {
   return -1;
 }
 
+static bool is_same_rule(const vc_yuv_rule *a, const vc_yuv_rule *b) {
+  for (int c = 0; c < 3; c++) {
+    const vc_yuv_channel *p = &a->channels[c], *q = &b->channels[c];
+    if (p->y != q->y || p->u != q->u || p->v != q->v || p->half != q->half ||
+        p->divisor != q->divisor) {
+      return false;
+    }
+  }
+  return a->black == b->black && a->least == b->least;
+}
+
 /* Returns the number of a rule among those of the launch, of which there are *count, and adds it if
  * it is new. */
 static int32_t number_of(const vc_yuv_rule *rule, const vc_yuv_rule **rules, int32_t *count) {
   int32_t i = 0;
-  while (i < *count && memcmp(rules[i]->channels, rule->channels, sizeof rule->channels) != 0) i++;
+  while (i < *count && !is_same_rule(rules[i], rule)) i++;
   if (i == *count) rules[(*count)++] = rule;
   return i;
 }
