@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "to_yuv.h"
 
-#include "adapters/list.h"
+#include "adapters/adapter.h"
 #include "arguments.h"
 #include "copy.h"
 #include "device.h"
@@ -83,7 +83,7 @@ static int import_image(PyObject *image, call *of) {
 static int plan_new(call *of) {
   ext_job *job = &of->job;
   const ext_adapter *library = job->from.items[0].from;
-  of->request.options.target = library->empty ? library : &ext_numpy_adapter;
+  of->request.options.target = library->empty ? library : ext_adapter_of_host();
   if (!library->empty && vc_device_is_gpu(job->source)) {
     return ext_fail(VC_ERROR_DEVICE,
                     "the image is a %s in memory of a GPU, of which no new ones can be made; pass "
@@ -254,7 +254,7 @@ PyObject *ext_to_yuv(PyObject *module, PyObject *const *args, Py_ssize_t count, 
   call of = {.reverse = false};
   ext_job *job = &of.job;
   (void)module;
-  ext_request_init(&of.request, &ext_numpy_adapter);
+  ext_request_init(&of.request, ext_adapter_of_host());
   of.request.function = "to_yuv";
   job->request = &of.request;
   job->work = write_yuv;

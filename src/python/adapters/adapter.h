@@ -86,6 +86,9 @@ typedef struct ext_image {
  * other adapter takes. */
 const ext_adapter *ext_adapter_of(PyObject *image);
 
+/* The adapter of new arrays in host memory, where the image's own library makes none. */
+const ext_adapter *ext_adapter_of_host(void);
+
 /* Calls add_paths of each adapter. -1 with an exception. */
 int ext_adapters_add_paths(PyObject *paths);
 

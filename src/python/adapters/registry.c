@@ -54,6 +54,8 @@ static void remember(size_t slot, PyTypeObject *type, size_t index) {
   Py_XDECREF((PyObject *)(before & ~(uintptr_t)MASK));
 }
 
+const ext_adapter *ext_adapter_of_host(void) { return &ext_numpy_adapter; }
+
 const ext_adapter *ext_adapter_of(PyObject *image) {
   PyTypeObject *type = Py_TYPE(image);
   size_t slot = ((uintptr_t)type >> 4) % CACHE_SIZE;
