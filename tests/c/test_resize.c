@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "chance.h"
 #include "check.h"
 #include "transform/row.h"
 #include "transform/settings.h"
@@ -17,13 +18,6 @@ static const vc_dtype u8 = {VC_UINT, 8}, f32 = {VC_FLOAT, 32}, u16 = {VC_UINT, 1
 /* -------------------------------------------------------------------- chance */
 
 static uint64_t seed = 20261127;
-
-static int draw(int below) { /* xorshift64* */
-  seed ^= seed >> 12;
-  seed ^= seed << 25;
-  seed ^= seed >> 27;
-  return (int)((seed * UINT64_C(0x2545f4914f6cdd1d) >> 33) % (uint64_t)below);
-}
 
 static int draw_side(void) {
   static const int most[] = {1, 4, 20, 70, 160};

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "chance.h"
 #include "check.h"
 #include "cuda/driver.h"
 #include "internal.h"
@@ -38,16 +39,6 @@ static void check_undisturbed(void) {
 /* -------------------------------------------------------------------- chance */
 
 static uint64_t seed = 20261122;
-
-static uint64_t draw_bits(void) { /* xorshift64* */
-  seed ^= seed >> 12;
-  seed ^= seed << 25;
-  seed ^= seed >> 27;
-  return seed * UINT64_C(0x2545f4914f6cdd1d);
-}
-
-static int draw(int below) { return (int)((draw_bits() >> 33) % (uint64_t)below); }
-static bool one_in(int count) { return draw(count) == 0; }
 
 /* -------------------------------------------------------------------- images */
 

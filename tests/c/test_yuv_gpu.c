@@ -4,6 +4,7 @@
  * with real numbers. Needs the simulated libcuda.so.1 on LD_LIBRARY_PATH (meson sees to it). */
 #include <stdlib.h>
 
+#include "chance.h"
 #include "check.h"
 #include "kernels_on_host.h"
 #include "simulated_functions.h"
@@ -35,15 +36,6 @@ static void check_undisturbed(void) {
 
 static uint64_t seed = 20261127;
 
-static uint64_t draw_bits(void) { /* xorshift64* */
-  seed ^= seed >> 12;
-  seed ^= seed << 25;
-  seed ^= seed >> 27;
-  return seed * UINT64_C(0x2545f4914f6cdd1d);
-}
-
-static int draw(int below) { return (int)((draw_bits() >> 33) % (uint64_t)below); }
-static bool one_in(int count) { return draw(count) == 0; }
 static int64_t draw_side(void) { return one_in(3) ? 1 + draw(5) : 1 + draw(70); }
 
 /* ------------------------------------------------- sums of 2^-32 are the rule's */
