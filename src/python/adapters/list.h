@@ -7,8 +7,8 @@
 #include "adapters/adapter.h"
 #include "more_adapters.h" /* EXT_MORE_ADAPTERS, of the build option `adapters` */
 
-/* Libraries whose arrays can be made: X(adapter, NAME). The module has a
- * function as_NAME and a function to_NAME for each, of which viewcast/__init__.pyi tells. */
+/* Libraries whose arrays can be made: X(adapter, NAME). The module has a function as_NAME and a
+ * function to_NAME for each; their docstrings stand in viewcast/__init__.pyi. */
 #define EXT_ARRAY_ADAPTERS(X) X(torch, tensor) X(cupy, cupy) X(numpy, numpy) EXT_MORE_ADAPTERS(X)
 
 /* Libraries whose images are always interleaved, likewise. The functions take from_layout= in
