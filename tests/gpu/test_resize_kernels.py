@@ -5,12 +5,12 @@ Calls are random (test_resize.py has those of each feature). Names that say `sma
 compute-sanitizer runs.
 """
 
-import ctypes
 import random
+from functools import partial
 
 import pytest
 import torch
-from delay import current, side_stream
+from one_launch import check_one_launch
 
 import viewcast as vc
 from viewcast import _viewcast
@@ -193,33 +193,6 @@ def test_many_boxes():
 # ------------------------------------------------------- one launch, and no waiting
 
 
-def count_nodes(graph):
-    """The numbers of all nodes and of the kernels of a captured graph."""
-    driver = ctypes.CDLL("libcuda.so.1")
-    count = ctypes.c_size_t()
-    assert driver.cuGraphGetNodes(ctypes.c_void_p(graph), None, ctypes.byref(count)) == 0
-    nodes = (ctypes.c_void_p * count.value)()
-    assert driver.cuGraphGetNodes(ctypes.c_void_p(graph), nodes, ctypes.byref(count)) == 0
-    kernels = 0
-    for node in nodes:
-        kind = ctypes.c_int(-1)
-        assert driver.cuGraphNodeGetType(ctypes.c_void_p(node), ctypes.byref(kind)) == 0
-        kernels += kind.value == 0
-    return count.value, kernels
-
-
-def capture(call, stream):
-    """What `call` enqueues on a CuPy stream, as a graph. It is torch's current stream too, on
-    which out= is said to be in use."""
-    with current("cupy", stream), torch.cuda.stream(torch.cuda.ExternalStream(stream.ptr)):
-        stream.begin_capture(0)  # global: unsafe calls fail everywhere
-        try:
-            call()
-        finally:
-            graph = stream.end_capture()
-    return graph
-
-
 def calls_of_one_launch():
     frames = torch.randint(0, 256, (4, 108, 192, 3), dtype=torch.uint8, device="cuda")
     sizes = [(50, 60), (70, 31), (9, 200)]
@@ -236,16 +209,6 @@ def calls_of_one_launch():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.uint8])
 def test_one_launch_and_nothing_else(dtype):
-    """Captured: whatever would wait for the GPU, or read boxes there, fails in a capture."""
-    stream = side_stream()
     for image, words, shape in calls_of_one_launch():
-        words = words | {"stream": stream, "producer_stream": stream}
-        torch.cuda.synchronize()
-        wanted = vc.to_tensor(image, out=torch.empty(shape, dtype=dtype, device="cuda"), **words)
         out = torch.zeros(shape, dtype=dtype, device="cuda")
-        torch.cuda.synchronize()
-        graph = capture(lambda to=out, a=image, w=words: vc.to_tensor(a, out=to, **w), stream)
-        assert count_nodes(graph.graph) == (1, 1)
-        graph.launch(stream)
-        torch.cuda.synchronize()
-        assert torch.equal(out, wanted)
+        check_one_launch(partial(vc.to_tensor, image, **words), out)

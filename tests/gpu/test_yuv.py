@@ -7,6 +7,7 @@ runs."""
 import gc
 import random
 import weakref
+from functools import partial
 
 import cupy
 import cv2
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from delay import LONG, side_stream, trials
-from test_resize_kernels import capture, count_nodes
+from one_launch import check_one_launch
 
 import viewcast as vc
 from viewcast import _viewcast, colour
@@ -354,18 +355,10 @@ def test_read_again():
 
 
 def test_writing_does_not_wait_and_is_one_launch():
-    stream = side_stream()
     image = torch.randint(0, 256, (64, 64, 3), dtype=torch.uint8, device="cuda")
     out = torch.zeros(96, 64, dtype=torch.uint8, device="cuda")
     words = {"format": "nv12", "matrix": "bt709", "range": "limited"}
-    wanted = vc.to_yuv(image, **words)
-    torch.cuda.synchronize()
-    words |= {"stream": stream, "producer_stream": stream, "out": out}
-    graph = capture(lambda: vc.to_yuv(image, **words), stream)
-    assert count_nodes(graph.graph) == (1, 1)
-    graph.launch(stream)
-    torch.cuda.synchronize()
-    assert torch.equal(out, wanted)
+    check_one_launch(partial(vc.to_yuv, image, **words), out)
     out.zero_()
     use = torch.cuda.Stream()
     use.wait_stream(torch.cuda.current_stream())
@@ -482,16 +475,6 @@ def calls_of_one_launch():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.uint8])
 def test_one_launch_and_nothing_else(dtype):
-    """Captured: whatever would wait for the GPU fails in a capture."""
-    stream = side_stream()
     for images, words, shape in calls_of_one_launch():
-        words = words | {"stream": stream, "producer_stream": stream}
-        torch.cuda.synchronize()
-        wanted = vc.to_tensor(images, out=torch.empty(shape, dtype=dtype, device="cuda"), **words)
         out = torch.zeros(shape, dtype=dtype, device="cuda")
-        torch.cuda.synchronize()
-        graph = capture(lambda to=out, a=images, w=words: vc.to_tensor(a, out=to, **w), stream)
-        assert count_nodes(graph.graph) == (1, 1)
-        graph.launch(stream)
-        torch.cuda.synchronize()
-        assert torch.equal(out, wanted)
+        check_one_launch(partial(vc.to_tensor, images, **words), out)
