@@ -2,18 +2,10 @@
 /* Rows of YUV by AVX2. Samples are widened to 32 bits: those of the even pixels of a vector, and
  * those of the odd ones, which share their chroma where it is halved. */
 #if defined(__x86_64__)
-#  if defined(__clang__)
-#    pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#  else
-#    pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
-#    pragma GCC target("avx2")
-#  endif
 
-#  include <immintrin.h>
+#  include "transform/begin_avx2.h"
 
 #  include "transform/colour/read_block.h"
-
-#  define INLINED static inline __attribute__((always_inline))
 
 enum { PIXELS = 16 };
 
@@ -165,9 +157,7 @@ static int64_t convert_bytes(const vc_yuv_parts *parts, const vc_yuv_row *row, i
 
 const vc_yuv_kernels vc_yuv_kernels_avx2 = {convert_bytes, convert_block};
 
-#  if defined(__clang__)
-#    pragma clang attribute pop
-#  endif
+END_AVX2
 #else
 typedef int vc_yuv_no_avx2; /* a file of C holds a declaration */
 #endif

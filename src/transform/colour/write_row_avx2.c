@@ -2,18 +2,9 @@
 /* Samples from rows of R, G and B by AVX2. */
 #if defined(__x86_64__)
 
-#  if defined(__clang__)
-#    pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#  else
-#    pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
-#    pragma GCC target("avx2")
-#  endif
-
-#  include <immintrin.h>
+#  include "transform/begin_avx2.h"
 
 #  include "transform/colour/write_common.h"
-
-#  define INLINED static inline __attribute__((always_inline))
 
 typedef __m256i vector;
 
@@ -200,9 +191,7 @@ static void add(const uint8_t *row, const uint8_t *below, int64_t count, int16_t
 const vc_rgb_kernels vc_rgb_kernels_avx2 = {blocks,    bytes,         firsts, sums,
                                             rgb_words, rgb_word_sums, add};
 
-#  if defined(__clang__)
-#    pragma clang attribute pop
-#  endif
+END_AVX2
 #else
 typedef int vc_rgb_no_avx2; /* a file of C holds a declaration */
 #endif

@@ -3,13 +3,8 @@
  * end of a row are left to the scalar loops. */
 #if defined(__x86_64__)
 
-#  if defined(__clang__)
-#    pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#  else
-#    pragma GCC target("avx2")
-#  endif
+#  include "transform/begin_avx2.h"
 
-#  include <immintrin.h>
 #  include <string.h>
 
 #  include "transform/geometry/resample_kernels.h"
@@ -267,9 +262,7 @@ static void pillow_rows(const uint8_t *const *rows, const int32_t *weights, int3
 const vc_resample_kernels vc_resample_kernels_avx2 = {linear_cols, linear_rows, pillow_cols,
                                                       pillow_rows};
 
-#  if defined(__clang__)
-#    pragma clang attribute pop
-#  endif
+END_AVX2
 #else
 typedef int vc_not_this_processor;
 #endif
