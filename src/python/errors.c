@@ -176,18 +176,31 @@ static int passes_unchanged(void) {
           PyErr_ExceptionMatches(PyExc_ImportError) || PyErr_ExceptionMatches(types.view));
 }
 
-int ext_raise_from(const char *format, ...) {
+static int raise_from(PyObject *type, const char *format, va_list arguments) {
   if (passes_unchanged()) return -1;
   PyObject *cause = ext_exception_take();
-  va_list arguments;
-  va_start(arguments, format);
-  PyErr_FormatV(types.view, format, arguments);
-  va_end(arguments);
+  PyErr_FormatV(type, format, arguments);
   if (!cause) return -1;
   PyObject *raised = ext_exception_take();
   PyException_SetCause(raised, Py_NewRef(cause)); /* takes the reference */
   PyException_SetContext(raised, cause);
   ext_exception_set(raised);
+  return -1;
+}
+
+int ext_raise_from(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  raise_from(types.view, format, arguments);
+  va_end(arguments);
+  return -1;
+}
+
+int ext_fail_from(vc_status status, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  raise_from(type_of(status), format, arguments);
+  va_end(arguments);
   return -1;
 }
 

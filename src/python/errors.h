@@ -46,6 +46,9 @@ int ext_raise_prefixed(const char *prefix, const vc_error *error);
  * Always returns -1. */
 int ext_raise_from(const char *format, ...);
 
+/* The same with the exception of a status. */
+int ext_fail_from(vc_status status, const char *format, ...);
+
 /* Raises the exception of a status with a formatted message. */
 int ext_fail(vc_status status, const char *format, ...);
 

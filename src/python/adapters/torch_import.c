@@ -171,10 +171,34 @@ static const char *kind_of(PyObject *tensor) {
   return NULL;
 }
 
+/* The name of the tensor's dtype if DLPack has none for it, as this PyTorch knows DLPack: 2.1
+ * exports no torch.bool and no float8, later ones no torch.bits8. Otherwise NULL. */
+static PyObject *dtype_without_dlpack(PyObject *tensor) {
+  PyObject *dtype = PyObject_GetAttrString(tensor, "dtype"), *name = NULL;
+  PyObject *make = dtype ? ext_find("torch", NULL, "empty") : NULL;
+  PyObject *arguments = make ? Py_BuildValue("((i))", 0) : NULL;
+  PyObject *keywords = arguments ? Py_BuildValue("{sOss}", "dtype", dtype, "device", "cpu") : NULL;
+  PyObject *empty = keywords ? PyObject_Call(make, arguments, keywords) : NULL;
+  PyObject *capsule = empty ? PyObject_CallOneArg(torch.to_dlpack, empty) : NULL;
+  if (empty && !capsule) {
+    PyErr_Clear();
+    name = PyObject_Str(dtype);
+  }
+  Py_XDECREF(capsule);
+  Py_XDECREF(empty);
+  Py_XDECREF(keywords);
+  Py_XDECREF(arguments);
+  Py_XDECREF(make);
+  Py_XDECREF(dtype);
+  PyErr_Clear();
+  return name;
+}
+
 static int refuse(PyObject *tensor) {
   PyObject *raised = ext_exception_take();
   const char *kind = kind_of(tensor);
   PyObject *layout = kind ? NULL : other_layout(tensor);
+  PyObject *dtype = kind || layout ? NULL : dtype_without_dlpack(tensor);
   ext_exception_set(raised);
   const char *name = Py_TYPE(tensor)->tp_name;
   int result;
@@ -185,6 +209,11 @@ static int refuse(PyObject *tensor) {
         "%.200s can't be seen as memory: its layout is %U, and a dense tensor "
         "is needed; use tensor.to_dense()",
         name, layout);
+  } else if (dtype) {
+    result = ext_fail_from(VC_ERROR_DTYPE,
+                           "dtype is %U, which this version of PyTorch does not export by DLPack; "
+                           "see its bytes as uint8 first: tensor.view(torch.uint8)",
+                           dtype);
   } else {
     result = ext_raise_from(
         "%.200s can't be seen as memory: a dense tensor is needed, and fake, "
@@ -192,6 +221,7 @@ static int refuse(PyObject *tensor) {
         "that holds it",
         name);
   }
+  Py_XDECREF(dtype);
   Py_XDECREF(layout);
   return result;
 }

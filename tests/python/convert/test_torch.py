@@ -118,6 +118,31 @@ def test_8_bit_floats_are_dtype_errors(target, dtype):
     refuses(target, tensor, r"8-bit float.*\.view\(torch.uint8\)", vc.DTypeError)
 
 
+def is_exported(name):
+    try:
+        torch.utils.dlpack.to_dlpack(torch.zeros(1, dtype=torch.uint8).view(getattr(torch, name)))
+    except (BufferError, RuntimeError):
+        return False
+    return True
+
+
+NOT_EXPORTED = [name for name in ("bool", "bits8", "bits1x8") if not is_exported(name)]
+
+
+@pytest.mark.parametrize("name", NOT_EXPORTED)
+@for_all_targets
+def test_dtypes_that_torch_does_not_export_are_dtype_errors(target, name):
+    """bool in PyTorch 2.1; in later ones, those that have no arithmetic."""
+    dtype = getattr(torch, name)
+    tensor = torch.zeros(6, 8, dtype=torch.uint8).view(dtype)
+    message = (
+        rf"dtype is {dtype}, which this version of PyTorch does not export.*view\(torch.uint8\)"
+    )
+    refuses(target, tensor, message, vc.DTypeError)
+    refuses(target, tensor.as_subclass(Subclass), message, vc.DTypeError)
+    assert see(target, convert(target, tensor.view(torch.uint8))).address == tensor.data_ptr()
+
+
 # --- tensors without memory of their own
 
 
