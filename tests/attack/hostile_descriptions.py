@@ -110,7 +110,7 @@ def _device(rng, said, _):
 
 
 def _null(rng, said, versioned):
-    said.fields[rng.choice(["data", "shape", "strides", "deleter", "context"])] = 0
+    said.fields[rng.choice(["data", "shape", "strides", "deleter", "manager_ctx"])] = 0
 
 
 def _offset(rng, said, _):

@@ -3,46 +3,14 @@
 
 import ctypes
 
-from dlpack_structs import CPU, DELETER, new_capsule
+from dlpack_structs import CPU, DELETER, new_capsule, structures
 
 CODES = {"int": 0, "uint": 1, "float": 2, "bfloat": 4, "complex": 5, "bool": 6}
 MOST_AXES = 8
 
 
-class Tensor(ctypes.Structure):
-    """DLTensor whose pointers are integers, so that any value can be written."""
-
-    _fields_ = [
-        ("data", ctypes.c_uint64),
-        ("device_type", ctypes.c_int32),
-        ("device_id", ctypes.c_int32),
-        ("ndim", ctypes.c_int32),
-        ("code", ctypes.c_uint8),
-        ("bits", ctypes.c_uint8),
-        ("lanes", ctypes.c_uint16),
-        ("shape", ctypes.c_uint64),
-        ("strides", ctypes.c_uint64),
-        ("byte_offset", ctypes.c_uint64),
-    ]
-
-
-class Managed(ctypes.Structure):
-    _fields_ = [
-        ("tensor", Tensor),
-        ("context", ctypes.c_uint64),
-        ("deleter", ctypes.c_uint64),
-    ]
-
-
-class ManagedVersioned(ctypes.Structure):
-    _fields_ = [
-        ("major", ctypes.c_uint32),
-        ("minor", ctypes.c_uint32),
-        ("context", ctypes.c_uint64),
-        ("deleter", ctypes.c_uint64),
-        ("flags", ctypes.c_uint64),
-        ("tensor", Tensor),
-    ]
+# Pointers are integers, so that any value can be written.
+_, Managed, ManagedVersioned = structures(ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
 
 
 class Export:
@@ -61,7 +29,7 @@ class Export:
         self.managed.deleter = ctypes.cast(self._deleter, ctypes.c_void_p).value
         if versioned:
             self.managed.major, self.managed.minor = 1, 1
-        tensor = self.managed.tensor
+        tensor = self.managed.dl_tensor
         tensor.data, tensor.ndim = address, len(shape)
         tensor.device_type = CPU
         tensor.code, tensor.bits, tensor.lanes = code, bits, 1

@@ -8,41 +8,45 @@ INT, UINT, FLOAT, OPAQUE, COMPLEX, BOOL = 0, 1, 2, 3, 5, 6
 READ_ONLY, COPIED = 1, 2
 
 
-class DLTensor(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("device_type", ctypes.c_int32),
-        ("device_id", ctypes.c_int32),
-        ("ndim", ctypes.c_int32),
-        ("code", ctypes.c_uint8),
-        ("bits", ctypes.c_uint8),
-        ("lanes", ctypes.c_uint16),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("byte_offset", ctypes.c_uint64),
-    ]
-
-
 DELETER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
-class DLManagedTensor(ctypes.Structure):
-    _fields_ = [
-        ("dl_tensor", DLTensor),
-        ("manager_ctx", ctypes.c_void_p),
-        ("deleter", DELETER),
-    ]
+def structures(address, axes, deleter):
+    """DLTensor, DLManagedTensor and DLManagedTensorVersioned, whose pointers have these types."""
+
+    class Tensor(ctypes.Structure):
+        _fields_ = [
+            ("data", address),
+            ("device_type", ctypes.c_int32),
+            ("device_id", ctypes.c_int32),
+            ("ndim", ctypes.c_int32),
+            ("code", ctypes.c_uint8),
+            ("bits", ctypes.c_uint8),
+            ("lanes", ctypes.c_uint16),
+            ("shape", axes),
+            ("strides", axes),
+            ("byte_offset", ctypes.c_uint64),
+        ]
+
+    class Managed(ctypes.Structure):
+        _fields_ = [("dl_tensor", Tensor), ("manager_ctx", address), ("deleter", deleter)]
+
+    class Versioned(ctypes.Structure):
+        _fields_ = [
+            ("major", ctypes.c_uint32),
+            ("minor", ctypes.c_uint32),
+            ("manager_ctx", address),
+            ("deleter", deleter),
+            ("flags", ctypes.c_uint64),
+            ("dl_tensor", Tensor),
+        ]
+
+    return Tensor, Managed, Versioned
 
 
-class DLManagedTensorVersioned(ctypes.Structure):
-    _fields_ = [
-        ("major", ctypes.c_uint32),
-        ("minor", ctypes.c_uint32),
-        ("manager_ctx", ctypes.c_void_p),
-        ("deleter", DELETER),
-        ("flags", ctypes.c_uint64),
-        ("dl_tensor", DLTensor),
-    ]
+DLTensor, DLManagedTensor, DLManagedTensorVersioned = structures(
+    ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), DELETER
+)
 
 
 class ExchangeAPI(ctypes.Structure):
