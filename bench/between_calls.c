@@ -6,7 +6,8 @@
 #include <dlfcn.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "timed.h"
 
 extern void *PyObject_CallNoArgs(void *callable);
 extern void Py_DecRef(void *object);
@@ -30,12 +31,6 @@ static int prepare(void) {
   record = (event_record)dlsym(driver, "cuEventRecord");
   wait_for = (stream_wait)dlsym(driver, "cuStreamWaitEvent");
   return create && record && wait_for ? create(&event, NO_TIMING) : -1;
-}
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
 /* Only the call where the streams are the same. */

@@ -5,7 +5,8 @@
 #include <dlfcn.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "timed.h"
 
 typedef void *handle;
 typedef int (*event_create)(handle *event, unsigned flags);
@@ -24,20 +25,6 @@ static void *entry(const char *name) {
   if (!driver) driver = dlopen("libcuda.so.1", RTLD_NOW);
   return driver ? dlsym(driver, name) : NULL;
 }
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
-/* Times `call`, an expression that is 0 on success. */
-#define TIMED(call)                                 \
-  int failed = 0;                                   \
-  double begin = now();                             \
-  for (int i = 0; i < calls; i++) failed |= (call); \
-  double end = now();                               \
-  return failed ? -1 : (end - begin) / calls
 
 static handle new_event(void) {
   event_create create = (event_create)entry("cuEventCreate");

@@ -4,20 +4,8 @@
  * Built by driver_calls.py. */
 #include <dlfcn.h>
 #include <dlpack/dlpack.h>
-#include <time.h>
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
-#define TIMED(call)                                 \
-  int failed = 0;                                   \
-  double begin = now();                             \
-  for (int i = 0; i < calls; i++) failed |= (call); \
-  double end = now();                               \
-  return failed ? -1 : (end - begin) / calls
+#include "timed.h"
 
 double see(const DLPackExchangeAPI *api, void *tensor, int calls) {
   DLTensor seen;
