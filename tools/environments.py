@@ -53,6 +53,7 @@ ENVIRONMENTS = {
             "opencv-python-headless==4.8.1.78",
             "cupy-cuda12x==13.6.0",
             "torch==2.1.0",
+            "pytest>=8",
         ],
         emulated=True,
     ),
@@ -92,9 +93,7 @@ def make(name):
         subprocess.run([found, "-m", "venv", folder], check=True)
         # pip first: Python 3.10 brings one that knows no -C.
         pip(python, "install", "--upgrade", TOOLS[0])
-        backend = [python, ROOT / "tools" / "build_backend.py", "package"]
-        asked = subprocess.run(backend, capture_output=True, text=True, check=True)
-        pip(python, "install", *TOOLS, *wanted.packages, *asked.stdout.split("\n")[:-1])
+        pip(python, "install", *TOOLS, *wanted.packages, *build_requirements(python))
         (folder / "installed").touch()
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     env["PATH"] = f"{python.parent}{os.pathsep}{env['PATH']}"
@@ -132,6 +131,14 @@ def new(folder, words):
 def pip(python, *words, **options):
     command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *words]
     subprocess.run(command, cwd=ROOT, check=True, **options)
+
+
+def build_requirements(python):
+    """What a build without GPU kernels needs."""
+    backend = [python, ROOT / "tools" / "build_backend.py", "package"]
+    return subprocess.run(backend, capture_output=True, text=True, check=True).stdout.split("\n")[
+        :-1
+    ]
 
 
 def build(python, env, folder):
