@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 
 import pytest
-from packages import ROOT, metadata_of_drop_in, pip, run, setup_options, version
+from packages import ROOT, TOOLS, metadata_of_drop_in, pip, run, setup_options, version
 
 
 def names_in(wheel):
@@ -41,6 +41,21 @@ def test_metadata(wheel):
     requirements = re.findall(r"^Requires-Dist: (.*)$", metadata, re.M)
     assert all("extra ==" in each for each in requirements), "viewcast brings nothing by itself"
     assert any(name.endswith("licenses/LICENSE") for name in names_in(wheel))
+    check_links(metadata)
+
+
+def check_links(metadata):
+    """PyPI shows the README: each link is absolute, and names a file of this tree if it names the
+    repository."""
+    address = "https://github.com/viewcast/viewcast/"
+    links = re.findall(r'(?:\]\(|\bsrc="|\bsrcset=")([^)"]+)', metadata)
+    assert not [each for each in links if not each.startswith(("https://", "#"))]
+    files = [re.sub("#.*", "", each) for each in links if each.startswith(address)]
+    assert len(files) > 20
+    for each in files:
+        kind, branch, path = each.removeprefix(address).split("/", 2)
+        assert (ROOT / path).is_file() and branch == "main"
+        assert kind == ("raw" if path.endswith((".svg", ".jpg")) else "blob")
 
 
 def test_the_extension_needs_the_c_library_and_nothing_else(wheel, tmp_path):
@@ -108,12 +123,13 @@ def test_the_drop_in_fits(drop_in_wheel):
 def test_the_source_distribution_builds(git_tree, environment, tmp_path):
     """Builds from the archive, outside of the checkout."""
     # As build front ends call it.
-    make = f"import mesonpy; print(mesonpy.build_sdist({str(tmp_path)!r}))"
-    shown = run(sys.executable, "-c", make, cwd=ROOT).stdout
+    make = f"import build_backend; print(build_backend.build_sdist({str(tmp_path)!r}))"
+    shown = run(sys.executable, "-c", make, cwd=ROOT, env=TOOLS | {"PYTHONPATH": "tools"}).stdout
     archive = tmp_path / shown.split()[-1]
     assert archive.name == f"viewcast-{version()}.tar.gz"
     with tarfile.open(archive) as contents:
         names = {name.partition("/")[2] for name in contents.getnames()}
+        check_links(contents.extractfile(f"viewcast-{version()}/PKG-INFO").read().decode())
     assert {"LICENSE", "README.md", "pyproject.toml", "include/viewcast/viewcast.h"} <= names
     assert not [name for name in names if name.startswith(("build/", ".venv/"))]
 
