@@ -908,9 +908,9 @@ VC_API VC_MUST_CHECK vc_status vc_transform(const vc_view *to, const vc_view *fr
  * All planes must be writable, and neither share memory with each other nor with the image
  * (VC_ERROR_VALUE). VC_ERROR_DTYPE for an image that is not u8, VC_ERROR_LAYOUT for one of another
  * size than luma or without three channels, and what vc_yuv_image answers. Everything is checked
- * before the first sample is written. On a GPU one kernel is enqueued on `stream` of its device, and
- * memory must live until it is done; host memory is written when the call returns, and `stream` is
- * not used. */
+ * before the first sample is written. On a GPU one kernel is enqueued on `stream` of its device,
+ * and memory must live until it is done; host memory is written when the call returns, and
+ * `stream` is not used. */
 VC_API vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
                               bool reverse_channels, vc_stream stream, vc_error *error);
 

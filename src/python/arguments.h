@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Arguments of vectorcall functions: some positional, the rest by keyword; and the readers
  * of the arguments that several functions take: each has one reader and one message,
- * wherever it occurs. Streams are read by streams.h, devices by device.h, scale=, mean=, std=, normalize= and
- * fill= by values.h.
+ * wherever it occurs. Streams are read by streams.h, devices by device.h, scale=, mean=, std=,
+ * normalize= and fill= by values.h.
  *
  * A reader takes the value as ext_arguments sorted it: for NULL, an argument that was not
  * given, it leaves *out as it is. It returns 0, or -1 with an exception: TypeError for a

@@ -11,8 +11,9 @@
 
 /* --- transforms */
 
-/* Imports the images of a call. The sources are the last ones, because importing may run Python
- * code; `image` is NULL where they were imported before. */
+/* Imports the images of a call, the sources last: an import may run Python code, and none runs
+ * between that of the sources and the work. `image` is NULL where the sources were imported
+ * before. */
 static int import(PyObject *image, ext_job *job) {
   ext_request *request = job->request;
   job->from.takes_yuv = true;
@@ -67,7 +68,8 @@ static PyObject *copy(const ext_adapter *from, const ext_options *options, ext_s
   request.options = *options;
   request.options.device = ext_plan_copy_device(options, source);
   request.options.has_device = true;
-  request.options.orders = NULL; /* these are orders for the stream of views */
+  request.options.orders =
+      NULL; /* of the stream of views, which need not be the stream of copies */
   request.is_line = source->view.ndim == 1 && !options->target->interleaved;
   if (request.is_line) ext_result_lift_line(&source->view);
   request.options.from = (ext_layout){.given = true, .batch = source->view.ndim == 4};

@@ -83,7 +83,7 @@ int ext_copy_reserve(vc_view *views, size_t count, vc_device device, vc_stream s
   return 0;
 }
 
-/* --- one after another */
+/* --- views that are packed into one block */
 
 /* Packs the pixels of a view that does not consist of rows, on its own device. */
 static int close_up(const vc_view *to, const vc_view *from) {
@@ -158,7 +158,7 @@ int ext_copy_up(ext_images *images, vc_device device, vc_stream stream, ext_sour
   return move_up(images->views, images->count, device, stream, block->view.data) ? 0 : -1;
 }
 
-/* --- what is copied as it is */
+/* --- copies in one piece */
 
 static int copy_and_wait(const vc_view *to, const vc_view *from, vc_stream stream) {
   vc_error error;

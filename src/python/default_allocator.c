@@ -45,15 +45,16 @@ static PyObject *make_object(const ext_opencv *opencv, void *allocator) {
   char *place = (char *)object + sizeof(PyObject);
   if (vc_memory_read(place, pointers, sizeof pointers, &error) != VC_OK || pointers[0] ||
       pointers[1]) {
-    MISMATCH("a new GpuMat.Allocator is not empty"); /* and not to be touched: kept */
+    MISMATCH(
+        "a new GpuMat.Allocator is not empty"); /* the object is not released: its destructor is unknown */
     return NULL;
   }
   memcpy(place, &allocator, sizeof allocator);
   return object;
 }
 
-/* The object for an allocator. Kept for ever: OpenCV takes the bare pointer out
- * of it, and what its end does is another version's to decide. */
+/* Returns the object for an allocator. It is kept permanently: OpenCV stores the bare pointer, and
+ * a later version may delete the allocator when the object is deallocated. */
 static PyObject *object_for(const ext_opencv *opencv, void *allocator) {
   static PyObject *known; /* by address; nothing is ever taken out */
   PyObject *objects = EXT_READ(known);

@@ -11,17 +11,18 @@
 /* Makes the exception types and adds them to the module. */
 int ext_errors_init(PyObject *module);
 
-/* The exception that is set, taken: none is set then. NULL if none was. */
+/* Returns the exception that is set (new reference) and clears it. NULL if none is set. */
 PyObject *ext_exception_take(void);
 
-/* Sets such an exception again (taken), in place of one that is set; NULL: none is set then. */
+/* Sets an exception (takes the reference) in place of the one that is set. NULL clears that. */
 void ext_exception_set(PyObject *exception);
 
 /* Raises the exception of error->status. Always returns -1. */
 int ext_raise(const vc_error *error);
 
 /* Evaluates `call`, an expression of type vc_status that fills `error`, which is declared here.
- * Unless it is VC_OK, raises its exception and returns -1, or `result`, from the calling function. */
+ * Unless it is VC_OK, raises its exception and returns -1, or `result`, from the calling
+ * function. */
 #define EXT_TRY_OR(call, result) \
   do {                           \
     vc_error error;              \
@@ -57,13 +58,14 @@ int ext_fail(vc_status status, const char *format, ...);
  * returns -1. */
 int ext_raise_at(Py_ssize_t index, const char *of);
 
-/* Makes a LayoutError or DTypeError that is set Savant's, which is an AssertionError
- * too, with Savant's text ("" for none) before its message. Leaves any other exception
- * as it is. Always returns -1. */
+/* Replaces a LayoutError or DTypeError that is set by Savant's class for it, which is an
+ * AssertionError too, and puts Savant's text ("" for none) before its message. Leaves any other
+ * exception as it is. Always returns -1. */
 int ext_raise_as_savant(const char *layout_text, const char *dtype_text);
 
-/* Says of the exception that is set, where it is one of ours or a MemoryError, that it came
- * at an image of out= when those before it were written. Always returns -1. */
+/* Adds to the message of the exception that is set, where it is one of ours or a MemoryError, that
+ * it concerns image `index` of out=, and that the images before it are written. Always returns
+ * -1. */
 int ext_raise_after(Py_ssize_t index);
 
 /* Whether the exception that is set is a DTypeError. */

@@ -108,8 +108,8 @@ bool ext_decref_unless_last(PyObject *object) {
 
 #endif
 
-/* --- loading and settings. With the GIL too: what finds a library out calls it, and what
- * sets OpenCV's allocator calls OpenCV, which lets go of the GIL in its calls. */
+/* --- the locks of loading and of settings. They are needed with the GIL too: the code that they
+ * protect calls the library that it examines, or OpenCV, and such a call may release the GIL. */
 
 #ifdef Py_GIL_DISABLED
 typedef PyMutex mutex;
@@ -130,7 +130,7 @@ static void lock(mutex *which) {
 static void unlock(mutex *which) { pthread_mutex_unlock(which); }
 #endif
 
-/* A lock that its thread may take again. */
+/* A lock that the thread that holds it may take again. */
 typedef struct {
   mutex mutex;
   unsigned long thread; /* that holds it; 0: none */

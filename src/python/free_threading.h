@@ -37,10 +37,12 @@ static inline uintptr_t ext_swap(uintptr_t *place, uintptr_t value) {
   return __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL);
 }
 
-/* Both take a multiple of 8 bytes. Gives *copy, or NULL while another thread writes. */
+/* Copies an entry and returns `copy`, or NULL where another thread writes the entry meanwhile.
+ * `size` is a multiple of 8, here and below. */
 const void *ext_entry_read(const ext_version *version, const void *entry, void *copy, size_t size);
 
-/* Exchanges the two; false, and both as they were, while another thread writes. */
+/* Exchanges an entry and `other`. Returns false, with both unchanged, where another thread writes
+ * the entry. */
 bool ext_entry_swap(ext_version *version, void *entry, void *other, size_t size);
 
 #else
@@ -92,7 +94,8 @@ static inline void *ext_spares_take(ext_spares *spares) {
   return taken;
 }
 
-/* Adds an object; false, and it is the caller's to free, where there are `most` or no GIL. */
+/* Adds an object. Returns false, and the caller frees the object, where the list has `most`
+ * objects already or there is no GIL. */
 static inline bool ext_spares_add(ext_spares *spares, void *spare, size_t most) {
 #ifdef Py_GIL_DISABLED
   most = 0;
@@ -104,13 +107,14 @@ static inline bool ext_spares_add(ext_spares *spares, void *spare, size_t most) 
   return true;
 }
 
-/* One thread at a time finds out what a library is like; it may come back here, for
- * what it runs may convert. Import first: imports have locks of their own. */
+/* The code between these examines a library, on one thread at a time. It may enter again, because
+ * the library's code that it runs may convert images. Modules are imported before it: imports have
+ * locks of their own. */
 void ext_loading_begin(void);
 void ext_loading_end(void);
 
-/* One thread at a time reads or changes a setting of the process (the memory pool); it may
- * come back here too. What it imports it must have imported before, for the same reason. */
+/* The code between these reads or changes a setting of the process (the memory pool), on one thread
+ * at a time. It too may enter again, and has imported all modules before. */
 void ext_setting_begin(void);
 void ext_setting_end(void);
 

@@ -126,7 +126,7 @@ void ext_images_release(ext_images *images) {
   images->count = 0;
 }
 
-/* --- where */
+/* --- devices */
 
 int ext_images_device(const ext_images *images, vc_device *out) {
   *out = ext_device_of(&images->views[0]);
@@ -148,7 +148,7 @@ int ext_images_device(const ext_images *images, vc_device *out) {
   return 0;
 }
 
-/* --- how */
+/* --- axes */
 
 /* Adds an axis of one channel to the images (H, W) of a list that also holds images (H, W, 1). */
 static void level_ranks(const ext_images *images, bool planar) {
@@ -216,7 +216,7 @@ vc_view ext_images_at(const ext_images *images, size_t index) {
   return view->ndim == 4 ? ext_batch_image(view, (int64_t)index) : *view;
 }
 
-/* --- whether they make one batch */
+/* --- lists that make one batch */
 
 static bool is_of_shape(const vc_view *a, const vc_view *b) {
   return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) == 0;
@@ -231,9 +231,8 @@ bool ext_images_are_alike(const ext_images *images) {
   return true;
 }
 
-/* What to do with two images that make no batch. Images of two sizes can be resized, or written
- * to parts of
- * one batch. */
+/* Returns the advice about two images that make no batch. Images of two sizes can be resized, or
+ * written to parts of one batch. */
 static const char *advice(const vc_view *a, const vc_view *b, const ext_request *request) {
   int channel = a->ndim - (request->options.from.planar ? 3 : 1);
   bool sizes = a->ndim == b->ndim && (a->ndim == 2 || a->shape[channel] == b->shape[channel]);

@@ -27,7 +27,8 @@ typedef struct ext_images {
  * an exception; *out must be released in any case. */
 int ext_images_import(PyObject *image, const ext_options *options, const char *of, ext_images *out);
 
-/* Makes *out, whose fields were 0, of one image that was imported already. Takes the source's owner. */
+/* Makes *out, whose fields were 0, of one image that was imported already. Takes the source's
+ * owner. */
 void ext_images_take(const ext_adapter *from, ext_source *source, ext_images *out);
 
 void ext_images_release(ext_images *images);

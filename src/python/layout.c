@@ -72,7 +72,7 @@ static const struct named_layout *row_of(const ext_layout *layout) {
 
 const char *ext_layout_name(const ext_layout *layout) { return row_of(layout)->name; }
 
-/* --- an image's axes against what was said of them */
+/* --- an image's axes, checked against from_layout= */
 
 static int refuse_planar(const vc_view *view, ext_place place) {
   bool batch = view->ndim == 4;

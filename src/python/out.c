@@ -49,7 +49,7 @@ int ext_outs_import(ext_job *job) {
   return 0;
 }
 
-/* --- images against what was asked */
+/* --- images of out=, checked against the request */
 
 static int check_out_layout(const ext_request *request, const ext_image *out, const vc_view *view,
                             bool is_list) {
@@ -101,8 +101,9 @@ static int check_out_values(const ext_request *request, const vc_view *view) {
                   ext_device_name(request->options.device).text, ext_device_name(device).text);
 }
 
-/* Finds the image that becomes image `index` of out, where images are resized any of them; and
- * writes the rows and columns that it becomes. */
+/* Returns the image that is written to image `index` of out=, and its rows and columns there in
+ * *size. Where images are resized, it is the first one: all become the same size, and the rest of
+ * their descriptions is alike. */
 static vc_view source_at(const ext_job *job, size_t index, int64_t *size) {
   const vc_resize *resize = job->request->params.resize;
   vc_view image = ext_images_at(&job->from, resize ? 0 : index);
@@ -112,7 +113,7 @@ static vc_view source_at(const ext_job *job, size_t index, int64_t *size) {
   return image;
 }
 
-/* The image that goes into a GpuMat with memory has its size. */
+/* Checks that the image has the size of the GpuMat that it is written to. */
 static int check_size(const ext_job *job, size_t index) {
   int64_t size[2];
   const ext_adapter *library = job->outs.items[index].from;

@@ -6,8 +6,8 @@
 
 #include "plan.h"
 
-/* Imports `out`, an object or a list of objects that their libraries let be written, to *outs, whose
- * fields were 0. *written becomes a tuple of the objects (strong). A list is read once: the objects
+/* Imports `out`, an object or a list of objects that may be written, to *outs, whose fields were
+ * 0. *written becomes a tuple of the objects (strong). A list is read once: the objects
  * that are imported are those that are told of the write. */
 int ext_outs_read(PyObject *out, const ext_options *options, ext_images *outs, PyObject **written);
 

@@ -13,7 +13,7 @@ vc_pool *ext_torch_pool(void);
 vc_pool *ext_cupy_pool(void);
 
 /* OpenCV's default allocator of GpuMats. GpuMat.defaultAllocator() and getStdAllocator() are never
- * called: what they return deletes the allocator itself when it dies. */
+ * called: the object that they return deletes the allocator when it is deallocated. */
 
 /* The address in a new GpuMat's header. */
 int ext_default_allocator_read(const ext_opencv *opencv, void **out);

@@ -6,10 +6,11 @@
 
 #include "plan.h"
 
-/* Decides on the stream, which new memory needs. */
+/* Decides on the stream of the work. Comes before the result is made: its memory is allocated for
+ * that stream. */
 int ext_run_begin(ext_job *job);
 
-/* Does all of it. A result in host memory is complete on return; on a GPU the work is enqueued,
+/* Orders the streams, runs the copy or the transform, and keeps the memory that it uses. A result in host memory is complete on return; on a GPU the work is enqueued,
  * and the memory that it reads is kept until it is done. */
 int ext_run_all(ext_job *job);
 

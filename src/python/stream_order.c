@@ -44,9 +44,9 @@ vc_stream ext_producer_stream(const ext_adapter *from, const ext_options *option
   return from->current_stream ? from->current_stream(device) : VC_STREAM_LEGACY;
 }
 
-/* Where a GPU may still write memory that is not a GPU's: the kind of memory that it is to the
- * driver (torch and NumPy call pinned memory host memory), VC_CPU for no such memory, or where
- * no stream is known on which it could be written. */
+/* Finds out whether a GPU may still be writing an image that the host can read. *out is the kind of
+ * its memory by the driver, because torch and NumPy describe pinned memory as host memory. It is
+ * VC_CPU for memory that no GPU writes, and where no stream is known on which one could write. */
 static int find_writer(const ext_adapter *from, const ext_options *options,
                        const ext_source *source, vc_device *out) {
   bool known = options->producer.given || source->has_producer || from->current_stream;
@@ -57,7 +57,8 @@ static int find_writer(const ext_adapter *from, const ext_options *options,
   return 0;
 }
 
-/* Waits until no GPU writes the memory any more: the host reads as soon as it has the array. */
+/* Waits until no GPU writes the memory any more. The host may read the array as soon as the call
+ * returns. */
 static int wait_on_host(const ext_adapter *from, const ext_options *options,
                         const ext_source *source) {
   vc_device device;
@@ -72,8 +73,8 @@ static int wait_on_host(const ext_adapter *from, const ext_options *options,
 
 /* The object behind the consumer's stream, which must live until the view's memory was released:
  * an event on a destroyed stream crashes the driver. New reference, or NULL without an
- * exception. torch's own streams live for ever; an int, and a foreign handle that torch was given
- * (ExternalStream), are their owner's to keep. */
+ * exception. torch's own streams are never destroyed. The caller keeps a stream that is given as an
+ * int, or to torch as a foreign handle (ExternalStream). */
 static PyObject *consumer_object(const ext_options *options, int32_t device, vc_stream consumer) {
   const ext_stream *in_use = ext_stream_in_use();
   if (options->consumer.given) return Py_XNewRef(options->consumer.object);

@@ -47,7 +47,7 @@ static void read_divided(const char *path) {
   }
 }
 
-/* Returns the quota of a group and of all groups above it. */
+/* Reads the quota of a group and of all groups above it. */
 static void read_group(char *path, void (*read)(const char *path)) {
   path[strcspn(path, "\n")] = 0;
   for (;;) {

@@ -92,9 +92,9 @@ static int find_device(const vc_cuda_array *array, vc_device *out) {
   return 0;
 }
 
-/* Version 3: the stream to wait for; None or absent: nothing to wait for. 0 is forbidden
- * there, as it may mean the legacy or the per-thread default stream, and PyNvVideoCodec
- * says it: the legacy one waits for the other as well. */
+/* Reads the stream to wait for, of version 3; None or absent: nothing to wait for. The interface
+ * forbids 0, which may be the legacy or the per-thread default stream. PyNvVideoCodec gives it all
+ * the same, and it is read as the legacy stream, which waits for the per-thread ones too. */
 static int read_stream(PyObject *dictionary, ext_source *out) {
   PyObject *stream;
   if (find(dictionary, "stream", &stream) < 0) return -1;

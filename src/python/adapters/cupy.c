@@ -45,8 +45,8 @@ static bool is_loaded(void) {
 
 /* --- import */
 
-/* What is read is what CuPy's own class says of the object. A subclass may answer an attribute
- * with Python code, which would run between the reads of one description and could change the
+/* Reads an attribute by its descriptor in CuPy's own class. A subclass may answer an attribute with
+ * Python code, which would run between the reads of one description and could change the
  * array. */
 static int read_integer(PyObject *object, PyObject *descriptor, unsigned long long *out) {
   PyObject *value = ext_ask(descriptor, object);

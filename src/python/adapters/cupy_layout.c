@@ -133,7 +133,8 @@ static bool put_vector(PyObject *array, size_t offset, const int64_t *values, in
   return true;
 }
 
-/* Axes of length 1 do not count; no axis is empty. */
+/* Whether the view is Fortran-contiguous: the strides of axes of length 1 do not matter. Requires
+ * that no axis is empty. */
 static int32_t is_f_contiguous(const vc_view *view) {
   int64_t expected = (int64_t)vc_dtype_size(view->dtype);
   for (int32_t axis = 0; axis < view->ndim; axis++) {

@@ -48,7 +48,7 @@ static bool has_numpy(PyObject *object) { return PyObject_HasAttrString(object, 
 /* A result that holds its pixels as .data: torchcodec's Frame. */
 static bool has_data(PyObject *object) { return PyObject_HasAttrString(object, "data"); }
 
-/* --- what helps, by the first kind that fits */
+/* --- advice: that of the first kind that fits */
 
 static const struct {
   bool (*fits)(PyObject *object);

@@ -16,7 +16,7 @@ static bool is_plain_array(PyObject *array) {
 }
 
 /* bfloat16 has no buffer format: its arrays travel as 16-bit integers. A subclass may have a
- * view() of its own, so what came of it is looked at. */
+ * view() of its own, so its result is checked. */
 static int import_reinterpreted(PyObject *array, vc_dtype dtype, ext_source *out) {
   PyObject *integers = PyObject_CallMethod(array, "view", "s", "uint16");
   if (!integers) return ext_raise_from("the NumPy array can't be seen as uint16");

@@ -65,8 +65,9 @@ bool ext_is_gpumatnd(PyObject *object) {
   return ext_opencv_is_image_type(Py_TYPE(object)) && Py_TYPE(object) == types.gpumat_nd;
 }
 
-/* Which GpuMats only a lend still refers to is seen by their counts, and only the GIL
- * lets one thread see those of all. */
+/* Refuses an OpenCV that never counts down on a free-threaded Python. The GpuMats that only a lend
+ * refers to are found by the reference counts of all of them, and only the GIL keeps other threads
+ * from changing these meanwhile. */
 static int check_counting(PyObject *cv2) {
 #ifdef Py_GIL_DISABLED
   if (opencv.abi.counting == VC_REFCOUNT_UP_ONLY) {
@@ -186,7 +187,7 @@ static int lend(PyObject *mat, ext_source *source) {
   return status == VC_OK ? 0 : ext_raise(&error);
 }
 
-/* An empty GpuMat of out=, which OpenCV would create as it does a dst. */
+/* --- empty GpuMats of out=, which are created as OpenCV creates a dst */
 
 static bool is_unfilled(PyObject *mat) {
   if (!ext_is_gpumat(mat)) return false;

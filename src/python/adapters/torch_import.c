@@ -120,7 +120,7 @@ static int read_size(PyObject *answer, uintptr_t *out) {
 
 /* --- tensors that have no memory to be seen */
 
-/* By an attribute that is true of such tensors alone. */
+/* Kinds of tensors, each with an attribute that is true of no other kind. */
 static const struct {
   const char *attribute, *what;
 } kinds[] = {
@@ -226,8 +226,8 @@ static int refuse(PyObject *tensor) {
   return result;
 }
 
-/* --- what DLPack can't say, and torch does not check: what is done through the memory
- * would pass autograd by, or show bits that are not the values */
+/* --- states of a tensor that DLPack can't describe and that torch does not check. Writes through
+ * the memory would bypass autograd, or the bits in memory are not the values. */
 
 static int check_meaning(PyObject *tensor, bool is_complex) {
   int grad = ext_torch_truth(ext_ask(torch.requires_grad, tensor));
@@ -252,7 +252,7 @@ static int check_meaning(PyObject *tensor, bool is_complex) {
   return conjugate < 0 ? ext_raise_from("the tensor does not say whether it requires grad") : 0;
 }
 
-/* --- descriptions. What they read is copied at once. */
+/* --- descriptions, whose values are copied at once: the tensor may change them later */
 
 static int describe_by_table(PyObject *tensor, vc_view *view) {
   vc_error error;

@@ -9,8 +9,9 @@
 
 #  include "transform/geometry/resample_kernels.h"
 
-/* Returns a shuffle that makes bytes of sample 0 and 1 pairs of 16-bit numbers: channel c of both in the c-th 32
- * bits. In the upper 128 bits those of sample 2 and 3 where `across`, else again. */
+/* Returns a shuffle that makes bytes of sample 0 and 1 pairs of 16-bit numbers: channel c of both
+ * in the c-th 32 bits. The upper 128 bits have those of sample 2 and 3 where `across`, else the
+ * same. */
 static __m256i pair_order(int32_t channels, bool across) {
   int8_t order[32];
   memset(order, -1, sizeof order);
@@ -91,7 +92,7 @@ static __m256i halves_order(int32_t channels, int bytes) {
   return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)order));
 }
 
-/* Both weights are 1024: a result is 64 times the sum. */
+/* Computes results whose weights are both 1024: each is 64 times the sum. */
 static int64_t halve(const vc_resample_axis *axis, int32_t channels, const uint8_t *row,
                      int16_t *out) {
   const int bytes = channels == 3 ? 12 : 16;
