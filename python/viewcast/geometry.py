@@ -9,9 +9,10 @@ an ``interpolation`` names, byte for byte: ``cv2.resize`` of OpenCV's x86-64 whe
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Real
+from numbers import Integral
 from typing import Any
 
 from viewcast import _viewcast
@@ -29,11 +30,28 @@ INTERPOLATIONS = (
 
 _LARGEST = 2**31 - 1
 
+_COORDINATES = "(N, 4) boxes x0, y0, x1, y1 or (N, 2) points"
+_BOXES = "(N, 4) for one image: x0, y0, x1, y1, or (N, 5) with the image's index first"
+
+
+def _plain(value: Any) -> Any:
+    """Return arrays and scalars of all libraries as Python's lists and numbers."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _items(value: Any) -> list[Any] | None:
+    """Return what a sequence or an array holds, in its order; None: it is neither."""
+    value = _plain(value)
+    if isinstance(value, (str, bytes, bytearray, Set, Mapping)):
+        return None
+    return list(value) if hasattr(type(value), "__iter__") else None
+
 
 def _side(value: Any, name: str) -> int:
     kind = type(value).__name__
     try:
-        side = operator.index(value) if kind not in ("bool", "bool_") else None
+        plain = _plain(value)
+        side = None if isinstance(plain, bool) else operator.index(plain)
     except TypeError:
         side = None
     if side is None:
@@ -43,11 +61,12 @@ def _side(value: Any, name: str) -> int:
     return side
 
 
-def _size(value: Any, name: str = "size") -> tuple[int, int]:
-    if isinstance(value, (str, bytes)) or not hasattr(type(value), "__iter__"):
-        example = f"; ({value}, {value}) is a square" if isinstance(value, int) else ""
-        raise TypeError(f"{name} is {value!r}, needs (height, width){example}")
-    sides = tuple(value)
+def _size(value: Any, name: str = "size", others: str = "") -> tuple[int, int]:
+    sides = _items(value)
+    if sides is None:
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        example = f"; ({value}, {value}) is a square" if whole else ""
+        raise TypeError(f"{name} is {value!r}, needs (height, width){others}{example}")
     if len(sides) != 2:
         raise ValueError(f"{name} is {value!r}, needs two numbers: (height, width)")
     return _side(sides[0], name), _side(sides[1], name)
@@ -67,21 +86,25 @@ def _interpolation(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, Real) and type(value).__name__ not in ("bool", "bool_"):
-        number = float(value)
+    plain = _plain(value)
+    kind = type(plain)
+    if kind is not bool and (hasattr(kind, "__float__") or hasattr(kind, "__index__")):
+        try:
+            number = float(plain)
+        except OverflowError:
+            raise ValueError("pad holds an int beyond float64, needs numbers") from None
         if number == number:
             return number
-    raise TypeError(f"pad holds {value!r}, needs numbers")
+    raise TypeError(f"pad holds {plain!r}, needs numbers")
 
 
 def _pad(value: Any) -> float | tuple[float, ...] | None:
     if value is None:
         return None
-    if isinstance(value, (Real, str, bytes)):
+    items = _items(value)
+    if items is None:
         return _number(value)
-    if not hasattr(type(value), "__iter__"):
-        raise TypeError(f"pad is {value!r}, needs a number, or one for each channel")
-    numbers = tuple(_number(each) for each in value)
+    numbers = tuple(_number(each) for each in items)
     if 1 <= len(numbers) <= 4:
         return numbers
     raise ValueError(
@@ -119,7 +142,8 @@ class Placement:
         coordinates: (N, 4) boxes x0, y0, x1, y1, or (N, 2) points x, y: an array of NumPy, torch
         or CuPy, or nested sequences. They are edges: the whole image is 0, 0, source_width,
         source_height. Returned is a new floating-point array of the same library and device with
-        x * width / source_width + left, and y alike. Nothing is clipped.
+        x * width / source_width + left, and y alike; of float32 for 16-bit floats, which do not
+        hold these products. Nothing is clipped.
         """
         given, out = _coordinates(coordinates)
         out[:, 0::2] = given[:, 0::2] * self.width / self.source_width + self.left
@@ -134,19 +158,43 @@ class Placement:
         return out
 
 
+def _array(value: Any, name: str, needs: str) -> Any:
+    """Return nested sequences as an array of NumPy."""
+    import numpy
+
+    try:
+        array = numpy.asarray(value)
+        return array.astype(float) if array.dtype.kind == "O" else array
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        kind = ValueError if isinstance(error, (ValueError, OverflowError)) else TypeError
+        raise kind(f"{name} can't be read as numbers ({error}), needs {needs}") from error
+
+
+def _floating(value: Any) -> Any:
+    """Return numbers in floating point of at least 32 bits; in 16, 600 * 1920 is infinite."""
+    dtype = getattr(value, "dtype", None)
+    if hasattr(value, "is_floating_point"):  # of torch
+        if not value.is_complex():
+            return value if value.is_floating_point() and dtype.itemsize > 2 else value.float()
+    elif getattr(dtype, "kind", None) in ("b", "i", "u", "f"):
+        wide = "f4" if dtype == "f2" else "f8"
+        return value if dtype.kind == "f" and dtype.itemsize > 2 else value.astype(wide)
+    raise TypeError(
+        f"coordinates are a {type(value).__name__} of {dtype}, needs real numbers in an array of "
+        "NumPy, torch or CuPy, or in nested lists"
+    )
+
+
 def _coordinates(value: Any) -> tuple[Any, Any]:
     """Return the coordinates in floating point, and a second array of them to write to."""
     if not hasattr(value, "shape"):
-        import numpy
-
-        value = numpy.asarray(value, dtype=float)
+        value = _array(value, "coordinates", _COORDINATES)
+        value = value.reshape(0, 4) if value.shape == (0,) else value  # no boxes
     shape = tuple(value.shape)
     if len(shape) != 2 or shape[1] not in (2, 4):
-        raise ValueError(
-            f"coordinates have the shape {shape}, needs (N, 4) boxes x0, y0, x1, y1 or "
-            "(N, 2) points"
-        )
-    return value * 1.0, value * 1.0
+        raise ValueError(f"coordinates have the shape {shape}, needs {_COORDINATES}")
+    value = _floating(value)
+    return value, value * 1.0
 
 
 class _Fit:
@@ -249,12 +297,8 @@ def _read(value: Any) -> _Fit:
     """Return what resize= means: one of the three, or a size to stretch to."""
     if isinstance(value, _Fit):
         return value
-    if isinstance(value, (str, bytes)) or not hasattr(type(value), "__iter__"):
-        raise TypeError(
-            f"resize is {value!r}, needs (height, width), or a vc.Resize, vc.Letterbox or "
-            "vc.CenterCrop"
-        )
-    return _stretch(_size(value, "resize"))
+    others = ", or a vc.Resize, vc.Letterbox or vc.CenterCrop"
+    return _stretch(_size(value, "resize", others))
 
 
 _stretch = lru_cache(maxsize=64)(Resize)
@@ -262,7 +306,5 @@ _stretch = lru_cache(maxsize=64)(Resize)
 
 def _boxes(value: Any) -> Any:
     """Return a list of boxes as an array; no boxes have five values each."""
-    import numpy
-
-    array = numpy.asarray(value, dtype=float)
-    return array.reshape(0, 5) if array.size == 0 and array.ndim < 2 else array
+    array = _array(value, "boxes", _BOXES)
+    return array.reshape(0, 5) if array.shape == (0,) else array

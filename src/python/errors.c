@@ -212,15 +212,21 @@ static int raise_with_cause(PyObject *cause) {
   return -1;
 }
 
-int ext_raise_at(Py_ssize_t index, const char *of) {
+int ext_raise_named(const char *name) {
   bool plain =
       PyErr_Occurred() == PyExc_ValueError; /* subclasses (UnicodeError) have more than a message */
   if (!plain && !PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_TypeError)) {
     return -1;
   }
   PyObject *cause = ext_exception_take();
-  PyErr_Format((PyObject *)Py_TYPE(cause), "image %zd%s: %S", index, of, cause);
+  PyErr_Format((PyObject *)Py_TYPE(cause), "%s: %S", name, cause);
   return raise_with_cause(cause);
+}
+
+int ext_raise_at(Py_ssize_t index, const char *of) {
+  char name[48];
+  PyOS_snprintf(name, sizeof name, "image %zd%s", index, of);
+  return ext_raise_named(name);
 }
 
 int ext_raise_after(Py_ssize_t index) {

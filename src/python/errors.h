@@ -53,9 +53,11 @@ int ext_fail_from(vc_status status, const char *format, ...);
 /* Raises the exception of a status with a formatted message. */
 int ext_fail(vc_status status, const char *format, ...);
 
-/* Puts "image 3: " before the message of the exception that is set, where it is one
- * of ours or a TypeError; `of` stands after the number: "", or " of out". Always
- * returns -1. */
+/* Puts "name: " before the message of the exception that is set, where it is one of ours, a
+ * ValueError or a TypeError. Always returns -1. */
+int ext_raise_named(const char *name);
+
+/* The same with "image 3" as the name; `of` stands after the number: "", or " of out". */
 int ext_raise_at(Py_ssize_t index, const char *of);
 
 /* Replaces a LayoutError or DTypeError that is set by Savant's class for it, which is an

@@ -86,15 +86,28 @@ PyObject *ext_resize_placement(PyObject *module, PyObject *const *args, Py_ssize
 
 /* --- boxes= */
 
+/* Says of the exception that is set that it came of boxes; an object that no library takes is said
+ * to be no boxes. */
+static int refuse_object(PyObject *boxes) {
+  if (PyErr_Occurred() != PyExc_TypeError) return ext_raise_named("boxes");
+  return ext_refuse(PyExc_TypeError,
+                    "boxes are of the type %.200s, needs an array (N, 4) or (N, 5) of any library, "
+                    "or a list of such rows",
+                    Py_TYPE(boxes)->tp_name);
+}
+
 /* Imports an array; boxes in a list are made one by NumPy first. */
 int ext_resize_import_boxes(ext_job *job) {
   static PyObject *boxes_function;
   PyObject *boxes = job->request->boxes;
-  const ext_options options = {.target = job->request->options.target};
+  const ext_options options = {.target = job->request->options.target,
+                               .copy = job->request->options.copy};
   bool is_list = PyList_Check(boxes) || PyTuple_Check(boxes);
   PyObject *array = is_list ? call_geometry("_boxes", &boxes_function, boxes) : Py_NewRef(boxes);
-  int result = array ? ext_images_import(array, &options, "", &job->boxes) : -1;
-  Py_XDECREF(array);
+  if (!array) return -1;
+  int result = ext_images_import(array, &options, "", &job->boxes);
+  if (result < 0) refuse_object(array);
+  Py_DECREF(array);
   return result;
 }
 

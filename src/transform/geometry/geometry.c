@@ -226,14 +226,22 @@ static vc_status refuse_box(const double *xy, int64_t index, const source *of, v
                  index, xy[0], xy[1], xy[2], xy[3], why, of->rows, of->cols);
 }
 
+static vc_status refuse_index(double image, int64_t index, int64_t count, vc_error *error) {
+  if (count == 0) {
+    return vc_fail(error, VC_ERROR_ARGUMENT, "box %" PRId64 " names image %g and there is none",
+                   index, image);
+  }
+  return vc_fail(error, VC_ERROR_ARGUMENT, "box %" PRId64 " names image %g, needs 0 to %" PRId64,
+                 index, image, count - 1);
+}
+
 static vc_status add_box(const source_list *from, const vc_resize *resize, const vc_view *boxes,
                          int64_t index, vc_geometry *out, vc_error *error) {
   vc_crop crop;
   vc_placement placement;
   double xy[4], image = read_box(boxes, index, xy);
   if (!(image > -1 && image < (double)count_images(from))) {
-    return vc_fail(error, VC_ERROR_ARGUMENT, "box %" PRId64 " names image %g, needs 0 to %" PRId64,
-                   index, image, count_images(from) - 1);
+    return refuse_index(image, index, count_images(from), error);
   }
   source of = source_of(from, (int64_t)image);
   if (!vc_crop_from_box(xy[0], xy[1], xy[2], xy[3], of.rows, of.cols, &crop)) {
