@@ -57,7 +57,8 @@ static int import_one(PyObject *image, const ext_options *options, size_t index,
 static int import_list(PyObject *list, const ext_options *options, ext_images *out) {
   size_t count = (size_t)PySequence_Fast_GET_SIZE(list);
   if (count == 0) {
-    return ext_refuse(PyExc_ValueError, "the list is empty, needs at least one image");
+    return ext_refuse(PyExc_ValueError, "%sthe list is empty, needs at least one image",
+                      *out->of ? "out: " : "");
   }
   out->items = calloc(count, sizeof *out->items + sizeof *out->views);
   if (!out->items) return ext_no_memory();
@@ -222,11 +223,26 @@ static bool is_of_shape(const vc_view *a, const vc_view *b) {
   return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) == 0;
 }
 
-bool ext_images_are_alike(const ext_images *images) {
+/* True if images that are resized have the same axes, and as many channels. */
+static bool may_be_resized(const vc_view *a, const vc_view *b, const ext_request *request) {
+  bool planar = request->params.from == VC_PLANAR;
+  return request->params.resize && a->ndim == b->ndim &&
+         ext_channels_of(a, planar) == ext_channels_of(b, planar) &&
+         (a->ndim < 4 || a->shape[0] == b->shape[0]);
+}
+
+/* True if both may be images of one batch, whatever their dtypes. */
+static bool fit_together(const vc_view *a, const vc_view *b, const ext_request *request) {
+  return is_of_shape(a, b) || may_be_resized(a, b, request);
+}
+
+bool ext_images_are_alike(const ext_images *images, const ext_request *request) {
   const vc_view *first = &images->views[0];
   for (size_t i = 1; i < images->count; i++) {
     const vc_view *view = &images->views[i];
-    if (!is_of_shape(first, view) || !vc_dtype_same(first->dtype, view->dtype)) return false;
+    if (!fit_together(first, view, request) || !vc_dtype_same(first->dtype, view->dtype)) {
+      return false;
+    }
   }
   return true;
 }
@@ -264,21 +280,11 @@ static int refuse_shape(const ext_images *images, size_t index, const ext_reques
   return -1;
 }
 
-/* True if images that are resized have the same axes, and as many channels. */
-static bool may_be_resized(const vc_view *a, const vc_view *b, const ext_request *request) {
-  bool planar = request->params.from == VC_PLANAR;
-  return request->params.resize && a->ndim == b->ndim &&
-         ext_channels_of(a, planar) == ext_channels_of(b, planar) &&
-         (a->ndim < 4 || a->shape[0] == b->shape[0]);
-}
-
 int ext_images_check_alike(const ext_images *images, const ext_request *request) {
   const vc_view *first = &images->views[0];
   for (size_t i = 1; i < images->count; i++) {
     const vc_view *view = &images->views[i];
-    if (!is_of_shape(first, view) && !may_be_resized(first, view, request)) {
-      return refuse_shape(images, i, request);
-    }
+    if (!fit_together(first, view, request)) return refuse_shape(images, i, request);
     if (vc_dtype_same(first->dtype, view->dtype)) continue;
     return ext_fail(VC_ERROR_LAYOUT,
                     "image %zu is %s and image 0 %s, needs one dtype for a batch; convert each by "

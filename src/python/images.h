@@ -60,8 +60,8 @@ int64_t ext_channels_of(const vc_view *view, bool planar);
 /* The i-th image of the sources: of a list, or of a batch. */
 vc_view ext_images_at(const ext_images *images, size_t index);
 
-/* True if all have one shape and dtype. */
-bool ext_images_are_alike(const ext_images *images);
+/* True if all have one dtype and one shape, or are resized to one: one transform can read them. */
+bool ext_images_are_alike(const ext_images *images, const ext_request *request);
 
 /* LayoutError for a list of images of different shapes or dtypes, which are no batch. */
 int ext_images_check_alike(const ext_images *images, const ext_request *request);

@@ -24,7 +24,8 @@ int ext_outs_read(PyObject *out, const ext_options *options, ext_images *outs, P
   bool is_list = PyList_Check(out) || PyTuple_Check(out);
   *written = is_list ? PySequence_Tuple(out) : PyTuple_Pack(1, out);
   if (!*written || check_writable(*written, is_list) < 0) return -1;
-  return ext_images_import(is_list ? *written : out, options, " of out", outs);
+  if (ext_images_import(is_list ? *written : out, options, " of out", outs) == 0) return 0;
+  return is_list ? -1 : ext_raise_named("out");
 }
 
 int ext_outs_tell(const ext_images *outs, PyObject *written) {
@@ -328,11 +329,24 @@ static int refuse_overlap(const vc_overlap *found, size_t source) {
   }
 }
 
-/* Checks images that are written one after another: none may share memory with another one or with
- * a source. */
-static int check_apart(const ext_images *outs, const ext_images *from) {
+/* Boxes are read for each image, after the images before it were written. */
+static int check_boxes_apart(const ext_images *outs, const ext_images *boxes) {
+  vc_overlap found;
+  if (boxes->count == 0) return 0;
+  EXT_TRY(vc_views_find_overlap(outs->views, outs->count, boxes->views, 1, &found, &error));
+  if (found.kind != VC_OVERLAPS_SOURCE) return 0;
+  return ext_fail(VC_ERROR_VALUE,
+                  "image %zu of out shares memory with the boxes: they would be read after it was "
+                  "written; write into other memory (no out=)",
+                  found.to);
+}
+
+/* Checks images that are written one after another: none may share memory with another one, with
+ * a source or with the boxes. */
+static int check_apart(const ext_images *outs, const ext_images *from, const ext_images *boxes) {
   vc_overlap found;
   const vc_view *to = outs->views;
+  if (check_boxes_apart(outs, boxes) < 0) return -1;
   if (!from->yuv) {
     EXT_TRY(vc_views_find_overlap(to, outs->count, from->views, from->count, &found, &error));
     return refuse_overlap(&found, found.other);
@@ -351,9 +365,9 @@ int ext_outs_make(ext_job *job) {
   bool planar = job->request->params.to == VC_PLANAR;
   if (allocate_unfilled(job) < 0) return -1;
   if (outs->count < 2) return 0;
-  if (!ext_images_are_alike(&job->from) ||
+  if (!ext_images_are_alike(&job->from, job->request) ||
       !join_outs(outs->views, outs->count, planar, &job->one)) {
-    return check_apart(outs, &job->from);
+    return check_apart(outs, &job->from, &job->boxes);
   }
   job->views = &job->one;
   job->count = 1;

@@ -142,18 +142,25 @@ static int check_boxes(const ext_job *job) {
 
 /* --- both */
 
+/* Refuses a pad that was left out, unless all images are uint8. */
+static int check_default_pad(const ext_images *from) {
+  for (size_t i = 0; i < from->count; i++) {
+    vc_dtype dtype = from->views[i].dtype;
+    if (dtype.code == VC_UINT && dtype.bits == 8) continue;
+    return ext_refuse(
+        PyExc_ValueError,
+        "the pad of the Letterbox was left out and the image is %s, needs a number of the "
+        "image's units (114 is meant for uint8 only); say pad=",
+        vc_dtype_name(dtype));
+  }
+  return 0;
+}
+
 /* Fills the pad that was left out, and checks how many values there are. */
 static int complete_pad(ext_request *request, const ext_images *from, const ext_geometry *read) {
   vc_resize *resize = &request->resize;
-  vc_dtype dtype = from->views[0].dtype;
   if (request->pad_is_default) {
-    if (dtype.code != VC_UINT || dtype.bits != 8) {
-      return ext_refuse(
-          PyExc_ValueError,
-          "the pad of the Letterbox was left out and the image is %s, needs a number of the "
-          "image's units (114 is meant for uint8 only); say pad=",
-          vc_dtype_name(dtype));
-    }
+    if (check_default_pad(from) < 0) return -1;
     request->pad[0] = 114;
     resize->pad = request->pad;
     resize->pad_count = 1;

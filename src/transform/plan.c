@@ -345,7 +345,7 @@ vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
   if (*empty) return VC_OK;
   VC_TRY(params->yuv ? vc_plan_check_yuv_memory(to, params->yuv, count, error)
                      : vc_plan_check_memory(to, from, count, error));
-  if (params->boxes) VC_TRY(vc_plan_check_memory(to, params->boxes, 1, error));
+  if (params->boxes) VC_TRY(vc_plan_check_boxes_memory(to, params->boxes, error));
   return plan_sources(&written, from, &read, count, params, &resize, out, error);
 }
 

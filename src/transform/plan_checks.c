@@ -260,6 +260,16 @@ vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t co
   return refuse_shared(found.other, error);
 }
 
+vc_status vc_plan_check_boxes_memory(const vc_view *to, const vc_view *boxes, vc_error *error) {
+  vc_overlap found;
+  VC_TRY(vc_overlap_find(to, 1, boxes, 1, &found, error));
+  if (found.kind == VC_OVERLAPS_NOTHING) return VC_OK;
+  return vc_fail(error, VC_ERROR_VALUE,
+                 "the destination shares memory with the boxes: they would be read after it was "
+                 "written; %s",
+                 vc_advice_text(VC_ADVICE_OTHER_MEMORY));
+}
+
 /* --- YUV */
 
 static vc_status check_one_yuv(const vc_view *from, const vc_yuv *yuv, vc_error *error) {

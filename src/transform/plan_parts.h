@@ -42,6 +42,9 @@ vc_status vc_plan_check_resize(const vc_images *out, const vc_view *from, const 
 vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t count,
                                vc_error *error);
 
+/* Checks that the destination shares no memory with the boxes. */
+vc_status vc_plan_check_boxes_memory(const vc_view *to, const vc_view *boxes, vc_error *error);
+
 /* Checks that each source is the view of its YUV image, and that all have one format. */
 vc_status vc_plan_check_yuv(const vc_view *from, size_t count, const vc_transform_params *params,
                             vc_error *error);

@@ -140,7 +140,7 @@ def test_the_message_for_no_image_as_out(thing, sentence):
     if thing is None:
         return  # no out= at all
     for call in TO[1:]:
-        check_no_image(lambda x, call=call: call(GRAY, out=x), thing, sentence)
+        check_no_image(lambda x, call=call: call(GRAY, out=x), thing, sentence, "out: ")
 
 
 @pytest.mark.parametrize("call", AS, ids=name_of)

@@ -299,6 +299,17 @@ def test_each_stream_is_waited_for_once():
 
 
 @simulated(skip=NO_KERNELS)
+def test_a_list_of_several_sizes_is_resized_into_a_list_by_one_launch():
+    images = [on_gpu(sim.memory(shape=(4 + n, 6, 3)), LEGACY) for n in range(3)]
+    batch = sim.memory(shape=(3, 5, 7, 3), dtype="float32")
+    outs = [on_gpu(image, LEGACY) for image in batch]
+    assert vc.to_tensor(images, resize=(5, 7), out=outs) is outs
+    boxes = numpy.array([[2, 0, 0, 3, 3], [0, 0, 0, 2, 2], [1, 1, 1, 4, 4]])
+    vc.to_tensor(images, boxes=boxes, resize=(5, 7), out=outs)
+    assert sim.work().count("launch") == 2
+
+
+@simulated(skip=NO_KERNELS)
 def test_an_upload_takes_one_block_of_bytes():
     a = sim.stream()
     images = [numpy.full((4, 6, 3), n, "uint8") for n in range(5)]

@@ -199,3 +199,55 @@ def test_objects_that_are_no_coordinates(value, words):
     for method in (PLACEMENT.to_source, PLACEMENT.to_result):
         with pytest.raises(TypeError, match=words):
             method(value)
+
+
+# --- out=
+
+
+def test_objects_that_are_no_out():
+    for out, words in (("a.npy", "out: str is no image"), ({}, "out: dict is no image")):
+        with pytest.raises(TypeError, match=words):
+            vc.to_numpy(IMAGE, out=out, resize=(4, 4))
+    with pytest.raises(vc.DTypeError, match="out: dtype is complex128"):
+        vc.to_numpy(IMAGE, out=np.zeros((4, 4, 3), complex), resize=(4, 4))
+    with pytest.raises(ValueError, match="out: the list is empty"):
+        vc.to_numpy(IMAGE, boxes=[], out=[], resize=(4, 4))
+
+
+def test_out_over_the_boxes():
+    memory = np.zeros(200, np.uint8)
+    boxes = memory[:8].reshape(2, 4)
+    boxes[:] = [BOX, [5, 5, 20, 20]]
+    before = memory.copy()
+    for out in (memory[:96].reshape(2, 4, 4, 3), [memory[4:52].reshape(4, 4, 3), CROP[0]]):
+        with pytest.raises(vc.ViewError, match="shares memory with the boxes"):
+            vc.to_numpy(IMAGE, boxes=boxes, out=out, resize=(4, 4))
+        assert np.array_equal(memory, before)
+
+
+def test_images_of_out_that_are_written_one_by_one_over_the_boxes():
+    """The second box lies in the first image: it would be read after that was written."""
+    memory = np.zeros(400, np.uint8)
+    boxes = np.lib.stride_tricks.as_strided(memory[300:], (2, 4), (-280, 1))
+    boxes[:] = [BOX, [5, 5, 20, 20]]
+    before = memory.copy()
+    outs = [memory[:48].reshape(4, 4, 3), memory[100:172].reshape(4, 6, 3)[:, :4]]
+    with pytest.raises(vc.ViewError, match="image 0 of out shares memory with the boxes"):
+        vc.to_numpy(IMAGE, boxes=boxes, out=outs, resize=(4, 4))
+    assert np.array_equal(memory, before)
+    apart = vc.to_numpy(IMAGE, boxes=boxes.copy(), out=outs, resize=(4, 4))
+    assert apart is outs and np.array_equal(outs[0], CROP[0])
+
+
+def test_the_pad_of_images_of_several_dtypes():
+    """Each image goes into an array of its own, and may have its own dtype."""
+    images, resize = [IMAGE, IMAGE.astype(np.float32)], vc.Letterbox((8, 8))
+    for order in (images, images[::-1]):
+        outs = [np.full((8, 8, 3), 77, image.dtype) for image in order]
+        with pytest.raises(
+            ValueError, match="pad of the Letterbox was left out and the image is f"
+        ):
+            vc.to_numpy(order, out=outs, resize=resize)
+        assert all((out == 77).all() for out in outs)
+        vc.to_numpy(order, out=outs, resize=vc.Letterbox((8, 8), pad=5))
+        assert all(out[0, 0].tolist() == [5, 5, 5] for out in outs)
