@@ -85,9 +85,9 @@ static int find_device(const vc_cuda_array *array, vc_device *out) {
   EXT_TRY(vc_cuda_pointer_device((const void *)array->data, out, &error));
   if (out->type == VC_CPU && vc_cuda_device_count() > 0) {
     return ext_fail(VC_ERROR_DEVICE,
-                    "__cuda_array_interface__ gives address 0x%llx, which is no CUDA memory; pass "
+                    "__cuda_array_interface__ gives address %p, which is no CUDA memory; pass "
                     "host memory by DLPack or as a buffer",
-                    (unsigned long long)array->data);
+                    (void *)array->data);
   }
   return 0;
 }
