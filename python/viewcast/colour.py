@@ -8,6 +8,7 @@ an argument says.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from viewcast import _viewcast
@@ -26,6 +27,9 @@ RANGES = ("limited", "full")
 #: Formats of two planes, in the second of which U and V alternate; and formats of uint16.
 _PAIRS = frozenset(("nv12", "nv21", "p010", "p016"))
 _WIDE = frozenset(FORMATS[FORMATS.index("p010") :])
+
+#: Formats whose samples lie alike in memory: a frame that says one may be read as another.
+_ALIKE = ({"nv12", "nv21"}, {"i420", "yv12"}, {"p010", "p016", "p012le"})
 
 #: An argument's names, what it is called in messages, and what frames call the same: FFmpeg's
 #: words and the codes of H.273, as PyAV numbers them, and PyNvVideoCodec's words.
@@ -131,6 +135,12 @@ def _batch(planes: tuple[Any, ...]) -> list[tuple[Any, ...]] | None:
 
 # --- frames of decoders
 
+_CONVERT = 'convert the frame first (of PyAV: frame.reformat(format="yuv420p"))'
+
+
+def _lie_alike(format: str, other: str) -> bool:
+    return any(format in formats and other in formats for formats in _ALIKE)
+
 
 @dataclass(frozen=True)
 class _Frame:
@@ -151,13 +161,36 @@ class _Frame:
             return said  # type: ignore[no-any-return]
         if said in known:
             return known[said]
-        listed = ", ".join(f'"{word}"' for word in words)
         why = "does not say it"
         if said is not None:
             why = f"has the {called} {said!r}, which is none of them"
+            if argument == "format":
+                words = tuple(word for word in words if _lie_alike(word, said))
+        listed = ", ".join(f'"{word}"' for word in words)
+        advice = f"say {argument}=, one of {listed}" if words else _CONVERT
+        raise ValueError(f"{argument} is missing: {self.kind} {why}; {advice}")
+
+    def check_format(self, name: str) -> None:
+        """Refuse a format whose samples are stored otherwise than those of the frame."""
+        said = _ARGUMENTS["format"][2].get(self.format, self.format)
+        if said is None or said == name or _lie_alike(said, name):
+            return
+        advice = "leave format out" if said in FORMATS else _CONVERT
         raise ValueError(
-            f"{argument} is missing: {self.kind} {why}; say {argument}=, one of {listed}"
+            f"format is {name!r} and {self.kind} has the format {self.format!r}, whose samples are "
+            f"stored otherwise; {advice}"
         )
+
+    def check_written(self, arguments: dict[str, str]) -> None:
+        """Refuse to write what the frame would say wrongly of itself."""
+        for argument, name in arguments.items():
+            _, called, known = _ARGUMENTS[argument]
+            said = getattr(self, argument)
+            if said is not None and known.get(said, said) != name:
+                raise ValueError(
+                    f"out is a frame of the {called} {said!r} and {argument} is {name!r}, needs "
+                    "the same (the frame's format, colorspace and color_range)"
+                )
 
 
 def _read_pyav(frame: Any) -> _Frame:
@@ -180,10 +213,11 @@ def _pyav_planes(frame: Any, format: str) -> tuple[Any, ...]:
     dtype = numpy.dtype("<u2" if format in _WIDE else "u1")
     planes = []
     for index, plane in enumerate(frame.planes):
-        if plane.line_size < 0:
+        if plane.line_size < 0:  # reformat() to the same format leaves them so
+            other = "yuv420p" if frame.format.name == "nv12" else "nv12"
             raise ValueError(
                 "the frame's rows go from bottom to top (a flipped frame), needs rows that go "
-                "down; reformat it first (frame.reformat())"
+                f'down; change its format first (frame.reformat(format="{other}"))'
             )
         samples = (2,) if index and format in _PAIRS else ()
         strides = (plane.line_size, *(s * dtype.itemsize for s in samples), dtype.itemsize)
@@ -285,8 +319,10 @@ def yuv(
     range: "limited" or "full".
 
     These three say what the source does not say of itself, or override it; what nobody says is a
-    ValueError that names the argument. PyNvVideoCodec's frames say their format alone, and call
-    10 bits P016, which is the same for limited range; for full range say "p010".
+    ValueError that names the argument. A frame's format is overridden only by one that stores
+    samples alike: "nv21" for nv12, "yv12" for i420, "p010" and "p016" for each other.
+    PyNvVideoCodec's frames say their format alone, and call 10 bits P016, which is the same for
+    limited range; for full range say "p010".
 
     depth: 8 for RGB of uint8, 16 for RGB of uint16.
 
@@ -306,7 +342,7 @@ def yuv(
         raise TypeError(
             "the source is a YUV already; pass it to to_tensor(), to_numpy() or the others"
         )
-    if isinstance(depth, bool) or not isinstance(depth, int) or depth not in (8, 16):
+    if isinstance(depth, bool) or not isinstance(depth, Integral) or depth not in (8, 16):
         raise ValueError(f"depth is {depth!r}, needs 8 or 16: the bits of R, G and B")
     read, planes_of = _readers(source)
     frame = read(source)
@@ -315,7 +351,8 @@ def yuv(
         frame.name("matrix", matrix),
         frame.name("range", range),
     )
-    return _make(names, depth, planes_of(source, names[0]))
+    frame.check_format(names[0])
+    return _make(names, int(depth), planes_of(source, names[0]))
 
 
 def to_yuv(
@@ -340,7 +377,9 @@ def to_yuv(
     from_layout: how the image's axes are read, "HWC" or "CHW"; None: (H, W, 3).
 
     out: memory to write to: a frame of PyAV, one array of all planes, or a tuple of planes with
-    rows of any pitch. It is returned. It may not share memory with the image.
+    rows of any pitch. It is returned. It may not share memory with the image. What a frame says
+    of itself must be what is written. A decoder may read a frame that it made for later ones:
+    call frame.make_writable() before out=frame.
 
     Without out=, 4:2:0 gives one array (H * 3 / 2, W) of the image's library, and the other
     formats a tuple of planes, uint8 or uint16 (more than 8 bits). Odd sides of 4:2:0 need planes,
@@ -366,12 +405,10 @@ def to_yuv(
     names = _name("format", format), _name("matrix", matrix), _name("range", range)
     written = out
     read, planes_of = _readers(out)
+    if isinstance(out, YUV):
+        raise TypeError("out is a YUV, needs the memory that it is of: its frame, or out.planes")
     if planes_of is _pyav_planes:
-        name = read(out).format
-        if _ARGUMENTS["format"][2].get(name, name) != names[0]:
-            raise ValueError(
-                f"out is a frame of the format {name!r} and format is {format!r}, needs the same"
-            )
+        read(out).check_written(dict(zip(_ARGUMENTS, names, strict=True)))
         written = _pyav_planes(out, names[0])
     made = _viewcast._to_yuv(
         image,

@@ -53,10 +53,12 @@ int ext_layout_read(PyObject *value, const char *name, const char *one_image, ex
   } else if (index < 0) {
     PyErr_Format(PyExc_ValueError, "%s is %R, needs \"HWC\", \"CHW\" or \"HW\"", name, value);
   } else {
+    bool has_plural = strncmp(one_image, "as_", 3) == 0; /* as_gpumats() */
     PyErr_Format(PyExc_ValueError,
-                 "%s is %R and %s() takes one image, needs \"HWC\", \"CHW\" or \"HW\"; a batch is "
-                 "for %ss()",
-                 name, value, one_image, one_image);
+                 "%s is %R and %s() takes one image, needs \"HWC\", \"CHW\" or \"HW\"; %s%s%s",
+                 name, value, one_image,
+                 has_plural ? "a batch is for " : "call it for each of a batch",
+                 has_plural ? one_image : "", has_plural ? "s()" : "");
   }
   return -1;
 }

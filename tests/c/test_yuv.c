@@ -776,6 +776,9 @@ static void test_refused(void) {
   REFUSED(VC_ERROR_ARGUMENT, yuv.depth = 10);
   REFUSED(VC_ERROR_LAYOUT, yuv.planes[1].shape[0]--);
   REFUSED(VC_ERROR_LAYOUT, yuv.planes[2].shape[1]++);
+  REFUSED(VC_ERROR_LAYOUT, yuv.planes[0].ndim = 1);
+  REFUSED(VC_ERROR_LAYOUT, yuv.planes[2] = (vc_view){0});
+  CHECK(strstr(error.message, "plane V of a i420 image is missing"));
   REFUSED(VC_ERROR_DTYPE, yuv.planes[2].dtype = f32);
   REFUSED(VC_ERROR_DTYPE, yuv.format = VC_YUV420P10);
   REFUSED(VC_ERROR_DEVICE, yuv.planes[1].device.type = VC_CUDA);

@@ -56,6 +56,17 @@ static int import_plane(PyObject *plane, const ext_options *options, ext_image *
   return from->import(plane, options, &out->source);
 }
 
+/* Checks that there are as many planes as the format has, or three whose U and V alternate. */
+static int check_planes(Py_ssize_t count, vc_yuv *yuv) {
+  vc_yuv_shape shape;
+  if (!vc_yuv_shape_of(yuv->format, &shape) || count == shape.planes) return 0;
+  if (count > shape.planes) return join_chroma(yuv->format, yuv);
+  PyErr_Format(PyExc_ValueError,
+               "a YUV image has %zd planes and its format %d, needs as many; say another format",
+               count, (int)shape.planes);
+  return -1;
+}
+
 static int import_planes(PyObject *objects, const ext_options *options, ext_image *planes,
                          vc_yuv *yuv) {
   Py_ssize_t count = PyTuple_GET_SIZE(objects);
@@ -68,11 +79,7 @@ static int import_planes(PyObject *objects, const ext_options *options, ext_imag
     if (import_plane(PyTuple_GET_ITEM(objects, i), options, &planes[i]) < 0) return -1;
     yuv->planes[i] = planes[i].source.view;
   }
-  vc_yuv_shape shape;
-  if (count == EXT_YUV_PLANES && vc_yuv_shape_of(yuv->format, &shape) && shape.planes == 2) {
-    return join_chroma(yuv->format, yuv);
-  }
-  if (count > 1) return 0;
+  if (count > 1) return check_planes(count, yuv);
   vc_view array = yuv->planes[0];
   return vc_yuv_split(&array, yuv->format, yuv, &error) == VC_OK ? 0 : ext_raise(&error);
 }

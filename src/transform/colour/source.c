@@ -83,6 +83,12 @@ static int64_t halved(int64_t side, int32_t shift) { return (side + (1 << shift)
 
 static vc_status check_type(const vc_yuv_layout *layout, int32_t index, const vc_view *plane,
                             const vc_view *first, vc_error *error) {
+  if (plane->ndim == 0) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "plane %s of a %s image is missing (a view of rank 0), needs %" PRId32
+                   " planes, or one array of all of them (vc_yuv_split)",
+                   name_of_plane(layout, index), layout->name, layout->planes);
+  }
   VC_TRY(vc_view_check(plane, error));
   vc_dtype wanted = dtype_of(layout);
   if (plane->dtype.code != wanted.code || plane->dtype.bits != wanted.bits) {
@@ -102,6 +108,13 @@ static vc_status check_type(const vc_yuv_layout *layout, int32_t index, const vc
 static vc_status refuse_plane(const vc_yuv_layout *layout, int32_t index, const vc_view *plane,
                               int64_t rows, int64_t cols, int64_t samples, vc_error *error) {
   char third[32] = "";
+  if (index == 0) {
+    return vc_fail(error, VC_ERROR_LAYOUT,
+                   "plane Y of a %s image has rank %" PRId32
+                   ", needs a sample for each pixel: "
+                   "(H, W) or (H, W, 1)",
+                   layout->name, plane->ndim);
+  }
   if (samples > 1) strcpy(third, ", 2");
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "plane %s of a %s image has rank %" PRId32 " and H = %" PRId64 ", W = %" PRId64

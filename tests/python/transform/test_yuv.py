@@ -201,6 +201,7 @@ def test_nothing_is_guessed():
         ({"range": True}, TypeError, "range is True"),
         ({"depth": 10}, ValueError, "depth is 10, needs 8 or 16"),
         ({"depth": True}, ValueError, "depth is True"),
+        ({"depth": 16.0}, ValueError, "depth is 16.0"),
         ({"source": (ARRAY, ARRAY, ARRAY)}, ValueError, "there are 3 planes, needs 2 for nv12"),
         ({"source": ()}, ValueError, "there are 0 planes"),
     ],
@@ -209,6 +210,13 @@ def test_arguments_of_yuv(change, error, message):
     arguments = {"source": ARRAY, "format": "nv12", "matrix": "bt709", "range": "limited"}
     with pytest.raises(error, match=message):
         vc.yuv(**{**arguments, **change})
+
+
+def test_depth_is_any_integer():
+    for depth in (16, np.int64(16), np.uint8(16)):
+        image = vc.yuv(ARRAY, "nv12", "bt709", "limited", depth=depth)
+        assert type(image.depth) is int
+        assert vc.to_numpy(image).dtype == np.uint16
 
 
 @pytest.mark.parametrize(
@@ -229,6 +237,7 @@ def test_arguments_of_yuv(change, error, message):
         ((ARRAY, ARRAY[:6, :4]), "nv12", vc.LayoutError, r"needs the shape \(6, 4, 2\)"),
         ((ARRAY, ARRAY[:6, :4], ARRAY[:6, :3]), "i420", vc.LayoutError, r"plane V .*\(6, 4\)"),
         ((ARRAY, ARRAY[:6, :4], ARRAY[:5, :4]), "yv12", vc.LayoutError, "plane U of a yv12"),
+        ((ARRAY[None, None], ARRAY), "nv12", vc.LayoutError, r"Y .* rank 4, .*: \(H, W\) or"),
         ((ARRAY, object()), "nv12", TypeError, "object"),
     ],
 )
@@ -484,6 +493,49 @@ def test_to_yuv_into_a_frame_of_pyav(rng):
         vc.to_yuv(rgb, format="nv12", out=frame, **arguments)
 
 
+def test_to_yuv_writes_what_the_frame_says_of_itself(rng):
+    rgb = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    arguments = {"format": "i420", "matrix": "bt709", "range": "limited"}
+    for matrix, range in ((1, 1), (2, 0), (1, 0), (2, 1)):
+        frame = pyav_frame(rng, "yuv420p", 8, 6, matrix, range)
+        assert vc.to_yuv(rgb, out=frame, **arguments) is frame
+    for matrix, range, message in (
+        (5, 1, "the colour space 5 and matrix is 'bt709', needs the same"),
+        (0, 1, "the colour space 0 and matrix is 'bt709'"),
+        (1, 2, "the colour range 2 and range is 'limited', needs the same"),
+    ):
+        frame = pyav_frame(rng, "yuv420p", 8, 6, matrix, range)
+        before = [bytes(plane) for plane in frame.planes]
+        with pytest.raises(ValueError, match=f"out is a frame of {message}"):
+            vc.to_yuv(rgb, out=frame, **arguments)
+        assert [bytes(plane) for plane in frame.planes] == before
+    frame = pyav_frame(rng, "yuvj420p", 8, 6, 2, 0)
+    with pytest.raises(ValueError, match="the colour range 'full' and range is 'limited'"):
+        vc.to_yuv(rgb, out=frame, **arguments)
+    assert vc.to_yuv(rgb, out=frame, **{**arguments, "range": "full"}) is frame
+
+
+def test_a_decoder_reads_frames_that_are_made_writable_first():
+    """out= a frame that a decoder refers to changes the frames after it. PyAV's make_writable()
+    parts them."""
+    av = pytest.importorskip("av")
+    from viewcast.clip import sample_clip
+
+    said = {"matrix": "bt709", "range": "limited"}
+    found = []
+    for writes in (False, True):
+        found.append([])
+        with av.open(sample_clip(4)) as file:
+            file.streams.video[0].thread_type = "NONE"
+            for frame in file.decode(video=0):
+                found[-1].append(vc.to_numpy(vc.yuv(frame, **said)))
+                if writes:
+                    frame.make_writable()
+                    vc.to_yuv(np.zeros_like(found[-1][-1]), format="i420", out=frame, **said)
+                    assert (vc.to_numpy(vc.yuv(frame, **said)) == 0).all()
+    assert all((a == b).all() for a, b in zip(*found, strict=True))
+
+
 RGB = np.zeros((4, 6, 3), np.uint8)
 
 
@@ -494,7 +546,8 @@ RGB = np.zeros((4, 6, 3), np.uint8)
         ({"matrix": None}, TypeError, "matrix is None, needs"),
         ({"range": "tv"}, ValueError, "range is 'tv'"),
         ({"reverse_channels": 1}, TypeError, "reverse_channels"),
-        ({"from_layout": "NHWC"}, ValueError, "from_layout"),
+        ({"from_layout": "NHWC"}, ValueError, "takes one image, .*; call it for each of a batch$"),
+        ({"out": IMAGE}, TypeError, "out is a YUV, needs the memory that it is of"),
         ({"from_layout": "CHW"}, vc.LayoutError, "channels"),
         ({"image": RGB[None]}, vc.LayoutError, "four axes"),
         ({"image": [RGB]}, TypeError, "takes one image"),

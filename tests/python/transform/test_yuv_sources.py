@@ -5,6 +5,7 @@ surfaces of cv2.cudacodec. Frames of packages that are not here are made as thes
 import enum
 import gc
 import weakref
+from fractions import Fraction
 from types import SimpleNamespace
 
 import cv2
@@ -212,6 +213,8 @@ def test_frames_of_torchcodec_with_chroma_that_alternates(rng, pixel_format, nam
         vc.to_numpy(vc.yuv(RawFrame(pixel_format, apart)))
     with pytest.raises(vc.LayoutError, match="U and V are two planes"):
         vc.to_numpy(vc.yuv(RawFrame(pixel_format, (luma, planes[2], planes[1]))))
+    with pytest.raises(ValueError, match="whose samples are stored otherwise; leave format out"):
+        vc.yuv(RawFrame(pixel_format, planes), "i420")
 
 
 @pytest.mark.parametrize(
@@ -272,6 +275,12 @@ def test_a_clip_read_by_torchcodec(tmp_path):
             assert (vc.to_numpy(image) == vc.to_numpy(vc.yuv(other, **BT709))).all()
 
 
+def test_planes_that_are_missing(rng):
+    planes = [torch.from_numpy(samples(rng, *shape)) for shape in ((4, 8), (2, 4))]
+    with pytest.raises(ValueError, match="has 2 planes and its format 3, needs as many"):
+        vc.to_numpy(vc.yuv(RawFrame("yuv420p", planes)))
+
+
 # --- frames of PyAV
 
 
@@ -294,6 +303,87 @@ def test_other_formats_of_pyav(format):
     av = pytest.importorskip("av")
     with pytest.raises(ValueError, match=f"format is missing: the frame has the format '{format}'"):
         vc.yuv(av.VideoFrame(32, 16, format), **BT709)
+
+
+@pytest.mark.parametrize(
+    ("format", "others"),
+    [
+        ("nv12", ("i420", "p010", "yuv444p")),
+        ("yuv420p", ("nv12", "yuv420p10")),
+        ("yuv422p10le", ("yuv422p", "yuv444p10", "p016")),
+        ("p010le", ("nv12", "yuv420p10")),
+        ("gray", ("nv12", "i420", "yuv444p")),
+        ("rgb24", ("nv12",)),
+        ("gbrp", ("yuv444p",)),
+        ("yuva420p", ("i420",)),
+        ("yuv420p10be", ("yuv420p10",)),
+        ("yuv420p12le", ("yuv420p10", "i420")),
+        ("p016be", ("p016",)),
+    ],
+)
+def test_a_frame_is_read_by_no_format_that_stores_samples_otherwise(format, others):
+    av = pytest.importorskip("av")
+    frame = av.VideoFrame(32, 24, format)
+    for other in others:
+        with pytest.raises(ValueError, match=f"format is '{other}' and the frame has the format"):
+            vc.yuv(frame, other, **BT709)
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "other"),
+    [
+        ("nv12", "nv12", "nv21"),
+        ("yuv420p", "i420", "yv12"),
+        ("p010le", "p010", "p016"),
+        ("p016le", "p016", "p010"),
+    ],
+)
+def test_a_frame_is_read_by_a_format_that_stores_samples_alike(rng, format, name, other):
+    av = pytest.importorskip("av")
+    frame = av.VideoFrame(32, 24, format)
+    for plane in frame.planes:
+        plane.update(samples(rng, plane.buffer_size).tobytes())
+    planes = vc.yuv(frame, **BT709).planes
+    for each in (name, other):
+        found = vc.to_numpy(vc.yuv(frame, each, **BT709))
+        assert (found == vc.to_numpy(vc.yuv(planes, each, **BT709))).all()
+
+
+def test_12_bits_are_read_by_the_format_that_stores_them_alike():
+    av = pytest.importorskip("av")
+    frame = av.VideoFrame(32, 24, "p012le")
+    with pytest.raises(ValueError, match='none of them; say format=, one of "p010", "p016"$'):
+        vc.yuv(frame, **BT709)
+    assert vc.to_numpy(vc.yuv(frame, "p016", **BT709)).shape == (24, 32, 3)
+    with pytest.raises(ValueError, match=r"none of them; convert .*reformat\(format=.yuv420p.\)"):
+        vc.yuv(av.VideoFrame(32, 24, "yuv420p12le"), **BT709)
+
+
+def test_a_flipped_frame_is_refused_with_what_turns_it(rng):
+    """The vflip filter gives rows from bottom to top; reformat() to the same format leaves them."""
+    av = pytest.importorskip("av")
+    for format, other in (("yuv420p", "nv12"), ("nv12", "yuv420p")):
+        frame = av.VideoFrame(32, 24, format)
+        for plane in frame.planes:
+            plane.update(samples(rng, plane.buffer_size).tobytes())
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        graph = av.filter.Graph()
+        source = graph.add_buffer(width=32, height=24, format=format, time_base=Fraction(1, 25))
+        flip, sink = graph.add("vflip"), graph.add("buffersink")
+        source.link_to(flip)
+        flip.link_to(sink)
+        graph.configure()
+        graph.push(frame)
+        flipped = graph.pull()
+        if flipped.planes[0].line_size > 0:
+            pytest.skip("this FFmpeg turns the rows")
+        expected = vc.to_numpy(vc.yuv(frame, **BT709))[::-1]
+        with pytest.raises(ValueError, match=rf'frame.reformat\(format="{other}"\)'):
+            vc.yuv(flipped, **BT709)
+        with pytest.raises(ValueError, match="from bottom to top"):
+            vc.to_yuv(expected, format=vc.yuv(frame, **BT709).format, out=flipped, **BT709)
+        turned = flipped.reformat(format=other)
+        assert (vc.to_numpy(vc.yuv(turned, **BT709)) == expected).all()
 
 
 class HardwarePlane:
