@@ -204,26 +204,47 @@ def _read_pyav(frame: Any) -> _Frame:
     )
 
 
+class _HostPlane:
+    """A plane of a frame of PyAV, as NumPy reads it. It holds the plane, and by its DLPack (PyAV
+    18) the memory: make_writable() gives the frame other memory."""
+
+    def __init__(self, plane: Any, shape: tuple[int, ...], dtype: Any) -> None:
+        last = (2 * dtype.itemsize,) * (len(shape) > 2)
+        try:
+            self._held = plane, plane.__dlpack__()
+        except (AttributeError, NotImplementedError, TypeError, ValueError):
+            self._held = plane, None
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": shape,
+            "typestr": dtype.str,
+            "strides": (plane.line_size, *last, dtype.itemsize),  # flipped frames: negative
+            "data": (plane.buffer_ptr, False),
+        }
+
+
 def _pyav_planes(frame: Any, format: str) -> tuple[Any, ...]:
     import numpy
 
     if frame.format.name == "cuda":  # its capsules can be taken once, their Views again and again
         view: Any = _viewcast.view
         return tuple(view(plane.__dlpack__()) for plane in frame.planes)
+    if getattr(frame, "sw_format", None):
+        raise ValueError(
+            f"the frame is in memory of {frame.format.name!r}, needs memory of the host or of "
+            "CUDA; bring it to the host first (frame.reformat(format=frame.sw_format.name))"
+        )
     dtype = numpy.dtype("<u2" if format in _WIDE else "u1")
-    planes = []
-    for index, plane in enumerate(frame.planes):
-        if plane.line_size < 0:  # reformat() to the same format leaves them so
-            other = "yuv420p" if frame.format.name == "nv12" else "nv12"
-            raise ValueError(
-                "the frame's rows go from bottom to top (a flipped frame), needs rows that go "
-                f'down; change its format first (frame.reformat(format="{other}"))'
+    return tuple(
+        numpy.asarray(
+            _HostPlane(
+                plane,
+                (plane.height, plane.width, *((2,) if index and format in _PAIRS else ())),
+                dtype,
             )
-        samples = (2,) if index and format in _PAIRS else ()
-        strides = (plane.line_size, *(s * dtype.itemsize for s in samples), dtype.itemsize)
-        shape = (plane.height, plane.width, *samples)
-        planes.append(numpy.ndarray(shape, dtype, plane, 0, strides))
-    return tuple(planes)
+        )
+        for index, plane in enumerate(frame.planes)
+    )
 
 
 def _read_torchcodec(frame: Any) -> _Frame:

@@ -6,6 +6,7 @@ import gc
 import queue
 import threading
 import weakref
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -114,6 +115,40 @@ def test_planes_that_are_written_are_released_once(rng):
         assert (len(source.asked), source.deleted) == (count, count)
     made = vc.to_yuv(rgb, format="nv12", **BT709)
     assert (np.concatenate([frame.arrays[0], frame.arrays[1].reshape(8, 32)]) == made).all()
+
+
+def two_frames(av, rng):
+    """Two frames of PyAV over one memory, as a decoder and its caller have them."""
+    frame = av.VideoFrame(640, 480, "yuv420p")
+    for plane in frame.planes:
+        plane.update(rng.integers(0, 256, plane.buffer_size, dtype=np.uint8).tobytes())
+    frame.pts, frame.time_base = 0, Fraction(1, 25)
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=640, height=480, format="yuv420p", time_base=Fraction(1, 25))
+    sink = graph.add("buffersink")
+    source.link_to(sink)
+    graph.configure()
+    graph.push(frame)
+    return frame, graph.pull()
+
+
+def test_an_image_holds_memory_that_its_frame_gave_up(rng):
+    """make_writable() gives a frame other memory, if another frame has it too."""
+    av = pytest.importorskip("av")
+    if int(av.__version__.partition(".")[0]) < 18:
+        pytest.skip("planes of this PyAV have no DLPack that holds their memory")
+    first, frame = two_frames(av, rng)
+    image = vc.yuv(frame, **BT709)
+    expected = vc.to_numpy(image)
+    frame.make_writable()
+    assert frame.planes[0].buffer_ptr != image.planes[0].ctypes.data
+    del first
+    gc.collect()
+    others = [av.VideoFrame(640, 480, "yuv420p") for _ in range(8)]
+    for other in (frame, *others):
+        for plane in other.planes:
+            plane.update(bytes([7]) * plane.buffer_size)
+    assert (vc.to_numpy(image) == expected).all()
 
 
 @pytest.mark.parametrize("library", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
