@@ -8,7 +8,8 @@ Tasks on CPUs decode the videos; their frames stay YUV, half the bytes of RGB in
 store. Each actor of the model has a GPU of its own, where the cluster has some. One call,
 vc.to_tensor, makes a batch of its frames, which may differ in size: colours, letterbox,
 values and layout in one pass. The boxes that the model finds go back to the coordinates of the
-frames, and into a file of JSON lines.
+frames, and into a file of JSON lines. Frames are read as BT.709 of limited range, which the drawn
+clips have; where videos differ, pass on what each of them states (frame.colorspace).
 
 Without --address a Ray of its own runs on this machine. On a cluster, FOLDER and these packages
 are on every node. Without FOLDER, two clips are drawn.

@@ -301,7 +301,7 @@ _DECODERS = (
 def _readers(source: Any) -> tuple[Callable[[Any], _Frame], Callable[[Any, str], tuple[Any, ...]]]:
     """Return what reads the metadata of a source, and what reads its planes."""
     kind = type(source)
-    packages = {each.__module__.partition(".")[0].lstrip("_") for each in kind.__mro__}
+    packages = {str(each.__module__).partition(".")[0].lstrip("_") for each in kind.__mro__}
     for package, attribute, read, planes_of in _DECODERS:
         if package in packages and hasattr(kind, attribute):
             return read, planes_of
