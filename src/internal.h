@@ -132,6 +132,12 @@ void vc_collect_here(bool (*function)(const vc_owner *owner));
  * order. */
 bool vc_stream_same(vc_stream a, vc_stream b);
 
+/* Makes the legacy default stream of a device wait for what was enqueued on that of the context in
+ * which the memory was allocated, where that is not the device's primary context: each context has
+ * a legacy default stream of its own. */
+VC_MUST_CHECK vc_status vc_stream_join_context(int32_t device, const void *address,
+                                               vc_error *error);
+
 /* ------------------------------------------------- reading OpenCV's objects */
 
 /* cv::cuda::GpuMat::flags: bits 0 to 11 are the type (depth and channels). */

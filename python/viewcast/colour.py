@@ -43,7 +43,10 @@ _ARGUMENTS["format"][2].update(yuvj444p="yuv444p", yuv444="yuv444p")
 _ARGUMENTS["matrix"][2].update(bt470bg="bt601", smpte170m="bt601", bt2020nc="bt2020")
 
 #: What frames say where they know nothing: FFmpeg's codes and words.
-_UNKNOWN_MATRIX, _UNKNOWN_RANGE, _UNKNOWN = 2, 0, ("unknown", "unspecified")
+_UNKNOWN_MATRIX, _UNKNOWN_RANGE, _UNKNOWN = 2, 0, ("unknown", "unspecified", "reserved")
+
+#: Formats of 12 bits in the upper bits. In limited range their numbers are those of 16 bits.
+_P016_IF_LIMITED = ("p012le",)
 
 
 def _name(argument: str, value: Any) -> str:
@@ -226,9 +229,8 @@ class _HostPlane:
 def _pyav_planes(frame: Any, format: str) -> tuple[Any, ...]:
     import numpy
 
-    if frame.format.name == "cuda":  # its capsules can be taken once, their Views again and again
-        view: Any = _viewcast.view
-        return tuple(view(plane.__dlpack__()) for plane in frame.planes)
+    if frame.format.name == "cuda":
+        return _pyav_planes_on_gpu(frame)
     if getattr(frame, "sw_format", None):
         raise ValueError(
             f"the frame is in memory of {frame.format.name!r}, needs memory of the host or of "
@@ -247,8 +249,24 @@ def _pyav_planes(frame: Any, format: str) -> tuple[Any, ...]:
     )
 
 
+def _pyav_planes_on_gpu(frame: Any) -> tuple[Any, ...]:
+    view: Any = _viewcast.view
+    try:  # a capsule can be taken once, its View again and again
+        return tuple(view(plane.__dlpack__()) for plane in frame.planes)
+    except NotImplementedError as error:
+        name = frame.sw_format.name
+        raise _viewcast.DeviceError(
+            f"PyAV does not export the planes of a frame in GPU memory whose format is {name!r}, "
+            f'needs nv12, p010le or p016le; copy it to the host (frame.reformat(format="{name}"))'
+        ) from error
+
+
 def _read_torchcodec(frame: Any) -> _Frame:
-    said = (frame.color_space, frame.color_range)
+    said = [frame.color_space, frame.color_range]
+    on_gpu = getattr(frame, "storage_cuda", None) is not None
+    if on_gpu and getattr(frame, "color_primaries", None) in _UNKNOWN:
+        # The video describes no colours to NVDEC; torchcodec then says these, which nobody read.
+        said = [None if word in ("smpte170m", "tv") else word for word in said]
     known = (None if word in _UNKNOWN else word for word in said)
     return _Frame("the frame", frame.pixel_format, *known)
 
@@ -261,21 +279,57 @@ def _read_nvidia(frame: Any) -> _Frame:
     return _Frame("a frame of PyNvVideoCodec", str(frame.format).rpartition(".")[2].lower())
 
 
+class _Address:
+    """A byte in memory of a GPU."""
+
+    def __init__(self, address: int) -> None:
+        described = {"version": 3, "shape": (1,), "typestr": "|u1", "data": (address, True)}
+        self.__cuda_array_interface__ = described
+
+
 class _Plane:
     """A plane of a frame of PyNvVideoCodec, which owns nothing: it holds the frame."""
 
     def __init__(self, plane: Any, frame: Any) -> None:
         self._frame = frame
         described = dict(plane.__cuda_array_interface__)
-        if described["typestr"].endswith("2") and described["strides"][-1] == 1:
-            described["strides"] = [2 * stride for stride in described["strides"]]  # were samples
-        self.__cuda_array_interface__ = described
+        strides = list(described["strides"])
+        if described["shape"][-1] == 1:  # nvcv_image() leaves the strides of pairs
+            strides[-2] = strides[-1]
+        if described["typestr"].endswith("2") and strides[-1] == 1:
+            strides = [2 * stride for stride in strides]  # were samples
+        described["strides"] = strides
+        self._described = described
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return self._described
+
+
+class _FirstPlane(_Plane):
+    """Orders the frame. Its planes name a default stream also where the decoder was given a stream
+    of its own, so that the named stream is made to wait for the frame's event: __dlpack__ does
+    that, and nothing else does."""
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        if getattr(self._frame, "decoder_stream_event", None):
+            try:  # __dlpack__ ends the process where the decoder is gone
+                _viewcast.view(_Address(self._described["data"][0]))
+            except _viewcast.DeviceError as error:
+                raise _viewcast.DeviceError(
+                    "the memory of the frame was freed, which PyNvVideoCodec does when its "
+                    "decoder ends; keep the decoder until the frame was read"
+                ) from error
+            self._frame.__dlpack__(stream=self._described["stream"] or 1)
+        return self._described
 
 
 def _nvidia_planes(frame: Any, format: str) -> tuple[Any, ...]:
     if frame.__dlpack_device__()[0] == 1:  # in host memory: one array of all planes
         return (frame,)
-    return tuple(_Plane(plane, frame) for plane in frame.cuda())
+    first, *others = frame.cuda()
+    return (_FirstPlane(first, frame), *(_Plane(plane, frame) for plane in others))
 
 
 def _array_planes(source: Any, format: str) -> tuple[Any, ...]:
@@ -367,6 +421,8 @@ def yuv(
         raise ValueError(f"depth is {depth!r}, needs 8 or 16: the bits of R, G and B")
     read, planes_of = _readers(source)
     frame = read(source)
+    if format is None and frame.format in _P016_IF_LIMITED:
+        format = "p016" if frame.name("range", range) == "limited" else None
     names = (
         frame.name("format", format),
         frame.name("matrix", matrix),

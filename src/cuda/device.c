@@ -9,7 +9,12 @@
 #include "internal.h"
 
 /* CUpointer_attribute and CUmemorytype, as the driver API numbers them. */
-enum { ATTRIBUTE_MEMORY_TYPE = 2, ATTRIBUTE_IS_MANAGED = 8, ATTRIBUTE_ORDINAL = 9 };
+enum {
+  ATTRIBUTE_CONTEXT = 1,
+  ATTRIBUTE_MEMORY_TYPE = 2,
+  ATTRIBUTE_IS_MANAGED = 8,
+  ATTRIBUTE_ORDINAL = 9
+};
 /* CUresult of a device that there is not, and of a thread without a context */
 enum { INVALID_DEVICE = 101, NO_CONTEXT = 201 };
 /* CUstreamCaptureMode */
@@ -96,6 +101,29 @@ vc_entered vc_cuda_push_context_strict(int32_t device, vc_stream stream) {
   if (!context) context = known_context(device);
   if (!context) return vc_cuda_enter(device); /* makes it */
   return make_current(driver, (vc_entered){.entry = VC_ENTRY_AS_IT_WAS}, context);
+}
+
+/* The context that memory was allocated in; NULL where the driver names none, as for pools. */
+static CUcontext memory_context(const vc_driver *driver, const void *address) {
+  CUcontext context = NULL;
+  int attribute = ATTRIBUTE_CONTEXT;
+  void *value = &context;
+  CUresult result = driver->cuPointerGetAttributes(1, &attribute, &value, (CUdeviceptr)address);
+  return result == VC_CUDA_SUCCESS ? context : NULL;
+}
+
+bool vc_cuda_enter_foreign(int32_t device, const void *address, vc_entered *out) {
+  const vc_driver *driver = vc_driver_get();
+  CUcontext context = driver && address ? memory_context(driver, address) : NULL, own;
+  if (!context) return false;
+  *out = relax(driver);
+  CUresult result = primary_context(driver, device, &own);
+  if (result == VC_CUDA_SUCCESS && context != own) {
+    *out = make_current(driver, *out, context);
+    return true;
+  }
+  vc_cuda_leave(*out);
+  return false;
 }
 
 vc_status vc_cuda_check_entry(vc_entered entered, int32_t device, vc_error *error) {

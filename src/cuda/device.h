@@ -52,6 +52,11 @@ vc_entered vc_cuda_enter_stream(int32_t device, vc_stream stream);
  * and asking whether a stream captures. The capture mode stays as it is. */
 vc_entered vc_cuda_push_context_strict(int32_t device, vc_stream stream);
 
+/* The same for the context in which memory was allocated, where that is another one than the
+ * primary context of its device, as that of a decoder may be. False, with nothing to undo, where
+ * it is the primary one or not known, and in host mode. */
+bool vc_cuda_enter_foreign(int32_t device, const void *address, vc_entered *out);
+
 /* cuEventCreate in the current context and cuEventDestroy, relaxed. */
 CUresult vc_cuda_create_event(CUevent *out);
 void vc_cuda_destroy_event(CUevent event);

@@ -178,10 +178,9 @@ static vc_status record_and_wait(const vc_driver *driver, int32_t device, vc_str
   return result == VC_CUDA_SUCCESS ? VC_OK : vc_driver_fail(error, call, result);
 }
 
-/* In the context of the producer's stream: a new event, recorded there. */
-static vc_status record_new(const vc_driver *driver, int32_t device, vc_stream producer,
-                            CUevent *out, vc_error *error) {
-  vc_entered entered = vc_cuda_enter_stream(device, producer);
+/* In the context that was entered, which it leaves: a new event, recorded on a stream of it. */
+static vc_status record_new(const vc_driver *driver, int32_t device, vc_entered entered,
+                            vc_stream producer, CUevent *out, vc_error *error) {
   vc_status status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) {
     const char *call = "cuEventCreate";
@@ -216,7 +215,10 @@ static vc_status order_across_devices(const vc_driver *driver, int32_t device, v
                                       vc_stream consumer, vc_error *error) {
   CUevent event = NULL;
   vc_status status = check_captures(driver, producer, consumer, error);
-  if (status == VC_OK) status = record_new(driver, device, producer, &event, error);
+  if (status == VC_OK) {
+    vc_entered entered = vc_cuda_enter_stream(device, producer);
+    status = record_new(driver, device, entered, producer, &event, error);
+  }
   if (status == VC_OK) status = wait_in(driver, device, consumer, event, error);
   if (event) vc_cuda_destroy_event(event); /* freed once it has happened */
   return status;
@@ -238,6 +240,17 @@ vc_status vc_stream_order(int32_t device, vc_stream producer, vc_stream consumer
                  : order_across_devices(driver, device, producer, consumer, error);
   }
   vc_cuda_leave(entered);
+  return status;
+}
+
+vc_status vc_stream_join_context(int32_t device, const void *address, vc_error *error) {
+  const vc_driver *driver = vc_driver_get();
+  vc_entered entered;
+  CUevent event = NULL;
+  if (!vc_cuda_enter_foreign(device, address, &entered)) return VC_OK;
+  vc_status status = record_new(driver, device, entered, VC_STREAM_LEGACY, &event, error);
+  if (status == VC_OK) status = wait_in(driver, device, VC_STREAM_LEGACY, event, error);
+  if (event) vc_cuda_destroy_event(event); /* freed once it has happened */
   return status;
 }
 

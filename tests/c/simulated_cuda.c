@@ -41,6 +41,7 @@ typedef struct {
   size_t bytes;
   int kind, device;
   bool owned, in_order; /* of cuMemAlloc, of cuMemAllocAsync */
+  int context;          /* that it was allocated in: the primary one of this device */
 } range;
 
 typedef struct {
@@ -470,9 +471,14 @@ static void add_range(range added) {
   ranges[i] = added;
 }
 
-/* Memory type, managed, ordinal and memory pool; nothing of unknown memory. */
+static bool has_context(const range *found) {
+  return found && !found->in_order && found->context >= 0;
+}
+
+/* Context, memory type, managed, ordinal and memory pool; nothing of unknown memory. */
 static int get_pointer_attribute(int attribute, void *value, const range *found) {
   switch (attribute) {
+    case 1: *(void **)value = has_context(found) ? &contexts[found->context] : NULL; break;
     case 2: *(unsigned *)value = !found ? 0 : found->kind == SIM_PINNED ? 1 : 2; break;
     case 8: *(unsigned *)value = found && found->kind == SIM_MANAGED; break;
     case 9: *(int *)value = found ? found->device : -2; break;
@@ -497,7 +503,7 @@ static int allocate(uintptr_t *address, size_t bytes, bool in_order) {
   size_t rounded = (bytes + 511) / 512 * 512;
   void *memory = bytes ? aligned_alloc(512, rounded) : NULL;
   if (!memory) return bytes ? SIM_OUT_OF_MEMORY : SIM_INVALID_VALUE;
-  add_range((range){(uintptr_t)memory, rounded, SIM_DEVICE, current(), true, in_order});
+  add_range((range){(uintptr_t)memory, rounded, SIM_DEVICE, current(), true, in_order, current()});
   *address = (uintptr_t)memory;
   return SIM_SUCCESS;
 }
@@ -791,7 +797,11 @@ int sim_end_capture(intptr_t handle) {
 }
 
 void sim_register(const void *address, size_t bytes, int kind, int device) {
-  LOCKED(add_range((range){(uintptr_t)address, bytes, kind, device, false, false}));
+  LOCKED(add_range((range){(uintptr_t)address, bytes, kind, device, false, false, device}));
+}
+
+void sim_set_context(const void *address, int device) {
+  LOCKED(find_range((uintptr_t)address)->context = device);
 }
 
 void sim_unregister(const void *address) {

@@ -72,6 +72,8 @@ typedef int (*sim_runner)(const char *kernel, const unsigned sizes[6], void **pa
   X(int, sim_end_capture, (intptr_t stream))                                                       \
   X(void, sim_register, (const void *address, size_t bytes, int kind, int device))                 \
   X(void, sim_unregister, (const void *address))                                                   \
+  /* The memory was allocated in the context of that device, whatever its own device is. */        \
+  X(void, sim_set_context, (const void *address, int device))                                      \
   /* After `after` more calls of the symbol, the next one gives `result`. */                       \
   X(void, sim_fail, (const char *symbol, int after, int result))                                   \
   /* Enqueues work, and says whether all that comes on `later` from now on runs after it. The    \

@@ -1,25 +1,128 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of NVIDIA's decoders: frames of PyNvVideoCodec, images of nvImageCodec."""
+"""Results of decoders on a GPU: frames of PyNvVideoCodec, torchcodec and PyAV, images of
+nvImageCodec."""
 
-import importlib
+import gc
 import struct
 
 import numpy as np
 import pytest
-from neighbours import is_installed
+import torch
+from decoders import (
+    CLIPS,
+    DECODERS,
+    PyAV,
+    PyNvVideoCodecOnAStream,
+    decoded_on_the_cpu,
+    images,
+    load,
+)
+from delay import LONG, delay
 from pictures import converts_yuv, pattern, pixels
 
 import viewcast as vc
 from viewcast.clip import sample_clip
 
+BT709 = {"matrix": "bt709", "range": "limited"}
 
-def load(name):
-    if not is_installed(name):
-        pytest.skip(f"{name} is not installed")
-    try:
-        return importlib.import_module(name)
-    except (ImportError, RuntimeError, OSError) as error:
-        pytest.skip(f"{name} does not work here: {str(error).splitlines()[0]}")
+
+# --- frames of video, as YUV
+
+
+@pytest.fixture(scope="module", params=DECODERS)
+def decoder(request):
+    return DECODERS[request.param]()
+
+
+@pytest.fixture
+def clips(tmp_path_factory, written={}):  # noqa: B006  (each is encoded once)
+    if not converts_yuv():
+        pytest.skip("this viewcast converts YUV images in host memory only")
+
+    def path_of(name):
+        if name not in written:
+            folder = tmp_path_factory.mktemp("clips")
+            written[name] = CLIPS[name].write(folder / "clip.mp4")
+        return written[name]
+
+    return path_of
+
+
+def colours_of(clip):
+    return {"matrix": clip.matrix, "range": clip.range} if clip.matrix else BT709
+
+
+def check(image, expected, **arguments):
+    found = vc.to_tensor([image], **arguments)
+    assert found.is_cuda
+    assert torch.equal(found.cpu(), vc.to_tensor([expected], device="cpu", **arguments))
+
+
+@pytest.mark.parametrize("name", [name for name in CLIPS if name != "4:4:4 of 10 bits"])
+def test_frames_give_the_pixels_of_their_planes_and_of_the_cpus_decoder(decoder, clips, name):
+    """All decoders follow H.264 and HEVC, which leave no choice."""
+    clip, path = CLIPS[name], clips(name)
+    colours = colours_of(clip)
+    if name == "4:4:4" and isinstance(decoder, PyAV):
+        with pytest.raises(vc.DeviceError, match="'yuv444p', needs nv12, p010le or p016le"):
+            next(images(decoder, path))
+        return
+    said = {} if decoder.says_colours and clip.matrix else colours
+    others, count = decoded_on_the_cpu(path), 0
+    for frame, other in zip(decoder.frames(path), others, strict=True):
+        # NVDEC calls 10 bits P016, which full range must not be told.
+        format = "p010" if name == "10 bits full" and not decoder.says_colours else None
+        image = vc.yuv(frame, format, **said)
+        assert (image.matrix, image.range) == tuple(colours.values())
+        expected = vc.yuv(other, **colours)
+        fit = vc.Letterbox((320, 320))
+        check(image, expected, layout="NCHW", normalize="imagenet", dtype="float16", resize=fit)
+        check(image, expected)
+        count += 1
+    assert count == len(others) == 12
+
+
+def test_what_a_frame_does_not_say_is_missing(decoder, clips):
+    """torchcodec's say BT.601 of limited range there, which the video does not."""
+    frame = next(decoder.frames(clips("untagged")))
+    with pytest.raises(ValueError, match=r"matrix is missing: (the|a) frame .*does not say it"):
+        vc.yuv(frame)
+    with pytest.raises(ValueError, match=r"range is missing: (the|a) frame .*does not say it"):
+        vc.yuv(frame, matrix="bt601")
+
+
+def test_4_4_4_of_10_bits_is_refused_by_name(decoder, clips):
+    frame = next(decoder.frames(clips("4:4:4 of 10 bits")))
+    with pytest.raises(ValueError, match=r"format is missing: .* has the format 'yuv444\w+'"):
+        vc.yuv(frame, **BT709)
+
+
+def test_frames_are_refused_as_views_of_rgb(decoder, clips):
+    for image in images(decoder, clips("bt709"), **BT709):
+        for function in (vc.as_tensor, vc.as_gpumat, vc.as_cupy, vc.view):
+            with pytest.raises(TypeError, match="a YUV image has no RGB pixels in memory"):
+                function(image)
+        break
+
+
+def test_frames_go_into_one_batch_and_out_of_boxes(decoder, clips):
+    """Frames that own their memory; each is read before the next one is decoded otherwise."""
+    path, boxes = clips("bt709"), [[0, 10, 20, 110, 90], [0, 0, 0, 642, 360]]
+    others = [vc.yuv(frame) for frame in decoded_on_the_cpu(path)[:6]]
+    expected = vc.to_tensor(others, layout="NCHW", resize=(64, 96), device="cpu")
+    if decoder.owns:
+        batch = vc.to_tensor(list(images(decoder, path))[:6], layout="NCHW", resize=(64, 96))
+        assert torch.equal(batch.cpu(), expected)
+    batch = torch.zeros(6, 3, 64, 96, dtype=torch.uint8, device="cuda")
+    for index, image in enumerate(images(decoder, path, **BT709)):
+        if index < 6:
+            vc.to_tensor(image, layout="CHW", resize=(64, 96), out=batch[index])
+            crops = vc.to_tensor(image, boxes=boxes, resize=(32, 32))
+            torch.cuda.synchronize()
+    assert torch.equal(batch.cpu(), expected)
+    assert torch.equal(
+        crops.cpu(), vc.to_tensor(others[5], boxes=boxes, resize=(32, 32), device="cpu")
+    )
 
 
 # --- PyNvVideoCodec
@@ -40,7 +143,7 @@ def clip(tmp_path_factory):
     return path
 
 
-def decoder(codec, clip, colours):
+def decoder_of(codec, clip, colours):
     try:
         return codec.SimpleDecoder(str(clip), use_device_memory=True, output_color_type=colours)
     except RuntimeError as error:  # a GPU or a container without NVDEC
@@ -48,7 +151,7 @@ def decoder(codec, clip, colours):
 
 
 def test_frames_in_rgb_are_views(video_codec, clip):
-    frames = decoder(video_codec, clip, video_codec.OutputColorType.RGB)
+    frames = decoder_of(video_codec, clip, video_codec.OutputColorType.RGB)
     frame = frames[0]
     mat = vc.as_gpumat(frame)
     tensor = vc.as_tensor(frame)
@@ -59,7 +162,7 @@ def test_frames_in_rgb_are_views(video_codec, clip):
 
 
 def test_a_frame_in_nv12_is_one_plane(video_codec, clip):
-    frames = decoder(video_codec, clip, video_codec.OutputColorType.NATIVE)  # its frames' memory
+    frames = decoder_of(video_codec, clip, video_codec.OutputColorType.NATIVE)  # its frames' memory
     frame = frames[0]
     mat = vc.as_gpumat(frame)
     assert (mat.size(), mat.channels()) == ((1280, 720 * 3 // 2), 1)
@@ -69,20 +172,73 @@ def test_a_frame_in_nv12_is_one_plane(video_codec, clip):
     np.testing.assert_array_equal(luma.get().reshape(720, 1280), pixels(mat)[:720])
 
 
-def test_frames_in_nv12_give_the_pixels_of_frames_of_pyav(video_codec, clip):
-    """Both decoders follow H.264, which leaves no choice."""
-    if not converts_yuv():
-        pytest.skip("this viewcast converts YUV images in host memory only")
-    av = pytest.importorskip("av")
-    colours = {"matrix": "bt709", "range": "limited"}
-    frames = decoder(video_codec, clip, video_codec.OutputColorType.NATIVE)
-    with av.open(str(clip)) as file:
-        for index, expected in zip(range(5), file.decode(video=0), strict=False):
-            rgb = vc.to_tensor(vc.yuv(frames[index], **colours))
-            assert rgb.is_cuda
-            np.testing.assert_array_equal(
-                rgb.cpu().numpy(), vc.to_numpy(vc.yuv(expected, **colours))
-            )
+def reads(frame):
+    return int(vc.to_tensor(vc.yuv(frame, **BT709)).sum(dtype=torch.int64))
+
+
+def test_frames_are_read_after_a_stream_that_they_do_not_name(clips):
+    """Planes name stream 2, whatever stream the decoder was given. The frame has its event."""
+    decoder, path = PyNvVideoCodecOnAStream(), clips("bt709")
+    expected = []
+    for frame in decoder.frames(path):
+        torch.cuda.synchronize()
+        expected.append(reads(frame))
+    assert len(set(expected)) > 6
+    found = []
+    for frame in decoder.frames(path, before=lambda: delay(decoder.stream, LONG)):
+        found.append(reads(frame))
+        torch.cuda.synchronize()
+    assert found == expected
+    naive = []
+    for frame in decoder.frames(path, before=lambda: delay(decoder.stream, LONG)):
+        naive.append(reads_naively(frame))
+        torch.cuda.synchronize()
+    assert naive != expected
+
+
+def reads_naively(frame):
+    """As any library reads the planes that a frame describes."""
+    luma, chroma = (vc.as_cupy(plane) for plane in frame.cuda())
+    image = vc.yuv((luma[..., 0], chroma), "nv12", **BT709)
+    return int(vc.to_tensor(image).sum(dtype=torch.int64))
+
+
+def test_a_frame_whose_decoder_has_ended_is_an_error(video_codec, clips):
+    """PyNvVideoCodec frees its surfaces with the decoder, though a frame is held."""
+    frames = decoder_of(video_codec, clips("bt709"), video_codec.OutputColorType.NATIVE)
+    image = vc.yuv(frames[3], **BT709)
+    vc.to_tensor(image)
+    torch.cuda.synchronize()
+    del frames
+    gc.collect()
+    with pytest.raises(vc.DeviceError, match="was freed.*keep the decoder until the frame was"):
+        vc.to_tensor(image)
+
+
+def test_a_frame_after_nvcv_image(video_codec, clips):
+    frames = decoder_of(video_codec, clips("bt709"), video_codec.OutputColorType.NATIVE)
+    frame = frames[2]
+    expected = reads(frame)
+    with pytest.warns(DeprecationWarning):
+        frame.nvcv_image()
+    assert len(frame.cuda()) == 1
+    assert reads(frame) == expected
+
+
+def test_frames_in_host_memory(video_codec, clips):
+    path = clips("10 bits")
+    frames = video_codec.SimpleDecoder(str(path), use_device_memory=False)
+    for index, other in enumerate(decoded_on_the_cpu(path)[:3]):
+        found = vc.to_numpy(vc.yuv(frames[index], matrix="bt2020", range="limited"))
+        np.testing.assert_array_equal(found, vc.to_numpy(vc.yuv(other)))
+
+
+@pytest.mark.parametrize("colours", ["RGB", "RGBP"])
+def test_frames_in_rgb_are_no_yuv(video_codec, clips, colours):
+    kind = getattr(video_codec.OutputColorType, colours)
+    frames = decoder_of(video_codec, clips("bt709"), kind)
+    with pytest.raises(ValueError, match=f"has the format '{colours.lower()}', which is none"):
+        vc.yuv(frames[0], **BT709)
 
 
 # --- nvImageCodec

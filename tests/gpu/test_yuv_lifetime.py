@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames of decoders on a GPU: planes are read after the stream that writes each, a surface may be
-written anew in the order of the call's stream, and memory lives until it was read.
+written anew in the order of the call's stream, and memory lives until it was read. The decoders
+that are installed show the same.
 
 Each trial writes a new value behind a delay on the decoder's stream. A naive call (stream=-1)
 reads too early, which shows that the tests find the race.
@@ -13,6 +14,7 @@ import threading
 import cupy
 import pytest
 import torch
+from decoders import CLIPS, DECODERS, PyNvVideoCodecOnAStream, images
 from delay import CYCLES, LONG, delay, side_stream, trials
 from dlpack_structs import CUDA, Producer
 from pictures import converts_yuv
@@ -251,4 +253,99 @@ def test_a_list_of_frames_holds_them_until_it_was_read(ledger):
     vc.collect()
     assert [each.deleted for each in producers] == [1] * 16
     del batch
+    ledger.balanced()
+
+
+# --- the decoders that are installed
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    return CLIPS["bt709"].write(tmp_path_factory.mktemp("clip") / "clip.mp4", count=60)
+
+
+@pytest.fixture(params=DECODERS)
+def decoder(request):
+    return DECODERS[request.param]()
+
+
+COLOURS = {"matrix": "bt709", "range": "limited"}
+
+
+def totals(results):
+    torch.cuda.synchronize()
+    return [int(result.sum(dtype=torch.int64)) for result in results]
+
+
+@pytest.fixture
+def expected(decoder, video):
+    """A total of each frame, which is read in peace."""
+    found = []
+    for image in images(decoder, video, **COLOURS):
+        torch.cuda.synchronize()
+        found += totals([vc.to_tensor(image)])
+    assert len(set(found)) > 30
+    return found
+
+
+def test_frames_are_read_after_a_decoder_whose_work_is_late(decoder, video, expected):
+    """Kernels of another context wait for the time slice that the busy stream is in."""
+    busy, results = side_stream(), []
+    for image in images(decoder, video, **COLOURS):
+        results.append(vc.to_tensor(image))
+        if not decoder.owns:
+            torch.cuda.current_stream().synchronize()
+        delay(busy, LONG)
+    assert totals(results) == expected
+
+
+def test_frames_of_decoders_live_until_a_call_on_another_stream_has_read_them(
+    decoder, video, expected
+):
+    """The frame is dropped at once, and its memory is free for the next one when it was read."""
+    if not decoder.owns:
+        pytest.skip("the decoder writes into few surfaces, and waits for nobody")
+    reader, results = side_stream(), []
+    for image in images(decoder, video, **COLOURS):
+        delay(reader)
+        results.append(vc.to_tensor(image, stream=reader))
+        del image
+    assert totals(results) == expected
+
+
+def test_surfaces_of_decoders_are_written_after_a_call_on_their_stream(video):
+    decoder = PyNvVideoCodecOnAStream()
+    in_peace = []
+    for image in images(decoder, video, **COLOURS):
+        torch.cuda.synchronize()
+        in_peace += totals([vc.to_tensor(image)])
+    results = []
+    for image in images(decoder, video, **COLOURS):
+        delay(decoder.stream, CYCLES)
+        results.append(vc.to_tensor(image, stream=decoder.stream))
+    assert totals(results) == in_peace
+
+
+def test_frames_of_decoders_are_released_on_another_thread(decoder, video, expected, ledger):
+    frames, results = queue.Queue(maxsize=2), []
+
+    def convert():
+        while (image := frames.get()) is not None:
+            result = vc.to_tensor(image)
+            torch.cuda.current_stream().synchronize()
+            results.append(result)
+            del image
+            frames.task_done()
+
+    worker = threading.Thread(target=convert)
+    worker.start()
+    for image in images(decoder, video, **COLOURS):
+        frames.put(image)
+        del image
+        if not decoder.owns:
+            frames.join()
+    frames.put(None)
+    worker.join()
+    assert totals(results) == expected
+    results.clear()
     ledger.balanced()

@@ -132,7 +132,11 @@ int ext_import_bare_capsule(PyObject *capsule, ext_source *out) {
   out->has_producer = on_gpu;
   out->producer = VC_STREAM_LEGACY;
   out->producer_synchronises = on_gpu; /* on which stream its memory is used next is not known */
-  return 1;
+  if (!on_gpu) return 1;
+  vc_error error;
+  if (vc_stream_join_context(out->view.device.id, out->view.data, &error) == VC_OK) return 1;
+  ext_release(&out->owner);
+  return ext_raise(&error);
 }
 
 static void delete_tensor(void *tensor, bool versioned) {

@@ -155,6 +155,31 @@ def test_a_bare_capsule_is_ready_on_the_legacy_stream_or_the_one_that_is_named()
     assert view.__cuda_array_interface__["stream"] == a
 
 
+@simulated(devices=2)
+def test_memory_of_another_context_is_ready_on_the_legacy_stream_of_that_one():
+    """A decoder has a context of its own (FFmpeg's): here that of device 1."""
+    b = sim.stream()
+    vc.warmup(1)
+    producer = dlpack_producer()
+    sim.library.sim_set_context(ctypes.c_void_p(producer.array.ctypes.data), 1)
+    sim.work()
+    view = vc.view(bare_capsule(producer))
+    assert sim.work() == "create@1, record 1@1, wait 1@0, destroy@-1"
+    mat = vc.as_gpumat(view, stream=b)
+    assert sim.work() == "record 1@0, wait A@0"
+    del view, mat
+    vc.collect()
+    assert producer.deleted == 1
+    for call in ("cuCtxPushCurrent_v2", "cuEventCreate", "cuEventRecord", "cuStreamWaitEvent"):
+        failing = dlpack_producer()
+        sim.library.sim_set_context(ctypes.c_void_p(failing.array.ctypes.data), 1)
+        sim.fail(call, ILLEGAL_ADDRESS)
+        with raises(vc.CUDAError, "CUDA error 700"):
+            vc.view(bare_capsule(failing))
+        vc.collect()
+        assert failing.deleted == 1
+
+
 @simulated()
 def test_the_tensor_of_a_bare_capsule_ends_after_its_consumer():
     """Its memory's own stream is not known: no consumer's is taken for it."""

@@ -83,14 +83,16 @@ def test_batches_that_are_none(rng):
 # --- frames of PyNvVideoCodec
 
 
-Format = enum.Enum("Pixel_Format", ["NV12", "P016", "YUV444", "NV16", "RGB"])
+Format = enum.Enum(
+    "Pixel_Format", ["NV12", "YUV444", "P016", "YUV444_16Bit", "NV16", "P216", "RGB", "RGBP"]
+)
 
 
 class Plane:
-    """As CAIMemoryView: shapes and strides are lists, strides count samples, and the stream may be
-    0."""
+    """As CAIMemoryView of 2.2.4: shapes and strides are lists, strides count samples. The stream is
+    0, or 2 where the decoder was given a stream of its own, which it is not."""
 
-    def __init__(self, array, stream=2):
+    def __init__(self, array, stream):
         self.array = array
         shape = array.shape if array.ndim == 3 else (*array.shape, 1)
         strides = [shape[1] * shape[2], shape[2], 1]
@@ -106,22 +108,44 @@ class Plane:
 
 
 class DecodedFrame:
-    __module__ = "_PyNvVideoCodec"  # where its types say that they are
+    """As 2.2.4 makes them: __dlpack__ refuses the stream 0, and lets any other one wait for the
+    event of the decoder's stream."""
 
-    def __init__(self, format, arrays, device=2):
-        self.format, self.arrays, self.device = format, arrays, device
+    __module__ = "_PyNvVideoCodec"  # where its types say that they are
+    dtype = "|u1"  # of P016 too
+
+    def __init__(self, format, arrays, device=2, stream=2):
+        self.format, self.arrays, self.device, self.stream = format, arrays, device, stream
+        self.decoder_stream_event = 0x3F45D860 if device == 2 else 0
+        self.waited = []  # streams that wait for the event
+        self.joined = False
 
     def cuda(self):
-        return [Plane(array) for array in self.arrays]
+        planes = [Plane(array, self.stream) for array in self.arrays]
+        if self.joined:
+            (plane,) = [Plane(self.whole(), self.stream)]
+            plane.__cuda_array_interface__["strides"][1] = 2
+            return [plane]
+        return planes
+
+    def whole(self):
+        rows = [array.reshape(-1, self.arrays[0].shape[1]) for array in self.arrays]
+        self.block = np.concatenate(rows)
+        return self.block
+
+    def nvcv_image(self):
+        self.joined = True
 
     def __dlpack_device__(self):
         return self.device, 0
 
-    def __dlpack__(self, **options):
-        array = np.concatenate(
-            [array.reshape(-1, self.arrays[0].shape[1]) for array in self.arrays]
-        )
-        return array.__dlpack__(**options)
+    def __dlpack__(self, *, stream=0, **options):
+        if self.device == 1:
+            return self.whole().__dlpack__(**options)
+        if stream == 0:
+            raise RuntimeError("Invalid value for stream parameter. Passed value of 0")
+        self.waited.append(stream)
+        return object()
 
 
 @pytest.mark.parametrize(
@@ -141,6 +165,37 @@ def test_frames_of_pynvvideocodec(rng, format, name, dtype):
     assert (vc.to_numpy(image) == expected).all()  # the image holds the frame
 
 
+@pytest.mark.parametrize(("named", "waits"), [(0, 1), (2, 2), (0x55D0, 0x55D0)])
+def test_the_stream_that_a_frame_names_waits_for_the_decoders_event(rng, named, waits):
+    """The decoder writes on a stream that it does not name. 0 is the legacy default stream."""
+    arrays = samples(rng, 16, 32), samples(rng, 8, 16, 2)
+    frame = DecodedFrame(Format.NV12, arrays, stream=named)
+    image = vc.yuv(frame, **BT709)
+    assert frame.waited == []
+    for count in (1, 2):  # in each call, before the planes are read
+        vc.to_numpy(image)
+        assert frame.waited == [waits] * count
+
+
+def test_frames_of_pynvvideocodec_without_an_event(rng):
+    """Versions before 2.1 have none, and decode on the stream that they name."""
+    arrays = samples(rng, 16, 32), samples(rng, 8, 16, 2)
+    frame = DecodedFrame(Format.NV12, arrays)
+    del frame.decoder_stream_event
+    expected = vc.to_numpy(vc.yuv(arrays, "nv12", **BT709))
+    assert (vc.to_numpy(vc.yuv(frame, **BT709)) == expected).all()
+    assert frame.waited == []
+
+
+def test_a_frame_of_pynvvideocodec_after_nvcv_image(rng):
+    """nvcv_image() makes one plane of them, whose strides are those of pairs."""
+    arrays = samples(rng, 16, 32), samples(rng, 8, 16, 2)
+    frame = DecodedFrame(Format.NV12, arrays)
+    frame.nvcv_image()
+    found = vc.to_numpy(vc.yuv(frame, **BT709))
+    assert (found == vc.to_numpy(vc.yuv(arrays, "nv12", **BT709))).all()
+
+
 def test_planes_of_4_4_4_of_pynvvideocodec(rng):
     arrays = [samples(rng, 6, 10) for _ in range(3)]
     found = vc.to_numpy(vc.yuv(DecodedFrame(Format.YUV444, arrays), **BT709))
@@ -152,8 +207,10 @@ def test_what_frames_of_pynvvideocodec_do_not_say(rng):
     for given, name in (({"range": "full"}, "matrix"), ({"matrix": "bt709"}, "range")):
         with pytest.raises(ValueError, match=f"{name} is missing: a frame of PyNvVideoCodec"):
             vc.yuv(frame, **given)
-    for format in (Format.NV16, Format.RGB):
-        with pytest.raises(ValueError, match="PyNvVideoCodec has the format '(nv16|rgb)', which"):
+    for format in (Format.NV16, Format.RGB, Format.YUV444_16Bit):
+        with pytest.raises(
+            ValueError, match="PyNvVideoCodec has the format '(nv16|rgb|yuv444_16bit)', which"
+        ):
             vc.yuv(DecodedFrame(format, frame.arrays), **BT709)
 
 
@@ -175,6 +232,8 @@ def test_10_bits_of_full_range_are_p010_by_an_argument(rng):
 
 class RawFrame:
     __module__ = "torchcodec.decoders._blocks._frame"
+
+    storage_cuda = None
 
     def __init__(self, pixel_format, planes, space="bt709", range="tv"):
         self._said = pixel_format, planes, space, range
@@ -244,10 +303,43 @@ def test_metadata_of_torchcodec(rng):
         (("yuv444p", planes, "fcc"), "the frame has the colour space 'fcc', which is none"),
         (("yuv444p", planes, "bt709", "unknown"), "range is missing: the frame does not say it"),
         (("yuva420p", planes), "the frame has the format 'yuva420p', which is none"),
-        (("p012le", planes), "the frame has the format 'p012le'"),
+        (("p012le", planes, "bt709", "pc"), "the frame has the format 'p012le'"),
     ):
         with pytest.raises(ValueError, match=message):
             vc.yuv(RawFrame(*words))
+
+
+@pytest.mark.parametrize("primaries", ["unknown", "unspecified", "reserved"])
+def test_torchcodec_on_a_gpu_says_colours_that_it_did_not_read(rng, primaries):
+    """It says smpte170m and tv where the video describes no colours to NVDEC: files without tags,
+    and VP9 with them. On the CPU it says that they are unknown."""
+    planes = [torch.from_numpy(samples(rng, 4, 8)) for _ in range(3)]
+    frame = RawFrame("yuv444p", planes, "smpte170m", "tv")
+    frame.storage_cuda, frame.color_primaries = planes[0], primaries
+    with pytest.raises(ValueError, match="matrix is missing: the frame does not say it"):
+        vc.yuv(frame, range="limited")
+    with pytest.raises(ValueError, match="range is missing: the frame does not say it"):
+        vc.yuv(frame, matrix="bt709")
+    assert vc.yuv(frame, **BT709).matrix == "bt709"
+    stated = RawFrame("yuv444p", planes, "smpte170m", "tv")
+    stated.storage_cuda, stated.color_primaries = planes[0], "smpte170m"
+    assert (vc.yuv(stated).matrix, vc.yuv(stated).range) == ("bt601", "limited")
+    full = RawFrame("yuv444p", planes, "bt709", "pc")
+    full.storage_cuda, full.color_primaries = planes[0], primaries
+    assert (vc.yuv(full).matrix, vc.yuv(full).range) == ("bt709", "full")
+
+
+def test_12_bits_in_the_upper_bits_are_p016_in_limited_range(rng):
+    luma = torch.from_numpy(samples(rng, 16, 32, dtype="uint16") & 0xFFF0)
+    pairs, first, second = alternating(rng, "uint16")
+    pairs &= 0xFFF0
+    frame = RawFrame("p012le", (luma, first, second))
+    assert vc.yuv(frame).format == "p016"
+    expected = vc.to_numpy(vc.yuv((luma.numpy(), pairs), "p016", **BT709))
+    assert (vc.to_numpy(vc.yuv(frame)) == expected).all()
+    with pytest.raises(ValueError, match="the frame has the format 'p012le', which is none"):
+        vc.yuv(frame, range="full")
+    assert vc.yuv(frame, "p016", range="full").format == "p016"
 
 
 def test_a_clip_read_by_torchcodec(tmp_path):
@@ -429,6 +521,17 @@ def test_hardware_frames_of_pyav(rng):
     expected = vc.to_numpy(vc.yuv(arrays, "nv12", **BT709))
     assert (vc.to_numpy(image) == expected).all()
     assert (vc.to_numpy(image) == expected).all()  # read anew
+
+
+def test_hardware_frames_whose_planes_pyav_does_not_export(rng):
+    class Refused:
+        def __dlpack__(self, *, stream=None):
+            raise NotImplementedError("unsupported sw_format for DLPack export")
+
+    frame = HardwareFrame()
+    frame.sw_format, frame.planes = SimpleNamespace(name="yuv444p"), (Refused(),) * 3
+    with pytest.raises(vc.DeviceError, match=r"'yuv444p', needs nv12.*reformat\(format=\"yuv444p"):
+        vc.yuv(frame)
 
 
 # --- raw surfaces of cv2.cudacodec
