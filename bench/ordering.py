@@ -21,7 +21,7 @@ from harness.table import Table, show
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.ways import CONVERSIONS, load, prepare
+from viewcast.bench.conversions import CONVERSIONS, load, prepare
 
 BUDGET = 1.3  # × the floor, added where streams differ
 # The consumer's stream. The handle is read before, as reading the attribute is not timed.

@@ -20,7 +20,7 @@ from harness.table import Table, show
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.ways import Missing, load
+from viewcast.bench.conversions import Missing, load
 
 IMPORTS = {"torch": "torch", "cupy": "CuPy", "gpumat": "GpuMat", "dlpack": "DLPack"}
 EXPORTS = {"gpumat": "as_gpumat", "torch": "as_tensor", "cupy": "as_cupy"}

@@ -8,7 +8,7 @@ import re
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.ways import CALL, Missing, load, prepare
+from viewcast.bench.conversions import CALL, Missing, load, prepare
 
 from . import progress
 from .table import Table

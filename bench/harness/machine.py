@@ -11,7 +11,7 @@ import sys
 import textwrap
 
 import viewcast as vc
-from viewcast.bench.ways import Missing, load
+from viewcast.bench.conversions import Missing, load
 
 
 def describe():

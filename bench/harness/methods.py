@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 import viewcast as vc
 from viewcast import savant
-from viewcast.bench import ways
-from viewcast.bench.ways import CALL, Conversion, Floor, Missing, load, prepare
+from viewcast.bench import conversions
+from viewcast.bench.conversions import CALL, Conversion, Floor, Missing, load, prepare
 
 from . import peers
 from .sources import Images
 
 CONVERSIONS = (
-    *ways.CONVERSIONS,
+    *conversions.CONVERSIONS,
     Conversion("DLPack -> GpuMat", "dlpack", "gpumat", "as_gpumat", "cv2"),
     Conversion("torch -> View", "torch", "view", "view"),
     Conversion("CuPy -> View", "cupy", "view", "view"),
@@ -77,7 +77,7 @@ def floor_of(conversion, images):
     if conversion.target == "view":
         return None
     if conversion.source != "dlpack":
-        return ways.floor_of(conversion, images)
+        return conversions.floor_of(conversion, images)
     names = {"f": load("cv2").cuda.GpuMat, "x": images["dlpack"], "version": (1, 3)}
     stream = "" if vc.host_mode() else "stream=1, "
     call = f"x.__dlpack__({stream}max_version=version, copy=False); f()"

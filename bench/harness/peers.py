@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other methods of the same conversions: names, and functions that make them or raise Missing."""
 
-from viewcast.bench.ways import Missing, load
+from viewcast.bench.conversions import Missing, load
 
 SAVANTS = {
     "torch-gpumat": ("Savant's helpers", "gpumat_from"),

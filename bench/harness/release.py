@@ -3,7 +3,7 @@
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.ways import prepare
+from viewcast.bench.conversions import prepare
 
 from . import progress, stopwatches
 from .methods import floor_of

@@ -3,7 +3,7 @@
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.ways import CALL, prepare
+from viewcast.bench.conversions import CALL, prepare
 
 from . import progress
 from .sources import Images

@@ -2,7 +2,7 @@
 """The sources that the harness converts, in addition to those of viewcast.bench."""
 
 import viewcast as vc
-from viewcast.bench import ways
+from viewcast.bench import conversions
 
 
 class Producer:
@@ -21,7 +21,7 @@ class Producer:
         return self.view.__dlpack_device__()
 
 
-class Images(ways.Images):
+class Images(conversions.Images):
     def make_dlpack(self):
         return Producer(self.any_array())
 

@@ -4,7 +4,7 @@ thread, and the rate of all of them."""
 
 import viewcast as vc
 from viewcast.bench import loop
-from viewcast.bench.ways import CALL, prepare
+from viewcast.bench.conversions import CALL, prepare
 
 from . import progress, stopwatches
 from .sources import Images

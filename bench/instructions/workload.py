@@ -12,7 +12,7 @@ import json
 import pathlib
 import sys
 
-from viewcast.bench.ways import Missing, prepare
+from viewcast.bench.conversions import Missing, prepare
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 from harness import machine  # noqa: E402

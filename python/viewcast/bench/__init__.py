@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m viewcast bench`: the cost of each conversion.
 
-The benchmarks of the project itself are in bench/ of its sources; `loop` and `ways` here
+The benchmarks of the project itself are in bench/ of its sources; `loop` and `conversions` here
 are theirs too.
 """
 
@@ -13,7 +13,7 @@ import viewcast as vc
 
 from ..terminal import check_output, fail, print_wrapped, table, versions
 from . import loop
-from .ways import CALL, CONVERSIONS, Images, Missing, floor_of, prepare
+from .conversions import CALL, CONVERSIONS, Images, Missing, floor_of, prepare
 
 
 def add_command(commands):

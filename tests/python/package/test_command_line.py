@@ -16,7 +16,7 @@ import time
 import pytest
 
 from viewcast.__main__ import main
-from viewcast.bench.ways import CONVERSIONS
+from viewcast.bench.conversions import CONVERSIONS
 from viewcast.terminal import check_output
 
 pytestmark = [pytest.mark.all_libraries, pytest.mark.any_opencv, pytest.mark.unsanitized]
