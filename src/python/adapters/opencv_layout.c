@@ -165,6 +165,18 @@ static bool answers(PyObject *mat, const char *method, unsigned long long needed
   return same;
 }
 
+/* A header of 5 x 7 pixels of 8 bits, whose rows lie 32 bytes apart. */
+static vc_gpumat known_header(int type, int channels, void *allocator) {
+  return (vc_gpumat){.flags = VC_GPUMAT_MAGIC | type,
+                     .rows = 5,
+                     .cols = 7,
+                     .step = 32,
+                     .data = pixels + 1,
+                     .datastart = pixels,
+                     .dataend = pixels + 1 + 4 * 32 + 7 * channels,
+                     .allocator = allocator};
+}
+
 /* Checks that OpenCV reads what is written in place. */
 static int check_written(const probe_state *state) {
   vc_gpumat *header;
@@ -172,14 +184,7 @@ static int check_written(const probe_state *state) {
   if (!mat) return -1;
   int type = 2 << state->shift;
   void *allocator = header->allocator;
-  *header = (vc_gpumat){.flags = VC_GPUMAT_MAGIC | type,
-                        .rows = 5,
-                        .cols = 7,
-                        .step = 32,
-                        .data = pixels + 1,
-                        .datastart = pixels,
-                        .dataend = pixels + 150,
-                        .allocator = allocator};
+  *header = known_header(type, 3, allocator);
   bool same = answers(mat, "cudaPtr", (unsigned long long)(uintptr_t)(pixels + 1)) &&
               answers(mat, "type", (unsigned long long)type) && answers(mat, "channels", 3) &&
               answers(mat, "step1", 32) && answers(mat, "elemSize", 3);
@@ -278,14 +283,7 @@ static bool ends_as_known(const ext_opencv *opencv) {
   static vc_gpumat_control_probe probe; /* static: a failed probe may leave pointers to it */
   static vc_gpumat header;
   vc_gpumat_control_probe_begin(&probe);
-  header = (vc_gpumat){.flags = VC_GPUMAT_MAGIC,
-                       .rows = 5,
-                       .cols = 7,
-                       .step = 32,
-                       .data = pixels + 1,
-                       .datastart = pixels,
-                       .dataend = pixels + 135,
-                       .allocator = (void *)(uintptr_t)opencv->abi.standard_allocator};
+  header = known_header(0, 1, (void *)(uintptr_t)opencv->abi.standard_allocator);
   PyObject *mat = ext_gpumat_around(opencv->gpumat, &header, &probe.control);
   if (!mat) return false;
   bool same = answers(mat, "cudaPtr", (unsigned long long)(uintptr_t)(pixels + 1)) &&
