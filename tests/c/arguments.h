@@ -122,6 +122,17 @@ static inline int break_view(vc_view good, broken_view out[64]) {
     }                                                      \
   } while (0)
 
+/* --- streams */
+
+static const vc_stream wrong_streams[] = {-2, -5, INTPTR_MIN};
+
+/* `call` passes `wrong` and writes to *out. */
+#define REFUSES_STREAMS(out, call)                                            \
+  for (size_t n = 0; n < sizeof wrong_streams / sizeof *wrong_streams; n++) { \
+    vc_stream wrong = wrong_streams[n];                                       \
+    REFUSES_INTO(out, VC_ERROR_ARGUMENT, "stream is -", call);                \
+  }
+
 /* --- the functions whose arguments a program tests, by name */
 
 typedef struct tested_function {
