@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "device.h"
 #include "docstrings.h"
 #include "internal.h"
 
@@ -202,6 +203,13 @@ int ext_fail_from(vc_status status, const char *format, ...) {
   raise_from(type_of(status), format, arguments);
   va_end(arguments);
   return -1;
+}
+
+int ext_raise_no_object(const char *library, const char *function, const vc_view *view) {
+  return ext_raise_from(
+      "%s does not take this image, which is %s in %s; vc.%s() makes one with memory of its own, "
+      "of another dtype (dtype=) or on another device (device=)",
+      library, vc_dtype_name(view->dtype), ext_device_name(view->device).text, function);
 }
 
 /* Gives the exception that is set a cause (taken; may be NULL). Returns -1. */

@@ -50,6 +50,10 @@ int ext_raise_from(const char *format, ...);
 /* The same with the exception of a status. */
 int ext_fail_from(vc_status status, const char *format, ...);
 
+/* ext_raise_from where a library made no object over the memory of a view. `function` is the one
+ * that makes an object with memory of its own. */
+int ext_raise_no_object(const char *library, const char *function, const vc_view *view);
+
 /* Raises the exception of a status with a formatted message. */
 int ext_fail(vc_status status, const char *format, ...);
 

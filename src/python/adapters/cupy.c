@@ -143,7 +143,7 @@ static PyObject *export_array(ext_source *source, const ext_options *options) {
   if (!owner) return NULL;
   PyObject *array = make_array(&source->view, owner);
   Py_DECREF(owner);
-  if (!array) ext_raise_from("CuPy does not take this image");
+  if (!array) ext_raise_no_object("CuPy", "to_cupy", &source->view);
   return array;
 }
 

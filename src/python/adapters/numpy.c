@@ -150,7 +150,7 @@ static PyObject *export_array(ext_source *source, const ext_options *options) {
   if (source->view.device.type == VC_CUDA_MANAGED) source->view.device = (vc_device){VC_CPU, 0};
   PyObject *array = make_array(numpy, source);
   Py_DECREF(numpy);
-  if (!array) ext_raise_from("NumPy does not take this image");
+  if (!array) ext_raise_no_object("NumPy", "to_numpy", &source->view);
   return array;
 }
 

@@ -87,7 +87,7 @@ static PyObject *export_tensor(ext_source *source, const ext_options *options) {
   /* torch treats managed memory as memory of its GPU. */
   if (source->view.device.type == VC_CUDA_MANAGED) source->view.device.type = VC_CUDA;
   PyObject *tensor = ext_torch.make ? export_fast(source) : export_slow(source);
-  if (!tensor) ext_raise_from("torch does not take this image");
+  if (!tensor) ext_raise_no_object("torch", "to_tensor", &source->view);
   return tensor;
 }
 

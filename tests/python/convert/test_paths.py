@@ -268,3 +268,26 @@ def test_paths_lists_the_fast_paths_in_use():
     now = _viewcast._paths()
     assert now["slow"] is (os.environ.get("VIEWCAST_SLOW") == "1")
     assert None not in now.values()
+
+
+REFUSE = """
+import numpy, torch, torch.utils.dlpack, viewcast as vc
+
+def refuse(capsule):
+    raise RuntimeError("Unsupported code 6")
+
+torch.utils.dlpack.from_dlpack = refuse
+try:
+    vc.as_tensor(numpy.zeros((4, 4), bool))
+except vc.ViewError as error:
+    print([str(error), repr(error.__cause__)])
+"""
+
+
+def test_an_image_that_torch_refuses_is_described():
+    """As PyTorch 2.1 refuses bool."""
+    message, cause = paths_with("1", REFUSE)
+    assert message.startswith(
+        "torch does not take this image, which is bool in host memory; vc.to_"
+    )
+    assert cause == "RuntimeError('Unsupported code 6')"
