@@ -62,11 +62,22 @@ static int order_streams(ext_job *job) {
 /* In bytes. For less work, releasing the GIL costs more than other threads gain. */
 #define WORTH_THE_GIL 65536
 
+/* Whether the work takes so long that other threads should run meanwhile. Where images are resized,
+ * it may take long for a small result. */
+static bool is_worth_the_gil(const vc_transform_params *params, const vc_view *to,
+                             const vc_view *from, size_t count) {
+  size_t bytes = vc_view_nbytes(to);
+  for (size_t i = 0; params->resize && i < count && bytes < WORTH_THE_GIL; i++) {
+    bytes += vc_view_nbytes(&from[i]);
+  }
+  return bytes >= WORTH_THE_GIL;
+}
+
 static int work(const ext_job *job, const vc_transform_params *params, const vc_view *to,
                 const vc_view *from, size_t count) {
   vc_error error;
   vc_status status;
-  if (vc_device_is_gpu(to->device) || vc_view_nbytes(to) < WORTH_THE_GIL) {
+  if (vc_device_is_gpu(to->device) || !is_worth_the_gil(params, to, from, count)) {
     status = vc_transform(to, from, count, params, job->stream, &error);
   } else {
     Py_BEGIN_ALLOW_THREADS status = vc_transform(to, from, count, params, job->stream, &error);

@@ -4,6 +4,8 @@
 import collections
 import decimal
 import fractions
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -251,3 +253,34 @@ def test_the_pad_of_images_of_several_dtypes():
         assert all((out == 77).all() for out in outs)
         vc.to_numpy(order, out=outs, resize=vc.Letterbox((8, 8), pad=5))
         assert all(out[0, 0].tolist() == [5, 5, 5] for out in outs)
+
+
+# --- threads
+
+
+@pytest.mark.parametrize("resize", [vc.Resize((32, 32), "pillow-lanczos"), vc.Letterbox((32, 32))])
+def test_another_thread_runs_while_a_large_image_becomes_a_small_one(resize):
+    """The interpreter does not ask for the GIL: only the call can have released it."""
+    image = np.broadcast_to(np.uint8(1), (2000, 2000, 3))
+    start, ran = threading.Lock(), []
+
+    def wait():
+        start.acquire()
+        ran.append(1)
+
+    interval = sys.getswitchinterval()
+    start.acquire()
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        sys.setswitchinterval(20)
+        start.release()
+        for _ in range(100):
+            vc.to_numpy(image, resize=resize)
+            if ran:
+                break
+        seen = bool(ran)
+    finally:
+        sys.setswitchinterval(interval)
+    thread.join()
+    assert seen
