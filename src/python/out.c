@@ -103,11 +103,11 @@ static int check_out_values(const ext_request *request, const vc_view *view) {
 }
 
 /* Returns the image that is written to image `index` of out=, and its rows and columns there in
- * *size. Where images are resized, it is the first one: all become the same size, and the rest of
- * their descriptions is alike. */
+ * *size. Of boxes it is the first one: the images that they are cut out of have one dtype and as
+ * many channels. */
 static vc_view source_at(const ext_job *job, size_t index, int64_t *size) {
   const vc_resize *resize = job->request->params.resize;
-  vc_view image = ext_images_at(&job->from, resize ? 0 : index);
+  vc_view image = ext_images_at(&job->from, job->request->boxes ? 0 : index);
   const int64_t *own = image.shape + (image.ndim == 4) + (image.ndim > 2 && job->read.planar);
   size[0] = resize ? resize->rows : own[0];
   size[1] = resize ? resize->cols : own[1];

@@ -107,6 +107,19 @@ def test_nothing_is_created_by_a_call_that_fails(change, message, ledger):
     assert ledger(force=True).get("lends", 0) == 0
 
 
+@pytest.mark.parametrize("resize", [(12, 9), vc.Letterbox((12, 9), pad=3), vc.CenterCrop((12, 9))])
+def test_a_list_of_several_dtypes_and_channels_is_resized(resize):
+    """Each GpuMat is what a call with its image alone gives."""
+    images = [IMAGE, IMAGE[..., 0].astype(np.float32), IMAGE[:20, :, :1].astype(np.uint16)]
+    for options in ({}, {"channels": 3}, {"dtype": "float16"}):
+        mats = [cv2.cuda.GpuMat() for _ in images]
+        vc.to_gpumat(images, out=mats, resize=resize, **options)
+        for mat, image in zip(mats, images, strict=True):
+            wanted = vc.to_gpumat(image, resize=resize, **options)
+            assert (mat.size(), mat.type()) == (wanted.size(), wanted.type())
+            np.testing.assert_array_equal(pixels(mat), pixels(wanted))
+
+
 def test_one_gpumat_for_a_batch():
     mat = cv2.cuda.GpuMat()
     with pytest.raises(vc.LayoutError, match="there are 2 images, needs a list"):
