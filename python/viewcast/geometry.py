@@ -9,7 +9,7 @@ an ``interpolation`` names, byte for byte: ``cv2.resize`` of OpenCV's x86-64 whe
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
@@ -39,8 +39,10 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _items(value: Any) -> list[Any] | None:
+def _items(value: Any) -> Sequence[Any] | None:
     """Return what a sequence or an array holds, in its order; None: it is neither."""
+    if isinstance(value, (tuple, list)):
+        return value
     value = _plain(value)
     if isinstance(value, (str, bytes, bytearray, Set, Mapping)):
         return None
@@ -48,14 +50,15 @@ def _items(value: Any) -> list[Any] | None:
 
 
 def _side(value: Any, name: str) -> int:
-    kind = type(value).__name__
-    try:
+    side = value
+    if type(value) is not int:
         plain = _plain(value)
-        side = None if isinstance(plain, bool) else operator.index(plain)
-    except TypeError:
-        side = None
+        try:
+            side = None if isinstance(plain, bool) else operator.index(plain)
+        except TypeError:
+            side = None
     if side is None:
-        raise TypeError(f"{name} holds a {kind}, needs whole numbers of pixels")
+        raise TypeError(f"{name} holds a {type(value).__name__}, needs whole numbers of pixels")
     if not 1 <= side <= _LARGEST:
         raise ValueError(f"{name} holds {side}, needs numbers of pixels from 1 to {_LARGEST}")
     return side
