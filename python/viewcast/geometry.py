@@ -82,7 +82,7 @@ def _interpolation(value: Any) -> int:
     if isinstance(value, str):
         raise ValueError(f"interpolation is {value!r}, needs one of {words}")
     raise TypeError(
-        f"interpolation is {value!r}, a {type(value).__name__}: numbers mean different filters in "
+        f"interpolation is {value!r} ({type(value).__name__}): numbers mean different filters in "
         f'OpenCV and Pillow; write one of {words} (cv2.INTER_LINEAR is "linear", '
         'PIL.Image.BILINEAR is "pillow-bilinear")'
     )

@@ -145,6 +145,19 @@ class Call:
             return self.edge, self.edge * width // height
         return self.edge * height // width, self.edge
 
+    def draw_out(self):
+        """Tensors to write to, of one batch or each by itself; None: a new result."""
+        count = len(self.sources) if self.boxes is None else len(self.boxes)
+        if count == 0 or self.rng.random() < 0.7:
+            return None
+        shape = (*self.size, self.channels)
+        if self.layout == "NCHW":
+            shape = (self.channels, *self.size)
+        options = {"dtype": getattr(torch, self.dtype), "device": self.device}
+        if self.rng.random() < 0.5:
+            return list(torch.full((count, *shape), 7, **options))
+        return [torch.full((shape[0] + i, *shape[1:]), 7, **options)[i:] for i in range(count)]
+
     def run(self):
         crops = self.crops()
         fitted = [] if self.must else [self.fitted(crop) for crop in crops]
@@ -159,12 +172,16 @@ class Call:
         options |= {"resize": self.resize}
         if self.boxes is not None:
             options["boxes"] = self.rng.choice([self.boxes, torch.from_numpy(self.boxes)])
+        outs = options["out"] = self.draw_out()
         try:
             result = self.rng.choice([vc.to_tensor, vc.to_numpy])(image, **options)
         except REFUSALS as error:
             assert self.must, f"refused without need: {error!r}"
+            assert not outs or all(bool((out == 7).all()) for out in outs), "written all the same"
             return self.checked("refused")
         assert not self.must, f"not refused, though there is {self.must}"
+        if outs:
+            result = torch.stack(outs)
         on_gpu = isinstance(result, torch.Tensor) and result.is_cuda
         found = bits_of(result, self.device if on_gpu else "cpu")
         assert found.tobytes() == wanted.view(f"u{wanted.itemsize}").tobytes(), "other bytes"
