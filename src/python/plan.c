@@ -136,6 +136,14 @@ int ext_plan_target(ext_job *job) {
     return ext_plan_check_device(options);
   }
   if (job->target.type != VC_CPU || !options->target->on_gpu || ext_is_host_mode()) return 0;
+  if (options->has_device) {
+    return ext_fail(VC_ERROR_DEVICE,
+                    "device= asks for the host and %s gives memory of a GPU; leave device out, or "
+                    "%s",
+                    job->request->function,
+                    job->work ? "pass planes in host memory as out="
+                              : "use to_numpy or to_tensor for a result in host memory");
+  }
   return ext_fail(
       VC_ERROR_DEVICE,
       "the image is in host memory and %s gives memory of a GPU, needs the device to "

@@ -86,17 +86,18 @@ static int plan_new(call *of) {
   of->request.options.target = library->empty ? library : ext_adapter_of_host();
   if (!library->empty && vc_device_is_gpu(job->source)) {
     return ext_fail(VC_ERROR_DEVICE,
-                    "the image is a %s in memory of a GPU, of which no new ones can be made; pass "
+                    "the image (%s) is in memory of a GPU, of which no new ones can be made; pass "
                     "planes as out=, or a tensor, CuPy array or GpuMat as the image (as_tensor())",
                     library->name);
   }
   return ext_plan_target(job);
 }
 
-static PyObject *make_plane(call *of, int64_t rows, int64_t cols) {
+static PyObject *make_plane(call *of, int64_t rows, int64_t cols, bool packed) {
   const ext_adapter *library = of->request.options.target;
   vc_view wanted = {.device = of->job.target, .ndim = 2, .shape = {rows, cols}};
   wanted.dtype = (vc_dtype){VC_UINT, of->shape.bits > 8 ? 16 : 8};
+  if (packed) wanted.strides[0] = cols * (int64_t)vc_dtype_size(wanted.dtype);
   if (library->interleaved) wanted.shape[wanted.ndim++] = 1;
   ext_source *fresh = &of->fresh[of->fresh_count];
   PyObject *made = library->empty(&wanted, of->job.stream, fresh);
@@ -104,7 +105,8 @@ static PyObject *make_plane(call *of, int64_t rows, int64_t cols) {
   return made;
 }
 
-/* One array with the rows of all planes. */
+/* One array with the rows of all planes. Those of U and V follow each other without gaps where they
+ * are planes of their own. */
 static int make_array(call *of) {
   int64_t rows = of->job.read.rows, cols = of->job.read.cols;
   if (rows % 2 != 0 || cols % 2 != 0) {
@@ -113,7 +115,7 @@ static int make_array(call *of) {
                     "pass planes as out=, with chroma of (H + 1) / 2 rows and (W + 1) / 2 columns",
                     (long long)rows, (long long)cols);
   }
-  of->job.object = make_plane(of, rows / 2 * 3, cols);
+  of->job.object = make_plane(of, rows / 2 * 3, cols, of->shape.planes == 3);
   if (!of->job.object) return -1;
   vc_view array = of->fresh[0].view;
   array.readonly = 0;
@@ -126,7 +128,7 @@ static int make_planes(call *of) {
   of->job.object = PyTuple_New(EXT_YUV_PLANES);
   for (Py_ssize_t i = 0; of->job.object && i < EXT_YUV_PLANES; i++) {
     int64_t shared = i == 0 ? 1 : of->shape.cols;
-    PyObject *plane = make_plane(of, of->job.read.rows, (cols + shared - 1) / shared);
+    PyObject *plane = make_plane(of, of->job.read.rows, (cols + shared - 1) / shared, false);
     if (!plane) return -1;
     PyTuple_SET_ITEM(of->job.object, i, plane);
     of->yuv.planes[i] = of->fresh[i].view;

@@ -317,6 +317,11 @@ def test_written_bytes_of_opencv():
     made = vc.as_cupy(vc.to_yuv(mat, format="nv12", **words)).get()
     assert np.array_equal(made[:1080], wanted[:1080])
     assert np.array_equal(made[1080:].reshape(540, 960, 2), pairs)
+    narrow = np.ascontiguousarray(rgb[:46, :50])  # rows of a new GpuMat are aligned otherwise
+    mat = vc.as_gpumat(torch.from_numpy(narrow).cuda())
+    for format in ("i420", "yuv420p10"):
+        made = vc.as_cupy(vc.to_yuv(mat, format=format, **words)).get()
+        assert np.array_equal(made, vc.to_yuv(narrow, format=format, **words))
 
 
 @pytest.mark.parametrize("format", ("nv12", "i420", "p010", "yuv444p", "yuv422p10"))

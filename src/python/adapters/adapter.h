@@ -50,9 +50,9 @@ typedef struct ext_adapter {
    * strides will do. Leaves no exception. */
   bool (*fits)(const vc_view *view);
   /* Makes an object with uninitialised memory of its own, of this shape and dtype, on
-   * wanted->device, for work on `stream`. *out describes the memory and owns it. New reference: a
-   * list where `wanted` is a batch and an object is one image. Without this function all objects
-   * are views. */
+   * wanted->device, for work on `stream`; with packed rows where wanted->strides say so. *out
+   * describes the memory and owns it. New reference: a list where `wanted` is a batch and an object
+   * is one image. Without this function all objects are views. */
   PyObject *(*empty)(const vc_view *wanted, vc_stream stream, ext_source *out);
 
   /* For an object of out=. All may be NULL. */

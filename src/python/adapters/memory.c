@@ -112,7 +112,7 @@ bool ext_memory_lay_out(vc_view *view, int64_t count, int64_t *bytes) {
   strides[2] = size;
   if (__builtin_mul_overflow(shape[1], strides[1], &row)) return false;
   step = row;
-  if (shape[0] > 1 || count > 1) {
+  if (strides[0] != row && (shape[0] > 1 || count > 1)) {
     if (__builtin_add_overflow(row, ROW_ALIGNMENT - 1, &step)) return false;
     step = step / ROW_ALIGNMENT * ROW_ALIGNMENT;
   }

@@ -16,8 +16,8 @@ int ext_memory_shared_block(size_t bytes, vc_device device, vc_stream stream, ex
                             PyObject **kept);
 
 /* Sets the strides of `count` images with the axes (H, W, C), or of one batch (N, H, W, C), whose
- * rows are aligned as OpenCV's kernels want them, and *bytes to what all of it takes. False if
- * that is more than there can be. */
+ * rows are aligned as OpenCV's kernels want them, and *bytes to what all of it takes. Rows whose
+ * stride is that of packed ones already stay packed. False if that is more than there can be. */
 bool ext_memory_lay_out(vc_view *view, int64_t count, int64_t *bytes);
 
 /* A packed array like `wanted` of the library's own allocator; on a GPU as if `stream` were the

@@ -168,6 +168,8 @@ def test_host_images_need_a_device_for_a_gpu_result():
     for function in (vc.to_gpumat, vc.to_cupy):
         with raises(vc.DeviceError, "the image is in host memory", "device=0", "to_numpy"):
             function(image)
+        with raises(vc.DeviceError, "device= asks for the host", function.__name__, "to_numpy"):
+            function(on_gpu(filled()), device="cpu")
     with raises(vc.DeviceError, "a numpy.ndarray lies in host memory"):
         vc.to_numpy(image, device=0)
     with raises(vc.DeviceError, "image 1 is in cuda:0 and image 0 in host memory"):

@@ -160,6 +160,18 @@ def test_planes_of_a_failed_launch_are_released():
 
 
 @simulated(skip=NO_KERNELS)
+def test_places_that_to_yuv_does_not_write_to():
+    a = sim.stream()
+    words = {"format": "nv12", **BT709}
+    rgb = CudaArray(sim.memory(shape=(4, 6, 3)), a)
+    with raises(vc.DeviceError, "(any producer) is in memory of a GPU", "as out=", "as_tensor()"):
+        vc.to_yuv(rgb, **words)
+    with raises(vc.DeviceError, "device= asks for the host", "to_yuv", "host memory as out="):
+        vc.to_yuv(vc.as_gpumat(rgb), device="cpu", **words)
+    assert sim.work().count("launch") == 0
+
+
+@simulated(skip=NO_KERNELS)
 def test_an_encoders_planes_are_written_after_the_stream_that_reads_them():
     a, b, c = sim.stream(), sim.stream(), sim.stream()
     _, planes = frame_on_gpu(a, b)

@@ -470,6 +470,25 @@ def test_to_yuv_takes_images_of_every_library(rng):
         assert (vc.as_numpy(mat) == expected).all()
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_to_yuv_of_gpumats_of_any_width(rng, format):
+    """Rows of a new GpuMat are aligned, but not where those of U and V must follow each other."""
+    if not vc.host_mode():
+        pytest.skip("GpuMats are on a GPU")
+    arguments = {"format": format, "matrix": "bt709", "range": "limited"}
+    for size in ((2, 2), (6, 8), (6, 30), (4, 64), (10, 66)):
+        rgb = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+        expected = vc.to_yuv(rgb, **arguments)
+        made = vc.to_yuv(vc.as_gpumat(rgb), **arguments)
+        assert (
+            vc.to_numpy(vc.yuv(made, **arguments)) == vc.to_numpy(vc.yuv(expected, **arguments))
+        ).all()
+        pairs = zip(made, expected, strict=True) if isinstance(made, tuple) else [(made, expected)]
+        for mat, array in pairs:
+            assert type(mat) is cv2.cuda.GpuMat
+            assert (vc.as_numpy(mat) == array).all()
+
+
 def test_there_and_back(rng):
     rgb = np.repeat(np.repeat(rng.integers(0, 256, (8, 9, 3), dtype=np.uint8), 2, 0), 2, 1)
     for matrix in MATRICES:
