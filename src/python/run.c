@@ -102,6 +102,14 @@ static bool goes_down(const ext_job *job) {
   return vc_device_is_gpu(job->source) && !vc_device_is_gpu(job->target);
 }
 
+/* Fails if the host can't wait for the stream, before anything is enqueued: a capture would keep a
+ * copy to memory that is gone at the replay. */
+static int check_capture(const ext_job *job) {
+  if (!goes_down(job) || !vc_stream_is_capturing(job->source.id, job->stream)) return 0;
+  EXT_TRY(vc_stream_synchronize(job->source.id, job->stream, &error));
+  return 0;
+}
+
 static int work_and_download(ext_job *job, const vc_view *to, const vc_view *from, size_t count) {
   ext_source block = {0};
   vc_view there = *to;
@@ -256,7 +264,8 @@ int ext_run_all(ext_job *job) {
   ext_source block = {0};
   bool to_gpu = vc_device_is_gpu(job->target);
   if (job->count == 1 && vc_view_is_empty(job->views)) return work_on_all(job);
-  int result = order_streams(job);
+  int result = check_capture(job);
+  if (result == 0) result = order_streams(job);
   if (result == 0 && to_gpu && must_move_up(job)) {
     result = ext_copy_up(&job->from, job->target, job->stream, &block);
   }

@@ -5,6 +5,7 @@
 import ctypes
 import weakref
 
+import numpy
 import pytest
 from simulated_cuda import LEGACY, converted, end, new_array, raises, sim, simulated
 
@@ -44,6 +45,28 @@ def test_both_sides_capture():
     assert sim.work() == ""
     assert sim.end_capture(a) == 0
     del mat, same
+
+
+@simulated()
+def test_nothing_goes_to_the_host_in_a_capture():
+    """A copy that the graph keeps would be written to memory that is gone at the replay."""
+    a = sim.stream()
+    image = new_array(a)
+    planes = [numpy.zeros((4, 6), "uint8"), numpy.zeros((2, 3, 2), "uint8")]
+    yuv = {"matrix": "bt709", "range": "limited"}
+    for convert in (
+        lambda: vc.to_numpy(image),
+        lambda: vc.to_numpy([image, image]),
+        lambda: vc.to_numpy(image, layout="CHW", out=numpy.zeros((3, 4, 6), "float32")),
+        lambda: vc.as_numpy(image, copy=None),
+        lambda: vc.to_yuv(image, format="nv12", out=planes, **yuv),
+    ):
+        sim.work()
+        sim.begin_capture(a)
+        with raises(vc.CUDAError, "the host can't wait for a stream that is capturing"):
+            convert()
+        assert sim.end_capture(a) == 0
+        assert sim.work() == ""
 
 
 @simulated()
