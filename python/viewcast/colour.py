@@ -138,7 +138,7 @@ def _batch(planes: tuple[Any, ...]) -> list[tuple[Any, ...]] | None:
 
 # --- frames of decoders
 
-_CONVERT = 'convert the frame first (of PyAV: frame.reformat(format="yuv420p"))'
+_CONVERT = 'convert it first (of PyAV: frame.reformat(format="yuv420p"), or "yuv420p10le")'
 
 
 def _lie_alike(format: str, other: str) -> bool:

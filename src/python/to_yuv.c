@@ -148,11 +148,28 @@ static int import_out(call *of) {
   return ext_images_device(&job->outs, &job->target);
 }
 
+/* Refuses GpuMats without memory, which other functions create. */
+static int check_filled(const call *of) {
+  const ext_job *job = &of->job;
+  if (vc_view_is_empty(&job->from.views[0])) return 0;
+  for (size_t i = 0; i < job->outs.count; i++) {
+    const ext_adapter *library = job->outs.items[i].from;
+    PyObject *object = PyTuple_GET_ITEM(job->written, (Py_ssize_t)i);
+    if (!library->is_unfilled || !library->is_unfilled(object)) continue;
+    return ext_fail(VC_ERROR_LAYOUT,
+                    "out is an empty %s, needs memory: to_yuv() creates none in it; leave out= out "
+                    "for a new one",
+                    library->name);
+  }
+  return 0;
+}
+
 /* Takes the planes of out=. */
 static int plan_out(call *of) {
   ext_job *job = &of->job;
   const ext_options *options = &of->request.options;
   size_t needed = (size_t)of->shape.planes;
+  if (check_filled(of) < 0) return -1;
   if (options->has_device && !ext_device_same(options->device, job->target)) {
     return ext_fail(VC_ERROR_DEVICE, "device= asks for %s and out is in %s; leave device out",
                     ext_device_name(options->device).text, ext_device_name(job->target).text);

@@ -578,6 +578,7 @@ RGB = np.zeros((4, 6, 3), np.uint8)
         ({"image": RGB[:3]}, vc.LayoutError, "needs even sides; pass planes as out="),
         ({"out": (RGB[..., 0],)}, vc.LayoutError, "out is a list of 1, needs the 2 planes"),
         ({"out": np.zeros((6, 5), np.uint8)}, vc.LayoutError, "even width"),
+        ({"out": cv2.cuda.GpuMat()}, vc.LayoutError, "out is an empty cv2.cuda.GpuMat, needs mem"),
         ({"out": np.zeros((6, 8), np.uint8)}, vc.LayoutError, "needs the same size"),
         ({"out": np.zeros((6, 6), np.uint16)}, vc.DTypeError, "plane Y of a nv12 image is uint16"),
         (
