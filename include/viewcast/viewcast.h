@@ -730,8 +730,9 @@ typedef struct vc_placement {
 
 /* Writes the placement of an image of rows x cols, both 1 to INT_MAX. VC_ERROR_LAYOUT if a
  * centre crop is larger than the resized image. */
-VC_API vc_status vc_resize_placement(const vc_resize *resize, int64_t rows, int64_t cols,
-                                     vc_placement *out, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_resize_placement(const vc_resize *resize, int64_t rows,
+                                                   int64_t cols, vc_placement *out,
+                                                   vc_error *error);
 
 /* The most channels of a transform whose mean or std differ by channel. */
 #define VC_TRANSFORM_CHANNELS 512
@@ -798,7 +799,8 @@ static inline void vc_yuv_init(vc_yuv *out, vc_yuv_format format, vc_matrix matr
  * of the array's memory, as writable as it is; the other fields of *out stay.
  * VC_ERROR_LAYOUT for an array that holds no such image: odd sides are possible as planes only.
  * VC_ERROR_ARGUMENT for a format that does not exist. */
-VC_API vc_status vc_yuv_split(const vc_view *array, int32_t format, vc_yuv *out, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_yuv_split(const vc_view *array, int32_t format, vc_yuv *out,
+                                            vc_error *error);
 
 /* Checks an image, and makes the view (H, W, 3) of u8 or u16 that stands for it as a source of
  * vc_transform: params->yuv[i] is then the image itself, and says where pixels are. The view's
@@ -806,7 +808,7 @@ VC_API vc_status vc_yuv_split(const vc_view *array, int32_t format, vc_yuv *out,
  * VC_ERROR_ARGUMENT for a format, matrix, range or depth that does not exist, VC_ERROR_DTYPE and
  * VC_ERROR_LAYOUT for a plane that the format does not have, VC_ERROR_DEVICE for planes of several
  * devices. */
-VC_API vc_status vc_yuv_image(const vc_yuv *yuv, vc_view *out, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_yuv_image(const vc_yuv *yuv, vc_view *out, vc_error *error);
 
 /* How vc_transform changes pixels. Start from vc_transform_params_init. */
 typedef struct vc_transform_params {
@@ -911,8 +913,9 @@ VC_API VC_MUST_CHECK vc_status vc_transform(const vc_view *to, const vc_view *fr
  * before the first sample is written. On a GPU one kernel is enqueued on `stream` of its device,
  * and memory must live until it is done; host memory is written when the call returns, and
  * `stream` is not used. */
-VC_API vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
-                              bool reverse_channels, vc_stream stream, vc_error *error);
+VC_API VC_MUST_CHECK vc_status vc_yuv_write(const vc_yuv *to, const vc_view *from, vc_layout layout,
+                                            bool reverse_channels, vc_stream stream,
+                                            vc_error *error);
 
 /* Threads that a transform of host memory uses at most; 0: one for each core
  * that the process may run on. At first VIEWCAST_THREADS, else 0. Small images

@@ -54,6 +54,13 @@ def test_what_is_installed(prefix):
     assert licence == (ROOT / "LICENSE").read_text()
 
 
+def test_the_compiler_warns_of_each_status_that_is_not_looked_at():
+    header = (ROOT / "include" / "viewcast" / "viewcast.h").read_text()
+    declared = re.findall(r"^VC_API (VC_MUST_CHECK )?vc_status\s+(vc_\w+)", header, re.M)
+    assert len(declared) > 30
+    assert [name for must_check, name in declared if not must_check] == []
+
+
 def test_versions_agree(prefix, flags):
     library = ctypes.CDLL(str(prefix / "lib" / "libviewcast.so"))
     library.vc_version.restype = ctypes.c_char_p

@@ -447,7 +447,9 @@ def test_12_bits_are_read_by_the_format_that_stores_them_alike():
     with pytest.raises(ValueError, match='none of them; say format=, one of "p010", "p016"$'):
         vc.yuv(frame, matrix="bt709", range="full")
     assert vc.to_numpy(vc.yuv(frame, "p016", **BT709)).shape == (24, 32, 3)
-    with pytest.raises(ValueError, match=r"none of them; convert .*reformat\(format=.yuv420p.\), or"):
+    with pytest.raises(
+        ValueError, match=r"none of them; convert .*reformat\(format=.yuv420p.\), or"
+    ):
         vc.yuv(av.VideoFrame(32, 24, "yuv420p12le"), **BT709)
 
 
