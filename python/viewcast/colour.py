@@ -262,12 +262,12 @@ def _pyav_planes_on_gpu(frame: Any) -> tuple[Any, ...]:
 
 
 def _read_torchcodec(frame: Any) -> _Frame:
-    said = [frame.color_space, frame.color_range]
+    space, range = frame.color_space, frame.color_range
     on_gpu = getattr(frame, "storage_cuda", None) is not None
-    if on_gpu and getattr(frame, "color_primaries", None) in _UNKNOWN:
-        # The video describes no colours to NVDEC; torchcodec then says these, which nobody read.
-        said = [None if word in ("smpte170m", "tv") else word for word in said]
-    known = (None if word in _UNKNOWN else word for word in said)
+    if on_gpu and space == "smpte170m" and getattr(frame, "color_primaries", None) in _UNKNOWN:
+        # What torchcodec says where NVDEC reads no description of colours, and no range but "pc".
+        space, range = "unknown", "unknown" if range == "tv" else range
+    known = (None if word in _UNKNOWN else word for word in (space, range))
     return _Frame("the frame", frame.pixel_format, *known)
 
 

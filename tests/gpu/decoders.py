@@ -43,6 +43,7 @@ class Clip:
     range: str | None
     size: tuple[int, int] = (360, 642)  # of rows that no surface has, which are cropped
     options: tuple = (("preset", "ultrafast"),)
+    primaries: bool = True  # stated as well
 
     def write(self, path, count=12):
         av = pytest.importorskip("av", reason="PyAV makes the clips")
@@ -56,9 +57,10 @@ class Clip:
             context.gop_size = 6
             if self.matrix:
                 code = MATRICES[self.matrix]
-                context.colorspace = context.color_primaries = code
+                context.colorspace, context.color_range = code, RANGES[self.range]
+            if self.matrix and self.primaries:
+                context.color_primaries = code
                 context.color_trc = 14 if self.matrix == "bt2020" else code
-                context.color_range = RANGES[self.range]
             for rgb in itertools.islice(draw(), count):
                 file.mux(track.encode(self.frame(av, rgb)))
             file.mux(track.encode(None))
@@ -84,6 +86,7 @@ H264, HEVC = "libx264", "libx265"
 QUIET = (("preset", "ultrafast"), ("x265-params", "log-level=error:open-gop=0"))
 CLIPS = {
     "bt709": Clip(H264, "yuv420p", "bt709", "limited"),
+    "matrix and range alone": Clip(H264, "yuv420p", "bt709", "limited", primaries=False),
     "bt601": Clip(H264, "yuv420p", "bt601", "limited"),
     "full": Clip(H264, "yuvj420p", "bt709", "full"),
     "untagged": Clip(H264, "yuv420p", None, None),

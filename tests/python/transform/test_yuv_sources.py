@@ -324,9 +324,13 @@ def test_torchcodec_on_a_gpu_says_colours_that_it_did_not_read(rng, primaries):
     stated = RawFrame("yuv444p", planes, "smpte170m", "tv")
     stated.storage_cuda, stated.color_primaries = planes[0], "smpte170m"
     assert (vc.yuv(stated).matrix, vc.yuv(stated).range) == ("bt601", "limited")
-    full = RawFrame("yuv444p", planes, "bt709", "pc")
+    for word, name in (("tv", "limited"), ("pc", "full")):  # the video states a matrix alone
+        stated = RawFrame("yuv444p", planes, "bt709", word)
+        stated.storage_cuda, stated.color_primaries = planes[0], primaries
+        assert (vc.yuv(stated).matrix, vc.yuv(stated).range) == ("bt709", name)
+    full = RawFrame("yuv444p", planes, "smpte170m", "pc")
     full.storage_cuda, full.color_primaries = planes[0], primaries
-    assert (vc.yuv(full).matrix, vc.yuv(full).range) == ("bt709", "full")
+    assert vc.yuv(full, matrix="bt709").range == "full"
 
 
 def test_12_bits_in_the_upper_bits_are_p016_in_limited_range(rng):
