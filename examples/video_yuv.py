@@ -47,18 +47,16 @@ def decoded_by_pyav(path: str, count: int) -> list[Any]:
         raise OSError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def decoded_on_the_gpu(path: str, count: int) -> list[Any]:
-    """The frames in memory of the GPU; [] without PyNvVideoCodec, or where it decodes nothing."""
+def decoder_on_the_gpu(path: str) -> Any:
+    """PyNvVideoCodec's decoder; None where it is not installed, or decodes nothing."""
     if vc.host_mode() or not torch.cuda.is_available():
-        return []
+        return None
     try:
         codec = importlib.import_module("PyNvVideoCodec")
-        decoder = codec.SimpleDecoder(path, use_device_memory=True)
-        # These frames have memory of their own until the next batch is asked for.
-        return list(decoder.get_batch_frames(min(count, len(decoder))))
+        return codec.SimpleDecoder(path, use_device_memory=True)
     except (ImportError, OSError, RuntimeError) as error:
         print(f"without NVDEC: {str(error).splitlines()[0]}")
-        return []
+        return None
 
 
 def batch_of(images: list[vc.YUV]) -> torch.Tensor:
@@ -119,8 +117,10 @@ def main() -> int:
         print(f"{len(images)} frames of {images[0].format}, {images[0].matrix}, {images[0].range}")
         print(f"batch {tuple(batch.shape)} {batch.dtype} on {batch.device}")
 
-        surfaces = decoded_on_the_gpu(path, len(frames))
-        if surfaces:  # NVDEC's frames say neither matrix nor range
+        decoder = decoder_on_the_gpu(path)
+        if decoder:  # The memory of its frames is its own, and lasts until the next batch.
+            surfaces = decoder.get_batch_frames(min(len(frames), len(decoder)))
+            # They say neither matrix nor range.
             colours: dict[str, Any] = {"matrix": images[0].matrix, "range": images[0].range}
             other = batch_of([vc.yuv(surface, **colours) for surface in surfaces])
             same = torch.equal(other.cpu(), batch[: len(surfaces)])
