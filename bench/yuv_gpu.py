@@ -7,12 +7,18 @@ planes that are written. Peers that only convert are timed with the share of the
 that differ from ours, which are cv2.cvtColor's for BT.601.
 """
 
+import importlib
+import importlib.util
+import itertools
+import tempfile
+
 import torch
 from resize_gpu import WORDS, Case, record
 from resize_peers import Peer
 from transform_gpu import random_bytes
 
 import viewcast as vc
+from viewcast.clip import sample_clip
 
 FULL = (1080, 1920)
 #: The usual formula in floating point: R, G and B of Y, U and V of BT.601, limited range.
@@ -121,26 +127,113 @@ class Convert:
         return vc.to_tensor(video.images, layout="NHWC")
 
     def peers(self):
-        if self.matrix != "bt601":
-            return
+        if self.matrix == "bt601":
 
-        def in_torch(video, out):
-            return out.copy_(in_float(video.frames).movedim(1, 3))
+            def in_torch(video, out):
+                return out.copy_(in_float(video.frames).movedim(1, 3))
 
-        yield Peer("torch in float", in_torch, lambda pixels: pixels)
+            yield Peer("torch in float", in_torch, lambda pixels: pixels)
         try:
             import cvcuda
         except ImportError:
             yield Peer("CV-CUDA", None)
             return
+        yield Peer("CV-CUDA cvtcolor", in_cvcuda(cvcuda, cvcuda.cvtcolor_into), same)
+        spec = {"bt601": cvcuda.ColorSpec.BT601, "bt709": cvcuda.ColorSpec.BT709}[self.matrix]
+        advanced = in_cvcuda(cvcuda, cvcuda.advcvtcolor_into, spec)
+        yield Peer("CV-CUDA advcvtcolor", advanced, same)
 
-        def in_cvcuda(video, out):
-            given = cvcuda.as_tensor(video.frames.unsqueeze(3), "NHWC")
-            code = cvcuda.ColorConversion.YUV2RGB_NV12
-            cvcuda.cvtcolor_into(cvcuda.as_tensor(out, "NHWC"), given, code)
+
+def same(pixels):
+    return pixels
+
+
+def in_cvcuda(cvcuda, convert, *spec):
+    """cvtcolor knows BT.601 of limited range alone; advcvtcolor is told the matrix, and takes full
+    range."""
+
+    def call(video, out):
+        given = cvcuda.as_tensor(video.frames.unsqueeze(3), "NHWC")
+        convert(cvcuda.as_tensor(out, "NHWC"), given, cvcuda.ColorConversion.YUV2RGB_NV12, *spec)
+        return out
+
+    return call
+
+
+class Decoded:
+    """Frames as torchcodec decodes them on the GPU, from the clip that `viewcast demo` draws."""
+
+    budget = None
+    count, size = 32, (720, 1280)
+
+    def __init__(self):
+        self.resize = vc.Resize(self.size, "linear")
+        self.name = f"nv12 bt709 {self.count} decoded 720p -> RGB uint8"
+        self.clip = tempfile.NamedTemporaryFile(suffix=".mp4")  # noqa: SIM115  (as long as this)
+        self.clip.write(sample_clip(2 * self.count).getvalue())
+        self.clip.flush()
+        self.frames = self.decoded()
+
+    def decoded(self):
+        from torchcodec.decoders import Demuxer
+
+        demuxer = Demuxer(self.clip.name)
+        decoder = demuxer.streams[0].make_decoder(device="cuda")
+        for packet in demuxer:
+            yield from decoder.decode(packet)
+        yield from decoder.drain()
+
+    def bytes_moved(self):
+        return self.count * self.size[0] * self.size[1] * 9 // 2
+
+    def buffers(self):
+        out = torch.empty((self.count, *self.size, 3), dtype=torch.uint8, device="cuda")
+        frames = list(itertools.islice(self.frames, self.count))
+        if len(frames) < self.count:
+            self.frames = self.decoded()
+            return self.buffers()
+        return frames, out
+
+    def viewcast(self, frames, out):
+        return vc.to_tensor([vc.yuv(frame) for frame in frames], layout="NHWC", out=out)
+
+    def on_cpu(self, frames, out):
+        stacked = [
+            (frame.planes[0].cpu(), torch.stack(frame.planes[1:], 2).cpu()) for frame in frames
+        ]
+        words = {"format": "nv12", "matrix": "bt709", "range": "limited"}
+        return vc.to_tensor([vc.yuv(planes, **words) for planes in stacked], layout="NHWC")
+
+    def bytes_made(self, frames):
+        return vc.to_tensor([vc.yuv(frame) for frame in frames], layout="NHWC")
+
+    def peers(self):
+        from torchcodec.decoders import ColorConverter
+
+        converter = ColorConverter(device="cuda")
+
+        def convert(frames, out):
+            for index, frame in enumerate(frames):
+                out[index] = converter.convert(frame).data.permute(1, 2, 0)
             return out
 
-        yield Peer("CV-CUDA cvtcolor", in_cvcuda, lambda pixels: pixels)
+        def convert_alone(frames, out):
+            return [converter.convert(frame) for frame in frames]
+
+        yield Peer("torchcodec, into one batch", convert, same)
+        yield Peer("torchcodec, frame by frame", convert_alone, exact=convert, to_bytes=same)
+        try:
+            codec = importlib.import_module("PyNvVideoCodec")
+            kind = codec.OutputColorType.RGB
+            decoder = codec.SimpleDecoder(
+                self.clip.name, use_device_memory=True, output_color_type=kind
+            )
+        except (ImportError, RuntimeError) as error:
+            yield Peer(f"PyNvVideoCodec: {str(error).splitlines()[0][:60]}", None)
+            return
+        surfaces = decoder.get_batch_frames(self.count)
+        shown = torch.stack([torch.from_dlpack(surface) for surface in surfaces])
+        yield Peer("PyNvVideoCodec's RGB: a copy", lambda frames, out: out.copy_(shown), same)
 
 
 class Write:
@@ -172,7 +265,9 @@ class Write:
 
 def make_cases():
     letterbox = vc.Letterbox((640, 640))
+    decoders = all(map(importlib.util.find_spec, ("torchcodec", "av")))
     return [
+        *([Decoded()] if decoders else []),
         Frames(64, FULL, letterbox, torch.float16, 0.75),
         Frames(64, FULL, letterbox, torch.float16, 0.75, matrix="bt601"),
         Frames(64, FULL, letterbox, torch.float32),

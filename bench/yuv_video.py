@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times a video file to normalised batches on the CPU, through RGB and from the decoder's planes:
+"""Times a video file to normalised batches, through RGB and from the decoder's planes, on the CPU
+or, with --gpu, with the decoders of a GPU that are installed:
 
     python bench/yuv_video.py [--video FILE] [--frames N] [--rounds N] [--threads N] [--json FILE]
+                              [--gpu]
 
 Each row decodes the file, makes batches of 16 frames, letterboxed to 640 x 640, float32, and drops
 them: frames a second of the best round and of the median one, and the least processor time of a
 frame besides decoding, in milliseconds, which other programs on the machine change less. All rows
-run in turn, in one process. Without FILE it is the clip that `viewcast demo` draws, as H.264."""
+run in turn, in one process. Without FILE it is the clip that `viewcast demo` draws, as H.264.
+Decoders of a GPU are opened before the clock starts (yuv_video_gpu.py)."""
 
 import argparse
 import json
@@ -77,16 +80,18 @@ def from_yuv(frames: list[av.VideoFrame], colours: dict[str, Any]) -> torch.Tens
     return vc.to_tensor(images, out=OUT[: len(frames)], **OPTIONS)
 
 
-def nothing(frames: list[av.VideoFrame], _: dict[str, Any]) -> None:
+def nothing(frames: list[Any], _: dict[str, Any]) -> None:
     pass
 
 
 OUT = torch.empty(BATCH, 3, SIDE, SIDE)
-ROWS: dict[str, Callable[[list[av.VideoFrame], dict[str, Any]], Any]] = {
-    "decoding alone": nothing,
-    'to_ndarray("rgb24"), cv2.resize, copyMakeBorder, torch': usual,
-    'to_ndarray("rgb24"), one to_tensor(resize=) a batch': from_rgb,
-    "vc.yuv(frame), one to_tensor(resize=) a batch": from_yuv,
+#: What gives lists of frames of a file, and what is done with each.
+Way = tuple[Callable[[str, int], Iterator[list[Any]]], Callable[[list[Any], dict[str, Any]], Any]]
+ROWS: dict[str, Way] = {
+    "decoding alone": (batches, nothing),
+    'to_ndarray("rgb24"), cv2.resize, copyMakeBorder, torch': (batches, usual),
+    'to_ndarray("rgb24"), one to_tensor(resize=) a batch': (batches, from_rgb),
+    "vc.yuv(frame), one to_tensor(resize=) a batch": (batches, from_yuv),
 }
 
 
@@ -100,33 +105,38 @@ def colours_of(path: str) -> dict[str, Any]:
     return {name: None if known[name] else value for name, value in taken.items()}
 
 
-def measure(path: str, count: int, rounds: int) -> list[dict[str, Any]]:
+def measure(path: str, count: int, rounds: int, ways: dict[str, Way]) -> list[dict[str, Any]]:
     """Prints a row for each way, and returns them."""
     colours = colours_of(path)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ROWS}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     done = 0
     for number in range(rounds + 1):  # the first one does not count
-        for name, work in ROWS.items():
+        for name, (decode, work) in ways.items():
+            decoded = decode(path, count)
             done, start, used = 0, time.perf_counter(), time.process_time()
-            for frames in batches(path, count):
+            for frames in decoded:
                 work(frames, colours)
                 done += len(frames)
             if number:
                 times[name].append((time.perf_counter() - start, time.process_time() - used))
     print(f"{done} frames, {rounds} rounds; frames/s best and median; CPU ms besides decoding")
-    rows = []
-    decoding = min(used for _, used in times["decoding alone"])
+    rows, decoding = [], 0.0
     for name, each in times.items():
-        walls = [wall for wall, _ in each]
-        beside = 1e3 * (min(used for _, used in each) - decoding) / done
+        walls, used = [wall for wall, _ in each], min(used for _, used in each)
+        if ways[name][1] is nothing:  # of this row, and of those that follow
+            decoding = used
+        beside = 1e3 * (used - decoding) / done
         fastest, median = done / min(walls), done / statistics.median(walls)
         print(f"  {name:56} {fastest:7.1f} {median:7.1f} {beside:7.2f}")
         rows.append({"way": name, "best": fastest, "median": median, "cpu_ms": beside})
-    frames = next(batches(path, count))
+    return rows
+
+
+def compare(path: str, count: int) -> None:
+    frames, colours = next(batches(path, count)), colours_of(path)
     rgb, yuv = from_rgb(frames, colours).clone(), from_yuv(frames, colours)
     scale = 255 * STD.max()
     print(f"  swscale's default RGB and ours: at most {(rgb - yuv).abs().max() * scale:.1f} of 255")
-    return rows
 
 
 def main() -> None:
@@ -136,6 +146,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1, help="of each library, after decoding")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--gpu", action="store_true", help="decode and convert on a GPU")
     options = parser.parse_args()
     vc.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
@@ -150,7 +161,14 @@ def main() -> None:
         path = pathlib.Path(folder) / "clip.mp4"
         if not options.video:
             path.write_bytes(sample_clip(options.frames).getvalue())
-        rows = measure(options.video or str(path), options.frames, options.rounds)
+        video = options.video or str(path)
+        if options.gpu:
+            from yuv_video_gpu import ways_on_the_gpu
+
+            rows = measure(video, options.frames, options.rounds, ways_on_the_gpu())
+        else:
+            rows = measure(video, options.frames, options.rounds, ROWS)
+            compare(video, options.frames)
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, "methods": rows}, indent=1) + "\n")
 

@@ -397,7 +397,8 @@ def yuv(
     ValueError that names the argument. A frame's format is overridden only by one that stores
     samples alike: "nv21" for nv12, "yv12" for i420, "p010" and "p016" for each other.
     PyNvVideoCodec's frames say their format alone, and call 10 bits P016, which is the same for
-    limited range; for full range say "p010".
+    limited range; for full range say "p010". Their memory is the decoder's: keep that until a call
+    has read them.
 
     depth: 8 for RGB of uint8, 16 for RGB of uint16.
 

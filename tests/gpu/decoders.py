@@ -82,7 +82,7 @@ class Clip:
 
 
 H264, HEVC = "libx264", "libx265"
-# PyNvVideoCodec's SimpleDecoder finds no frame of an open group of pictures.
+# PyNvVideoCodec's SimpleDecoder gives a wrong frame before an open group of pictures.
 QUIET = (("preset", "ultrafast"), ("x265-params", "log-level=error:open-gop=0"))
 CLIPS = {
     "bt709": Clip(H264, "yuv420p", "bt709", "limited"),

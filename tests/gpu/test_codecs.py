@@ -189,6 +189,12 @@ def test_frames_are_read_after_a_stream_that_they_do_not_name(clips):
         found.append(reads(frame))
         torch.cuda.synchronize()
     assert found == expected
+    whole = []
+    for frame in decoder.frames(path, before=lambda: delay(decoder.stream, LONG)):
+        image = vc.yuv(vc.as_tensor(frame), "nv12", **BT709)
+        whole.append(int(vc.to_tensor(image).sum(dtype=torch.int64)))
+        torch.cuda.synchronize()
+    assert whole == expected
     naive = []
     for frame in decoder.frames(path, before=lambda: delay(decoder.stream, LONG)):
         naive.append(reads_naively(frame))
