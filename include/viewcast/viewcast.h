@@ -741,8 +741,8 @@ VC_API VC_MUST_CHECK vc_status vc_resize_placement(const vc_resize *resize, int6
 
 /* How the samples of an image are stored. Chroma is U and V, of which the formats with "420" (and
  * those of two planes) have one sample for 2 x 2 pixels, "422" one for 2 x 1, "444" one for each;
- * sides are halved and rounded up. 10-bit samples lie in 16 bits: the upper ones (P010), or the
- * lower ones. */
+ * sides are halved and rounded up. 10-bit samples lie in 16 bits: the upper ones (P010, MSB), or
+ * the lower ones. */
 typedef enum vc_yuv_format {
   VC_NV12 = 1, /* Y; U and V alternating */
   VC_NV21,     /* Y; V and U alternating */
@@ -754,7 +754,9 @@ typedef enum vc_yuv_format {
   VC_P016, /* 16 bits */
   VC_YUV420P10,
   VC_YUV422P10,
-  VC_YUV444P10
+  VC_YUV444P10,
+  VC_YUV444P10MSB, /* in the upper bits */
+  VC_YUV444P16
 } vc_yuv_format;
 
 /* The matrix between RGB and YUV, by the codes of H.273: 5 and 6, 1, and 9 (non-constant

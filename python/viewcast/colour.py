@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The names, in the order of vc_yuv_format, vc_matrix and vc_range in viewcast.h, from 1.
 FORMATS = (
     *("nv12", "nv21", "i420", "yv12", "yuv422p", "yuv444p"),
-    *("p010", "p016", "yuv420p10", "yuv422p10", "yuv444p10"),
+    *("p010", "p016", "yuv420p10", "yuv422p10", "yuv444p10", "yuv444p10msb", "yuv444p16"),
 )
 MATRICES = ("bt601", "bt709", "bt2020")
 RANGES = ("limited", "full")
@@ -29,7 +29,10 @@ _PAIRS = frozenset(("nv12", "nv21", "p010", "p016"))
 _WIDE = frozenset(FORMATS[FORMATS.index("p010") :])
 
 #: Formats whose samples lie alike in memory: a frame that says one may be read as another.
-_ALIKE = ({"nv12", "nv21"}, {"i420", "yv12"}, {"p010", "p016", "p012le"})
+_ALIKE = (
+    *({"nv12", "nv21"}, {"i420", "yv12"}),
+    *({"p010", "p016", "p012le"}, {"yuv444p10msb", "yuv444p16"}),
+)
 
 #: An argument's names, what it is called in messages, and what frames call the same: FFmpeg's
 #: words and the codes of H.273, as PyAV numbers them, and PyNvVideoCodec's words.
@@ -39,7 +42,7 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], str, dict[Any, str]]] = {
     "range": (RANGES, "colour range", {1: "limited", 2: "full", "tv": "limited", "pc": "full"}),
 }
 _ARGUMENTS["format"][2].update(yuv420p="i420", yuvj420p="i420", yuvj422p="yuv422p")
-_ARGUMENTS["format"][2].update(yuvj444p="yuv444p", yuv444="yuv444p")
+_ARGUMENTS["format"][2].update(yuvj444p="yuv444p", yuv444="yuv444p", yuv444_16bit="yuv444p16")
 _ARGUMENTS["matrix"][2].update(bt470bg="bt601", smpte170m="bt601", bt2020nc="bt2020")
 
 #: What frames say where they know nothing: FFmpeg's codes and words.
@@ -387,7 +390,8 @@ def yuv(
       indexed. It is read as a list of its N images is.
 
     format: "nv12", "nv21", "i420" (FFmpeg's yuv420p), "yv12", "yuv422p", "yuv444p"; of 10 bits
-    "p010" (in the upper bits), "yuv420p10", "yuv422p10", "yuv444p10"; of 16 bits "p016".
+    "p010" (in the upper bits), "yuv420p10", "yuv422p10", "yuv444p10", and in the upper bits
+    "yuv444p10msb"; of 16 bits "p016", "yuv444p16".
 
     matrix: "bt601" (codes 5 and 6 of H.273), "bt709" or "bt2020" (non-constant luminance).
 
@@ -395,7 +399,8 @@ def yuv(
 
     These three say what the source does not say of itself, or override it; what nobody says is a
     ValueError that names the argument. A frame's format is overridden only by one that stores
-    samples alike: "nv21" for nv12, "yv12" for i420, "p010" and "p016" for each other.
+    samples alike: "nv21" for nv12, "yv12" for i420, "p010" and "p016" for each other, and so
+    "yuv444p10msb" and "yuv444p16".
     PyNvVideoCodec's frames say their format alone, and call 10 bits P016, which is the same for
     limited range; for full range say "p010". Their memory is the decoder's: keep that until a call
     has read them.

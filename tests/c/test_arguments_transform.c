@@ -192,7 +192,7 @@ static vc_view samples(void) {
 static void arguments_of_vc_yuv_split(void) {
   vc_yuv out;
   vc_view array = samples();
-  static const int32_t wrong[] = {0, -1, VC_YUV444P10 + 1, INT32_MIN, INT32_MAX};
+  static const int32_t wrong[] = {0, -1, VC_YUV444P16 + 1, INT32_MIN, INT32_MAX};
   memset(&out, 0, sizeof out);
   CHECK_OK(vc_yuv_split(&array, VC_NV12, &out, &error));
   REFUSES_INTO(&out, VC_ERROR_ARGUMENT, "\"array\" is NULL",

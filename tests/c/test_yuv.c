@@ -303,14 +303,19 @@ static void end(picture *of) {
   for (int i = 0; i < 3; i++) free(of->memory[i]);
 }
 
+static int bits_of(int format) {
+  vc_yuv_shape shape;
+  return CHECK(vc_yuv_shape_of(format, &shape)) ? shape.bits : 0;
+}
+
 static int32_t load(const vc_view *plane, int y, int x, int which, int format) {
   const char *at = (const char *)plane->data + y * plane->strides[0] + x * plane->strides[1];
   uint16_t word;
   if (plane->ndim == 3) at += which * plane->strides[2];
   if (plane->dtype.bits == 8) return *(const uint8_t *)at;
   memcpy(&word, at, 2);
-  if (format == VC_P010) return word >> 6;
-  return format == VC_P016 ? word : word > 1023 ? 1023 : word;
+  if (format == VC_P010 || format == VC_YUV444P10MSB) return word >> 6;
+  return bits_of(format) == 16 ? word : word > 1023 ? 1023 : word;
 }
 
 static void pixel(const picture *of, int y, int x, int32_t *rgb) {
@@ -318,10 +323,10 @@ static void pixel(const picture *of, int y, int x, int32_t *rgb) {
   const vc_view *planes = of->yuv.planes;
   bool pairs = format == VC_NV12 || format == VC_NV21 || format == VC_P010 || format == VC_P016;
   bool tall = format == VC_YUV422P || format == VC_YUV422P10;
-  bool whole = format == VC_YUV444P || format == VC_YUV444P10;
+  bool whole = format == VC_YUV444P || format >= VC_YUV444P10;
   bool swapped = format == VC_NV21 || format == VC_YV12;
   int cy = tall || whole ? y : y / 2, cx = whole ? x : x / 2;
-  int bits = planes[0].dtype.bits == 8 ? 8 : format == VC_P016 ? 16 : 10;
+  int bits = bits_of(format);
   int32_t luma = load(&planes[0], y, x, 0, format);
   int32_t u = load(&planes[pairs ? 1 : 1 + swapped], cy, cx, swapped, format);
   int32_t v = load(&planes[pairs ? 1 : 2 - swapped], cy, cx, !swapped, format);
@@ -379,7 +384,7 @@ static void check_alike(const picture *of, vc_transform_params *params, int rows
 static void test_formats(void) {
   for (int i = 0; i < 1200; i++) {
     vc_limits.row_kernels = i % 2 ? &vc_row_kernels_scalar : NULL;
-    int format = VC_NV12 + i / 2 % VC_YUV444P10, rows = 1 + (int)draw(MOST),
+    int format = VC_NV12 + i / 2 % VC_YUV444P16, rows = 1 + (int)draw(MOST),
         cols = 1 + (int)draw(MOST);
     picture of =
         picture_of(format, matrices[draw(3)], ranges[draw(2)], draw(3) ? 8 : 16, rows, cols);
@@ -395,7 +400,7 @@ static void test_formats(void) {
 
 static void test_resizing(void) {
   for (int i = 0; i < 700; i++) {
-    int format = VC_NV12 + (int)draw(VC_YUV444P10), rows = 1 + (int)draw(MOST);
+    int format = VC_NV12 + (int)draw(VC_YUV444P16), rows = 1 + (int)draw(MOST);
     picture of = picture_of(format, matrices[draw(3)], ranges[draw(2)], draw(3) ? 8 : 16, rows,
                             1 + (int)draw(MOST));
     vc_transform_params params;
@@ -501,7 +506,7 @@ static void test_writing(void) {
   vc_limits.thread_bytes = 1;
   for (int i = 0; i < 600; i++) {
     vc_limits.row_kernels = draw(3) ? NULL : &vc_row_kernels_scalar;
-    picture of = picture_of(VC_NV12 + i % VC_YUV444P10, matrices[draw(3)], ranges[draw(2)], 8,
+    picture of = picture_of(VC_NV12 + i % VC_YUV444P16, matrices[draw(3)], ranges[draw(2)], 8,
                             1 + (int)draw(MOST), 1 + (int)draw(MOST));
     uint8_t *image = (uint8_t *)rgb, *planar = (uint8_t *)wanted;
     const int64_t shape[] = {of.rows, of.cols, 3}, planes[] = {3, of.rows, of.cols};
@@ -616,7 +621,7 @@ static void test_rows(void) {
   static char samples[3][2 * 2 * WIDE], all[2][6 * WIDE + 1];
   for (int i = 0; i < 3000 / thin; i++) {
     vc_yuv_source source = {.row = {0}};
-    int format = VC_NV12 + i % VC_YUV444P10, matrix = matrices[draw(3)], range = ranges[draw(2)];
+    int format = VC_NV12 + i % VC_YUV444P16, matrix = matrices[draw(3)], range = ranges[draw(2)];
     const vc_yuv_layout *layout = vc_yuv_layout_of(format);
     int size = layout->bits > 8 ? 2 : 1, apart = layout->planes == 2 ? 2 : 1;
     int count = 1 + (int)draw(draw(3) ? 200 : WIDE), left = (int)draw((uint32_t)(WIDE - count) + 1);
@@ -645,7 +650,7 @@ static void test_every_luma(int bits, int depth) {
   enum { MOST_LUMA = 65536 };
   static uint16_t luma[MOST_LUMA], chroma[2][MOST_LUMA];
   static uint16_t all[2][3 * MOST_LUMA];
-  static const vc_yuv_format formats[] = {VC_YUV444P, VC_YUV444P10, VC_P016};
+  static const vc_yuv_format formats[] = {VC_YUV444P, VC_YUV444P10, VC_YUV444P16};
   const int count = 1 << bits, grey = count / 2, size = bits == 8 ? 1 : 2;
   const vc_yuv_layout *layout = vc_yuv_layout_of(formats[bits == 8 ? 0 : bits == 10 ? 1 : 2]);
   for (int i = 0; i < 6 * 8; i += bits == 16 ? thin : 1) {
@@ -690,7 +695,7 @@ static void test_written_rows(void) {
   static char memory[8 * (4 * WIDE + 9)], planes[2][3][8 * 4 * WIDE];
   for (int i = 0; i < 1500 / thin; i++) {
     vc_yuv yuv;
-    int format = VC_NV12 + i % VC_YUV444P10, rows = 1 + (int)draw(5);
+    int format = VC_NV12 + i % VC_YUV444P16, rows = 1 + (int)draw(5);
     int cols = 1 + (int)draw(draw(3) ? 200 : WIDE), kind = (int)draw(3);
     const vc_yuv_layout *layout = vc_yuv_layout_of(format);
     int across = (cols + layout->col_shift) >> layout->col_shift;

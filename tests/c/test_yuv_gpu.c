@@ -273,7 +273,7 @@ static void try_one(int format, int depth, vc_dtype dtype) {
 static void test_reading(int rounds) {
   sim_set_runner(note_kernel);
   for (int i = 0; i < rounds && checks_failed < 10; i++) {
-    int format = i % 3 == 0 ? VC_NV12 + draw(VC_YUV444P10) : VC_NV12 + draw(VC_YUV444P);
+    int format = i % 3 == 0 ? VC_NV12 + draw(VC_YUV444P16) : VC_NV12 + draw(VC_YUV444P);
     vc_dtype dtype = i % 2 ? dtypes[draw(3)] : dtypes[draw(sizeof dtypes / sizeof *dtypes)];
     try_one(format, one_in(6) ? 16 : 8, dtype);
   }
@@ -399,7 +399,7 @@ static void try_writing(int format) {
 
 static void test_writing(int rounds) {
   sim_set_runner(note_kernel);
-  for (int i = 0; i < rounds && checks_failed < 10; i++) try_writing(VC_NV12 + i % VC_YUV444P10);
+  for (int i = 0; i < rounds && checks_failed < 10; i++) try_writing(VC_NV12 + i % VC_YUV444P16);
   check_undisturbed();
 }
 

@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_input in = {data, size};
   vc_yuv yuv;
   char *memory[PLANES] = {NULL};
-  vc_yuv_init(&yuv, (vc_yuv_format)(take_byte(&in) % 13), (vc_matrix)(take_byte(&in) % 5),
+  vc_yuv_init(&yuv, (vc_yuv_format)(take_byte(&in) % 15), (vc_matrix)(take_byte(&in) % 5),
               (vc_range)(take_byte(&in) % 4));
   if (take_byte(&in) & 1) yuv.depth = take_byte(&in) % 32;
   int64_t rows = length_of(&in), cols = length_of(&in);

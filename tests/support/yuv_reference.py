@@ -21,6 +21,8 @@ FORMATS = {
     "yuv420p10": (2, 2, 10, 0, False, False),
     "yuv422p10": (2, 1, 10, 0, False, False),
     "yuv444p10": (1, 1, 10, 0, False, False),
+    "yuv444p10msb": (1, 1, 10, 6, False, False),
+    "yuv444p16": (1, 1, 16, 0, False, False),
 }
 WEIGHTS = {
     "bt601": ("0.299", "0.114"),

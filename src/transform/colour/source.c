@@ -25,8 +25,10 @@ const vc_yuv_layout *vc_yuv_layout_of(int32_t format) {
       [VC_YUV420P10] = {"yuv420p10", 3, 1, 1, 10, 0, false},
       [VC_YUV422P10] = {"yuv422p10", 3, 1, 0, 10, 0, false},
       [VC_YUV444P10] = {"yuv444p10", 3, 0, 0, 10, 0, false},
+      [VC_YUV444P10MSB] = {"yuv444p10msb", 3, 0, 0, 10, 6, false},
+      [VC_YUV444P16] = {"yuv444p16", 3, 0, 0, 16, 0, false},
   };
-  if (format < VC_NV12 || format > VC_YUV444P10) return NULL;
+  if (format < VC_NV12 || format > VC_YUV444P16) return NULL;
   return &layouts[format];
 }
 
@@ -45,8 +47,8 @@ static vc_dtype dtype_of(const vc_yuv_layout *layout) {
 static vc_status check_format(int32_t format, vc_error *error) {
   if (vc_yuv_layout_of(format)) return VC_OK;
   return vc_fail(error, VC_ERROR_ARGUMENT,
-                 "yuv->format is %" PRId32 ", needs VC_NV12 (%d) to VC_YUV444P10 (%d)", format,
-                 VC_NV12, VC_YUV444P10);
+                 "yuv->format is %" PRId32 ", needs VC_NV12 (%d) to VC_YUV444P16 (%d)", format,
+                 VC_NV12, VC_YUV444P16);
 }
 
 /* --- parameters */

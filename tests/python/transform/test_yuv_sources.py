@@ -196,10 +196,14 @@ def test_a_frame_of_pynvvideocodec_after_nvcv_image(rng):
     assert (found == vc.to_numpy(vc.yuv(arrays, "nv12", **BT709))).all()
 
 
-def test_planes_of_4_4_4_of_pynvvideocodec(rng):
-    arrays = [samples(rng, 6, 10) for _ in range(3)]
-    found = vc.to_numpy(vc.yuv(DecodedFrame(Format.YUV444, arrays), **BT709))
-    assert (found == vc.to_numpy(vc.yuv(arrays, "yuv444p", **BT709))).all()
+@pytest.mark.parametrize(
+    ("format", "name", "dtype"),
+    [(Format.YUV444, "yuv444p", "uint8"), (Format.YUV444_16Bit, "yuv444p16", "uint16")],
+)
+def test_planes_of_4_4_4_of_pynvvideocodec(rng, format, name, dtype):
+    arrays = [samples(rng, 6, 10, dtype=dtype) for _ in range(3)]
+    found = vc.to_numpy(vc.yuv(DecodedFrame(format, arrays), **BT709))
+    assert (found == vc.to_numpy(vc.yuv(arrays, name, **BT709))).all()
 
 
 def test_what_frames_of_pynvvideocodec_do_not_say(rng):
@@ -207,9 +211,9 @@ def test_what_frames_of_pynvvideocodec_do_not_say(rng):
     for given, name in (({"range": "full"}, "matrix"), ({"matrix": "bt709"}, "range")):
         with pytest.raises(ValueError, match=f"{name} is missing: a frame of PyNvVideoCodec"):
             vc.yuv(frame, **given)
-    for format in (Format.NV16, Format.RGB, Format.YUV444_16Bit):
+    for format in (Format.NV16, Format.P216, Format.RGB, Format.RGBP):
         with pytest.raises(
-            ValueError, match="PyNvVideoCodec has the format '(nv16|rgb|yuv444_16bit)', which"
+            ValueError, match="PyNvVideoCodec has the format '(nv16|p216|rgbp?)', which"
         ):
             vc.yuv(DecodedFrame(format, frame.arrays), **BT709)
 
@@ -282,6 +286,7 @@ def test_frames_of_torchcodec_with_chroma_that_alternates(rng, pixel_format, nam
         ("yuv420p", "i420", (8, 16), "uint8"),
         ("yuvj422p", "yuv422p", (16, 16), "uint8"),
         ("yuv444p10le", "yuv444p10", (16, 32), "uint16"),
+        ("yuv444p16le", "yuv444p16", (16, 32), "uint16"),  # 10 bits on a GPU
     ],
 )
 def test_planar_frames_of_torchcodec(rng, pixel_format, name, half, dtype):
