@@ -112,6 +112,11 @@ static inline float __double2float_rz(double value) {
   return fabs((double)near) > fabs(value) ? nextafterf(near, 0) : near;
 }
 
+/* Of numbers whose product and sum have 53 bits at most. */
+static inline float __fmaf_rz(float x, float a, float b) {
+  return __double2float_rz((double)x * a + b);
+}
+
 /* --- in the place of kernels/intrinsics.cuh */
 
 #define VIEWCAST_KERNELS_INTRINSICS_CUH
@@ -143,6 +148,12 @@ static inline uint16_t small_float(float value, int fraction, int bias) {
 
 VC_DEVICE uint16_t f16_from_f32(float value) { return small_float(value, 10, 15); }
 VC_DEVICE uint16_t bf16_from_f32(float value) { return small_float(value, 7, 127); }
+
+VC_DEVICE void fetch_line(const char *) {}
+
+VC_DEVICE uint32_t select_bits(uint32_t x, uint32_t mask, uint32_t more) {
+  return (x & mask) | more;
+}
 
 VC_DEVICE uint32_t sum_products(uint32_t a, uint32_t b, uint32_t sum) {
   for (int i = 0; i < 32; i += 8) sum += (a >> i & 255) * (b >> i & 255);
@@ -189,6 +200,7 @@ static inline void run_phases(const typename Kernel::parameters &p) {
   static typename Kernel::shared shared;
   static typename Kernel::own own[VC_BLOCK];
   memset((void *)&shared, 0xa5, sizeof shared); /* nothing is left from another block */
+  each_thread([&](uint32_t thread) { Kernel::prepare(p, shared, own[thread]); });
   each_thread([&](uint32_t thread) { Kernel::begin(p, shared, own[thread]); });
   for (int32_t round = 0; round < Kernel::rounds(p, shared); round++) {
     each_thread([&](uint32_t thread) { Kernel::load(p, shared, own[thread], round); });

@@ -396,6 +396,41 @@ static void test_empty_boxes(void) {
   check_undisturbed();
 }
 
+/* Images that end where their memory does, so that a sanitizer finds reads behind them: kernels
+ * read words, but none without a byte of the image. */
+static void try_exact(vc_interpolation interpolation, int channels, int64_t cols) {
+  enum { ROWS = 9 };
+  size_t bytes = (size_t)(ROWS * cols * channels);
+  unsigned char *memory = malloc(bytes);
+  vc_dtype u8 = {VC_UINT, 8}, f32 = {VC_FLOAT, 32};
+  vc_view from;
+  vc_resize resize;
+  vc_transform_params params;
+  vc_transform_params_init(&params);
+  vc_resize_init(&resize, 1 + draw(12), 1 + draw(50), interpolation);
+  params.resize = &resize;
+  params.to = VC_PLANAR;
+  params.scale = 0.5;
+  for (size_t i = 0; i < bytes; i++) memory[i] = (unsigned char)draw_bits();
+  CHECK_OK(vc_view_packed(memory, (vc_device){VC_CUDA, 0}, u8, 3, (int64_t[]){ROWS, cols, channels},
+                          &from, &error));
+  picture to = new_picture(f32, VC_PLANAR, 0, resize.rows, resize.cols, channels);
+  check_same(&to, &from, 1, &params);
+  free(memory);
+  free(to.memory);
+}
+
+static void test_exact_memory(void) {
+  for (int interpolation = VC_LINEAR; interpolation <= VC_PILLOW_LANCZOS; interpolation++) {
+    for (int channels = 1; channels <= 4; channels++) {
+      for (int64_t cols = 1; cols < 50; cols += 1 + draw(3)) {
+        try_exact((vc_interpolation)interpolation, channels, cols);
+      }
+    }
+  }
+  check_undisturbed();
+}
+
 /* The sum of a block of this size does not fit into 32 bits. */
 static void test_huge_block(void) {
   vc_dtype u8 = {VC_UINT, 8};
@@ -469,6 +504,7 @@ int main(int count, char **arguments) {
   test_area();
   test_each_kernel();
   test_empty_boxes();
+  test_exact_memory();
   test_huge_block();
   test_lists();
   return check_report();

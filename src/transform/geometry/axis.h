@@ -164,7 +164,7 @@ VC_AXIS double vc_axis_bicubic(double x) {
   return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
 }
 
-VC_AXIS_CALL double vc_axis_filter_at(int32_t filter, double x) {
+VC_AXIS double vc_axis_filter_at(int32_t filter, double x) {
   double away = x < 0 ? -x : x;
   if (filter == VC_FILTER_BOX) return x > -0.5 && x <= 0.5 ? 1.0 : 0.0;
   if (filter == VC_FILTER_BILINEAR) return away < 1.0 ? 1.0 - away : 0.0;

@@ -58,7 +58,7 @@ VC_AXIS void vc_fit_cover(const vc_fitting *fit, int64_t rows, int64_t cols, vc_
 
 /* Returns the placement of an image of rows x cols, both at least 1. Where a centre crop is
  * larger than the resized image, top or left is positive, and pad surrounds the image. */
-VC_AXIS_CALL vc_placement vc_fit_place(const vc_fitting *fit, int64_t rows, int64_t cols) {
+VC_AXIS vc_placement vc_fit_place(const vc_fitting *fit, int64_t rows, int64_t cols) {
   vc_placement out = {fit->rows, fit->cols, 0, 0};
   if (fit->fit == VC_LETTERBOX) return vc_fit_letterbox(fit, rows, cols);
   if (fit->fit == VC_STRETCH) return out;
@@ -87,8 +87,8 @@ VC_AXIS int64_t vc_crop_coordinate(double value, int64_t size) {
 }
 
 /* Fills *out and returns true if the box has a pixel in the image of rows x cols. */
-VC_AXIS_CALL bool vc_crop_from_box(double x0, double y0, double x1, double y1, int64_t rows,
-                                   int64_t cols, vc_crop *out) {
+VC_AXIS bool vc_crop_from_box(double x0, double y0, double x1, double y1, int64_t rows,
+                              int64_t cols, vc_crop *out) {
   out->left = vc_crop_coordinate(x0, cols);
   out->top = vc_crop_coordinate(y0, rows);
   out->right = vc_crop_coordinate(x1, cols);

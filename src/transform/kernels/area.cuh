@@ -156,6 +156,10 @@ struct resize_area {
     return (int64_t)locate_tile(p).col * VC_TILE_COLS - s.of.at.image.left;
   }
 
+  VC_DEVICE_MEMBER void prepare(const vc_resizing &p, area_shared &s, own &) {
+    load_box(p, s.of.at);
+  }
+
   VC_DEVICE_MEMBER void begin(const vc_resizing &p, area_shared &s, own &) {
     if (threadIdx.x != 0) return;
     find_image(p, s.of.at);
@@ -236,7 +240,7 @@ struct resize_area {
   VC_DEVICE_MEMBER bool can_read_words(const vc_resizing &p, const area_shared &s) {
     const vc_resized &image = s.of.at.image;
     if (!s.has_weights) return false;
-    int32_t end = s.starts[thread_col()] + s.taps + pixels_beyond(image, p.from_channels);
+    int32_t end = s.starts[thread_col()] + s.taps + pixels_beyond(image, p.from_channels, 4);
     return end <= image.readable;
   }
 

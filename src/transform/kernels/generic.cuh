@@ -36,6 +36,7 @@ VC_DEVICE place locate(const vc_generic &p, int64_t index) {
 VC_DEVICE uint64_t load_bits(const char *at, int32_t size, bool aligned) {
   uint64_t bits = 0;
   if (!aligned) {
+#pragma unroll 1
     for (int32_t i = 0; i < size; i++) bits |= (uint64_t)(uint8_t)at[i] << (8 * i);
     return bits;
   }
@@ -49,6 +50,7 @@ VC_DEVICE uint64_t load_bits(const char *at, int32_t size, bool aligned) {
 
 VC_DEVICE void store_bits(char *at, int32_t size, bool aligned, uint64_t bits) {
   if (!aligned) {
+#pragma unroll 1
     for (int32_t i = 0; i < size; i++) at[i] = (char)(bits >> (8 * i));
     return;
   }

@@ -48,6 +48,14 @@ VC_DEVICE uint32_t sum_signed_products(uint32_t a, uint32_t b, uint32_t sum) {
   return sum;
 }
 
+/* Returns the bits of x that `mask` has, and those of `more`. Written with operators, two constants
+ * would take two instructions. */
+VC_DEVICE uint32_t select_bits(uint32_t x, uint32_t mask, uint32_t more) {
+  uint32_t out;
+  asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(out) : "r"(x), "r"(mask), "r"(more));
+  return out;
+}
+
 /* Returns bytes of `upper` and `lower` (the lowest byte), clipped to 0 ... 255. */
 VC_DEVICE uint32_t pack_saturated(int32_t upper, int32_t lower) {
   uint32_t out;
@@ -73,6 +81,9 @@ VC_DEVICE Word load_word(const Word *at) {
   if constexpr (reading == VC_READ_STREAMED) return __ldcs(at);
   return __ldlu(at);
 }
+
+/* Starts to load the line of the L2 cache that holds a byte of an array. */
+VC_DEVICE void fetch_line(const char *at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
 
 /* Stores a word that this kernel does not read again. */
 template <class Word>

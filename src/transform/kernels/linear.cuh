@@ -59,12 +59,16 @@ VC_DEVICE pixel_pair<4> pair_of_words(const char *aligned, uint32_t offset, pixe
   return {{__byte_perm(low, high, 0x5140), __byte_perm(low, high, 0x7362)}};
 }
 
-/* (p0 * w0 + p1 * w1) >> 4 of channel c. */
+/* The sum p0 * w0 + p1 * w1 of channel c, less its last four bits, which have no weight, plus 2^23:
+ * as the bits of a float these are the integer's own behind an exponent, so that no conversion is
+ * needed. */
+#define VC_LINEAR_OFFSET 8388608.0f
 template <int In>
-VC_DEVICE uint32_t weigh_pair(const pixel_pair<In> &pair, uint32_t weights, int c) {
-  uint32_t sum =
-      c % 2 ? __dp2a_hi(weights, pair.pairs[c / 2], 0u) : __dp2a_lo(weights, pair.pairs[c / 2], 0u);
-  return sum >> 4;
+VC_DEVICE float weigh_pair(const pixel_pair<In> &pair, uint32_t weights, int c) {
+  const uint32_t offset = 0x4b000000u; /* its bits */
+  uint32_t sum = c % 2 ? __dp2a_hi(weights, pair.pairs[c / 2], offset)
+                       : __dp2a_lo(weights, pair.pairs[c / 2], offset);
+  return __uint_as_float(sum & ~15u);
 }
 
 /* --- the axes */
@@ -82,14 +86,24 @@ VC_DEVICE vc_axis_pair pair_at(const vc_resizing &p, int32_t n, double scale, in
   return pair;
 }
 
-/* A row or a column of the result: its first sample, and both weights. Of a row outside of the
- * image the first sample is NO_ROW. */
+/* A row or a column of the result: its first sample, and both weights. */
 struct linear_pair {
   int32_t first;
   uint32_t weights;
 };
 
+/* A row, where the two rows of the source begin (beyond the image are those at its edge), and
+ * factors of a filtered row. Of a row outside of the image the first sample is NO_ROW. */
+struct linear_row : linear_pair {
+  const char *upper, *lower;
+  float upper_factor, lower_factor, base;
+};
+
 enum { NO_ROW = INT32_MIN };
+
+VC_DEVICE const char *row_of(const vc_resized &image, int32_t row) {
+  return image.data + min(max(row, 0), image.rows - 1) * image.row;
+}
 
 /* In the last column the sample before it is the first one, with weight 0, so that both samples
  * lie in the image if it has two columns. */
@@ -103,12 +117,25 @@ VC_DEVICE linear_pair column_at(const vc_resizing &p, const shown &at, int32_t d
   return out;
 }
 
-VC_DEVICE linear_pair row_at(const vc_resizing &p, const shown &at, int32_t d) {
-  linear_pair out = {NO_ROW, 0};
+/* Rows of sums are weighed in floats. A sum is 16 * s + 2^23, where s is what OpenCV has, and a
+ * factor w / 2^20, so that their product is s * w / 2^16 + 8 * w. Added to a number of
+ * 2^23 ... 2^24 and rounded down, it adds the integer part of s * w / 2^16, which counts, and
+ * 8 * w, of which `base` is free. What remains are VC_LINEAR_BASE, the half that rounds, and the
+ * result times 4. */
+#define VC_LINEAR_BASE 12582912.0f
+
+VC_DEVICE linear_row row_at(const vc_resizing &p, const shown &at, int32_t d) {
+  linear_row out = {{NO_ROW, 0}, nullptr, nullptr, 0, 0, 0};
   if (d < 0 || d >= at.image.placed_rows) return out;
   vc_axis_pair pair = pair_at(p, at.image.rows, at.row_scale, d);
   out.first = (int32_t)pair.first;
   out.weights = weights_of(pair);
+  out.upper = row_of(at.image, out.first);
+  out.lower = row_of(at.image, out.first + 1);
+  int32_t upper = (int32_t)(out.weights & 0xffff), lower = (int32_t)(out.weights >> 16);
+  out.upper_factor = (float)upper * 0x1p-20f;
+  out.lower_factor = (float)lower * 0x1p-20f;
+  out.base = VC_LINEAR_BASE + (float)(2 - 8 * (upper + lower));
   return out;
 }
 
@@ -126,89 +153,86 @@ VC_DEVICE uint32_t weigh_rows(uint32_t upper, uint32_t lower, uint32_t weights) 
  *   offset[i]   the first sample of column i, from the start of a row,
  *   weights[i]  of both samples. */
 
-VC_DEVICE const char *row_of(const vc_resized &image, int32_t row) {
-  return image.data + min(max(row, 0), image.rows - 1) * image.row;
-}
-
 /* Interleaved pixels of In channels. */
 template <int In>
 struct packed_rows {
   static const int CHANNELS = In;
   static const int PIXEL = In; /* bytes from one pixel to the next */
 
-  template <class Columns, class Filtered>
-  VC_DEVICE_MEMBER void filter(const vc_resized &image, int32_t row, const Columns &cols,
-                               Filtered &out) {
-    const char *from = row_of(image, row);
+  /* A row of samples, filtered horizontally. */
+  template <class Columns>
+  struct filtered {
+    float of[Columns::COUNT][In];
+  };
+
+  /* Two rows that follow each other, from `first` on; the upper one alone, unless it holds
+   * `both`. */
+  template <class Columns>
+  struct held_rows {
+    int32_t first;
+    bool both;
+    filtered<Columns> upper, lower;
+  };
+
+  template <class Columns>
+  VC_DEVICE_MEMBER void filter(const char *from, const Columns &cols, filtered<Columns> &out) {
     uint32_t shift = (uint32_t)((uintptr_t)from & 3);
 #pragma unroll
     for (int i = 0; i < Columns::COUNT; i++) {
       uint32_t offset = cols.offset[i] + shift;
-      pixel_pair<In> pair = pair_of_words(from - shift, offset, (pixel_pair<In> *)nullptr);
+      const pixel_pair<In> pair = pair_of_words(from - shift, offset, (pixel_pair<In> *)nullptr);
 #pragma unroll
       for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.weights[i], c);
     }
   }
 
-  template <class Columns, class Filtered>
-  VC_DEVICE_MEMBER void filter_bytes(const vc_resized &image, int32_t row, const Columns &cols,
-                                     Filtered &out) {
-    const uint8_t *from = (const uint8_t *)row_of(image, row);
+  template <class Columns>
+  VC_DEVICE_MEMBER void filter_bytes(const vc_resized &image, const char *from, const Columns &cols,
+                                     filtered<Columns> &out) {
     int next = image.cols > 1 ? In : 0;
 #pragma unroll
     for (int i = 0; i < Columns::COUNT; i++) {
-      const uint8_t *first = from + cols.offset[i];
-      pixel_pair<In> pair = pair_of_bytes<In>(first, first + next);
+      const uint8_t *first = (const uint8_t *)from + cols.offset[i];
+      const pixel_pair<In> pair = pair_of_bytes<In>(first, first + next);
 #pragma unroll
       for (int c = 0; c < In; c++) out.of[i][c] = weigh_pair(pair, cols.weights[i], c);
     }
   }
 
-  /* Two rows of samples that follow each other, from `first` on, filtered horizontally; the upper
-   * one alone, unless it holds `both`. */
-  template <class Columns>
-  struct held_rows {
-    struct filtered {
-      uint32_t of[Columns::COUNT][In];
-    };
-    int32_t first;
-    bool both;
-    filtered upper, lower;
-  };
-
   template <class Columns, int Count>
-  VC_DEVICE_MEMBER void make(const vc_resizing &, const shown &s, const linear_pair &pair,
+  VC_DEVICE_MEMBER void make(const vc_resizing &, const shown &s, const linear_row &row,
                              const Columns &cols, held_rows<Columns> &held,
                              uint32_t (&out)[Count][In]) {
-    hold(s.image, pair.first, pair.weights >> 16 != 0, cols, held);
+    hold(s.image, row, cols, held);
 #pragma unroll
     for (int i = 0; i < Count * In; i++) {
-      out[i / In][i % In] =
-          weigh_rows(held.upper.of[i / In][i % In], held.lower.of[i / In][i % In], pair.weights);
+      float sum = __fmaf_rz(held.upper.of[i / In][i % In], row.upper_factor, row.base);
+      sum = __fmaf_rz(held.lower.of[i / In][i % In], row.lower_factor, sum);
+      out[i / In][i % In] = __float_as_uint(sum);
     }
   }
 
-  /* Makes `held` the rows `first` and, where `both` count, `first` + 1: where the weight of the
-   * lower row is 0, as with whole odd factors and VC_NEAREST, it is not read. */
-  template <class Columns, class Held>
-  VC_DEVICE_MEMBER void hold(const vc_resized &image, int32_t first, bool both, const Columns &cols,
-                             Held &held) {
-    bool has_upper = first == held.first;
+  /* Makes `held` the rows of the source that `row` is made of. Where the weight of the lower one
+   * is 0, as with whole odd factors and VC_NEAREST, it is not read. */
+  template <class Columns>
+  VC_DEVICE_MEMBER void hold(const vc_resized &image, const linear_row &row, const Columns &cols,
+                             held_rows<Columns> &held) {
+    bool both = row.weights >> 16 != 0, has_upper = row.first == held.first;
     if (has_upper && (held.both || !both)) return;
-    bool follows = held.both && first == held.first + 1;
-    held.first = first;
+    bool follows = held.both && row.first == held.first + 1;
+    held.first = row.first;
     held.both = both;
     if (follows) held.upper = held.lower;
     if (cols.in_bytes) {
-      if (!has_upper && !follows) filter_bytes(image, first, cols, held.upper);
-      if (both) filter_bytes(image, first + 1, cols, held.lower);
+      if (!has_upper && !follows) filter_bytes(image, row.upper, cols, held.upper);
+      if (both) filter_bytes(image, row.lower, cols, held.lower);
     } else if (!both) {
-      if (!follows) filter(image, first, cols, held.upper);
+      if (!follows) filter(row.upper, cols, held.upper);
     } else if (has_upper || follows) {
-      filter(image, first + 1, cols, held.lower);
+      filter(row.lower, cols, held.lower);
     } else {
-      filter(image, first, cols, held.upper);
-      filter(image, first + 1, cols, held.lower);
+      filter(row.upper, cols, held.upper);
+      filter(row.lower, cols, held.lower);
     }
   }
 };
@@ -217,7 +241,7 @@ struct packed_rows {
 template <int Cols>
 struct linear_shared {
   shown at;
-  linear_pair rows[VC_TILE_ROWS * VC_LINEAR_ROWS];
+  linear_row rows[VC_TILE_ROWS * VC_LINEAR_ROWS];
   linear_pair cols[Cols];
 };
 
@@ -247,6 +271,8 @@ struct resize_linear {
   };
 
   typedef typename Rows::template held_rows<columns> held_rows;
+
+  VC_DEVICE_MEMBER void prepare(const vc_resizing &p, shared &s, own &) { load_box(p, s.at); }
 
   VC_DEVICE_MEMBER void begin(const vc_resizing &p, shared &s, own &) {
     if (threadIdx.x == 0) find_image(p, s.at);
@@ -298,11 +324,11 @@ struct resize_linear {
 
   /* Makes pixels of a row: elements of the source times 4, whose last two bits have no meaning.
    * Pad, unless the row shows the image. */
-  VC_DEVICE_MEMBER void make_pixels(const vc_resizing &p, const shown &s, const linear_pair &pair,
+  VC_DEVICE_MEMBER void make_pixels(const vc_resizing &p, const shown &s, const linear_row &row,
                                     const columns &cols, held_rows &held,
                                     uint32_t (&out)[ALL][In]) {
-    uint32_t inside = pair.first != NO_ROW ? cols.inside : 0;
-    if (inside) Rows::make(p, s, pair, cols, held, out);
+    uint32_t inside = row.first != NO_ROW ? cols.inside : 0;
+    if (inside) Rows::make(p, s, row, cols, held, out);
     if (inside == (1u << ALL) - 1) return;
 #pragma unroll
     for (int i = 0; i < ALL * In; i++) {
@@ -319,7 +345,7 @@ struct resize_linear {
   /* 2^23 + 4 * x is exact for a byte x, and this is faster than a conversion. */
   template <class Type>
   VC_DEVICE_MEMBER bits converted(uint32_t x4, float quarter_a, float b, Type *) {
-    float x = __uint_as_float((x4 & 0x3fc) | 0x4b000000u) - 8388608.0f;
+    float x = __uint_as_float(select_bits(x4, 0x3fc, 0x4b000000u)) - 8388608.0f;
     return Type::store(fmaf(x, quarter_a, b));
   }
 
@@ -361,7 +387,7 @@ struct resize_linear {
     uint32_t packed[ALL] = {};
 #pragma unroll
     for (int i = 0; i < ALL * In; i++)
-      packed[i / In] |= pixels[i / In][i % In] >> 2 << (8 * (i % In));
+      packed[i / In] |= (pixels[i / In][i % In] >> 2 & 255) << (8 * (i % In));
 #pragma unroll 1
     for (int c = 0; c < p.generic.channels; c++) {
       int source = In == 1 ? 0 : Out > 0 && p.swaps && c < 3 ? 2 - c : c;
@@ -373,6 +399,18 @@ struct resize_linear {
         bits y = converted((packed[i] >> (8 * source) & 255) * 4, p.a[c], p.b[c], (To *)nullptr);
         store_word((bits *)first + col * EACH, y);
       }
+    }
+  }
+
+  /* Where each row is made of one row of the source, as by whole odd factors, a thread has few loads
+   * under way at a time: asks the L2 cache for all of its rows. */
+  VC_DEVICE_MEMBER void fetch_rows(const linear_row *rows, int32_t count, const columns &cols) {
+    if (rows[0].weights >> 16 != 0) return;
+#pragma unroll 1
+    for (int32_t i = 0; i < count; i++) {
+      if (rows[i].first == NO_ROW) continue;
+#pragma unroll
+      for (int k = 0; k < ALL; k += PIXELS) fetch_line(rows[i].upper + cols.offset[k]);
     }
   }
 
@@ -388,6 +426,7 @@ struct resize_linear {
     char *to = g.to + at.image * g.to_strides.image + row * g.to_strides.row;
     held_rows held = {};
     held.first = NO_ROW;
+    if (Rows::PIXEL == In && cols.inside) fetch_rows(s.rows + first, count, cols);
 #pragma unroll 1
     for (int32_t i = 0; i < count; i++, to += g.to_strides.row) {
       uint32_t pixels[ALL][In];

@@ -149,6 +149,9 @@ typedef struct vc_chroma {
   int32_t rule;           /* its index in the launch's rules */
 } vc_chroma;
 
+/* The values of a box with the index of its image. */
+#define VC_BOX_VALUES 5
+
 typedef struct vc_resized_yuv {
   vc_resized image;
   vc_chroma chroma;
@@ -302,12 +305,12 @@ typedef struct vc_yuv_writing {
 
 /* The kernel vc_resize_pillow resizes 8-bit images by Pillow's filters. Its tile has VC_TILE_COLS
  * columns and VC_PILLOW_ROWS rows, which are made from VC_PILLOW_CHUNK rows of the source at a time.
- * VC_PILLOW_WEIGHTS words of weights fit into shared memory; where a tile needs more, each is
- * computed where it is used. */
+ * VC_PILLOW_WEIGHTS words of weights of columns fit into shared memory; where a tile needs more,
+ * each is computed where it is used. */
 #define VC_PILLOW_ROWS 16
 #define VC_PILLOW_CHUNK 32
-#define VC_PILLOW_WEIGHTS 4096
-#define VC_PILLOW_BLOCKS 7
+#define VC_PILLOW_WEIGHTS 3584
+#define VC_PILLOW_BLOCKS 6
 
 /* The kernel vc_resize_area resizes packed 8-bit pixels by VC_AREA. Its tile has VC_TILE_COLS
  * columns, of up to VC_AREA_TAPS samples, and up to VC_AREA_ROWS rows. */
@@ -340,7 +343,7 @@ typedef struct vc_yuv_writing {
  * instructions. */
 #define VC_LINEAR_PIXELS(to) ((to) == 1 ? 4 : 2)
 #define VC_LINEAR_GROUPS(to) ((to) == 1 ? 1 : 2)
-#define VC_LINEAR_BLOCKS 6
+#define VC_LINEAR_BLOCKS 7
 /* The same for VC_YUV_KERNELS, whose threads have more numbers to hold. */
 #define VC_YUV_BLOCKS(to, planes) ((to) == 1 || (planes) == 2 ? 5 : 4)
 /* The most rows of a thread. Consecutive rows of an enlarged image have source rows in common. */

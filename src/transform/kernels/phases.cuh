@@ -6,7 +6,7 @@
  * A Kernel has the types
  *   parameters, shared (one for a block) and own (one for a thread),
  * and the functions
- *   begin(parameters, shared, own),
+ *   prepare(parameters, shared, own) and begin(parameters, shared, own),
  *   rounds(parameters, shared): how often the next two follow, the same for all threads,
  *   load(parameters, shared, own, round) and use(parameters, shared, own, round),
  *   end(parameters, shared, own). */
@@ -20,6 +20,8 @@ template <class Kernel>
 VC_DEVICE void run_phases(const typename Kernel::parameters &p) {
   __shared__ typename Kernel::shared shared;
   typename Kernel::own own;
+  Kernel::prepare(p, shared, own);
+  __syncthreads();
   Kernel::begin(p, shared, own);
   __syncthreads();
   for (int32_t round = 0; round < Kernel::rounds(p, shared); round++) {

@@ -11,75 +11,67 @@
 /* The half that rounds a 22-bit sum. */
 #define VC_PILLOW_HALF (1 << (VC_PILLOW_BITS - 1))
 
-/* An axis of a tile: its rule, and the samples of each of its results. */
-template <int Results>
-struct pillow_axis {
-  vc_axis_pillow rule;
-  vc_axis_taps taps[Results]; /* without samples where the image does not show */
-  int32_t most_taps;          /* of a result, rounded up to a multiple of 4 */
-};
-
 struct pillow_shared {
   shown at;
-  pillow_axis<VC_TILE_COLS> cols;
-  pillow_axis<VC_PILLOW_ROWS> rows;
+  vc_axis_pillow cols, rows; /* the rules of both axes */
+  /* The samples of each column of the tile, then of each row; none where the image does not show. */
+  vc_axis_taps taps[VC_TILE_COLS + VC_PILLOW_ROWS];
+  int32_t most_taps;            /* of a column, rounded up to a multiple of 4 */
   int32_t starts[VC_TILE_COLS]; /* of each column: the sample to which its first weight belongs */
   int32_t first_row, end_row;   /* of the source: those that the tile needs */
   bool has_weights;             /* `weights` holds them; otherwise they are too many */
   /* Four weights of column i, from weight 4 * k on, in three words that VC_TILE_COLS words lie
    * between: their lowest bytes, at (3 * k) * VC_TILE_COLS + i, the next ones, and the highest
-   * ones, which have the sign. Behind them tap k of row i, at k * VC_PILLOW_ROWS + i. Weights of
-   * no sample are 0. */
+   * ones, which have the sign. Weights of no sample are 0. */
   uint32_t weights[VC_PILLOW_WEIGHTS];
-  /* Pixels of the source rows of a round, filtered horizontally: byte c is channel c. */
+  /* Of the source rows of a round: pixels, filtered horizontally, byte c being channel c; and the
+   * weight of each for every row of the tile. */
   uint32_t filtered[VC_PILLOW_CHUNK][VC_TILE_COLS];
+  int32_t row_weights[VC_PILLOW_CHUNK][VC_PILLOW_ROWS];
 };
 
 VC_DEVICE uint32_t byte_of(uint32_t word, int32_t i) { return word >> (8 * i) & 255; }
 
-/* --- the taps and weights of a tile */
-
-/* Finds the samples of result d of an axis, which is one of `placed`. */
-VC_DEVICE_CALL void find_taps(const vc_axis_pillow &rule, int64_t d, int32_t placed,
-                              vc_axis_taps *out) {
-  *out = vc_axis_taps{};
-  if (d >= 0 && d < placed) *out = vc_axis_pillow_taps(&rule, d);
+VC_DEVICE const vc_axis_taps &row_taps(const pillow_shared &s, int32_t row) {
+  return s.taps[VC_TILE_COLS + row];
 }
 
-VC_DEVICE_CALL int32_t compute_weight(const vc_axis_pillow &rule, const vc_axis_taps &taps,
-                                      int32_t tap) {
+/* --- the taps and weights of a tile */
+
+VC_DEVICE int32_t compute_weight(const vc_axis_pillow &rule, const vc_axis_taps &taps,
+                                 int32_t tap) {
   return tap >= 0 && tap < taps.count ? vc_axis_pillow_weight(&rule, &taps, tap) : 0;
 }
 
-template <int Results>
-VC_DEVICE void make_axis(int32_t filter, int32_t n, int32_t m, pillow_axis<Results> &out) {
-  out.rule = vc_axis_pillow_make(filter, n, m);
-  double most = 2 * out.rule.support + 2;
-  out.most_taps = most < VC_PILLOW_WEIGHTS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
-}
-
-VC_DEVICE int32_t words_of_cols(const pillow_shared &s) {
-  return s.cols.most_taps / 4 * 3 * VC_TILE_COLS;
+/* Finds the rules of both axes, and how many weights the columns have. */
+VC_DEVICE void find_rules(const vc_resizing &p, pillow_shared &s) {
+  const vc_resized &image = s.at.image;
+  int32_t filter = p.interpolation - VC_PILLOW_BOX;
+  s.cols = vc_axis_pillow_make(filter, image.cols, max(image.placed_cols, 1));
+  s.rows = vc_axis_pillow_make(filter, image.rows, max(image.placed_rows, 1));
+  double most = 2 * s.cols.support + 2;
+  s.most_taps = most < VC_PILLOW_WEIGHTS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
+  s.has_weights = s.most_taps / 4 * 3 * VC_TILE_COLS <= VC_PILLOW_WEIGHTS;
 }
 
 /* Finds the sample of each column's first weight: it is not that of its first tap where the
  * weights would reach beyond the row. */
 VC_DEVICE void find_start(pillow_shared &s, int32_t col) {
-  int32_t first = (int32_t)s.cols.taps[col].first, last = s.at.image.cols - s.cols.most_taps;
+  int32_t first = (int32_t)s.taps[col].first, last = s.at.image.cols - s.most_taps;
   s.starts[col] = last < 0 ? first : min(first, last);
 }
 
 VC_DEVICE void fill_col_weights(pillow_shared &s) {
-  int32_t count = s.cols.most_taps / 4 * VC_TILE_COLS;
+  int32_t col = (int32_t)threadIdx.x % VC_TILE_COLS, k = (int32_t)threadIdx.x / VC_TILE_COLS;
+  const vc_axis_taps taps = s.taps[col];
+  const vc_axis_pillow rule = s.cols;
 #pragma unroll 1
-  for (int32_t i = (int32_t)threadIdx.x; i < count; i += VC_BLOCK) {
-    int32_t col = i % VC_TILE_COLS, k = i / VC_TILE_COLS;
-    const vc_axis_taps &taps = s.cols.taps[col];
+  for (; k < s.most_taps / 4; k += VC_TILE_ROWS) {
     int32_t tap = 4 * k + s.starts[col] - (int32_t)taps.first;
     uint32_t bytes[3] = {};
 #pragma unroll 1
     for (int32_t shift = 0; shift < 32; shift += 8, tap++) {
-      uint32_t weight = (uint32_t)compute_weight(s.cols.rule, taps, tap);
+      uint32_t weight = (uint32_t)compute_weight(rule, taps, tap);
 #pragma unroll
       for (int b = 0; b < 3; b++) bytes[b] |= (weight >> (8 * b) & 255) << shift;
     }
@@ -88,28 +80,26 @@ VC_DEVICE void fill_col_weights(pillow_shared &s) {
   }
 }
 
-VC_DEVICE void fill_row_weights(pillow_shared &s) {
-  int32_t count = s.rows.most_taps * VC_PILLOW_ROWS, first = words_of_cols(s);
+/* Fills the weights of the source rows from `start` to `end`. */
+VC_DEVICE void fill_row_weights(pillow_shared &s, int32_t start, int32_t end) {
+  int32_t result = (int32_t)threadIdx.x % VC_PILLOW_ROWS;
+  const vc_axis_taps taps = row_taps(s, result);
+  const vc_axis_pillow rule = s.rows;
 #pragma unroll 1
-  for (int32_t i = (int32_t)threadIdx.x; i < count; i += VC_BLOCK) {
-    int32_t row = i % VC_PILLOW_ROWS, tap = i / VC_PILLOW_ROWS;
-    s.weights[first + i] = (uint32_t)compute_weight(s.rows.rule, s.rows.taps[row], tap);
+  for (int32_t row = start + (int32_t)threadIdx.x / VC_PILLOW_ROWS; row < end;
+       row += VC_BLOCK / VC_PILLOW_ROWS) {
+    s.row_weights[row - start][result] = compute_weight(rule, taps, row - (int32_t)taps.first);
   }
 }
 
-/* The weight of a tap of column or row i of the tile. */
+/* The weight of a tap of column i of the tile. */
 VC_DEVICE int32_t col_weight(const pillow_shared &s, int32_t i, int32_t tap) {
-  if (!s.has_weights) return compute_weight(s.cols.rule, s.cols.taps[i], tap);
-  int32_t index = tap + (int32_t)s.cols.taps[i].first - s.starts[i];
+  if (!s.has_weights) return compute_weight(s.cols, s.taps[i], tap);
+  int32_t index = tap + (int32_t)s.taps[i].first - s.starts[i];
   const uint32_t *words = s.weights + index / 4 * 3 * VC_TILE_COLS + i;
   uint32_t low = byte_of(words[0], index % 4), middle = byte_of(words[VC_TILE_COLS], index % 4);
   int32_t high = (int8_t)byte_of(words[2 * VC_TILE_COLS], index % 4);
   return (int32_t)((uint32_t)high << 16 | middle << 8 | low);
-}
-
-VC_DEVICE int32_t row_weight(const pillow_shared &s, int32_t i, int32_t tap) {
-  if (!s.has_weights) return compute_weight(s.rows.rule, s.rows.taps[i], tap);
-  return (int32_t)s.weights[words_of_cols(s) + tap * VC_PILLOW_ROWS + i];
 }
 
 /* --- the first pass: a pixel, from the samples of a column */
@@ -117,8 +107,8 @@ VC_DEVICE int32_t row_weight(const pillow_shared &s, int32_t i, int32_t tap) {
 /* Any image, and weights that may have to be computed. */
 VC_DEVICE uint32_t filter_samples(const vc_resizing &p, const pillow_shared &s, int32_t row,
                                   int32_t col) {
-  int32_t sums[VC_CHANNELS_MAPPED], count = (int32_t)s.cols.taps[col].count;
-  int64_t x = s.cols.taps[col].first;
+  int32_t sums[VC_CHANNELS_MAPPED], count = (int32_t)s.taps[col].count;
+  int64_t x = s.taps[col].first;
   const uint8_t *at = (const uint8_t *)sample_at(s.at.image, row, x);
   uint32_t out = 0;
 #pragma unroll
@@ -150,32 +140,43 @@ VC_DEVICE uint32_t byte_of_sums(const byte_sums &sums) {
   return vc_pillow_byte((int32_t)sum);
 }
 
+/* Adds the products of Groups times four pixels of each row and their weights; `more` follow. */
+template <int Groups, int In, int Rows>
+VC_DEVICE void add_groups(wide_pixels<In> (&pixels)[Rows], bool more, const uint32_t *weights,
+                          byte_sums (&sums)[Rows][In]) {
+  uint32_t packed[Rows][Groups][In], channels[In];
+#pragma unroll
+  for (int i = 0; i < Rows; i++) take_groups<In, Groups>(pixels[i], more, packed[i]);
+#pragma unroll
+  for (int i = 0; i < Groups * Rows; i++) {
+    const int row = i % Rows, group = i / Rows;
+    const uint32_t *bytes = weights + 3 * group * VC_TILE_COLS;
+    split_channels(packed[row][group], channels);
+#pragma unroll
+    for (int c = 0; c < In; c++) {
+      byte_sums &sum = sums[row][c];
+      sum.low = sum_products(channels[c], bytes[0], sum.low);
+      sum.middle = sum_products(channels[c], bytes[VC_TILE_COLS], sum.middle);
+      sum.high = sum_signed_products(channels[c], bytes[2 * VC_TILE_COLS], sum.high);
+    }
+  }
+}
+
 /* Packed pixels of In channels in Rows rows that are `pitch` bytes apart, from any address, by the
- * weights in shared memory, four at a time. */
+ * weights in shared memory. */
 template <int In, int Rows>
 VC_DEVICE void filter_words(const char *at, int64_t pitch, const uint32_t *weights, int32_t taps,
                             uint32_t (&out)[Rows]) {
-  packed_pixels<In> pixels[Rows];
+  wide_pixels<In> pixels[Rows];
   byte_sums sums[Rows][In] = {};
+  int32_t tap = 8;
 #pragma unroll
-  for (int i = 0; i < Rows; i++) pixels[i] = packed_at<In>(at + i * pitch);
-#pragma unroll 2
-  for (int32_t tap = 4; tap <= taps; tap += 4, weights += 3 * VC_TILE_COLS) {
-    uint32_t packed[Rows][In], channels[In];
-#pragma unroll
-    for (int i = 0; i < Rows; i++) take_four<In>(pixels[i], tap < taps, packed[i]);
-#pragma unroll
-    for (int i = 0; i < Rows; i++) {
-      split_channels(packed[i], channels);
-#pragma unroll
-      for (int c = 0; c < In; c++) {
-        byte_sums &sum = sums[i][c];
-        sum.low = sum_products(channels[c], weights[0], sum.low);
-        sum.middle = sum_products(channels[c], weights[VC_TILE_COLS], sum.middle);
-        sum.high = sum_signed_products(channels[c], weights[2 * VC_TILE_COLS], sum.high);
-      }
-    }
+  for (int i = 0; i < Rows; i++) pixels[i] = wide_at<In>(at + i * pitch);
+#pragma unroll 1
+  for (; tap <= taps; tap += 8, weights += 6 * VC_TILE_COLS) {
+    add_groups<2>(pixels, tap < taps, weights, sums);
   }
+  if (tap == taps + 4) add_groups<1>(pixels, false, weights, sums);
 #pragma unroll
   for (int i = 0; i < Rows; i++) {
     out[i] = 0;
@@ -202,6 +203,10 @@ struct resize_pillow {
   VC_DEVICE_MEMBER int32_t thread_col() { return (int32_t)(threadIdx.x % VC_TILE_COLS); }
   VC_DEVICE_MEMBER int32_t thread_row() { return (int32_t)(threadIdx.x / VC_TILE_COLS); }
 
+  VC_DEVICE_MEMBER void prepare(const vc_resizing &p, pillow_shared &s, own &) {
+    load_box(p, s.at);
+  }
+
   VC_DEVICE_MEMBER void begin(const vc_resizing &p, pillow_shared &s, own &o) {
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
@@ -210,17 +215,13 @@ struct resize_pillow {
     }
     if (threadIdx.x != 0) return;
     find_image(p, s.at);
-    const vc_resized &image = s.at.image;
-    int32_t filter = p.interpolation - VC_PILLOW_BOX;
-    make_axis(filter, image.cols, max(image.placed_cols, 1), s.cols);
-    make_axis(filter, image.rows, max(image.placed_rows, 1), s.rows);
-    int32_t weights = words_of_cols(s) + s.rows.most_taps * VC_PILLOW_ROWS;
-    s.has_weights = weights <= VC_PILLOW_WEIGHTS;
+    find_rules(p, s);
     s.first_row = INT32_MAX;
     s.end_row = 0;
   }
 
-  /* Round 0 finds the taps, then the weights and the source rows; each other round makes a chunk of source rows. */
+  /* Round 0 finds the taps, then the columns' weights and the source rows; each other round makes a
+   * chunk of source rows. */
   VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const pillow_shared &s) {
     int32_t rows = s.end_row - s.first_row;
     return rows > 0 ? 1 + (rows - 1) / VC_PILLOW_CHUNK + 1 : 1;
@@ -230,11 +231,16 @@ struct resize_pillow {
     return s.first_row + (round - 1) * VC_PILLOW_CHUNK;
   }
 
+  VC_DEVICE_MEMBER int32_t chunk_end(const pillow_shared &s, int32_t round) {
+    return min(chunk_start(s, round) + VC_PILLOW_CHUNK, s.end_row);
+  }
+
   VC_DEVICE_MEMBER void load(const vc_resizing &p, pillow_shared &s, own &o, int32_t round) {
     if (round == 0) {
       find_tile_taps(p, s);
       return;
     }
+    fill_row_weights(s, chunk_start(s, round), chunk_end(s, round));
     switch (o.words) {
       case 1: filter_rows<1>(p, s, o, round); break;
       case 2: filter_rows<2>(p, s, o, round); break;
@@ -248,7 +254,7 @@ struct resize_pillow {
   template <int In>
   VC_DEVICE_MEMBER void filter_rows(const vc_resizing &p, pillow_shared &s, const own &o,
                                     int32_t round) {
-    int32_t start = chunk_start(s, round), end = min(start + VC_PILLOW_CHUNK, s.end_row);
+    int32_t start = chunk_start(s, round), end = chunk_end(s, round);
     int32_t col = thread_col(), row = start + thread_row();
     if (!o.shows) return;
     if constexpr (In > 0) {
@@ -272,7 +278,7 @@ struct resize_pillow {
     for (; row + (Rows - 1) * VC_TILE_ROWS < end; row += Rows * VC_TILE_ROWS) {
       uint32_t pixels[Rows];
       filter_words<In, Rows>(image.data + row * image.row + o.offset, VC_TILE_ROWS * image.row,
-                             weights, s.cols.most_taps, pixels);
+                             weights, s.most_taps, pixels);
 #pragma unroll
       for (int i = 0; i < Rows; i++) {
         s.filtered[row - start + i * VC_TILE_ROWS][thread_col()] = pixels[i];
@@ -281,27 +287,25 @@ struct resize_pillow {
     return row;
   }
 
-  /* Decides how the thread reads its column. Words may reach 3 bytes beyond its samples. */
+  /* Decides how the thread reads its column. Words may reach 7 bytes beyond its samples. */
   VC_DEVICE_MEMBER void begin_column(const vc_resizing &p, const pillow_shared &s, own &o) {
     const vc_resized &image = s.at.image;
     int32_t col = thread_col(), channels = p.from_channels, start = s.starts[col];
-    int32_t beyond = pixels_beyond(image, channels);
-    bool fits = start + s.cols.most_taps + beyond <= image.readable;
-    o.shows = s.cols.taps[col].count > 0;
+    int32_t beyond = pixels_beyond(image, channels, 8);
+    bool fits = start + s.most_taps + beyond <= image.readable;
+    o.shows = s.taps[col].count > 0;
     o.words = p.is_packed && s.has_weights && fits ? channels : 0;
     o.offset = (int64_t)start * channels;
   }
 
   VC_DEVICE_MEMBER void use(const vc_resizing &p, pillow_shared &s, own &o, int32_t round) {
     if (round > 0) {
-      add_rows(s, o, chunk_start(s, round));
+      add_rows(s, o, chunk_start(s, round), chunk_end(s, round));
       return;
     }
     begin_column(p, s, o);
     find_source_rows(p, s);
-    if (!s.has_weights) return;
-    fill_col_weights(s);
-    fill_row_weights(s);
+    if (s.has_weights) fill_col_weights(s);
   }
 
   /* The row of the tile that a thread of round 0 has; negative, or VC_PILLOW_ROWS and more, if it
@@ -315,22 +319,26 @@ struct resize_pillow {
   /* A thread each for a column or a row of the tile. */
   VC_DEVICE_MEMBER void find_tile_taps(const vc_resizing &p, pillow_shared &s) {
     const vc_resized &image = s.at.image;
-    int32_t col = (int32_t)threadIdx.x, row = row_of_thread();
-    if (col < VC_TILE_COLS) {
-      int64_t x = (int64_t)locate_tile(p).col * VC_TILE_COLS + col - image.left;
-      find_taps(s.cols.rule, x, image.placed_cols, &s.cols.taps[col]);
-      find_start(s, col);
-    } else if (row < VC_PILLOW_ROWS) {
-      find_taps(s.rows.rule, placed_row(p, s, row), image.placed_rows, &s.rows.taps[row]);
+    int32_t i = (int32_t)threadIdx.x, row = row_of_thread();
+    bool is_col = row < 0;
+    if (row >= VC_PILLOW_ROWS) return;
+    int64_t col = (int64_t)locate_tile(p).col * VC_TILE_COLS + i - image.left;
+    int64_t d = is_col ? col : placed_row(p, s, row);
+    vc_axis_taps taps = {};
+    if (d >= 0 && d < (is_col ? image.placed_cols : image.placed_rows)) {
+      const vc_axis_pillow rule = is_col ? s.cols : s.rows;
+      taps = vc_axis_pillow_taps(&rule, d);
     }
+    s.taps[i] = taps;
+    if (is_col) find_start(s, i);
   }
 
   /* Source rows ascend with those of the result, so that the first and the last row that shows
    * bound them. They are written after the phase before which rounds() reads them. */
   VC_DEVICE_MEMBER void find_source_rows(const vc_resizing &p, pillow_shared &s) {
     int32_t i = row_of_thread();
-    if (i < 0 || i >= VC_PILLOW_ROWS || s.rows.taps[i].count == 0) return;
-    const vc_axis_taps &taps = s.rows.taps[i];
+    if (i < 0 || i >= VC_PILLOW_ROWS || row_taps(s, i).count == 0) return;
+    const vc_axis_taps &taps = row_taps(s, i);
     int64_t y = placed_row(p, s, i);
     if (i == 0 || y == 0) s.first_row = (int32_t)taps.first;
     if (i == VC_PILLOW_ROWS - 1 || y == s.at.image.placed_rows - 1) {
@@ -338,18 +346,18 @@ struct resize_pillow {
     }
   }
 
-  /* The second pass: adds the filtered rows from source row `start` on to the thread's sums. */
-  VC_DEVICE_MEMBER void add_rows(const pillow_shared &s, own &o, int32_t start) {
-    int32_t end = min(start + VC_PILLOW_CHUNK, s.end_row);
+  /* The second pass: adds the filtered rows from source row `start` to `end` to the thread's
+   * sums. */
+  VC_DEVICE_MEMBER void add_rows(const pillow_shared &s, own &o, int32_t start, int32_t end) {
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
       int32_t result = thread_row() + i * VC_TILE_ROWS;
-      const vc_axis_taps &taps = s.rows.taps[result];
+      const vc_axis_taps &taps = row_taps(s, result);
       int32_t first = (int32_t)taps.first, last = min(first + (int32_t)taps.count, end);
 #pragma unroll 1
-      for (int32_t row = max(first, start); row < last; row++) {
-        uint32_t pixel = s.filtered[row - start][thread_col()];
-        int32_t weight = row_weight(s, result, row - first);
+      for (int32_t row = max(first, start) - start; row < last - start; row++) {
+        uint32_t pixel = s.filtered[row][thread_col()];
+        int32_t weight = s.row_weights[row][result];
 #pragma unroll
         for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
           o.sums[i][c] += (int32_t)byte_of(pixel, c) * weight;
@@ -363,17 +371,21 @@ struct resize_pillow {
     tile at = locate_tile(p);
     int64_t col = (int64_t)at.col * VC_TILE_COLS + thread_col();
     if (col >= g.cols) return;
+    uint32_t pixels[ROWS] = {};
 #pragma unroll
+    for (int i = 0; i < ROWS * VC_CHANNELS_MAPPED; i++) {
+      const int row = i / VC_CHANNELS_MAPPED, c = i % VC_CHANNELS_MAPPED;
+      pixels[row] |= (uint32_t)vc_pillow_byte(o.sums[row][c]) << (8 * c);
+    }
+#pragma unroll 1
     for (int i = 0; i < ROWS; i++) {
       int32_t result = thread_row() + i * VC_TILE_ROWS;
       int64_t row = (int64_t)at.row * VC_PILLOW_ROWS + result;
-      uint32_t pixel = 0;
+      if (row >= g.rows) return;
+      bool inside = o.shows && row_taps(s, result).count > 0;
+      write_bytes(p, pixels[0], inside, pixel_at(g, at.image, row, col));
 #pragma unroll
-      for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
-        pixel |= (uint32_t)vc_pillow_byte(o.sums[i][c]) << (8 * c);
-      }
-      char *to = pixel_at(g, at.image, row, col);
-      if (row < g.rows) write_bytes(p, pixel, o.shows && s.rows.taps[result].count > 0, to);
+      for (int k = 0; k + 1 < ROWS; k++) pixels[k] = pixels[k + 1];
     }
   }
 };

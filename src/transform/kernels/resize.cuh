@@ -33,6 +33,7 @@ struct shown {
   vc_resized image;
   vc_chroma chroma;
   double row_scale, col_scale;
+  double box[VC_BOX_VALUES]; /* where there are boxes: the index of the image, x0, y0, x1, y1 */
 };
 
 VC_DEVICE void take_yuv_source(const vc_resizing &p, int64_t index, shown &s) {
@@ -62,25 +63,17 @@ VC_DEVICE void take_source(const vc_resizing &p, int64_t index, shown &s) {
   }
 }
 
-VC_DEVICE uint64_t box_bits(const vc_resizing &p, int64_t box, int32_t value) {
-  return load_bits(p.boxes + box * p.box_row + value * p.box_col, p.box_size, p.boxes_aligned);
-}
-
-VC_DEVICE_CALL double box_number(int32_t type, uint64_t bits) {
-  return double_from_bits(type, bits);
-}
-
-/* The values of a box. All loads come first, so that they wait for memory once. */
-VC_DEVICE void load_box(const vc_resizing &p, int64_t box, double (&out)[5]) {
-  uint64_t bits[5] = {};
-  int32_t first = p.box_names ? 0 : 1;
-#pragma unroll
-  for (int i = 0; i < 5; i++) {
-    if (i >= first) bits[i] = box_bits(p, box, i - first);
+/* Loads the box of the block, a thread each value, so that the values wait for memory together. */
+VC_DEVICE void load_box(const vc_resizing &p, shown &s) {
+  int32_t i = (int32_t)threadIdx.x;
+  if (!p.boxes || i >= VC_BOX_VALUES) return;
+  int32_t value = p.box_names ? i : i - 1;
+  double number = 0;
+  if (value >= 0) {
+    const char *at = p.boxes + locate_tile(p).image * p.box_row + value * p.box_col;
+    number = double_from_bits(p.box_type, load_bits(at, p.box_size, p.boxes_aligned));
   }
-#pragma unroll
-  for (int i = 0; i < 5; i++) out[i] = box_number(p.box_type, bits[i]);
-  if (!p.box_names) out[0] = 0;
+  s.box[i] = number;
 }
 
 /* Reduces the image to the part within `crop` and places that in the result. */
@@ -103,33 +96,30 @@ VC_DEVICE bool crop_image(const vc_resizing &p, const vc_crop &crop, shown &s) {
   return true;
 }
 
-/* Fills the part of an image that a box covers. Returns false if it has no pixel. */
-VC_DEVICE bool take_box(const vc_resizing &p, int64_t box, shown &s) {
-  double values[5];
+/* Reduces the image to the part that its box covers. Returns false if that has no pixel. */
+VC_DEVICE bool crop_to_box(const vc_resizing &p, shown &s) {
   vc_crop crop;
-  load_box(p, box, values);
-  if (!(values[0] > -1 && values[0] < (double)p.sources)) return false;
-  take_source(p, (int64_t)values[0], s);
-  return vc_crop_from_box(values[1], values[2], values[3], values[4], s.image.rows, s.image.cols,
+  return vc_crop_from_box(s.box[1], s.box[2], s.box[3], s.box[4], s.image.rows, s.image.cols,
                           &crop) &&
          crop_image(p, crop, s);
 }
 
-/* Finds the image of the block. One thread does this; the others need what it found. */
-VC_DEVICE_CALL void find_image(const vc_resizing &p, shown &s) {
+/* Finds the image of the block, after load_box. One thread does this; the others need what it
+ * found. */
+VC_DEVICE void find_image(const vc_resizing &p, shown &s) {
   int64_t index = locate_tile(p).image;
+  bool found = true;
+  if (p.boxes) {
+    found = s.box[0] > -1 && s.box[0] < (double)p.sources;
+    index = found ? (int64_t)s.box[0] : 0;
+  }
+  take_source(p, index, s);
   if (p.is_regular) {
-    take_source(p, index, s);
     s.row_scale = p.row_scale;
     s.col_scale = p.col_scale;
     return;
   }
-  bool found = true;
-  if (p.boxes) {
-    found = take_box(p, index, s);
-  } else {
-    take_source(p, index, s);
-  }
+  if (p.boxes) found = found && crop_to_box(p, s);
   if (!found) {
     s.image = vc_resized{};
     s.image.rows = s.image.cols = 1;
@@ -170,7 +160,7 @@ VC_DEVICE int32_t yuv_sample(const vc_yuv_samples &of, const char *at) {
 }
 
 /* Returns R, G and B of a pixel of a YUV image, 16 bits each from the lowest on. */
-VC_DEVICE_CALL uint64_t yuv_pixel(const vc_resizing &p, const shown &s, int64_t row, int64_t col) {
+VC_DEVICE uint64_t yuv_pixel(const vc_resizing &p, const shown &s, int64_t row, int64_t col) {
   const vc_chroma &chroma = s.chroma;
   int64_t chroma_row = (chroma.top + row) >> p.yuv.row_shift;
   int64_t chroma_col = (chroma.left + col) >> p.yuv.col_shift;
@@ -349,7 +339,7 @@ VC_DEVICE char *pixel_at(const vc_generic &g, int64_t image, int64_t row, int64_
   return g.to + image * g.to_strides.image + row * g.to_strides.row + col * g.to_strides.col;
 }
 
-VC_DEVICE_CALL void write_bytes_any(const vc_resizing &p, uint32_t pixel, bool inside, char *to) {
+VC_DEVICE void write_bytes_any(const vc_resizing &p, uint32_t pixel, bool inside, char *to) {
   const vc_generic &g = p.generic;
 #pragma unroll 1
   for (int32_t c = 0; c < g.channels; c++) {
@@ -404,6 +394,10 @@ VC_DEVICE void write_any(const vc_resizing &p, const resize_shared &s, int64_t i
 }
 
 struct resize_any : no_rounds<resize_shared> {
+  VC_DEVICE_MEMBER void prepare(const vc_resizing &p, resize_shared &s, own &) {
+    load_box(p, s.at);
+  }
+
   VC_DEVICE_MEMBER void begin(const vc_resizing &p, resize_shared &s, own &) {
     if (threadIdx.x == 0) find_rule(p, s);
   }
