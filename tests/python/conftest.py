@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import gc
-import importlib.util
+import importlib
 import pathlib
 import re
 import sys
@@ -12,10 +12,19 @@ import pytest
 import viewcast as vc
 from viewcast import _viewcast
 
-# On a free-threaded Python, and in Savant's environment, these may be missing; elsewhere they
-# are required.
+
+def is_missing(name):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return True
+    return False
+
+
+# On a free-threaded Python, in Savant's environment, and with a NumPy that is too old for them
+# these may be missing; elsewhere they are required.
 HERE = pathlib.Path(__file__).parent
-MISSING = [name for name in ("torch", "cupy") if importlib.util.find_spec(name) is None]
+MISSING = [name for name in ("torch", "cupy") if is_missing(name)]
 
 
 def needs_missing_libraries(path):
@@ -45,7 +54,7 @@ def pytest_report_header():
     ]
     versions = [f"NumPy {numpy.__version__}"]
     for name in {"torch", "cupy"} - set(MISSING):
-        versions.append(f"{name} {importlib.import_module(name).__version__}")
+        versions.append(f"{name} {sys.modules[name].__version__}")
     lines.append(", ".join(sorted(versions)))
     if MISSING:
         lines.append(f"without {' and '.join(MISSING)}, not collected: {' '.join(collect_ignore)}")
