@@ -11,6 +11,7 @@ from typing_extensions import CapsuleType
 from viewcast import DeviceError as DeviceError
 from viewcast import DTypeError as DTypeError
 from viewcast import LayoutError as LayoutError
+from viewcast import view as view
 
 __version__: str
 

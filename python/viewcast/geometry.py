@@ -175,7 +175,7 @@ def _array(value: Any, name: str, needs: str) -> Any:
 
 def _floating(value: Any) -> Any:
     """Return numbers in floating point of at least 32 bits; in 16, 600 * 1920 is infinite."""
-    dtype = getattr(value, "dtype", None)
+    dtype: Any = getattr(value, "dtype", None)
     if hasattr(value, "is_floating_point"):  # of torch
         if not value.is_complex():
             return value if value.is_floating_point() and dtype.itemsize > 2 else value.float()
