@@ -56,6 +56,13 @@ static int import_plane(PyObject *plane, const ext_options *options, ext_image *
   return from->import(plane, options, &out->source);
 }
 
+/* Adds the index of the plane to the exception that is set. Returns -1. */
+static int raise_of_plane(Py_ssize_t index) {
+  char name[32];
+  PyOS_snprintf(name, sizeof name, "plane %zd", index);
+  return ext_raise_named(name);
+}
+
 /* Checks that there are as many planes as the format has, or three whose U and V alternate. */
 static int check_planes(Py_ssize_t count, vc_yuv *yuv) {
   vc_yuv_shape shape;
@@ -76,7 +83,9 @@ static int import_planes(PyObject *objects, const ext_options *options, ext_imag
     return -1;
   }
   for (Py_ssize_t i = 0; i < count; i++) {
-    if (import_plane(PyTuple_GET_ITEM(objects, i), options, &planes[i]) < 0) return -1;
+    if (import_plane(PyTuple_GET_ITEM(objects, i), options, &planes[i]) < 0) {
+      return count > 1 ? raise_of_plane(i) : -1;
+    }
     yuv->planes[i] = planes[i].source.view;
   }
   if (count > 1) return check_planes(count, yuv);

@@ -238,7 +238,8 @@ def test_depth_is_any_integer():
         ((ARRAY, ARRAY[:6, :4], ARRAY[:6, :3]), "i420", vc.LayoutError, r"plane V .*\(6, 4\)"),
         ((ARRAY, ARRAY[:6, :4], ARRAY[:5, :4]), "yv12", vc.LayoutError, "plane U of a yv12"),
         ((ARRAY[None, None], ARRAY), "nv12", vc.LayoutError, r"Y .* rank 4, .*: \(H, W\) or"),
-        ((ARRAY, object()), "nv12", TypeError, "object"),
+        ((ARRAY, object()), "nv12", TypeError, "^plane 1: object is no image"),
+        (object(), "nv12", TypeError, "^object is no image"),
     ],
 )
 def test_planes_that_do_not_fit(source, format, error, message):
