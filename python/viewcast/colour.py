@@ -199,6 +199,11 @@ class _Frame:
                 )
 
 
+def _range_of(format: str, said: Any) -> Any:
+    """Return the range of a frame: FFmpeg's yuvj formats are of full range, whatever it says."""
+    return "full" if format.startswith("yuvj") else said
+
+
 def _read_pyav(frame: Any) -> _Frame:
     name = (getattr(frame, "sw_format", None) or frame.format).name
     matrix, range = int(frame.colorspace), int(frame.color_range)
@@ -206,7 +211,7 @@ def _read_pyav(frame: Any) -> _Frame:
         "the frame",
         name,
         None if matrix == _UNKNOWN_MATRIX else matrix,
-        "full" if name.startswith("yuvj") else None if range == _UNKNOWN_RANGE else range,
+        _range_of(name, None if range == _UNKNOWN_RANGE else range),
     )
 
 
@@ -270,8 +275,9 @@ def _read_torchcodec(frame: Any) -> _Frame:
     if on_gpu and space == "smpte170m" and getattr(frame, "color_primaries", None) in _UNKNOWN:
         # What torchcodec says where NVDEC reads no description of colours, and no range but "pc".
         space, range = "unknown", "unknown" if range == "tv" else range
-    known = (None if word in _UNKNOWN else word for word in (space, range))
-    return _Frame("the frame", frame.pixel_format, *known)
+    matrix, range = (None if word in _UNKNOWN else word for word in (space, range))
+    name = frame.pixel_format
+    return _Frame("the frame", name, matrix, _range_of(name, range))
 
 
 def _torchcodec_planes(frame: Any, format: str) -> tuple[Any, ...]:

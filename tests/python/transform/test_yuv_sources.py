@@ -302,6 +302,8 @@ def test_metadata_of_torchcodec(rng):
     planes = [torch.from_numpy(samples(rng, 4, 8)) for _ in range(3)]
     for space, name in (("smpte170m", "bt601"), ("bt470bg", "bt601"), ("bt709", "bt709")):
         assert vc.yuv(RawFrame("yuv444p", planes, space)).matrix == name
+    for spread in ("unknown", "tv", "pc"):  # as with PyAV
+        assert vc.yuv(RawFrame("yuvj444p", planes, "bt709", spread)).range == "full"
     for words, message in (
         (("yuv444p", planes, "unspecified"), "matrix is missing: the frame does not say it"),
         (("yuv444p", planes, "unknown"), "matrix is missing: the frame does not say it"),
