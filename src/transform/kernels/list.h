@@ -305,11 +305,11 @@ typedef struct vc_yuv_writing {
 
 /* The kernel vc_resize_pillow resizes 8-bit images by Pillow's filters. Its tile has VC_TILE_COLS
  * columns and VC_PILLOW_ROWS rows, which are made from VC_PILLOW_CHUNK rows of the source at a time.
- * VC_PILLOW_WEIGHTS words of weights of columns fit into shared memory; where a tile needs more,
- * each is computed where it is used. */
+ * VC_PILLOW_WEIGHTS words of weights fit into shared memory; where a tile needs more, each is
+ * computed where it is used. */
 #define VC_PILLOW_ROWS 16
 #define VC_PILLOW_CHUNK 32
-#define VC_PILLOW_WEIGHTS 3584
+#define VC_PILLOW_WEIGHTS 4096
 #define VC_PILLOW_BLOCKS 6
 
 /* The kernel vc_resize_area resizes packed 8-bit pixels by VC_AREA. Its tile has VC_TILE_COLS

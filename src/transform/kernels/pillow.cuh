@@ -16,18 +16,18 @@ struct pillow_shared {
   vc_axis_pillow cols, rows; /* the rules of both axes */
   /* The samples of each column of the tile, then of each row; none where the image does not show. */
   vc_axis_taps taps[VC_TILE_COLS + VC_PILLOW_ROWS];
-  int32_t most_taps;            /* of a column, rounded up to a multiple of 4 */
+  int32_t most_taps, row_taps;  /* of a column and of a row: most_taps() */
   int32_t starts[VC_TILE_COLS]; /* of each column: the sample to which its first weight belongs */
   int32_t first_row, end_row;   /* of the source: those that the tile needs */
   bool has_weights;             /* `weights` holds them; otherwise they are too many */
   /* Four weights of column i, from weight 4 * k on, in three words that VC_TILE_COLS words lie
    * between: their lowest bytes, at (3 * k) * VC_TILE_COLS + i, the next ones, and the highest
-   * ones, which have the sign. Weights of no sample are 0. */
+   * ones, which have the sign. Behind them tap k of row i, at k * VC_PILLOW_ROWS + i. Weights of
+   * no sample are 0. Without has_weights: the weight that row i gives to row k of a round, at
+   * k * VC_PILLOW_ROWS + i. */
   uint32_t weights[VC_PILLOW_WEIGHTS];
-  /* Of the source rows of a round: pixels, filtered horizontally, byte c being channel c; and the
-   * weight of each for every row of the tile. */
+  /* Pixels of the source rows of a round, filtered horizontally: byte c is channel c. */
   uint32_t filtered[VC_PILLOW_CHUNK][VC_TILE_COLS];
-  int32_t row_weights[VC_PILLOW_CHUNK][VC_PILLOW_ROWS];
 };
 
 VC_DEVICE uint32_t byte_of(uint32_t word, int32_t i) { return word >> (8 * i) & 255; }
@@ -43,15 +43,26 @@ VC_DEVICE int32_t compute_weight(const vc_axis_pillow &rule, const vc_axis_taps 
   return tap >= 0 && tap < taps.count ? vc_axis_pillow_weight(&rule, &taps, tap) : 0;
 }
 
-/* Finds the rules of both axes, and how many weights the columns have. */
+VC_DEVICE int32_t words_of_cols(const pillow_shared &s) {
+  return s.has_weights ? s.most_taps / 4 * 3 * VC_TILE_COLS : 0;
+}
+
+/* Returns the most taps of a result, rounded up to a multiple of 4. */
+VC_DEVICE int32_t most_taps(const vc_axis_pillow &rule) {
+  double most = 2 * rule.support + 2;
+  return most < VC_PILLOW_WEIGHTS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
+}
+
+/* Finds the rules of both axes, and whether there is room for all weights. */
 VC_DEVICE void find_rules(const vc_resizing &p, pillow_shared &s) {
   const vc_resized &image = s.at.image;
   int32_t filter = p.interpolation - VC_PILLOW_BOX;
   s.cols = vc_axis_pillow_make(filter, image.cols, max(image.placed_cols, 1));
   s.rows = vc_axis_pillow_make(filter, image.rows, max(image.placed_rows, 1));
-  double most = 2 * s.cols.support + 2;
-  s.most_taps = most < VC_PILLOW_WEIGHTS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
-  s.has_weights = s.most_taps / 4 * 3 * VC_TILE_COLS <= VC_PILLOW_WEIGHTS;
+  s.most_taps = most_taps(s.cols);
+  s.row_taps = most_taps(s.rows);
+  s.has_weights =
+      s.most_taps / 4 * 3 * VC_TILE_COLS + s.row_taps * VC_PILLOW_ROWS <= VC_PILLOW_WEIGHTS;
 }
 
 /* Finds the sample of each column's first weight: it is not that of its first tap where the
@@ -80,15 +91,22 @@ VC_DEVICE void fill_col_weights(pillow_shared &s) {
   }
 }
 
-/* Fills the weights of the source rows from `start` to `end`. */
-VC_DEVICE void fill_row_weights(pillow_shared &s, int32_t start, int32_t end) {
+/* The first tap of a row whose weight is held, in a round that begins with source row `start`. */
+VC_DEVICE int32_t first_held_tap(const pillow_shared &s, const vc_axis_taps &taps, int32_t start) {
+  return s.has_weights ? 0 : start - (int32_t)taps.first;
+}
+
+VC_DEVICE void fill_row_weights(pillow_shared &s, int32_t start) {
   int32_t result = (int32_t)threadIdx.x % VC_PILLOW_ROWS;
   const vc_axis_taps taps = row_taps(s, result);
   const vc_axis_pillow rule = s.rows;
+  int32_t first = first_held_tap(s, taps, start), count = s.row_taps;
+  uint32_t *weights = s.weights + words_of_cols(s) + result;
+  if (!s.has_weights) count = VC_PILLOW_CHUNK;
 #pragma unroll 1
-  for (int32_t row = start + (int32_t)threadIdx.x / VC_PILLOW_ROWS; row < end;
-       row += VC_BLOCK / VC_PILLOW_ROWS) {
-    s.row_weights[row - start][result] = compute_weight(rule, taps, row - (int32_t)taps.first);
+  for (int32_t k = (int32_t)threadIdx.x / VC_PILLOW_ROWS; k < count;
+       k += VC_BLOCK / VC_PILLOW_ROWS) {
+    weights[k * VC_PILLOW_ROWS] = (uint32_t)compute_weight(rule, taps, first + k);
   }
 }
 
@@ -240,7 +258,7 @@ struct resize_pillow {
       find_tile_taps(p, s);
       return;
     }
-    fill_row_weights(s, chunk_start(s, round), chunk_end(s, round));
+    if (round == 1 || !s.has_weights) fill_row_weights(s, chunk_start(s, round));
     switch (o.words) {
       case 1: filter_rows<1>(p, s, o, round); break;
       case 2: filter_rows<2>(p, s, o, round); break;
@@ -258,7 +276,7 @@ struct resize_pillow {
     int32_t col = thread_col(), row = start + thread_row();
     if (!o.shows) return;
     if constexpr (In > 0) {
-      row = filter_all<In, 2>(s, o, row, start, end);
+      if constexpr (In < 4) row = filter_all<In, 2>(s, o, row, start, end);
       filter_all<In, 1>(s, o, row, start, end);
     } else {
 #pragma unroll 1
@@ -354,10 +372,12 @@ struct resize_pillow {
       int32_t result = thread_row() + i * VC_TILE_ROWS;
       const vc_axis_taps &taps = row_taps(s, result);
       int32_t first = (int32_t)taps.first, last = min(first + (int32_t)taps.count, end);
+      int32_t held = first + first_held_tap(s, taps, start);
+      const uint32_t *weights = s.weights + words_of_cols(s) + result;
 #pragma unroll 1
-      for (int32_t row = max(first, start) - start; row < last - start; row++) {
-        uint32_t pixel = s.filtered[row][thread_col()];
-        int32_t weight = s.row_weights[row][result];
+      for (int32_t row = max(first, start); row < last; row++) {
+        uint32_t pixel = s.filtered[row - start][thread_col()];
+        int32_t weight = (int32_t)weights[(row - held) * VC_PILLOW_ROWS];
 #pragma unroll
         for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
           o.sums[i][c] += (int32_t)byte_of(pixel, c) * weight;
