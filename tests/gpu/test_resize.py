@@ -116,6 +116,36 @@ def test_boxes_are_in_one_place_with_the_images():
         vc.to_tensor(image, boxes=boxes, resize=(4, 4), device=0)
 
 
+def test_lists_of_several_sizes_into_lists_of_outs():
+    """One batch in parts by one launch, and images apart by one each."""
+    rng = np.random.default_rng(11)
+    images = [draw_image(rng, 3) for _ in range(5)]
+    there = [cupy.asarray(image) for image in images]
+    rows = [[4, 0, 0, 1, 1], [0, 0, 0, 1, 1], [2, 0, 0, 1, 1]]
+    for boxes in (None, rows, torch.tensor(rows, device="cuda")):
+        on_host_too = boxes.cpu() if isinstance(boxes, torch.Tensor) else boxes
+        wanted = vc.to_numpy(images, boxes=on_host_too, resize=(20, 30))
+        batch = torch.zeros(len(wanted), 20, 30, 3, dtype=torch.uint8, device="cuda")
+        apart = [torch.zeros_like(torch.cat([image, image]))[:20] for image in batch]
+        for outs in (list(batch), apart[::-1]):
+            assert vc.to_tensor(there, boxes=boxes, resize=(20, 30), out=outs) is outs
+            for found, each in zip(outs, wanted, strict=True):
+                assert_same(found, each)
+
+
+def test_coordinates_on_the_gpu():
+    placement = vc.Letterbox((640, 640)).placement((1080, 1920))
+    boxes = [[0, 140, 640, 500], [600, 300, 639, 499]]
+    wanted = [[0, 0, 1920, 1080], [1800, 480, 1917, 1077]]
+    halves = [torch.tensor(boxes, device="cuda").half(), cupy.array(boxes, "f2")]
+    for given in (*halves, torch.tensor(boxes, device="cuda"), cupy.array(boxes, "i4")):
+        found = placement.to_source(given)
+        assert type(found) is type(given) and found.device == given.device
+        assert np.allclose(found.tolist(), wanted, rtol=0, atol=1e-3)
+        assert np.allclose(placement.to_result(found).tolist(), boxes, rtol=0, atol=1e-3)
+    assert all("float32" in str(placement.to_source(half).dtype) for half in halves)
+
+
 def test_from_host_to_gpu_and_back():
     rng = np.random.default_rng(8)
     images = [draw_image(rng, 3) for _ in range(60)]  # more than fit into the parameters
