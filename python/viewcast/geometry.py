@@ -36,7 +36,7 @@ _BOXES = "(N, 4) for one image: x0, y0, x1, y1, or (N, 5) with the image's index
 
 def _plain(value: Any) -> Any:
     """Return arrays and scalars of all libraries as Python's lists and numbers."""
-    return value.tolist() if hasattr(value, "tolist") else value
+    return value.tolist() if hasattr(type(value), "tolist") else value
 
 
 def _items(value: Any) -> Sequence[Any] | None:
@@ -167,7 +167,10 @@ def _array(value: Any, name: str, needs: str) -> Any:
 
     try:
         array = numpy.asarray(value)
-        return array.astype(float) if array.dtype.kind == "O" else array
+        if array.dtype.kind != "O":
+            return array
+        # astype() would make a NaN of None.
+        return numpy.array([float(each) for each in array.flat]).reshape(array.shape)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         kind = ValueError if isinstance(error, (ValueError, OverflowError)) else TypeError
         raise kind(f"{name} can't be read as numbers ({error}), needs {needs}") from error

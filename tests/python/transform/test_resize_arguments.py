@@ -39,6 +39,14 @@ def test_sizes_that_are_one_number(size):
         vc.to_numpy(IMAGE, resize=size)
 
 
+def test_classes_are_no_sizes():
+    for kind in (np.ndarray, torch.Tensor, vc.Resize):
+        with pytest.raises(TypeError, match=r"size is <class .*, needs \(height, width\)"):
+            vc.Resize(kind)
+        with pytest.raises(TypeError, match="pad holds <class .*, needs numbers"):
+            vc.Letterbox((4, 5), pad=kind)
+
+
 @pytest.mark.parametrize("side", [torch.tensor(True), torch.tensor(4.0), np.array([4]), "4"])
 def test_sides_that_are_no_whole_numbers(side):
     with pytest.raises(TypeError, match="size holds a .*, needs whole numbers of pixels"):
@@ -138,6 +146,7 @@ def test_dtypes_that_are_no_boxes(boxes, words):
         ([[0, 0, 10**400, 4]], ValueError),
         ([torch.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)], TypeError),
         ([[1, 2, {}, 4]], TypeError),
+        ([[1, 2, None, 4]], TypeError),
     ],
 )
 def test_lists_that_are_no_boxes(boxes, error):
@@ -195,6 +204,7 @@ def test_no_coordinates():
         ([["1", "2", "3", "4"]], "coordinates are a ndarray of <U1"),
         (vc.view(np.array(ON_SOURCE)), "coordinates are a View of int64"),
         ({}, "coordinates can't be read as numbers"),
+        ([[1, None]], "coordinates can't be read as numbers"),
     ],
 )
 def test_objects_that_are_no_coordinates(value, words):
