@@ -53,7 +53,7 @@ VC_DEVICE int32_t most_taps(const vc_axis_pillow &rule) {
   return most < VC_PILLOW_WEIGHTS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
 }
 
-/* Finds the rules of both axes, and whether there is room for all weights. */
+/* Finds the rules of both axes, and whether shared memory holds all weights. */
 VC_DEVICE void find_rules(const vc_resizing &p, pillow_shared &s) {
   const vc_resized &image = s.at.image;
   int32_t filter = p.interpolation - VC_PILLOW_BOX;
