@@ -100,33 +100,41 @@ class Frames(Case):
 
 
 class Convert:
-    """NV12 frames to RGB of uint8, nothing else."""
+    """Frames to RGB of uint8, or to normalised planes, nothing else."""
 
     budget = None
 
-    def __init__(self, count, matrix):
-        self.count, self.matrix = count, matrix
-        self.words = {"format": "nv12", "matrix": matrix, "range": "limited"}
+    def __init__(self, count, matrix, format="nv12", dtype=torch.uint8):
+        self.count, self.matrix, self.dtype = count, matrix, dtype
+        self.words = {"format": format, "matrix": matrix, "range": "limited"}
         self.resize = vc.Resize(FULL, "linear")
-        self.name = f"nv12 {matrix} {count} x 1080p -> RGB uint8"
+        result = "RGB uint8" if dtype == torch.uint8 else f"planes {str(dtype)[6:]}"
+        self.name = f"{format} {matrix} {count} x 1080p -> {result}"
 
     def bytes_moved(self):
-        return self.count * FULL[0] * FULL[1] * 9 // 2
+        samples = FULL[0] * FULL[1] * 3 // 2 * sample_size(self.words)
+        return self.count * (samples + FULL[0] * FULL[1] * 3 * self.dtype.itemsize)
+
+    def options(self):
+        return {"layout": "NHWC"} if self.dtype == torch.uint8 else WORDS | {"from_layout": None}
 
     def buffers(self):
-        out = torch.empty((self.count, *FULL, 3), dtype=torch.uint8, device="cuda")
+        shape = (*FULL, 3) if self.dtype == torch.uint8 else (3, *FULL)
+        out = torch.empty((self.count, *shape), dtype=self.dtype, device="cuda")
         return video_of(self.count, FULL, self.words), out
 
     def viewcast(self, video, out):
-        return vc.to_tensor(video.images, layout="NHWC", out=out)
+        return vc.to_tensor(video.images, out=out, **self.options())
 
     def on_cpu(self, video, out):
-        return vc.to_tensor(video.cpu().images, layout="NHWC")
+        return vc.to_tensor(video.cpu().images, dtype=self.dtype, **self.options())
 
     def bytes_made(self, video):
         return vc.to_tensor(video.images, layout="NHWC")
 
     def peers(self):
+        if self.words["format"] != "nv12" or self.dtype != torch.uint8:
+            return
         if self.matrix == "bt601":
 
             def in_torch(video, out):
@@ -280,6 +288,10 @@ def make_cases():
         Frames(64, FULL, vc.Resize((224, 224), "pillow-bilinear"), torch.float32),
         Convert(32, "bt601"),
         Convert(32, "bt709"),
+        Convert(32, "bt709", "i420"),
+        Convert(32, "bt709", "p010"),
+        Convert(32, "bt709", dtype=torch.float16),
+        Convert(32, "bt709", dtype=torch.float32),
         Write("bt601"),
         Write("bt709"),
     ]

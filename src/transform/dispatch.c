@@ -9,12 +9,14 @@
 #define GENERIC_NAMES(name, work) "vc_generic_" #name, "vc_generic_" #name "_more",
 
 #define LINEAR_NAME(to, in, out) "vc_resize_linear_" #to "_" #in "_" #out,
-#define YUV_NAME(to, planes, out) "vc_resize_yuv_" #to "_" #planes "_" #out,
+#define YUV_NAME(sample) "vc_resize_yuv_" #sample,
+#define READ_NAME(groups) "vc_read_yuv_" #groups,
 
-const char *const vc_kernel_names[] = {
-    VC_GENERIC_KERNELS(GENERIC_NAMES) VC_FAST_KERNELS(FAST_NAMES) "vc_resize_any",
-    "vc_resize_pillow", "vc_resize_area",
-    VC_LINEAR_KERNELS(LINEAR_NAME) VC_YUV_KERNELS(YUV_NAME) "vc_write_yuv"};
+const char *const vc_kernel_names[] = {VC_GENERIC_KERNELS(GENERIC_NAMES)
+                                           VC_FAST_KERNELS(FAST_NAMES) "vc_resize_any",
+                                       "vc_resize_pillow", "vc_resize_area",
+                                       VC_LINEAR_KERNELS(LINEAR_NAME) VC_YUV_KERNELS(YUV_NAME)
+                                           VC_READ_KERNELS(READ_NAME) "vc_write_yuv"};
 const int32_t vc_kernel_count = sizeof vc_kernel_names / sizeof *vc_kernel_names;
 _Static_assert(sizeof vc_kernel_names / sizeof *vc_kernel_names <= VC_MOST_KERNELS,
                "VC_MOST_KERNELS is too small");
@@ -25,11 +27,14 @@ enum { GENERIC = 0 VC_GENERIC_KERNELS(ONE_MORE) };
 enum { FAST = 0 VC_FAST_KERNELS(ONE_MORE_FAST) };
 #define ONE_MORE_LINEAR(to, in, out) +1
 enum { LINEAR = 0 VC_LINEAR_KERNELS(ONE_MORE_LINEAR) };
-enum { YUV = 0 VC_YUV_KERNELS(ONE_MORE_LINEAR) };
+#define ONE_MORE_YUV(sample) +1
+enum { YUV = 0 VC_YUV_KERNELS(ONE_MORE_YUV) };
+enum { READ = 0 VC_READ_KERNELS(ONE_MORE_YUV) };
 
 vc_resize_kernels vc_resize_kernels_find(void) {
   const int32_t first = 2 * (GENERIC + FAST), linear = first + 3, yuv = linear + LINEAR;
-  return (vc_resize_kernels){first, first + 1, first + 2, linear, yuv, yuv + YUV};
+  const int32_t read = yuv + YUV, write = read + READ;
+  return (vc_resize_kernels){first, first + 1, first + 2, linear, yuv, read, write};
 }
 
 /* Puts the addresses of the sources into the launch's table, or into a list if they are too

@@ -147,12 +147,15 @@ static bool has_plain_coefficients(const vc_plan *plan) {
   return true;
 }
 
-/* The kernel for a plan: its number among all; and what linear kernels need. */
+/* Returns the number of groups in which vc_read_yuv writes a plan's elements. */
+static int32_t read_groups(const vc_plan *plan) { return vc_dtype_size(plan->to) < 4 ? 1 : 2; }
+
+/* A kernel that writes in words: its number among all, and what it needs. */
 typedef struct {
   int32_t kernel; /* -1: none is found */
   int out;        /* channels of interleaved pixels, 0 for planes */
-  bool is_yuv;
-} linear_kernel;
+  bool resizes;   /* a linear kernel; or one of VC_READ_KERNELS */
+} word_kernel;
 
 /* Returns a linear kernel of VC_LINEAR_KERNELS, or -1. */
 static int find_packed(const vc_plan *plan, vc_linear_type to, int out) {
@@ -165,22 +168,37 @@ static int find_packed(const vc_plan *plan, vc_linear_type to, int out) {
   return -1;
 }
 
-/* Returns the linear kernel for a plan. */
-static linear_kernel find_linear(const vc_plan *plan, const vc_resizing *resizing) {
-  vc_resize_kernels kernels = vc_resize_kernels_find();
-  vc_linear_type to = linear_type(plan);
-  linear_kernel found = {-1, destination_pixels(plan), plan->geometry->yuv != NULL};
-  int32_t interpolation = plan->geometry->interpolation, i = -1;
-  if ((interpolation != VC_LINEAR && interpolation != VC_NEAREST) ||
-      !resizing->generic.to_aligned || !has_plain_channels(plan) || !has_plain_coefficients(plan)) {
+static bool is_linear(const vc_plan *plan) {
+  const int32_t interpolation = plan->geometry->interpolation;
+  return interpolation == VC_LINEAR || interpolation == VC_NEAREST;
+}
+
+/* Sets the kernel that reads YUV images, if there is one. */
+static void find_yuv(const vc_plan *plan, const vc_yuv_samples *samples, word_kernel *out) {
+  const vc_resize_kernels kernels = vc_resize_kernels_find();
+  bool writes = plan->channels == 3 && (out->out == 0 || out->out == 3);
+  if (!writes || !vc_dispatch_yuv_reads(plan, samples)) return;
+  if (vc_dispatch_yuv_direct(plan, samples)) {
+    out->kernel = kernels.read + read_groups(plan) - 1;
+    out->resizes = false;
+  } else if (is_linear(plan)) {
+    out->kernel = kernels.yuv + (samples->bits > 8);
+  }
+}
+
+/* Returns the kernel for a plan. */
+static word_kernel find_kernel(const vc_plan *plan, const vc_resizing *resizing) {
+  const vc_linear_type to = linear_type(plan);
+  word_kernel found = {-1, destination_pixels(plan), true};
+  if (to == VC_LINEAR_none || !resizing->generic.to_aligned || !has_plain_channels(plan)) {
     return found;
   }
-  if (found.is_yuv) {
-    i = vc_dispatch_yuv_kernel(plan, to, found.out);
-  } else if (resizing->is_packed) {
-    i = find_packed(plan, to, found.out);
+  if (plan->geometry->yuv) {
+    find_yuv(plan, &resizing->yuv, &found);
+  } else if (resizing->is_packed && is_linear(plan) && has_plain_coefficients(plan)) {
+    int i = find_packed(plan, to, found.out);
+    if (i >= 0) found.kernel = vc_resize_kernels_find().linear + i;
   }
-  if (i >= 0) found.kernel = (found.is_yuv ? kernels.yuv : kernels.linear) + i;
   return found;
 }
 
@@ -254,15 +272,28 @@ static void set_source(const vc_plan *plan, vc_resizing *out) {
   }
   out->boxes = NULL;
   out->list = NULL;
-  vc_dispatch_yuv_samples(geometry, &out->yuv);
+  vc_dispatch_yuv_samples(geometry, VC_READ_COLS / read_groups(plan), &out->yuv);
   if (geometry->boxes) set_boxes(geometry->boxes, out);
 }
 
+/* Fills what the kernel needs to write elements. */
+static void set_elements(const vc_plan *plan, const word_kernel *found, vc_resizing *out) {
+  const vc_generic *generic = &out->generic;
+  for (int32_t c = 0; c < plan->channels; c++) {
+    bool by_source = found->out == 0 && plan->from_channels > 1;
+    int32_t slot = by_source ? plan->map[c] : c;
+    bool computes = plan->work == VC_WORK_FLOAT;
+    float a = computes ? (float)generic->a[c * generic->stride] : 1;
+    out->a[slot] = plan->geometry->yuv ? a : a / 4;
+    out->b[slot] = computes ? (float)generic->b[c * generic->stride] : 0;
+    out->plane[slot] = c * plan->to_strides.channel;
+  }
+}
+
 /* Fills what a linear kernel needs. */
-static vc_status set_linear(const vc_plan *plan, const linear_kernel *found, vc_launch *out,
+static vc_status set_linear(const vc_plan *plan, const word_kernel *found, vc_launch *out,
                             vc_error *error) {
   vc_resizing *resizing = &out->resizing;
-  const vc_generic *generic = &resizing->generic;
   int size = (int)vc_dtype_size(plan->to), pixels = VC_LINEAR_PIXELS(size);
   int64_t tile_cols = (int64_t)VC_TILE_COLS * pixels * VC_LINEAR_GROUPS(size);
   resizing->words = stores_words(plan, pixels, found->out);
@@ -270,15 +301,17 @@ static vc_status set_linear(const vc_plan *plan, const linear_kernel *found, vc_
    * evenly. */
   int32_t most = shares_rows(plan->geometry) ? VC_LINEAR_ROWS : VC_LINEAR_ROWS / 2;
   resizing->thread_rows = count_thread_rows(plan, tile_cols, most);
-  for (int32_t c = 0; c < plan->channels; c++) {
-    bool by_source = found->out == 0 && plan->from_channels > 1;
-    int32_t slot = by_source ? plan->map[c] : c;
-    bool computes = plan->work == VC_WORK_FLOAT;
-    resizing->a[slot] = computes ? (float)generic->a[c * generic->stride] / 4 : 1;
-    resizing->b[slot] = computes ? (float)generic->b[c * generic->stride] : 0;
-    resizing->plane[slot] = c * plan->to_strides.channel;
-  }
+  set_elements(plan, found, resizing);
   return set_tiles(plan, (int64_t)VC_TILE_ROWS * resizing->thread_rows, tile_cols, out, error);
+}
+
+/* Fills what vc_read_yuv needs. */
+static vc_status set_read(const vc_plan *plan, const word_kernel *found, vc_launch *out,
+                          vc_error *error) {
+  int64_t rows = (int64_t)VC_TILE_ROWS << out->resizing.yuv.row_shift;
+  out->resizing.words = stores_words(plan, VC_READ_COLS / read_groups(plan), found->out);
+  set_elements(plan, found, &out->resizing);
+  return set_tiles(plan, rows, (int64_t)VC_TILE_COLS * VC_READ_COLS, out, error);
 }
 
 /* Fills what kernels that make bytes need to write floats. */
@@ -302,10 +335,11 @@ static vc_status set_area(const vc_plan *plan, vc_launch *out, vc_error *error) 
 
 static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error) {
   vc_resize_kernels kernels = vc_resize_kernels_find();
-  linear_kernel found = find_linear(plan, &out->resizing);
+  word_kernel found = find_kernel(plan, &out->resizing);
   if (found.kernel >= 0) {
     out->kernel = found.kernel;
-    return set_linear(plan, &found, out, error);
+    return found.resizes ? set_linear(plan, &found, out, error)
+                         : set_read(plan, &found, out, error);
   }
   set_floats(plan, &out->resizing);
   if (plan->geometry->interpolation == VC_AREA && out->resizing.is_packed) {

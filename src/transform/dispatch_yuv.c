@@ -8,46 +8,68 @@
 
 /* --- reading */
 
-#define YUV_KEY(to, planes, out) {VC_LINEAR_##to, planes, out},
-static const struct {
-  vc_linear_type to;
-  int planes, out;
-} yuv_kernels[] = {VC_YUV_KERNELS(YUV_KEY)};
-enum { YUV_COUNT = sizeof yuv_kernels / sizeof *yuv_kernels };
+static int64_t sample_size(const vc_yuv_samples *samples) { return samples->bits > 8 ? 2 : 1; }
 
-/* Returns the number of planes by which a kernel of VC_YUV_KERNELS can read an image, or 0. Pairs
- * are loaded as words. */
-static int planes_of(const vc_yuv_source *yuv) {
-  const int64_t *col = yuv->col;
-  if (yuv->bits != 8 || yuv->deep || col[0] != 1 || col[1] != col[2]) return 0;
-  if (col[1] == 1) return 3;
-  int64_t apart = yuv->data[2] - yuv->data[1];
-  const char *pairs = apart > 0 ? yuv->data[1] : yuv->data[2];
-  bool aligned = (((uint64_t)(uintptr_t)pairs | (uint64_t)yuv->row[1]) & 1) == 0;
-  bool pairs_up = (apart == 1 || apart == -1) && yuv->row[1] == yuv->row[2];
-  return col[1] == 2 && pairs_up && aligned ? 2 : 0;
-}
-
-static int planes_of_all(const vc_plan *plan) {
+/* Their luma is adjacent, their chroma has one stride, and bytes of a row are counted with 32
+ * bits. */
+bool vc_dispatch_yuv_reads(const vc_plan *plan, const vc_yuv_samples *samples) {
+  enum { MOST_COLS = INT32_MAX / 4 };
   const vc_geometry *geometry = plan->geometry;
-  int planes = planes_of(geometry->items[0].image.yuv);
-  bool swapped = geometry->items[0].image.yuv->data[1] > geometry->items[0].image.yuv->data[2];
-  for (int64_t i = 1; planes && i < geometry->count; i++) {
-    const vc_yuv_source *yuv = geometry->items[i].image.yuv;
-    if (planes_of(yuv) != planes) return 0;
-    if (planes == 2 && (yuv->data[1] > yuv->data[2]) != swapped) return 0;
+  const int64_t size = sample_size(samples), col = geometry->items[0].image.yuv->col[1];
+  if (!samples->uses_sums || (size > 1 && !samples->aligned)) return false;
+  if (col < size || col > 2 * size) return false;
+  for (int64_t i = 0; i < geometry->count; i++) {
+    const vc_geometry_item *item = &geometry->items[i];
+    const int64_t *cols = item->image.yuv->col;
+    if (cols[0] != size || cols[1] != col || cols[2] != col) return false;
+    if (item->image.left + item->cols > MOST_COLS) return false;
   }
-  return planes;
+  return true;
 }
 
-int vc_dispatch_yuv_kernel(const vc_plan *plan, vc_linear_type to, int out) {
-  int planes = planes_of_all(plan);
-  for (int i = 0; planes && i < YUV_COUNT; i++) {
-    if (yuv_kernels[i].to == to && yuv_kernels[i].planes == planes && yuv_kernels[i].out == out) {
-      return i;
-    }
+bool vc_dispatch_yuv_direct(const vc_plan *plan, const vc_yuv_samples *samples) {
+  const vc_geometry *geometry = plan->geometry;
+  if (geometry->boxes) return false;
+  for (int64_t i = 0; i < geometry->count; i++) {
+    const vc_geometry_item *item = &geometry->items[i];
+    const vc_placement *at = &item->placement;
+    if (at->top || at->left || at->rows != item->rows || at->cols != item->cols) return false;
+    if (item->rows != plan->rows || item->cols != plan->cols) return false;
+    if (item->image.top & samples->row_shift || item->image.left & samples->col_shift) return false;
   }
-  return -1;
+  return true;
+}
+
+/* Returns how vc_read_yuv can load the chroma of an image: pairs of U and V, or samples of each, for
+ * the columns of a group. */
+static vc_unit chroma_unit_of(const vc_resample_image *image, int32_t group) {
+  const vc_yuv_source *yuv = image->yuv;
+  const int64_t size = yuv->bits > 8 ? 2 : 1, apart = yuv->data[2] - yuv->data[1];
+  const bool pairs = yuv->col[1] == 2 * size, adjacent = yuv->col[1] == size;
+  uint64_t offset = (uint64_t)((image->left >> yuv->col_shift) * yuv->col[1]), bits = 0;
+  for (int k = 1; k < 3; k++) {
+    bool inside = pairs && (k == 1) != (apart > 0); /* the second of a pair */
+    bits |= (uint64_t)yuv->row[k];
+    if (!inside) bits |= (uint64_t)(uintptr_t)yuv->data[k] + offset;
+  }
+  const uint64_t cols = (uint64_t)(adjacent ? group >> yuv->col_shift : group);
+  if (bits % (cols * (uint64_t)size) != 0) return VC_UNIT_ELEMENTS;
+  if (adjacent) return VC_UNIT_PLANES;
+  bool paired = yuv->col_shift && pairs && (apart == size || apart == -size);
+  return paired && yuv->row[1] == yuv->row[2] ? VC_UNIT_PACKED : VC_UNIT_ELEMENTS;
+}
+
+/* Sets the units of vc_read_yuv that all images have. */
+static void set_units(const vc_geometry *geometry, int32_t group, vc_yuv_samples *out) {
+  uint64_t luma = 0;
+  out->chroma_unit = chroma_unit_of(&geometry->items[0].image, group);
+  for (int64_t i = 0; i < geometry->count; i++) {
+    const vc_resample_image *image = &geometry->items[i].image;
+    luma |= (uint64_t)(uintptr_t)image->data | (uint64_t)image->row;
+    if (chroma_unit_of(image, group) != out->chroma_unit) out->chroma_unit = VC_UNIT_ELEMENTS;
+  }
+  bool words = luma % (uint64_t)(group * sample_size(out)) == 0;
+  out->luma_unit = words ? VC_UNIT_PLANES : VC_UNIT_ELEMENTS;
 }
 
 static bool is_same_rule(const vc_yuv_rule *a, const vc_yuv_rule *b) {
@@ -107,17 +129,18 @@ static bool are_samples_aligned(const vc_geometry *geometry) {
   return bits % 2 == 0;
 }
 
-void vc_dispatch_yuv_samples(const vc_geometry *geometry, vc_yuv_samples *out) {
+void vc_dispatch_yuv_samples(const vc_geometry *geometry, int32_t cols, vc_yuv_samples *out) {
   const vc_yuv_source *yuv = geometry->items[0].image.yuv;
   *out = (vc_yuv_samples){.exist = yuv != NULL};
   if (!yuv) return;
   out->aligned = are_samples_aligned(geometry);
-  out->pairs_swapped = yuv->data[1] > yuv->data[2];
-  out->uses_sums = yuv->bits == 8 && !yuv->deep;
+  out->uses_sums = yuv->rule.shift != 0;
+  out->chroma_col = (uint32_t)yuv->col[1];
   out->bits = yuv->bits;
   out->unused = yuv->unused;
   out->col_shift = yuv->col_shift;
   out->row_shift = yuv->row_shift;
+  set_units(geometry, cols, out);
 }
 
 vc_status vc_dispatch_yuv_images(const vc_geometry *geometry, bool regular, vc_launch *out,

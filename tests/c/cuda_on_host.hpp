@@ -37,6 +37,7 @@ static inline int32_t min(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int32_t max(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline uint32_t min(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static inline uint32_t max(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 template <class To, class From>
@@ -179,6 +180,9 @@ VC_DEVICE Word load_word(const Word *at) {
   memcpy(&word, at, sizeof word);
   return word;
 }
+
+VC_DEVICE uint32_t load_number(const uint8_t *at) { return *at; }
+VC_DEVICE uint32_t load_number(const uint16_t *at) { return load_word(at); }
 
 template <class Word>
 VC_DEVICE void store_word(Word *at, Word value) {

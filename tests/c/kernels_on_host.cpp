@@ -32,14 +32,15 @@ struct entry {
 
 #define RESIZE_STEPS(name) {#name, [](void **p) { name(*(vc_resizing *)p[0]); }, true},
 #define LINEAR_STEPS(to, in, out) RESIZE_STEPS(vc_resize_linear_##to##_##in##_##out)
-#define YUV_STEPS(to, planes, out) RESIZE_STEPS(vc_resize_yuv_##to##_##planes##_##out)
+#define READ_STEPS(groups) RESIZE_STEPS(vc_read_yuv_##groups)
+#define YUV_STEPS(sample) RESIZE_STEPS(vc_resize_yuv_##sample)
 #define WRITE_STEPS \
   {"vc_write_yuv", [](void **p) { vc_write_yuv(*(vc_yuv_writing *)p[0]); }, false},
 
-static const entry entries[] = {VC_GENERIC_KERNELS(GENERIC_STEPS) VC_FAST_KERNELS(FAST_STEPS)
-                                    RESIZE_STEPS(vc_resize_any) RESIZE_STEPS(vc_resize_pillow)
-                                        RESIZE_STEPS(vc_resize_area) VC_LINEAR_KERNELS(LINEAR_STEPS)
-                                            VC_YUV_KERNELS(YUV_STEPS) WRITE_STEPS};
+static const entry entries[] = {
+    VC_GENERIC_KERNELS(GENERIC_STEPS) VC_FAST_KERNELS(FAST_STEPS) RESIZE_STEPS(vc_resize_any)
+        RESIZE_STEPS(vc_resize_pillow) RESIZE_STEPS(vc_resize_area) VC_LINEAR_KERNELS(LINEAR_STEPS)
+            VC_YUV_KERNELS(YUV_STEPS) VC_READ_KERNELS(READ_STEPS) WRITE_STEPS};
 
 static const entry *find(const char *name) {
   for (const entry &each : entries) {

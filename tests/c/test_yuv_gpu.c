@@ -38,7 +38,7 @@ static uint64_t seed = 20261127;
 
 static int64_t draw_side(void) { return one_in(3) ? 1 + draw(5) : 1 + draw(70); }
 
-/* ------------------------------------------------- sums of 2^-32 are the rule's */
+/* ------------------------------------------------- sums of scaled samples are the rule's */
 
 static void test_every_triple(int matrix, int range) {
   vc_yuv_rule rule;
@@ -48,12 +48,37 @@ static void test_every_triple(int matrix, int range) {
   vc_yuv_sums_make(&rule, &sums);
   for (uint32_t u = 0; u < 256; u++) {
     for (uint32_t v = 0; v < 256; v++) {
-      for (int32_t y = 0; y < 256; y++) {
+      for (uint32_t y = 0; y < 256; y++) {
+        const uint32_t bits = VC_YUV_SCALE_BITS(false), least = sums.least;
+        const uint32_t luma = y << bits > least ? y << bits : least;
         int32_t wanted[3];
-        uint32_t luma = (uint32_t)y > sums.least ? (uint32_t)y : sums.least;
-        vc_yuv_to_rgb(&rule, y, (int32_t)u, (int32_t)v, wanted);
+        vc_yuv_to_rgb(&rule, (int32_t)y, (int32_t)u, (int32_t)v, wanted);
         for (int32_t c = 0; c < 3; c++) {
-          int32_t found = vc_yuv_from_sums(&sums, luma, vc_yuv_chroma_sum(&sums, c, u, v));
+          uint64_t chroma = vc_yuv_chroma_sum(&sums, c, u << bits, v << bits, false);
+          int32_t found = vc_yuv_from_sums(&sums, c, luma, chroma, false);
+          wrong += (found < 0 ? 0 : found > 255 ? 255 : found) != wanted[c];
+        }
+      }
+    }
+  }
+  CHECK_INT(wrong, 0);
+}
+
+/* Those of 10 bits are the rule's own numbers; u and v are a few of many. */
+static void test_triples_of_10_bits(int matrix, int range) {
+  vc_yuv_rule rule;
+  vc_yuv_sums sums;
+  int64_t wrong = 0;
+  vc_yuv_rule_make(matrix, range, 10, 8, &rule);
+  vc_yuv_sums_make(&rule, &sums);
+  for (uint32_t u = 0; u < 1024; u += 31) {
+    for (uint32_t v = 0; v < 1024; v += 33) {
+      for (uint32_t y = 0; y < 1024; y++) {
+        int32_t wanted[3];
+        vc_yuv_to_rgb(&rule, (int32_t)y, (int32_t)u, (int32_t)v, wanted);
+        for (int32_t c = 0; c < 3; c++) {
+          uint64_t chroma = vc_yuv_chroma_sum(&sums, c, u, v, true);
+          int32_t found = vc_yuv_from_sums(&sums, c, y, chroma, true);
           wrong += (found < 0 ? 0 : found > 255 ? 255 : found) != wanted[c];
         }
       }
@@ -70,14 +95,15 @@ typedef struct {
   size_t bytes[3];
 } picture;
 
-/* A plane in memory of its own, whose rows may be pitched and lie at any sample. */
+/* A plane in memory of its own, whose rows may be pitched and lie at any sample. The memory ends with
+ * the last sample, so that AddressSanitizer notes what is read beyond it. */
 static void new_plane(picture *out, int index, int64_t rows, int64_t cols, int64_t samples,
                       int64_t size, bool odd) {
   vc_view *view = &out->yuv.planes[index];
   int64_t gap = odd && one_in(2) ? size * draw(9) : 8 * draw(3);
   int64_t offset = odd && one_in(2) ? size * draw(5) : 0, row = cols * samples * size + gap;
   void *memory = NULL;
-  out->bytes[index] = (size_t)(row * rows + offset + 64);
+  out->bytes[index] = (size_t)(row * (rows - 1) + cols * samples * size + offset);
   if (posix_memalign(&memory, 256, out->bytes[index]) != 0) abort();
   out->memory[index] = memory;
   for (size_t i = 0; i < out->bytes[index]; i++) out->memory[index][i] = (char)draw_bits();
@@ -280,6 +306,62 @@ static void test_reading(int rounds) {
   check_undisturbed();
 }
 
+static bool is_read_by(const char *kernel) {
+  return strncmp(sim_last_kernel(), kernel, strlen(kernel)) == 0;
+}
+
+/* Images that are not resized, of one and of several tiles, whole groups and parts of them. */
+static void try_same_size(int format, vc_dtype dtype, int64_t rows, int64_t cols) {
+  trial of = {.count = (size_t)(1 + draw(3))};
+  draw_params(&of);
+  if (dtype.bits == 8) { /* moved, not computed */
+    of.params.scale = 1;
+    of.params.mean_count = of.params.std_count = 0;
+    of.params.mean = of.params.std = NULL;
+  }
+  for (size_t i = 0; i < of.count; i++) of.pictures[i] = new_picture(format, 8, rows, cols);
+  draw_destination(&of, rows, cols, (int64_t)of.count, dtype);
+  bool planar = of.params.to == VC_PLANAR, three = of.to.shape[planar ? 1 : 3] == 3;
+  check_same(&of);
+  if (three) CHECK(is_read_by(format == VC_P016 ? "vc_resize_any" : "vc_read_yuv_"));
+  end_trial(&of);
+}
+
+static void test_same_size(int thin) {
+  static const int widths[] = {1, 2, 7, 8, 31, 64, 128, 133, 256, 261, 396};
+  static const vc_dtype types[] = {{VC_UINT, 8}, {VC_FLOAT, 16}, {VC_BFLOAT, 16}, {VC_FLOAT, 32}};
+  for (int i = 0; i < (int)(sizeof widths / sizeof *widths) && checks_failed < 10; i += thin) {
+    for (int format = VC_NV12; format <= VC_YUV444P10; format++) {
+      for (int k = 0; k < 4; k++) try_same_size(format, types[k], 1 + draw(11), widths[i]);
+    }
+  }
+  check_undisturbed();
+}
+
+/* A crop that is not resized. Only one that begins with a sample of chroma has whole units. */
+static void test_crops(void) {
+  for (int i = 0; i < 40; i++) {
+    trial of = {.count = 1};
+    const int64_t shape[] = {1, 4};
+    const float left = (float)draw(4), top = (float)draw(4);
+    bool whole = (int)left % 2 == 0 && (int)top % 2 == 0;
+    vc_transform_params_init(&of.params);
+    of.pictures[0] = new_picture(i % 2 ? VC_NV12 : VC_YUV420P10, 8, 30, 50);
+    vc_resize_init(&of.resize, 19, 37, VC_LINEAR);
+    of.params.resize = &of.resize;
+    float box[] = {left, top, left + 37, top + 19};
+    CHECK_OK(vc_view_packed(box, (vc_device){VC_CPU, 0}, (vc_dtype){VC_FLOAT, 32}, 2, shape,
+                            &of.boxes, &error));
+    of.params.boxes = &of.boxes;
+    draw_destination(&of, 19, 37, 1, dtypes[1 + i % 2]);
+    bool three = of.to.shape[of.params.to == VC_PLANAR ? 1 : 3] == 3;
+    check_same(&of);
+    if (three) CHECK(is_read_by(whole ? "vc_read_yuv_" : "vc_resize_yuv_"));
+    end_trial(&of);
+  }
+  check_undisturbed();
+}
+
 /* A batch whose images lie at one distance from each other: no list is needed. */
 static void test_batch(void) {
   enum { COUNT = 30, ROWS = 18, COLS = 26 };
@@ -439,8 +521,11 @@ int main(int count, char **arguments) {
   sim_set_devices(2);
   for (int i = 0; count < 2 && !thin && i < 6; i++) {
     test_every_triple(VC_BT601 + i / 2, VC_LIMITED_RANGE + i % 2);
+    test_triples_of_10_bits(VC_BT601 + i / 2, VC_LIMITED_RANGE + i % 2);
   }
   test_reading(rounds);
+  test_same_size(thin ? 3 : 1);
+  test_crops();
   test_batch();
   for (int captures = 0; captures < 2; captures++) {
     check_list(VC_TABLE_YUV, 0, captures);

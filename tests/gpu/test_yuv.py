@@ -155,6 +155,43 @@ def test_small_images_of_every_format():
             try_one(rng, format, largest=40)
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_images_that_are_not_resized(format):
+    """Of every type that a kernel writes in words, in widths of whole words and others, of several
+    tiles, alone and as a list of parts of larger planes."""
+    rng = random.Random(100 + FORMATS.index(format))
+    for width in (1, 8, 96, 128, 131, 256, 300, 514):
+        images = [both(rng, format, (rng.randint(1, 70), width)) for _ in range(2)]
+        for dtype in TYPES[:4]:
+            words = {"layout": rng.choice(("HWC", "CHW")), "dtype": dtype}
+            words["reverse_channels"] = rng.random() < 0.5
+            if dtype != "uint8":
+                words |= {"mean": [1.5, 20, 3], "std": [9, 8.25, 7]}
+            for host, there in images:
+                check(host, there, words)
+    samples = 65536 if format in ("p010", "p016") else 1024 if format in OF_10_BITS else 256
+    shapes = [(3, *shape) for shape in plane_shapes(format, 34, 272)]
+    dtype = torch.uint8 if samples == 256 else torch.uint16
+    planes = [torch.randint(0, samples, shape).to(dtype) for shape in shapes]
+    words = {"format": format, "matrix": "bt709", "range": "limited"}
+    host = [vc.yuv(image, **words) for image in zip(*planes, strict=True)]
+    planes = [plane.cuda() for plane in planes]
+    there = [vc.yuv(image, **words) for image in zip(*planes, strict=True)]
+    for dtype in TYPES[:4]:
+        check(host, there, {"layout": "NHWC", "dtype": dtype})
+        check(host, there, {"layout": "NCHW", "dtype": dtype})
+
+
+def test_small_crops_that_are_not_resized():
+    """They begin at a sample of chroma, or between two."""
+    rng = random.Random(8)
+    host, there = both(rng, "nv12", (40, 60))
+    for left in range(4):
+        box = torch.tensor([[left, left // 2, left + 33, left // 2 + 20]], dtype=torch.float32)
+        words = {"layout": "NCHW", "dtype": "float16", "resize": vc.Resize((20, 33))}
+        check(host, there, words, box)
+
+
 @pytest.mark.parametrize("matrix", MATRICES)
 @pytest.mark.parametrize("range_", RANGES)
 def test_every_triple_of_samples(matrix, range_):
@@ -221,6 +258,7 @@ def test_a_batch_of_large_frames():
             there = [vc.yuv(frame, format, matrix, "limited") for frame in frames.cuda()]
             for dtype in ("float16", "float32", "uint8"):
                 words = {"layout": "NCHW", "dtype": dtype}
+                check(host, there, words)
                 check(host, there, words | {"resize": vc.Letterbox((640, 640))})
                 check(host, there, words | {"resize": vc.Resize((700, 900))})
             check(host, there, {"layout": "NHWC", "resize": vc.Resize((224, 224))})

@@ -44,7 +44,7 @@ static inline const vc_yuv *vc_yuv_at(const vc_yuv *array, size_t index) {
  * 16). */
 void vc_yuv_rule_make(int32_t matrix, int32_t range, int32_t bits, int32_t depth, vc_yuv_rule *out);
 
-/* Forms the sums of a rule of 8-bit samples and 8-bit RGB. */
+/* Forms the sums of a rule that has a shift. */
 void vc_yuv_sums_make(const vc_yuv_rule *rule, vc_yuv_sums *out);
 
 /* Forms the rule of 8-bit RGB to a format. */

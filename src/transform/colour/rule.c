@@ -11,7 +11,7 @@
 
 #include "transform/colour/colour.h"
 
-enum { SHIFT_8 = 36, SHIFT_10 = 41, SHIFT_TO_16 = 34, SHIFT_SUMS = 32 };
+enum { SHIFT_8 = 36, SHIFT_10 = 41, SHIFT_TO_16 = 34 };
 
 typedef struct {
   int64_t above, below;
@@ -151,23 +151,32 @@ void vc_yuv_rule_make(int32_t matrix, int32_t range, int32_t bits, int32_t depth
   }
 }
 
-/* A coefficient in units of 2^-32, rounded to nearest. */
-static int64_t in_sums(int64_t coefficient, int32_t shift) {
-  int32_t less = shift - SHIFT_SUMS;
+/* Returns a coefficient in units of 2^-to instead of 2^-from, rounded to nearest. */
+static int64_t in_units(int64_t coefficient, int32_t from, int32_t to) {
+  int32_t less = from - to;
   if (less <= 0) return coefficient * ((int64_t)1 << -less);
   return (coefficient + ((int64_t)1 << (less - 1))) >> less;
 }
 
 void vc_yuv_sums_make(const vc_yuv_rule *rule, vc_yuv_sums *out) {
-  const int64_t one = (int64_t)1 << SHIFT_SUMS, bias = rule->shift == SHIFT_8 ? 128 : 0;
-  int64_t luma = in_sums(rule->channels[0].y, rule->shift);
-  out->luma = (uint32_t)(luma - one);
-  out->least = (uint32_t)rule->least;
+  const bool wide = rule->shift == SHIFT_10;
+  const int32_t scale = VC_YUV_SCALE_BITS(wide), bits = VC_YUV_SUM_BITS(wide) - scale;
+  const int32_t top = 2 * rule->grey - 1;
+  out->least = (uint32_t)rule->least << scale;
+  out->top = (uint32_t)top << scale;
   for (int32_t c = 0; c < 3; c++) {
     const vc_yuv_channel *channel = &rule->channels[c];
-    out->u[c] = in_sums(channel->u, rule->shift);
-    out->v[c] = in_sums(channel->v, rule->shift);
-    out->offset[c] = one / 2 + bias - luma * rule->black - (out->u[c] + out->v[c]) * rule->grey;
+    int64_t y = in_units(channel->y, rule->shift, bits);
+    int64_t u = in_units(channel->u, rule->shift, bits);
+    int64_t v = in_units(channel->v, rule->shift, bits);
+    /* For 8 bits, 22 to 49 units more than a half are right for every rule. */
+    int64_t offset = wide ? channel->half : ((int64_t)1 << (bits - 1)) + 32;
+    offset -= y * rule->black + (u + v) * rule->grey;
+    if (c == 1) offset += (u + v) * top;
+    out->offset[c] = (uint64_t)(offset * (1 << scale));
+    out->y[c] = (uint64_t)y;
+    out->u[c] = (uint64_t)llabs(u);
+    out->v[c] = (uint64_t)llabs(v);
   }
 }
 

@@ -47,35 +47,59 @@ VC_AXIS void vc_yuv_to_rgb(const vc_yuv_rule *rule, int32_t y, int32_t u, int32_
   }
 }
 
-/* --- 8-bit samples to 8-bit RGB, in units of 2^-32: a GPU adds a product of 32 bits to a sum of
- * 64 by one instruction. tests/c/test_yuv.c compares them with the rule for all samples. */
+/* --- samples of 8 and 10 bits to 8-bit RGB by integers whose products a GPU adds to a sum of 64
+ * bits. Samples of 8 bits are scaled so that 32 bits of a coefficient suffice and the value is the
+ * upper half of the sum: a product takes one instruction, and the value none.
+ * tests/c/test_yuv_gpu.c compares them with the rule for all samples. For 10 bits (`wide`) the
+ * numbers are the rule's own, and a product takes two instructions. */
 
-/* R, G or B is y + ((luma * y + u * U + v * V + offset) >> 32), not yet clipped to 0 ... 255: luma is
- * what exceeds 1 in the coefficient of Y. Samples are as they are stored; y is at least `least`. */
+/* R, G or B is y[c] * Y + u[c] * U + v[c] * V + offset[c], shifted right and not yet clipped to
+ * 0 ... 255. Samples are scaled, and Y is at least `least`; for G, U and V are counted down from
+ * `top`, so that no factor is negative. R has no u, B no v. All y are the same number: a compiler
+ * that knew it would share the product, whose additions take more instructions. */
 typedef struct vc_yuv_sums {
-  int64_t u[3], v[3], offset[3]; /* for R, G, B; R has no u, B no v */
-  uint32_t luma, least;
+  uint64_t y[3], u[3], v[3], offset[3];
+  uint32_t least, top;
 } vc_yuv_sums;
 
-/* Adds x * coefficient, as two products of 32 bits: two instructions of a GPU. */
-VC_AXIS uint64_t vc_yuv_add_product(uint64_t sum, uint32_t x, int64_t coefficient) {
-  uint64_t bits = (uint64_t)coefficient;
-  sum += (uint64_t)x * (uint32_t)bits;
-  return sum + ((uint64_t)(x * (uint32_t)(bits >> 32)) << 32);
+/* The bits to the right of a scaled sample, and those of the fraction of a sum. */
+#define VC_YUV_SCALE_BITS(wide) ((wide) ? 0 : 4)
+#define VC_YUV_SUM_BITS(wide) ((wide) ? 41 : 32)
+
+/* Returns sum + x * factor. In halves, which compilers for GPUs join to one instruction; they take
+ * other forms apart. */
+VC_AXIS uint64_t vc_yuv_add_low(uint64_t sum, uint32_t x, uint32_t factor) {
+#if defined(__CUDACC__)
+  asm("{\n .reg .u32 low, high;\n mov.b64 {low, high}, %0;\n mad.lo.cc.u32 low, %1, %2, low;\n"
+      " madc.hi.u32 high, %1, %2, high;\n mov.b64 %0, {low, high};\n}"
+      : "+l"(sum)
+      : "r"(x), "r"(factor));
+  return sum;
+#else
+  return sum + (uint64_t)x * factor;
+#endif
+}
+
+VC_AXIS uint64_t vc_yuv_add_product(uint64_t sum, uint32_t x, uint64_t factor, bool wide) {
+  sum = vc_yuv_add_low(sum, x, (uint32_t)factor);
+  return wide ? sum + ((uint64_t)(x * (uint32_t)(factor >> 32)) << 32) : sum;
 }
 
 /* Returns what chroma adds to channel c. */
-VC_AXIS int64_t vc_yuv_chroma_sum(const vc_yuv_sums *sums, int32_t c, uint32_t u, uint32_t v) {
-  uint64_t sum = (uint64_t)sums->offset[c];
-  if (c > 0) sum = vc_yuv_add_product(sum, u, sums->u[c]);
-  if (c < 2) sum = vc_yuv_add_product(sum, v, sums->v[c]);
-  return (int64_t)sum;
+VC_AXIS uint64_t vc_yuv_chroma_sum(const vc_yuv_sums *sums, int32_t c, uint32_t u, uint32_t v,
+                                   bool wide) {
+  uint64_t sum = sums->offset[c];
+  uint32_t down = c == 1 ? sums->top : 0; /* counts samples down, all of whose bits it has */
+  if (c > 0) sum = vc_yuv_add_product(sum, u ^ down, sums->u[c], wide);
+  if (c < 2) sum = vc_yuv_add_product(sum, v ^ down, sums->v[c], wide);
+  return sum;
 }
 
-/* Returns the channel that this chroma makes with y. */
-VC_AXIS int32_t vc_yuv_from_sums(const vc_yuv_sums *sums, uint32_t y, int64_t chroma) {
-  int64_t sum = (int64_t)((uint64_t)y * sums->luma) + chroma;
-  return (int32_t)(sum >> 32) + (int32_t)y;
+/* Returns channel c, which this chroma makes with y. */
+VC_AXIS int32_t vc_yuv_from_sums(const vc_yuv_sums *sums, int32_t c, uint32_t y, uint64_t chroma,
+                                 bool wide) {
+  int64_t sum = (int64_t)vc_yuv_add_product(chroma, y, sums->y[c], wide);
+  return (int32_t)(sum >> VC_YUV_SUM_BITS(wide));
 }
 
 #endif

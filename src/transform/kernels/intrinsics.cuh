@@ -88,6 +88,20 @@ VC_DEVICE Word load_word(const Word *at) {
 /* Starts to load the line of the L2 cache that holds a byte of an array. */
 VC_DEVICE void fetch_line(const char *at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
 
+/* Load a small number into a register of 32 bits. The compiler would clear the upper bits of what
+ * __ldg returns, which are 0 already. */
+VC_DEVICE uint32_t load_number(const uint8_t *at) {
+  uint32_t out;
+  asm("ld.global.nc.u8 %0, [%1];" : "=r"(out) : "l"(at));
+  return out;
+}
+
+VC_DEVICE uint32_t load_number(const uint16_t *at) {
+  uint32_t out;
+  asm("ld.global.nc.u16 %0, [%1];" : "=r"(out) : "l"(at));
+  return out;
+}
+
 /* Stores a word that this kernel does not read again. */
 template <class Word>
 VC_DEVICE void store_word(Word *at, Word value) {

@@ -6,6 +6,7 @@
 #include "kernels/intrinsics.cuh"
 #include "kernels/linear.cuh"
 #include "kernels/pillow.cuh"
+#include "kernels/read_yuv.cuh"
 #include "kernels/resize.cuh"
 #include "kernels/write_yuv.cuh"
 #include "kernels/yuv.cuh"
@@ -54,11 +55,18 @@ RESIZE(area, resize_area, VC_AREA_BLOCKS)
   RESIZE(name, name, blocks)
 #define PACKED(to, in, out) \
   LINEAR(linear_##to##_##in##_##out, to, packed_rows<in>, out, VC_LINEAR_BLOCKS)
-#define PLANES(to, planes, out)                                  \
-  LINEAR(yuv_##to##_##planes##_##out, to, yuv_rows<planes>, out, \
-         VC_YUV_BLOCKS((int)sizeof(to::bits), planes))
+#define YUV(sample)                        \
+  typedef resize_yuv<sample> yuv_##sample; \
+  RESIZE(yuv_##sample, yuv_##sample, VC_YUV_BLOCKS((int)sizeof(sample)))
 VC_LINEAR_KERNELS(PACKED)
-VC_YUV_KERNELS(PLANES)
+VC_YUV_KERNELS(YUV)
+
+#define READ(groups)                                                     \
+  extern "C" __global__ void __launch_bounds__(VC_BLOCK, VC_READ_BLOCKS) \
+      vc_read_yuv_##groups(const __grid_constant__ vc_resizing p) {      \
+    run_phases<read_yuv<groups>>(p);                                     \
+  }
+VC_READ_KERNELS(READ)
 
 static_assert(sizeof(vc_yuv_writing) < 4096, "more than every GPU's parameters");
 

@@ -132,12 +132,21 @@ typedef struct vc_resized {
   int32_t readable; /* pixels from the first one shown to the end of the source's row */
 } vc_resized;
 
+/* Threads that neither enlarge nor reduce YUV images work on units: a few columns of the rows that
+ * share a row of chroma. This says how a thread loads or stores the samples of a whole unit. */
+typedef enum vc_unit {
+  VC_UNIT_ELEMENTS, /* one by one */
+  VC_UNIT_PACKED,   /* words of interleaved samples */
+  VC_UNIT_PLANES    /* words of samples of one kind */
+} vc_unit;
+
 /* The samples of YUV images. */
 typedef struct vc_yuv_samples {
   bool exist; /* the sources are YUV images; the fields that follow are theirs */
   bool aligned;
-  bool pairs_swapped;                         /* of U and V that alternate: V comes first */
-  bool uses_sums;                             /* 8 bits to 8 bits: the launch has vc_yuv_sums */
+  bool uses_sums;                             /* the launch has vc_yuv_sums */
+  uint32_t chroma_col;                        /* linear kernels: vc_chroma.col of all images */
+  vc_unit luma_unit, chroma_unit;             /* VC_READ_KERNELS */
   int32_t bits, unused, col_shift, row_shift; /* vc_yuv_source */
 } vc_yuv_samples;
 
@@ -201,7 +210,7 @@ typedef struct vc_resizing {
   bool to_floats;      /* Pillow, area: every element is a float of up to 32 bits, by a and b */
   int32_t thread_rows; /* linear kernels, area: rows that a thread makes */
   uint64_t pad[VC_CHANNELS_MAPPED]; /* the bits of a source element for each source channel */
-  /* Coefficients; for linear kernels `a` divided by 4. For these, the bytes to each plane of the result.
+  /* Coefficients; for linear kernels `a` divided by 4. For these and VC_READ_KERNELS, the bytes to each plane of the result.
    * Planes made of several channels are counted in the order of the source's. */
   float a[VC_CHANNELS_MAPPED], b[VC_CHANNELS_MAPPED];
   int64_t plane[VC_CHANNELS_MAPPED];
@@ -216,16 +225,7 @@ typedef struct vc_resizing {
 
 /* --- the kernel that writes YUV */
 
-/* A thread writes the samples of a unit of VC_WRITTEN_COLS columns and the rows that share a row of
- * chroma. */
-#define VC_WRITTEN_COLS 4
-
-/* How a thread loads or stores the pixels of a whole unit. */
-typedef enum vc_unit {
-  VC_UNIT_ELEMENTS, /* one by one */
-  VC_UNIT_PACKED,   /* words of interleaved samples */
-  VC_UNIT_PLANES    /* words of samples of one kind */
-} vc_unit;
+#define VC_WRITTEN_COLS 4 /* of a unit */
 
 typedef struct vc_yuv_writing {
   const char *from[3];          /* R, G and B of the first pixel */
@@ -318,6 +318,13 @@ typedef struct vc_yuv_writing {
 #define VC_AREA_TAPS 64
 #define VC_AREA_BLOCKS 8
 
+/* X(groups) for each kernel vc_read_yuv_<groups>, which makes RGB of YUV images of 8 or 10 bits, without
+ * a resize: a thread makes VC_READ_COLS columns, in one group for elements of up to 16 bits, in two for
+ * those of 32. */
+#define VC_READ_KERNELS(X) X(1) X(2)
+#define VC_READ_COLS 8
+#define VC_READ_BLOCKS 8
+
 /* X(to, in, out) for each kernel vc_resize_linear_<to>_<in>_<out>, which resizes interleaved 8-bit
  * pixels of `in` channels by VC_LINEAR or VC_NEAREST to interleaved pixels of `out` channels, or
  * to planes (0). */
@@ -329,15 +336,12 @@ typedef struct vc_yuv_writing {
   X(f32, 1, 0) X(f32, 3, 0) X(f32, 4, 0) X(f32, 3, 3)
 /* clang-format on */
 
-/* X(to, planes, out) for each kernel vc_resize_yuv_<to>_<planes>_<out>, which does the same with
- * YUV images of 8-bit samples, whose chroma is one plane of pairs (2 planes) or two planes (3). */
-/* clang-format off */
-#define VC_YUV_KERNELS(X)                                                     \
-  X(raw1, 2, 0) X(raw1, 2, 3) X(f16, 2, 0) X(f32, 2, 0)                       \
-  X(raw1, 3, 0) X(raw1, 3, 3) X(f16, 3, 0) X(f32, 3, 0)
-/* clang-format on */
+/* X(sample) for each kernel vc_resize_yuv_<sample>, which resizes YUV images of samples of 8 bits, or
+ * of 10 in 16, by VC_LINEAR or VC_NEAREST to RGB of bytes or floats of up to 32 bits, in planes or
+ * interleaved. */
+#define VC_YUV_KERNELS(X) X(uint8_t) X(uint16_t)
 
-/* A thread of these makes VC_LINEAR_GROUPS groups of VC_LINEAR_PIXELS adjacent pixels of a row, by
+/* A thread of linear kernels makes VC_LINEAR_GROUPS groups of VC_LINEAR_PIXELS adjacent pixels of a row, by
  * the size of an element. The groups of a warp lie side by side: few adjacent pixels per thread
  * let a warp's loads touch few cache lines. Several groups keep many loads in flight and need fewer
  * instructions. */
@@ -345,7 +349,7 @@ typedef struct vc_yuv_writing {
 #define VC_LINEAR_GROUPS(to) ((to) == 1 ? 1 : 2)
 #define VC_LINEAR_BLOCKS 7
 /* The same for VC_YUV_KERNELS, whose threads have more numbers to hold. */
-#define VC_YUV_BLOCKS(to, planes) ((to) == 1 || (planes) == 2 ? 5 : 4)
+#define VC_YUV_BLOCKS(sample) ((sample) == 1 ? 7 : 5)
 /* The most rows of a thread. Consecutive rows of an enlarged image have source rows in common. */
 #define VC_LINEAR_ROWS 8
 

@@ -153,10 +153,27 @@ VC_DEVICE const char *sample_at(const vc_resized &image, int64_t row, int64_t co
   return image.data + row * image.row + col * image.col;
 }
 
-/* Returns a sample of YUV, whose unused bits are dropped. */
-VC_DEVICE int32_t yuv_sample(const vc_yuv_samples &of, const char *at) {
-  if (of.bits == 8) return load_word((const uint8_t *)at);
-  return min((int32_t)load_bits(at, 2, of.aligned) >> of.unused, (1 << of.bits) - 1);
+/* Returns a sample of YUV of 10 or 16 bits, whose unused bits are dropped. */
+VC_DEVICE uint32_t yuv_sample(const vc_yuv_samples &of, uint32_t bits) {
+  return min(bits >> of.unused, (1u << of.bits) - 1);
+}
+
+VC_DEVICE uint32_t load_yuv_sample(const vc_yuv_samples &of, const char *at) {
+  if (of.bits == 8) return load_number((const uint8_t *)at);
+  return yuv_sample(of, (uint32_t)load_bits(at, 2, of.aligned));
+}
+
+/* Makes R, G and B of samples of 8 bits, or of 10 (Wide). */
+template <bool Wide>
+VC_DEVICE void rgb_from_sums(const vc_yuv_sums &sums, uint32_t y, uint32_t u, uint32_t v,
+                             int32_t (&rgb)[3]) {
+  const int scale = VC_YUV_SCALE_BITS(Wide);
+  y = max(y << scale, sums.least);
+#pragma unroll
+  for (int c = 0; c < 3; c++) {
+    uint64_t sum = vc_yuv_chroma_sum(&sums, c, u << scale, v << scale, Wide);
+    rgb[c] = (int32_t)pack_saturated(0, vc_yuv_from_sums(&sums, c, y, sum, Wide));
+  }
 }
 
 /* Returns R, G and B of a pixel of a YUV image, 16 bits each from the lowest on. */
@@ -164,21 +181,18 @@ VC_DEVICE uint64_t yuv_pixel(const vc_resizing &p, const shown &s, int64_t row, 
   const vc_chroma &chroma = s.chroma;
   int64_t chroma_row = (chroma.top + row) >> p.yuv.row_shift;
   int64_t chroma_col = (chroma.left + col) >> p.yuv.col_shift;
-  int32_t of[2], rgb[3], y = yuv_sample(p.yuv, sample_at(s.image, row, col));
+  uint32_t of[2], y = load_yuv_sample(p.yuv, sample_at(s.image, row, col));
+  int32_t rgb[3];
   for (int i = 0; i < 2; i++) {
-    of[i] =
-        yuv_sample(p.yuv, chroma.data[i] + chroma_row * chroma.row[i] + chroma_col * chroma.col[i]);
+    of[i] = load_yuv_sample(
+        p.yuv, chroma.data[i] + chroma_row * chroma.row[i] + chroma_col * chroma.col[i]);
   }
-  if (p.yuv.uses_sums) {
-    const vc_yuv_sums &sums = p.yuv_table.sums[chroma.rule];
-    uint32_t luma = max((uint32_t)y, sums.least);
-#pragma unroll
-    for (int c = 0; c < 3; c++) {
-      int64_t sum = vc_yuv_chroma_sum(&sums, c, (uint32_t)of[0], (uint32_t)of[1]);
-      rgb[c] = (int32_t)pack_saturated(0, vc_yuv_from_sums(&sums, luma, sum));
-    }
+  if (p.yuv.uses_sums && p.yuv.bits == 8) {
+    rgb_from_sums<false>(p.yuv_table.sums[chroma.rule], y, of[0], of[1], rgb);
+  } else if (p.yuv.uses_sums) {
+    rgb_from_sums<true>(p.yuv_table.sums[chroma.rule], y, of[0], of[1], rgb);
   } else {
-    vc_yuv_to_rgb(&p.yuv_table.rules[chroma.rule], y, of[0], of[1], rgb);
+    vc_yuv_to_rgb(&p.yuv_table.rules[chroma.rule], (int32_t)y, (int32_t)of[0], (int32_t)of[1], rgb);
   }
   return (uint64_t)rgb[0] | (uint64_t)rgb[1] << 16 | (uint64_t)rgb[2] << 32;
 }

@@ -1,171 +1,292 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* YUV images of 8-bit samples as sources of linear kernels. */
+/* VC_LINEAR and VC_NEAREST of YUV images, to RGB: samples of 8 bits (Sample is uint8_t), or of 10
+ * bits. The type of the result is known at run time only: its code is little beside that of the
+ * conversion. */
 #ifndef VIEWCAST_KERNELS_YUV_CUH
 #define VIEWCAST_KERNELS_YUV_CUH
 
 #include "kernels/linear.cuh"
+#include "kernels/rgb.cuh"
 
-/* Chroma is a plane of pairs (Planes is 2) or two planes (3). */
-template <int Planes>
-struct yuv_rows {
-  static const int CHANNELS = 3;
-  static const int PIXEL = 1;
+/* --- samples and their sums */
 
-  /* Rows are not held: they are converted where they are needed. */
-  template <class Columns>
-  struct held_rows {
-    int32_t first;
+template <class Sample>
+struct yuv_source {
+  static const bool WIDE = sizeof(Sample) > 1;
+
+  /* A row of an image: where its Y, U and V begin. */
+  struct row {
+    const char *y, *u, *v;
   };
 
-  /* A row of an image: where its Y, U and V begin, or Y and the pairs. */
-  struct source_row {
-    const uint8_t *y, *u, *v;
-  };
-
-  /* U and V of a pixel; where they lie in pairs, `u` is the pair. */
+  /* U and V of a pixel. */
   struct chroma {
     uint32_t u, v;
   };
 
   /* What the chroma of a pixel adds to R, G and B. */
   struct colour {
-    int64_t sums[3];
+    uint64_t sums[3];
   };
 
-  VC_DEVICE_MEMBER source_row find_row(const vc_resizing &p, const shown &s, int32_t row) {
+  VC_DEVICE_MEMBER row find_row(const vc_resizing &p, const shown &s, int32_t index) {
     const vc_chroma &at = s.chroma;
-    source_row out;
-    row = min(max(row, 0), s.image.rows - 1);
-    int64_t chroma_row = (at.top + row) >> p.yuv.row_shift;
-    out.y = (const uint8_t *)s.image.data + row * s.image.row;
-    out.u = (const uint8_t *)at.data[0] + chroma_row * at.row[0];
-    out.v = (const uint8_t *)at.data[1] + chroma_row * at.row[1];
-    if (Planes == 2 && p.yuv.pairs_swapped) out.u = out.v;
+    row out;
+    index = min(max(index, 0), s.image.rows - 1);
+    int64_t chroma_row = (at.top + index) >> p.yuv.row_shift;
+    out.y = s.image.data + index * s.image.row;
+    out.u = at.data[0] + chroma_row * at.row[0];
+    out.v = at.data[1] + chroma_row * at.row[1];
     return out;
   }
 
-  VC_DEVICE_MEMBER chroma load_chroma(const source_row &row, uint32_t at) {
-    chroma out = {0, 0};
-    if constexpr (Planes == 2) {
-      out.u = load_word((const uint16_t *)row.u + at);
-    } else {
-      out.u = load_word(row.u + at);
-      out.v = load_word(row.v + at);
-    }
-    return out;
+  /* Returns a sample from its bits, as vc_yuv_sums takes it. */
+  VC_DEVICE_MEMBER uint32_t scaled(const vc_resizing &p, uint32_t bits) {
+    return WIDE ? yuv_sample(p.yuv, bits) : bits << VC_YUV_SCALE_BITS(false);
   }
 
-  VC_DEVICE_MEMBER colour colour_of(const vc_resizing &p, const vc_yuv_sums &sums,
-                                    const chroma &of) {
-    uint32_t u = of.u, v = of.v;
+  VC_DEVICE_MEMBER uint32_t load_sample(const vc_resizing &p, const char *from, uint32_t offset) {
+    return scaled(p, load_number((const Sample *)(from + offset)));
+  }
+
+  VC_DEVICE_MEMBER uint32_t load_luma(const vc_resizing &p, const row &from, uint32_t col) {
+    return load_sample(p, from.y, col * (uint32_t)sizeof(Sample));
+  }
+
+  VC_DEVICE_MEMBER chroma load_chroma(const vc_resizing &p, const row &from, uint32_t col) {
+    uint32_t offset = col * p.yuv.chroma_col;
+    return {load_sample(p, from.u, offset), load_sample(p, from.v, offset)};
+  }
+
+  VC_DEVICE_MEMBER colour colour_of(const vc_yuv_sums &sums, const chroma &of) {
     colour out;
-    if constexpr (Planes == 2) {
-      u = __byte_perm(of.u, 0, p.yuv.pairs_swapped ? 0x4441 : 0x4440);
-      v = __byte_perm(of.u, 0, p.yuv.pairs_swapped ? 0x4440 : 0x4441);
-    }
 #pragma unroll
-    for (int c = 0; c < 3; c++) out.sums[c] = vc_yuv_chroma_sum(&sums, c, u, v);
+    for (int c = 0; c < 3; c++) out.sums[c] = vc_yuv_chroma_sum(&sums, c, of.u, of.v, WIDE);
+    return out;
+  }
+
+  VC_DEVICE_MEMBER int32_t channel_of(const vc_yuv_sums &sums, uint32_t y, const colour &of,
+                                      int c) {
+    return vc_yuv_from_sums(&sums, c, max(y, sums.least), of.sums[c], WIDE);
+  }
+};
+
+/* --- the kernel. A thread makes four pixels of some consecutive rows, as threads of resize_linear do:
+ * pairs that are adjacent, or half a tile apart. */
+
+/* What the threads of a block share: the image, and both axes of the tile. */
+template <class Sample>
+struct yuv_shared {
+  enum { COLS = 4 * VC_TILE_COLS };
+  struct tile_row {
+    linear_pair pair;
+    typename yuv_source<Sample>::row from[2];
+  };
+  shown at;
+  tile_row rows[VC_TILE_ROWS * VC_LINEAR_ROWS];
+  linear_pair cols[COLS];
+};
+
+template <class Sample>
+struct resize_yuv {
+  typedef yuv_source<Sample> source;
+  typedef vc_resizing parameters;
+  typedef yuv_shared<Sample> shared;
+  typedef typename shared::tile_row tile_row;
+  static const int COLS = shared::COLS;
+  struct own {};
+
+  /* The thread's columns in the tile: `first`, the next one, and those `apart` columns further. Byte x
+   * of `inside` is set if column x shows the image. */
+  struct columns {
+    int32_t first, apart;
+    uint32_t inside, weights; /* of all columns, joined by or */
+  };
+
+  VC_DEVICE_MEMBER void prepare(const vc_resizing &p, shared &s, own &) { load_box(p, s.at); }
+
+  VC_DEVICE_MEMBER void begin(const vc_resizing &p, shared &s, own &) {
+    if (threadIdx.x == 0) find_image(p, s.at);
+  }
+
+  VC_DEVICE_MEMBER int32_t rounds(const vc_resizing &, const shared &) { return 1; }
+
+  /* The axes of the tile: each is computed once. */
+  VC_DEVICE_MEMBER void load(const vc_resizing &p, shared &s, own &, int32_t) {
+    const tile at = locate_tile(p);
+    int32_t rows = VC_TILE_ROWS * p.thread_rows, i = (int32_t)threadIdx.x;
+    if (i < rows) {
+      tile_row &row = s.rows[i];
+      row.pair = row_at(p, s.at, at.row * rows + i - s.at.image.top);
+      if (row.pair.first != NO_ROW) { /* a box without a pixel has no chroma */
+        row.from[0] = source::find_row(p, s.at, row.pair.first);
+        row.from[1] = source::find_row(p, s.at, row.pair.first + (row.pair.weights >> 16 != 0));
+      }
+    }
+#pragma unroll 1
+    for (; i < COLS; i += VC_BLOCK) {
+      int32_t x = at.col * COLS + i - s.at.image.left;
+      bool inside = x >= 0 && x < s.at.image.placed_cols;
+      s.cols[i] = column_at(p, s.at, inside ? x : 0);
+    }
+  }
+
+  VC_DEVICE_MEMBER columns find_columns(const vc_resizing &p, const tile &at, const shared &s) {
+    const int32_t thread = (int32_t)(threadIdx.x % VC_TILE_COLS);
+    const bool bytes = p.work == VC_WORK_MOVE;
+    columns out = {bytes ? 4 * thread : 2 * thread, bytes ? 2 : COLS / 2, 0, 0};
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      int32_t col = out.first + i / 2 * out.apart + i % 2;
+      int32_t x = at.col * COLS + col - s.at.image.left;
+      if (x >= 0 && x < s.at.image.placed_cols) out.inside |= 255u << (8 * i);
+      out.weights |= s.cols[col].weights;
+    }
     return out;
   }
 
   /* The thread's pixels where each is one sample. */
-  template <class Columns, int Count>
-  VC_DEVICE_MEMBER void make_samples(const vc_resizing &p, const shown &s, int32_t row,
-                                     const Columns &cols, uint32_t (&out)[Count][3]) {
-    const vc_yuv_sums &sums = p.yuv_table.sums[s.chroma.rule];
-    const source_row from = find_row(p, s, row);
-    uint32_t y[Count], left = (uint32_t)s.chroma.left;
-    chroma uv[Count];
+  VC_DEVICE_MEMBER rgb_pixels<1> make_samples(const vc_resizing &p, const shared &s,
+                                              const tile_row &row, const columns &cols) {
+    const vc_yuv_sums &sums = p.yuv_table.sums[s.at.chroma.rule];
+    uint32_t y[4], left = (uint32_t)s.at.chroma.left;
+    typename source::chroma uv[4];
+    rgb_pixels<1> out;
 #pragma unroll
-    for (int i = 0; i < Count; i++) { /* all loads come first, so that they wait once */
-      y[i] = load_word(from.y + cols.offset[i]);
-      uv[i] = load_chroma(from, (left + cols.offset[i]) >> p.yuv.col_shift);
+    for (int i = 0; i < 4; i++) { /* all loads come first, so that they wait once */
+      uint32_t col = (uint32_t)s.cols[cols.first + i / 2 * cols.apart + i % 2].first;
+      y[i] = source::load_luma(p, row.from[0], col);
+      uv[i] = source::load_chroma(p, row.from[0], (left + col) >> p.yuv.col_shift);
     }
 #pragma unroll
-    for (int i = 0; i < Count; i++) {
-      const colour of = colour_of(p, sums, uv[i]);
+    for (int i = 0; i < 4; i += 2) {
+      const typename source::colour first = source::colour_of(sums, uv[i]);
+      const typename source::colour second = source::colour_of(sums, uv[i + 1]);
 #pragma unroll
       for (int c = 0; c < 3; c++) {
-        int32_t value = vc_yuv_from_sums(&sums, max(y[i], sums.least), of.sums[c]);
-        out[i][c] = pack_saturated(0, value) << 2;
+        uint32_t both = pack_saturated(source::channel_of(sums, y[i + 1], second, c),
+                                       source::channel_of(sums, y[i], first, c));
+        out.channels[c][0] = i ? __byte_perm(out.channels[c][0], both, 0x5410) : both;
       }
     }
+    return out;
   }
 
-  /* Two pixels that are made of 2 x 2 samples each, from columns `at` on. */
-  VC_DEVICE_MEMBER void make_two(const vc_resizing &p, const shown &s, const source_row (&rows)[2],
-                                 uint32_t row_weights, const uint32_t (&at)[2],
-                                 const uint32_t (&weights)[2], uint32_t (&out)[2][3]) {
-    const vc_yuv_sums &sums = p.yuv_table.sums[s.chroma.rule];
-    uint32_t y[2][4], next = s.image.cols > 1, left = (uint32_t)s.chroma.left;
-    bool is_shared = rows[0].u == rows[1].u; /* the rows have one row of chroma */
-    chroma uv[2][4];
+  /* Adds two pixels that are made of 2 x 2 samples each, from column `col` of the tile on, behind two
+   * others. OneChroma: both rows have the same row of chroma. */
+  template <bool OneChroma>
+  VC_DEVICE_MEMBER void add_two(const vc_resizing &p, const shared &s, const tile_row &rows,
+                                int32_t col, rgb_pixels<1> &out) {
+    const vc_yuv_sums &sums = p.yuv_table.sums[s.at.chroma.rule];
+    const linear_pair cols[2] = {s.cols[col], s.cols[col + 1]};
+    uint32_t y[2][4], next = s.at.image.cols > 1, left = (uint32_t)s.at.chroma.left;
+    typename source::chroma uv[2][4];
 #pragma unroll
     for (int k = 0; k < 8; k++) { /* sample k % 2 of row k / 2 % 2 of pixel k / 4 */
-      uint32_t col = at[k / 4] + (k % 2 ? next : 0);
-      const source_row &row = rows[k / 2 % 2];
-      y[k / 4][k % 4] = load_word(row.y + col);
-      uv[k / 4][k % 4] = load_chroma(row, (left + col) >> p.yuv.col_shift);
+      uint32_t at = (uint32_t)cols[k / 4].first + (k % 2 ? next : 0);
+      const typename source::row &row = rows.from[k / 2 % 2];
+      y[k / 4][k % 4] = source::load_luma(p, row, at);
+      if (OneChroma && k / 2 % 2) continue;
+      uv[k / 4][k % 4] = source::load_chroma(p, row, (left + at) >> p.yuv.col_shift);
     }
+    uint32_t made[2][3];
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       uint32_t filtered[2][3];
-      colour of[2];
+      typename source::colour of[2];
 #pragma unroll
       for (int row = 0; row < 2; row++) {
-        if (row == 0 || !is_shared) {
-          of[0] = colour_of(p, sums, uv[i][2 * row]);
-          of[1] = colour_of(p, sums, uv[i][2 * row + 1]);
+        if (row == 0 || !OneChroma) {
+          of[0] = source::colour_of(sums, uv[i][2 * row]);
+          of[1] = source::colour_of(sums, uv[i][2 * row + 1]);
         }
-        uint32_t a = max(y[i][2 * row], sums.least), b = max(y[i][2 * row + 1], sums.least);
 #pragma unroll
         for (int c = 0; c < 3; c++) {
-          uint32_t both = pack_saturated(vc_yuv_from_sums(&sums, b, of[1].sums[c]),
-                                         vc_yuv_from_sums(&sums, a, of[0].sums[c]));
-          filtered[row][c] = __dp2a_lo(weights[i], both, 0u) >> 4;
+          uint32_t both = pack_saturated(source::channel_of(sums, y[i][2 * row + 1], of[1], c),
+                                         source::channel_of(sums, y[i][2 * row], of[0], c));
+          filtered[row][c] = __dp2a_lo(cols[i].weights, both, 0u) >> 4;
         }
       }
 #pragma unroll
       for (int c = 0; c < 3; c++) {
-        out[i][c] = weigh_rows(filtered[0][c], filtered[1][c], row_weights);
+        made[i][c] = weigh_rows(filtered[0][c], filtered[1][c], rows.pair.weights);
       }
+    }
+#pragma unroll
+    for (int c = 0; c < 3; c++) {
+      uint32_t both = (made[0][c] >> 2 & 255) | (made[1][c] << 6 & 0xff00);
+      out.channels[c][0] = __byte_perm(out.channels[c][0], both, 0x5432);
     }
   }
 
-  /* The thread's pixels, two at a time in one loop: more need too many registers. */
-  template <class Columns, int Count>
-  VC_DEVICE_MEMBER void make_means(const vc_resizing &p, const shown &s, const linear_pair &pair,
-                                   const Columns &cols, uint32_t (&out)[Count][3]) {
-    const source_row rows[2] = {find_row(p, s, pair.first), find_row(p, s, pair.first + 1)};
+  VC_DEVICE_MEMBER rgb_pixels<1> make_means(const vc_resizing &p, const shared &s,
+                                            const tile_row &row, const columns &cols) {
+    rgb_pixels<1> out = {};
+    bool one_chroma = row.from[0].u == row.from[1].u;
 #pragma unroll 1
-    for (int first = 0; first < Count; first += 2) {
-      uint32_t at[2], weights[2], two[2][3];
-#pragma unroll
-      for (int i = 0; i < Count; i++) { /* an index that is not constant would cost memory */
-        if (i / 2 * 2 != first) continue;
-        at[i % 2] = cols.offset[i];
-        weights[i % 2] = cols.weights[i];
+    for (int32_t i = 0; i < 2; i++) { /* four pixels at once need too many registers */
+      int32_t col = cols.first + i * cols.apart;
+      if (one_chroma) {
+        add_two<true>(p, s, row, col, out);
+      } else {
+        add_two<false>(p, s, row, col, out);
       }
-      make_two(p, s, rows, pair.weights, at, weights, two);
+    }
+    return out;
+  }
+
+  /* Makes the thread's pixels of a row; pad where they do not show the image. */
+  VC_DEVICE_MEMBER rgb_pixels<1> make_row(const vc_resizing &p, const shared &s,
+                                          const tile_row &row, const columns &cols) {
+    rgb_pixels<1> out = {};
+    uint32_t inside = row.pair.first == NO_ROW ? 0 : cols.inside;
+    if (inside && (row.pair.weights | cols.weights) >> 16 == 0) {
+      out = make_samples(p, s, row, cols); /* the first samples have all weight */
+    } else if (inside) {
+      out = make_means(p, s, row, cols);
+    }
 #pragma unroll
-      for (int i = 0; i < 3 * Count; i++) {
-        if (i / 6 * 2 == first) out[i / 3][i % 3] = two[i / 3 % 2][i % 3];
-      }
+    for (int c = 0; c < 3; c++) {
+      uint32_t pad = (uint32_t)p.pad[c] * 0x01010101u;
+      out.channels[c][0] = (out.channels[c][0] & inside) | (pad & ~inside);
+    }
+    return out;
+  }
+
+  /* Writes the thread's pixels of a row of the result. */
+  VC_DEVICE_MEMBER void write_row(const vc_resizing &p, char *to, int64_t first, int32_t apart,
+                                  rgb_pixels<1> pixels) {
+    const vc_generic &g = p.generic;
+    to += first * g.to_strides.col;
+    int64_t left = g.cols - first;
+    if (p.work == VC_WORK_MOVE) {
+      write_pixels<raw1, 4>(p, to, (int32_t)min(left, (int64_t)4), pixels);
+      return;
+    }
+#pragma unroll 1
+    for (int i = 0; i < 2 && left > 0; i++, left -= apart, to += apart * g.to_strides.col) {
+      write_floats<2>(p, to, (int32_t)min(left, (int64_t)2), pixels);
+#pragma unroll
+      for (int c = 0; c < 3; c++) pixels.channels[c][0] >>= 16;
     }
   }
 
-  template <class Columns, int Count>
-  VC_DEVICE_MEMBER void make(const vc_resizing &p, const shown &s, const linear_pair &pair,
-                             const Columns &cols, held_rows<Columns> &, uint32_t (&out)[Count][3]) {
-    uint32_t weights = pair.weights;
-#pragma unroll
-    for (int i = 0; i < Count; i++) weights |= cols.weights[i];
-    if (weights >> 16 == 0) { /* the first samples then have all of it */
-      make_samples(p, s, pair.first, cols, out);
-    } else {
-      make_means(p, s, pair, cols, out);
+  VC_DEVICE_MEMBER void use(const vc_resizing &p, shared &s, own &, int32_t) {
+    const vc_generic &g = p.generic;
+    const tile at = locate_tile(p);
+    const columns cols = find_columns(p, at, s);
+    int32_t first = (int32_t)(threadIdx.x / VC_TILE_COLS) * p.thread_rows;
+    int64_t row = (int64_t)at.row * VC_TILE_ROWS * p.thread_rows + first;
+    int64_t col = (int64_t)at.col * COLS + cols.first;
+    int32_t count = col < g.cols ? (int32_t)min((int64_t)p.thread_rows, g.rows - row) : 0;
+    char *to = g.to + at.image * g.to_strides.image + row * g.to_strides.row;
+#pragma unroll 1
+    for (int32_t i = 0; i < count; i++, to += g.to_strides.row) {
+      write_row(p, to, col, cols.apart, make_row(p, s, s.rows[first + i], cols));
     }
   }
+
+  VC_DEVICE_MEMBER void end(const vc_resizing &, const shared &, own &) {}
 };
 
 #endif
