@@ -452,7 +452,7 @@ static void test_huge_block(void) {
 /* ------------------------------------------------------------ lists and captures */
 
 static void check_list(int64_t count, int uploads, bool captures) {
-  unsigned char *memory = malloc((size_t)count * 64 * 3 + 4096);
+  unsigned char *memory = calloc((size_t)count * 64 * 3 + 4096, 1);
   unsigned char *result = malloc((size_t)count * 16 * 3);
   vc_view *views = malloc((size_t)count * sizeof *views), to;
   vc_device gpu = {VC_CUDA, 0};
