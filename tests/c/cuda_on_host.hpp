@@ -194,9 +194,17 @@ VC_DEVICE void store_word(Word *at, Word value) {
 
 #define VC_PHASES_ON_HOST
 
+/* Calls a phase for each thread of the block. A GPU keeps no order among them, so each call has
+ * another one: it begins with another thread, and every second call goes down. A thread that reads
+ * what another one writes in the same phase then finds it unwritten in some of the blocks. */
 template <class Phase>
 static inline void each_thread(Phase phase) {
-  for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++) phase(threadIdx.x);
+  static uint32_t calls;
+  uint32_t count = blockDim.x, first = calls * 37, down = calls++ % 2;
+  for (uint32_t i = 0; i < count; i++) {
+    threadIdx.x = (first + (down ? count - i : i)) % count;
+    phase(threadIdx.x);
+  }
 }
 
 template <class Kernel>
