@@ -68,8 +68,7 @@ static PyObject *copy(const ext_adapter *from, const ext_options *options, ext_s
   request.options = *options;
   request.options.device = ext_plan_copy_device(options, source);
   request.options.has_device = true;
-  request.options.orders =
-      NULL; /* of the stream of views, which need not be the stream of copies */
+  request.options.orders = NULL; /* they are of the stream of views, not of copies */
   request.is_line = source->view.ndim == 1 && !options->target->interleaved;
   if (request.is_line) ext_result_lift_line(&source->view);
   request.options.from = (ext_layout){.given = true, .batch = source->view.ndim == 4};

@@ -45,8 +45,8 @@ static PyObject *make_object(const ext_opencv *opencv, void *allocator) {
   char *place = (char *)object + sizeof(PyObject);
   if (vc_memory_read(place, pointers, sizeof pointers, &error) != VC_OK || pointers[0] ||
       pointers[1]) {
-    MISMATCH(
-        "a new GpuMat.Allocator is not empty"); /* the object is not released: its destructor is unknown */
+    /* The object is not released: what its destructor does is not known. */
+    MISMATCH("a new GpuMat.Allocator is not empty");
     return NULL;
   }
   memcpy(place, &allocator, sizeof allocator);

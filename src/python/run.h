@@ -10,8 +10,8 @@
  * that stream. */
 int ext_run_begin(ext_job *job);
 
-/* Orders the streams, runs the copy or the transform, and keeps the memory that it uses. A result in host memory is complete on return; on a GPU the work is enqueued,
- * and the memory that it reads is kept until it is done. */
+/* Orders the streams and runs the copy or the transform. A result in host memory is complete on
+ * return; on a GPU the work is enqueued, and the memory that it reads is kept until it is done. */
 int ext_run_all(ext_job *job);
 
 #endif

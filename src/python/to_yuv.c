@@ -13,8 +13,8 @@
 
 enum { IMAGE, FORMAT, MATRIX, RANGE, REVERSE, FROM_LAYOUT, OUT, DEVICE, STREAM, PRODUCER_STREAM };
 
-/* A call: the image, and the memory that is written. `job` is the first, so that write_yuv() finds the
- * rest. */
+/* A call: the image, and the memory that is written. `job` is the first, so that write_yuv() finds
+ * the rest. */
 typedef struct {
   ext_job job;
   ext_request request;

@@ -40,8 +40,8 @@ bool vc_dispatch_yuv_direct(const vc_plan *plan, const vc_yuv_samples *samples) 
   return true;
 }
 
-/* Returns how vc_read_yuv can load the chroma of an image: pairs of U and V, or samples of each, for
- * the columns of a group. */
+/* Returns how vc_read_yuv can load the chroma of an image: pairs of U and V, or samples of each,
+ * for the columns of a group. */
 static vc_unit chroma_unit_of(const vc_resample_image *image, int32_t group) {
   const vc_yuv_source *yuv = image->yuv;
   const int64_t size = yuv->bits > 8 ? 2 : 1, apart = yuv->data[2] - yuv->data[1];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions that copy and transform images, with every kind of wrong argument. In host mode, and
- * with a simulated CUDA device. */
+/* The functions that copy and transform images, with every kind of wrong argument. In host mode,
+ * and with a simulated CUDA device. */
 #include <float.h>
 
 #include "arguments.h"

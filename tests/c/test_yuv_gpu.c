@@ -95,8 +95,8 @@ typedef struct {
   size_t bytes[3];
 } picture;
 
-/* A plane in memory of its own, whose rows may be pitched and lie at any sample. The memory ends with
- * the last sample, so that AddressSanitizer notes what is read beyond it. */
+/* A plane in memory of its own, whose rows may be pitched and lie at any sample. The memory ends
+ * with the last sample, so that AddressSanitizer notes what is read beyond it. */
 static void new_plane(picture *out, int index, int64_t rows, int64_t cols, int64_t samples,
                       int64_t size, bool odd) {
   vc_view *view = &out->yuv.planes[index];

@@ -28,8 +28,8 @@ int ext_torch_load(void);
 /* Takes an answer (NULL with an exception). 1 or 0; -1 with an exception. */
 int ext_torch_truth(PyObject *answer);
 
-/* The import of torch's adapter. The owner is not the tensor but its untyped_storage(), which is the
- * memory itself: the tensor may get another storage later (tensor.data = x, set_(),
+/* The import of torch's adapter. The owner is not the tensor but its untyped_storage(), which is
+ * the memory itself: the tensor may get another storage later (tensor.data = x, set_(),
  * torch.utils.swap_tensors(), module.half()). */
 int ext_torch_import(PyObject *tensor, const ext_options *options, ext_source *out);
 

@@ -215,7 +215,8 @@ static void compute_each(const job *of, int32_t which, uint8_t rows[3][PIECE + V
   }
 }
 
-/* Computes chroma of `count` whole blocks, which are wide, from their sums or their first pixels. */
+/* Computes chroma of `count` whole blocks, which are wide, from their sums or their first pixels.
+ * */
 static void compute_blocks(const job *of, int32_t which, int64_t count, scratch *space) {
   const int16_t *const sums[3] = {space->sums[0], space->sums[1], space->sums[2]};
   const uint8_t *const first[3] = {space->rows[0][0], space->rows[0][1], space->rows[0][2]};
@@ -280,8 +281,8 @@ static void write_chroma_piece(const job *of, int64_t row, int64_t col, int64_t 
   store_chroma(of, row >> of->to.row_shift, col >> of->to.col_shift, blocks, space);
 }
 
-/* Writes blocks of 2 x 2 of packed pixels without a copy of these, and returns how many columns they
- * have. */
+/* Writes blocks of 2 x 2 of packed pixels without a copy of these, and returns how many columns
+ * they have. */
 static int64_t write_packed(const job *of, int64_t row, int64_t all, scratch *space) {
   const uint8_t *rows[2];
   int64_t col = 0, now = PIECE;

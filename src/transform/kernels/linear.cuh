@@ -402,8 +402,8 @@ struct resize_linear {
     }
   }
 
-  /* Where each row is made of one row of the source, as by whole odd factors, a thread has few loads
-   * under way at a time: asks the L2 cache for all of its rows. */
+  /* Where each row is made of one row of the source, as by whole odd factors, a thread has few
+   * loads under way at a time: asks the L2 cache for all of its rows. */
   VC_DEVICE_MEMBER void fetch_rows(const linear_row *rows, int32_t count, const columns &cols) {
     if (rows[0].weights >> 16 != 0) return;
 #pragma unroll 1

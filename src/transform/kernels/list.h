@@ -210,8 +210,9 @@ typedef struct vc_resizing {
   bool to_floats;      /* Pillow, area: every element is a float of up to 32 bits, by a and b */
   int32_t thread_rows; /* linear kernels, area: rows that a thread makes */
   uint64_t pad[VC_CHANNELS_MAPPED]; /* the bits of a source element for each source channel */
-  /* Coefficients; for linear kernels `a` divided by 4. For these and VC_READ_KERNELS, the bytes to each plane of the result.
-   * Planes made of several channels are counted in the order of the source's. */
+  /* Coefficients; for linear kernels `a` divided by 4. For these and VC_READ_KERNELS, the bytes to
+   * each plane of the result. Planes made of several channels are counted in the order of the
+   * source's. */
   float a[VC_CHANNELS_MAPPED], b[VC_CHANNELS_MAPPED];
   int64_t plane[VC_CHANNELS_MAPPED];
   vc_divider by_col_tiles, by_row_tiles;
@@ -251,14 +252,14 @@ typedef struct vc_yuv_writing {
 /* clang-format off */
 
 /* Interleaved pixels of `channels` elements to planes. */
-#define VC_DEINTERLEAVE_KERNELS(X)                                                           \
-  X(deinterleave, u8, f32, 1) X(deinterleave, u8, f32, 3) X(deinterleave, u8, f32, 4)                    \
-  X(deinterleave, u8, f16, 1) X(deinterleave, u8, f16, 3) X(deinterleave, u8, f16, 4)                    \
-  X(deinterleave, u8, bf16, 1) X(deinterleave, u8, bf16, 3) X(deinterleave, u8, bf16, 4)                 \
-  X(deinterleave, u8, u8, 1) X(deinterleave, u8, u8, 3) X(deinterleave, u8, u8, 4)                       \
-  X(deinterleave, raw1, raw1, 1) X(deinterleave, raw1, raw1, 3) X(deinterleave, raw1, raw1, 4)           \
-  X(deinterleave, raw2, raw2, 3) X(deinterleave, raw2, raw2, 4)                                    \
-  X(deinterleave, raw4, raw4, 3) X(deinterleave, raw4, raw4, 4)                                    \
+#define VC_DEINTERLEAVE_KERNELS(X) \
+  X(deinterleave, u8, f32, 1) X(deinterleave, u8, f32, 3) X(deinterleave, u8, f32, 4) \
+  X(deinterleave, u8, f16, 1) X(deinterleave, u8, f16, 3) X(deinterleave, u8, f16, 4) \
+  X(deinterleave, u8, bf16, 1) X(deinterleave, u8, bf16, 3) X(deinterleave, u8, bf16, 4) \
+  X(deinterleave, u8, u8, 1) X(deinterleave, u8, u8, 3) X(deinterleave, u8, u8, 4) \
+  X(deinterleave, raw1, raw1, 1) X(deinterleave, raw1, raw1, 3) X(deinterleave, raw1, raw1, 4) \
+  X(deinterleave, raw2, raw2, 3) X(deinterleave, raw2, raw2, 4) \
+  X(deinterleave, raw4, raw4, 3) X(deinterleave, raw4, raw4, 4) \
   X(deinterleave, raw8, raw8, 3) X(deinterleave, raw8, raw8, 4)
 
 /* Planes to interleaved pixels of `channels` elements. */
@@ -304,8 +305,8 @@ typedef struct vc_yuv_writing {
 #define VC_ANY_BLOCKS 8
 
 /* The kernel vc_resize_pillow resizes 8-bit images by Pillow's filters. Its tile has VC_TILE_COLS
- * columns and VC_PILLOW_ROWS rows, which are made from VC_PILLOW_CHUNK rows of the source at a time.
- * VC_PILLOW_WEIGHTS words of weights fit into shared memory; where a tile needs more, each is
+ * columns and VC_PILLOW_ROWS rows, which are made from VC_PILLOW_CHUNK rows of the source at a
+ * time. VC_PILLOW_WEIGHTS words of weights fit into shared memory; where a tile needs more, each is
  * computed where it is used. */
 #define VC_PILLOW_ROWS 16
 #define VC_PILLOW_CHUNK 32
@@ -318,9 +319,9 @@ typedef struct vc_yuv_writing {
 #define VC_AREA_TAPS 64
 #define VC_AREA_BLOCKS 8
 
-/* X(groups) for each kernel vc_read_yuv_<groups>, which makes RGB of YUV images of 8 or 10 bits, without
- * a resize: a thread makes VC_READ_COLS columns, in one group for elements of up to 16 bits, in two for
- * those of 32. */
+/* X(groups) for each kernel vc_read_yuv_<groups>, which makes RGB of YUV images of 8 or 10 bits,
+ * without a resize: a thread makes VC_READ_COLS columns, in one group for elements of up to 16
+ * bits, in two for those of 32. */
 #define VC_READ_KERNELS(X) X(1) X(2)
 #define VC_READ_COLS 8
 #define VC_READ_BLOCKS 8
@@ -336,15 +337,15 @@ typedef struct vc_yuv_writing {
   X(f32, 1, 0) X(f32, 3, 0) X(f32, 4, 0) X(f32, 3, 3)
 /* clang-format on */
 
-/* X(sample) for each kernel vc_resize_yuv_<sample>, which resizes YUV images of samples of 8 bits, or
- * of 10 in 16, by VC_LINEAR or VC_NEAREST to RGB of bytes or floats of up to 32 bits, in planes or
- * interleaved. */
+/* X(sample) for each kernel vc_resize_yuv_<sample>, which resizes YUV images of samples of 8 bits,
+ * or of 10 in 16, by VC_LINEAR or VC_NEAREST to RGB of bytes or floats of up to 32 bits, in planes
+ * or interleaved. */
 #define VC_YUV_KERNELS(X) X(uint8_t) X(uint16_t)
 
-/* A thread of linear kernels makes VC_LINEAR_GROUPS groups of VC_LINEAR_PIXELS adjacent pixels of a row, by
- * the size of an element. The groups of a warp lie side by side: few adjacent pixels per thread
- * let a warp's loads touch few cache lines. Several groups keep many loads in flight and need fewer
- * instructions. */
+/* A thread of linear kernels makes VC_LINEAR_GROUPS groups of VC_LINEAR_PIXELS adjacent pixels of a
+ * row, by the size of an element. The groups of a warp lie side by side: few adjacent pixels per
+ * thread let a warp's loads touch few cache lines. Several groups keep many loads in flight and
+ * need fewer instructions. */
 #define VC_LINEAR_PIXELS(to) ((to) == 1 ? 4 : 2)
 #define VC_LINEAR_GROUPS(to) ((to) == 1 ? 1 : 2)
 #define VC_LINEAR_BLOCKS 7

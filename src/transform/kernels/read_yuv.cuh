@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* YUV images to RGB of the same size. A thread makes a unit: the rows that share a row of chroma, in
- * one group of eight columns, or two of four whose elements of 32 bits then fill whole lines: the
- * groups of a warp lie side by side. Words are loaded and stored where addresses allow that. */
+/* YUV images to RGB of the same size. A thread makes a unit: the rows that share a row of chroma,
+ * in one group of eight columns, or two of four whose elements of 32 bits then fill whole lines:
+ * the groups of a warp lie side by side. Words are loaded and stored where addresses allow that. */
 #ifndef VIEWCAST_KERNELS_READ_YUV_CUH
 #define VIEWCAST_KERNELS_READ_YUV_CUH
 
@@ -21,9 +21,9 @@ struct read_yuv : no_rounds<shown> {
     rgb_pixels<ALL / 4> pixels[2];
   };
 
-  /* The samples of a unit as they lie in memory, not yet taken apart, so that all loads are on their
-   * way before one is waited for. u and v have a sample for each column or, with col_shift, for
-   * two. */
+  /* The samples of a unit as they lie in memory, not yet taken apart, so that all loads are on
+   * their way before one is waited for. u and v have a sample for each column or, with col_shift,
+   * for two. */
   template <class Sample>
   struct samples {
     static const int BYTES = COLS * (int)sizeof(Sample), WORDS = BYTES / 4; /* of a group */

@@ -69,8 +69,8 @@ VC_DEVICE void write_elements(const vc_resizing &p, bool planar, int32_t count, 
   }
 }
 
-/* Writes the first `count` of Count pixels to the address of the first one. Planes are in the order of
- * the source's channels, interleaved elements in the result's. */
+/* Writes the first `count` of Count pixels to the address of the first one. Planes are in the order
+ * of the source's channels, interleaved elements in the result's. */
 template <class To, int Count, int Words>
 VC_DEVICE void write_pixels(const vc_resizing &p, char *to, int32_t count,
                             rgb_pixels<Words> pixels) {

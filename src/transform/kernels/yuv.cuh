@@ -71,8 +71,8 @@ struct yuv_source {
   }
 };
 
-/* --- the kernel. A thread makes four pixels of some consecutive rows, as threads of resize_linear do:
- * pairs that are adjacent, or half a tile apart. */
+/* --- the kernel. A thread makes four pixels of some consecutive rows, as threads of resize_linear
+ * do: pairs that are adjacent, or half a tile apart. */
 
 /* What the threads of a block share: the image, and both axes of the tile. */
 template <class Sample>
@@ -96,8 +96,8 @@ struct resize_yuv {
   static const int COLS = shared::COLS;
   struct own {};
 
-  /* The thread's columns in the tile: `first`, the next one, and those `apart` columns further. Byte x
-   * of `inside` is set if column x shows the image. */
+  /* The thread's columns in the tile: `first`, the next one, and those `apart` columns further.
+   * Byte x of `inside` is set if column x shows the image. */
   struct columns {
     int32_t first, apart;
     uint32_t inside, weights; /* of all columns, joined by or */
@@ -172,8 +172,8 @@ struct resize_yuv {
     return out;
   }
 
-  /* Adds two pixels that are made of 2 x 2 samples each, from column `col` of the tile on, behind two
-   * others. OneChroma: both rows have the same row of chroma. */
+  /* Adds two pixels that are made of 2 x 2 samples each, from column `col` of the tile on, behind
+   * two others. OneChroma: both rows have the same row of chroma. */
   template <bool OneChroma>
   VC_DEVICE_MEMBER void add_two(const vc_resizing &p, const shared &s, const tile_row &rows,
                                 int32_t col, rgb_pixels<1> &out) {
