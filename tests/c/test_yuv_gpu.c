@@ -40,45 +40,24 @@ static int64_t draw_side(void) { return one_in(3) ? 1 + draw(5) : 1 + draw(70); 
 
 /* ------------------------------------------------- sums of scaled samples are the rule's */
 
-static void test_every_triple(int matrix, int range) {
+/* Every luma, with each u_step-th U and v_step-th V. */
+static void test_triples(int matrix, int range, int bits, uint32_t u_step, uint32_t v_step) {
+  const bool wide = bits > 8;
+  const uint32_t end = 1u << bits, scale = VC_YUV_SCALE_BITS(wide);
   vc_yuv_rule rule;
   vc_yuv_sums sums;
   int64_t wrong = 0;
-  vc_yuv_rule_make(matrix, range, 8, 8, &rule);
+  vc_yuv_rule_make(matrix, range, bits, 8, &rule);
   vc_yuv_sums_make(&rule, &sums);
-  for (uint32_t u = 0; u < 256; u++) {
-    for (uint32_t v = 0; v < 256; v++) {
-      for (uint32_t y = 0; y < 256; y++) {
-        const uint32_t bits = VC_YUV_SCALE_BITS(false), least = sums.least;
-        const uint32_t luma = y << bits > least ? y << bits : least;
+  for (uint32_t u = 0; u < end; u += u_step) {
+    for (uint32_t v = 0; v < end; v += v_step) {
+      for (uint32_t y = 0; y < end; y++) {
+        const uint32_t luma = y << scale > sums.least ? y << scale : sums.least;
         int32_t wanted[3];
         vc_yuv_to_rgb(&rule, (int32_t)y, (int32_t)u, (int32_t)v, wanted);
         for (int32_t c = 0; c < 3; c++) {
-          uint64_t chroma = vc_yuv_chroma_sum(&sums, c, u << bits, v << bits, false);
-          int32_t found = vc_yuv_from_sums(&sums, c, luma, chroma, false);
-          wrong += (found < 0 ? 0 : found > 255 ? 255 : found) != wanted[c];
-        }
-      }
-    }
-  }
-  CHECK_INT(wrong, 0);
-}
-
-/* Those of 10 bits are the rule's own numbers; u and v are a few of many. */
-static void test_triples_of_10_bits(int matrix, int range) {
-  vc_yuv_rule rule;
-  vc_yuv_sums sums;
-  int64_t wrong = 0;
-  vc_yuv_rule_make(matrix, range, 10, 8, &rule);
-  vc_yuv_sums_make(&rule, &sums);
-  for (uint32_t u = 0; u < 1024; u += 31) {
-    for (uint32_t v = 0; v < 1024; v += 33) {
-      for (uint32_t y = 0; y < 1024; y++) {
-        int32_t wanted[3];
-        vc_yuv_to_rgb(&rule, (int32_t)y, (int32_t)u, (int32_t)v, wanted);
-        for (int32_t c = 0; c < 3; c++) {
-          uint64_t chroma = vc_yuv_chroma_sum(&sums, c, u, v, true);
-          int32_t found = vc_yuv_from_sums(&sums, c, y, chroma, true);
+          uint64_t chroma = vc_yuv_chroma_sum(&sums, c, u << scale, v << scale, wide);
+          int32_t found = vc_yuv_from_sums(&sums, c, luma, chroma, wide);
           wrong += (found < 0 ? 0 : found > 255 ? 255 : found) != wanted[c];
         }
       }
@@ -520,8 +499,8 @@ int main(int count, char **arguments) {
   load_simulation();
   sim_set_devices(2);
   for (int i = 0; count < 2 && !thin && i < 6; i++) {
-    test_every_triple(VC_BT601 + i / 2, VC_LIMITED_RANGE + i % 2);
-    test_triples_of_10_bits(VC_BT601 + i / 2, VC_LIMITED_RANGE + i % 2);
+    test_triples(VC_BT601 + i / 2, VC_LIMITED_RANGE + i % 2, 8, 1, 1);
+    test_triples(VC_BT601 + i / 2, VC_LIMITED_RANGE + i % 2, 10, 31, 33);
   }
   test_reading(rounds);
   test_same_size(thin ? 3 : 1);
