@@ -12,6 +12,7 @@ run in turn, in one process. Without FILE it is the clip that `viewcast demo` dr
 Decoders of a GPU are opened before the clock starts (yuv_video_gpu.py)."""
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -36,20 +37,18 @@ MEAN = torch.tensor(vc.IMAGENET.mean).view(3, 1, 1)
 STD = torch.tensor(vc.IMAGENET.std).view(3, 1, 1)
 
 
+def in_batches(frames: Iterator[Any], count: int) -> Iterator[list[Any]]:
+    """Lists of BATCH frames, the last one of fewer, of `count` frames at most."""
+    left = itertools.islice(frames, count)
+    while batch := list(itertools.islice(left, BATCH)):
+        yield batch
+
+
 def batches(path: str, count: int) -> Iterator[list[av.VideoFrame]]:
     with av.open(path) as file:
         track = file.streams.video[0]
         track.thread_count = 1
-        frames = []
-        for number, frame in enumerate(file.decode(track)):
-            if number == count:
-                break
-            frames.append(frame)
-            if len(frames) == BATCH:
-                yield frames
-                frames = []
-        if frames:
-            yield frames
+        yield from in_batches(file.decode(track), count)
 
 
 def framed(rgb: np.ndarray) -> torch.Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from yuv_video import BATCH, FIT, MEAN, OPTIONS, SIDE, STD, Way, nothing
+from yuv_video import BATCH, FIT, MEAN, OPTIONS, SIDE, STD, Way, in_batches, nothing
 
 import viewcast as vc
 
@@ -55,16 +55,7 @@ def raw_frames(path: str, count: int) -> Iterator[list[Any]]:
         yield from decoder.drain()
 
     def batches_of() -> Iterator[list[Any]]:
-        frames = []
-        for number, frame in enumerate(frames_of()):
-            if number == count:
-                break
-            frames.append(frame)
-            if len(frames) == BATCH:
-                yield frames
-                frames = []
-        if frames:
-            yield frames
+        yield from in_batches(frames_of(), count)
         torch.cuda.synchronize()
 
     return batches_of()
