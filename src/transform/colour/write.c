@@ -215,8 +215,7 @@ static void compute_each(const job *of, int32_t which, uint8_t rows[3][PIECE + V
   }
 }
 
-/* Computes chroma of `count` whole blocks, which are wide, from their sums or their first pixels.
- * */
+/* Computes chroma of `count` whole wide blocks from their sums or their first pixels. */
 static void compute_blocks(const job *of, int32_t which, int64_t count, scratch *space) {
   const int16_t *const sums[3] = {space->sums[0], space->sums[1], space->sums[2]};
   const uint8_t *const first[3] = {space->rows[0][0], space->rows[0][1], space->rows[0][2]};

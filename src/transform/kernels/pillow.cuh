@@ -14,8 +14,7 @@
 struct pillow_shared {
   shown at;
   vc_axis_pillow cols, rows; /* the rules of both axes */
-  /* The samples of each column of the tile, then of each row; none where the image does not show.
-   * */
+  /* The samples of each column of the tile, then of each row; none outside of the image. */
   vc_axis_taps taps[VC_TILE_COLS + VC_PILLOW_ROWS];
   int32_t most_taps, row_taps;  /* of a column and of a row: most_taps() */
   int32_t starts[VC_TILE_COLS]; /* of each column: the sample to which its first weight belongs */
