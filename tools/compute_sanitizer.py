@@ -41,7 +41,7 @@ SOME_FAILED = 1  # pytest's exit code
 # In place of 1,000 trials of a race test: each makes the same accesses in another order.
 TRIALS = "20"
 KERNEL_TESTS = [
-    TESTS / name for name in ("test_transform.py", "test_resize.py", "test_resize_kernels.py")
+    TESTS / f"test_{name}.py" for name in ("transform", "resize", "resize_kernels", "yuv")
 ]
 # The longest first; files that run no GPU kernel are skipped.
 FIRST = ["order", "reuse", "pool", "lifetime", "transform", "to_functions", "devices"]

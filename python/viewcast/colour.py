@@ -310,6 +310,14 @@ class _Plane:
         described["strides"] = strides
         self._described = described
 
+    def move_behind(self, first: _Plane, index: int) -> None:
+        """Moves plane `index` behind the `index` planes of the first one's size that it is said to
+        lie in: where U and V of YUV444_16Bit begin, 2.2.4 counts their samples as bytes."""
+        start = first._described["data"][0]
+        end = start + index * first._described["shape"][0] * first._described["strides"][0]
+        if start < self._described["data"][0] < end:
+            self._described["data"] = (end, False)
+
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         return self._described
@@ -338,7 +346,10 @@ def _nvidia_planes(frame: Any, format: str) -> tuple[Any, ...]:
     if frame.__dlpack_device__()[0] == 1:  # in host memory: one array of all planes
         return (frame,)
     first, *others = frame.cuda()
-    return (_FirstPlane(first, frame), *(_Plane(plane, frame) for plane in others))
+    planes = (_FirstPlane(first, frame), *(_Plane(plane, frame) for plane in others))
+    for index, plane in enumerate(planes):
+        plane.move_behind(planes[0], index)
+    return planes
 
 
 def _array_planes(source: Any, format: str) -> tuple[Any, ...]:

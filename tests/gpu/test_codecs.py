@@ -225,11 +225,12 @@ def test_a_frame_after_nvcv_image(video_codec, clips):
     assert reads(frame) == expected
 
 
-def test_frames_in_host_memory(video_codec, clips):
-    path = clips("10 bits")
+@pytest.mark.parametrize("name", ["bt709", "10 bits", "4:4:4", "4:4:4 of 10 bits"])
+def test_frames_in_host_memory(video_codec, clips, name):
+    path, colours = clips(name), colours_of(CLIPS[name])
     frames = video_codec.SimpleDecoder(str(path), use_device_memory=False)
     for index, other in enumerate(decoded_on_the_cpu(path)[:3]):
-        found = vc.to_numpy(vc.yuv(frames[index], matrix="bt2020", range="limited"))
+        found = vc.to_numpy(vc.yuv(frames[index], **colours))
         np.testing.assert_array_equal(found, vc.to_numpy(vc.yuv(other)))
 
 

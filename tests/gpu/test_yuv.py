@@ -41,18 +41,22 @@ def plane_shapes(format, height, width):
     return [(height, width), *([(*chroma, 2)] if format in PAIRS else [chroma, chroma])]
 
 
+def samples_of(format):
+    """The dtype of a format's samples, and how many values they have."""
+    if FORMATS.index(format) < FORMATS.index("p010"):
+        return torch.uint8, 256
+    return torch.uint16, 1024 if format in OF_10_BITS else 65536
+
+
 def random_planes(rng, format, height, width):
     """Tensors on the host, some of which are parts of larger ones, so that rows have a pitch."""
-    wide = FORMATS.index(format) >= FORMATS.index("p010")
-    dtype, most = (torch.uint16, 65536) if wide else (torch.uint8, 256)
+    dtype, count = samples_of(format)
     generator = torch.Generator().manual_seed(rng.getrandbits(40))
     planes = []
     for shape in plane_shapes(format, height, width):
         gap = rng.choice((0, 0, 3, 16))
         whole = (shape[0], shape[1] + gap, *shape[2:])
-        values = torch.randint(0, most, whole, generator=generator)
-        if format in OF_10_BITS:
-            values %= 1024
+        values = torch.randint(0, count, whole, generator=generator)
         planes.append(values.to(dtype)[:, : shape[1]])
     return planes
 
@@ -169,10 +173,9 @@ def test_images_that_are_not_resized(format):
                 words |= {"mean": [1.5, 20, 3], "std": [9, 8.25, 7]}
             for host, there in images:
                 check(host, there, words)
-    samples = 65536 if format in ("p010", "p016") else 1024 if format in OF_10_BITS else 256
+    dtype, count = samples_of(format)
     shapes = [(3, *shape) for shape in plane_shapes(format, 34, 272)]
-    dtype = torch.uint8 if samples == 256 else torch.uint16
-    planes = [torch.randint(0, samples, shape).to(dtype) for shape in shapes]
+    planes = [torch.randint(0, count, shape).to(dtype) for shape in shapes]
     words = {"format": format, "matrix": "bt709", "range": "limited"}
     host = [vc.yuv(image, **words) for image in zip(*planes, strict=True)]
     planes = [plane.cuda() for plane in planes]

@@ -3,6 +3,7 @@
 surfaces of cv2.cudacodec. Frames of packages that are not here are made as these make them."""
 
 import enum
+import functools
 import gc
 import weakref
 from fractions import Fraction
@@ -92,7 +93,7 @@ class Plane:
     """As CAIMemoryView of 2.2.4: shapes and strides are lists, strides count samples. The stream is
     0, or 2 where the decoder was given a stream of its own, which it is not."""
 
-    def __init__(self, array, stream):
+    def __init__(self, array, stream, address=None):
         self.array = array
         shape = array.shape if array.ndim == 3 else (*array.shape, 1)
         strides = [shape[1] * shape[2], shape[2], 1]
@@ -101,7 +102,7 @@ class Plane:
             "shape": list(shape),
             "strides": strides,
             "typestr": f"|u{array.itemsize}",
-            "data": (array.ctypes.data, False),
+            "data": (address or array.ctypes.data, False),
             "stream": stream,
             "gpuIdx": 0,
         }
@@ -122,16 +123,23 @@ class DecodedFrame:
 
     def cuda(self):
         planes = [Plane(array, self.stream) for array in self.arrays]
+        if self.format is Format.YUV444_16Bit:  # in one block, with addresses that count samples
+            start, samples = self.block.ctypes.data, self.arrays[0].size
+            planes = [
+                Plane(array, self.stream, start + index * samples)
+                for index, array in enumerate(self.arrays)
+            ]
         if self.joined:
-            (plane,) = [Plane(self.whole(), self.stream)]
+            (plane,) = [Plane(self.block, self.stream)]
             plane.__cuda_array_interface__["strides"][1] = 2
             return [plane]
         return planes
 
-    def whole(self):
+    @functools.cached_property
+    def block(self):
+        """All planes in one array."""
         rows = [array.reshape(-1, self.arrays[0].shape[1]) for array in self.arrays]
-        self.block = np.concatenate(rows)
-        return self.block
+        return np.concatenate(rows)
 
     def nvcv_image(self):
         self.joined = True
@@ -141,7 +149,7 @@ class DecodedFrame:
 
     def __dlpack__(self, *, stream=0, **options):
         if self.device == 1:
-            return self.whole().__dlpack__(**options)
+            return self.block.__dlpack__(**options)
         if stream == 0:
             raise RuntimeError("Invalid value for stream parameter. Passed value of 0")
         self.waited.append(stream)
