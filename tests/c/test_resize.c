@@ -387,6 +387,7 @@ static void test_refused_resizes(void) {
   REFUSED(resize.interpolation = 7, VC_ERROR_ARGUMENT, "resize->interpolation is 7");
   REFUSED(resize.interpolation = -1, VC_ERROR_ARGUMENT, "resize->interpolation is -1");
   REFUSED(resize.fit = 3, VC_ERROR_ARGUMENT, "resize->fit is 3");
+  REFUSED(resize.fit = -1, VC_ERROR_ARGUMENT, "resize->fit is -1");
   REFUSED(resize.rows = 0, VC_ERROR_ARGUMENT, "resize->rows is 0");
   REFUSED(resize.cols = (int64_t)INT_MAX + 1, VC_ERROR_ARGUMENT, "resize->cols is 2147483648");
   REFUSED(resize.shorter = -1, VC_ERROR_ARGUMENT, "resize->shorter is -1");
@@ -454,7 +455,23 @@ static void test_refused_lists(void) {
               "2 boxes go into a destination of 1");
   params.boxes = &flags;
   CHECK_FAILS(vc_transform(&to, images, 2, &params, 0, &error), VC_ERROR_DTYPE, "bool");
+  vc_view numbers_of_one = VIEW(numbers, ((vc_dtype){VC_FLOAT, 64}), 5);
+  params.boxes = &numbers_of_one;
+  CHECK_FAILS(vc_transform(&to, images, 2, &params, 0, &error), VC_ERROR_ARGUMENT, "have rank 1");
+  vc_view elsewhere = VIEW(numbers, ((vc_dtype){VC_FLOAT, 64}), 2, 5);
+  elsewhere.device = (vc_device){VC_CUDA, 3};
+  params.boxes = &elsewhere;
+  CHECK_FAILS(vc_transform(&to, images, 2, &params, 0, &error), VC_ERROR_DEVICE,
+              "boxes are in memory of cuda:3");
+  elsewhere = VIEW(to.data, ((vc_dtype){VC_FLOAT, 32}), 2, 5);
+  params.boxes = &elsewhere;
+  CHECK_FAILS(vc_transform(&to, images, 2, &params, 0, &error), VC_ERROR_VALUE,
+              "shares memory with the boxes");
+  elsewhere.dtype.bits = 33;
+  CHECK(vc_transform(&to, images, 2, &params, 0, &error) == VC_ERROR_DTYPE);
   params.boxes = NULL;
+  vc_view batches[] = {VIEW(data, u8, 2, 4, 4, 1), VIEW(data, u8, 2, 4, 4, 1)};
+  CHECK_FAILS(vc_transform(&to, batches, 2, &params, 0, &error), VC_ERROR_LAYOUT, "2 batches");
   CHECK_FAILS(vc_transform(&one, images, 2, &params, 0, &error), VC_ERROR_LAYOUT, "2 images go");
   images[1].dtype = (vc_dtype){VC_INT, 8};
   CHECK_FAILS(vc_transform(&to, images, 2, &params, 0, &error), VC_ERROR_LAYOUT, "shape or dtype");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* YUV images as sources of a transform: the arithmetic against real numbers as fractions, all
  * formats against pixels read one by one, and what is refused. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -752,11 +753,55 @@ static void test_split(void) {
   pitched.shape[0] = 11;
   CHECK(vc_yuv_split(&pitched, VC_NV12, &yuv, &error) == VC_ERROR_LAYOUT);
   CHECK(vc_yuv_split(&pitched, VC_YUV422P, &yuv, &error) == VC_ERROR_LAYOUT);
+  const int64_t twice[] = {12, 8, 2}, column[] = {12, 1};
+  CHECK_OK(vc_view_packed(memory, host, u8, 3, twice, &pitched, &error));
+  CHECK_FAILS(vc_yuv_split(&pitched, VC_YUV444P, &yuv, &error), VC_ERROR_LAYOUT, "wrong rank");
+  pitched.shape[2] = 1;
+  CHECK_FAILS(vc_yuv_split(&pitched, VC_YUV444P, &yuv, &error), VC_ERROR_LAYOUT, "has gaps");
+  pitched = array;
+  pitched.ndim = 1;
+  CHECK_FAILS(vc_yuv_split(&pitched, VC_NV12, &yuv, &error), VC_ERROR_LAYOUT, "W = 1 has the");
+  CHECK_OK(vc_view_packed(memory, host, u8, 2, column, &pitched, &error));
+  CHECK_OK(vc_yuv_split(&pitched, VC_YUV444P, &yuv, &error));
+  pitched.strides[1] = 5; /* never taken */
+  CHECK_OK(vc_yuv_split(&pitched, VC_YUV444P, &yuv, &error));
+  pitched.data = NULL;
+  CHECK(vc_yuv_split(&pitched, VC_YUV444P, &yuv, &error) != VC_OK);
   CHECK(vc_yuv_split(&array, 0, &yuv, &error) == VC_ERROR_ARGUMENT);
   CHECK(vc_yuv_split(&array, VC_YUV444P16 + 1, &yuv, &error) == VC_ERROR_ARGUMENT);
 }
 
 /* --- what is refused */
+
+/* Planes by the names that they have in the format, which are in the messages. */
+static void test_names_of_planes(void) {
+  static const struct {
+    int format, plane;
+    const char *name;
+  } cases[] = {{VC_I420, 1, "plane U"},        {VC_YV12, 1, "plane V"},
+               {VC_YV12, 2, "plane U"},        {VC_NV12, 1, "plane U and V"},
+               {VC_NV21, 1, "plane V and U"},  {VC_P010, 1, "plane U and V"},
+               {VC_YUV444P16, 2, "plane V"},   {VC_NV12, 0, "plane Y"},
+               {VC_YUV420P10, 0, "plane Y of"}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    picture of = picture_of(cases[i].format, VC_BT709, VC_LIMITED_RANGE, 8, 6, 8);
+    vc_view image, *plane = &of.yuv.planes[cases[i].plane];
+    const vc_view good = *plane;
+    plane->dtype = f32;
+    CHECK_FAILS(vc_yuv_image(&of.yuv, &image, &error), VC_ERROR_DTYPE, cases[i].name);
+    *plane = good;
+    plane->dtype.bits = 7;
+    CHECK(vc_yuv_image(&of.yuv, &image, &error) == VC_ERROR_DTYPE);
+    *plane = good;
+    plane->ndim = 1;
+    CHECK_FAILS(vc_yuv_image(&of.yuv, &image, &error), VC_ERROR_LAYOUT, cases[i].name);
+    *plane = good;
+    plane->ndim = 0;
+    CHECK_FAILS(vc_yuv_image(&of.yuv, &image, &error), VC_ERROR_LAYOUT, "is missing");
+    *plane = good;
+    end(&of);
+  }
+}
 
 static void test_refused(void) {
   picture of = picture_of(VC_I420, VC_BT709, VC_LIMITED_RANGE, 8, 5, 7);
@@ -787,6 +832,9 @@ static void test_refused(void) {
   REFUSED(VC_ERROR_DTYPE, yuv.planes[2].dtype = f32);
   REFUSED(VC_ERROR_DTYPE, yuv.format = VC_YUV420P10);
   REFUSED(VC_ERROR_DEVICE, yuv.planes[1].device.type = VC_CUDA);
+  REFUSED(VC_ERROR_DEVICE, yuv.planes[1].device.id = 1);
+  REFUSED(VC_ERROR_LAYOUT, yuv.planes[0].shape[0] = (int64_t)INT_MAX + 1);
+  REFUSED(VC_ERROR_LAYOUT, yuv.planes[0].shape[1] = (int64_t)INT_MAX + 1);
   yuv = of.yuv;
   CHECK_OK(vc_yuv_image(&yuv, &image, &error));
   vc_transform_params_init(&params);
@@ -798,6 +846,20 @@ static void test_refused(void) {
   image.shape[1]--;
   CHECK(vc_transform(&to, &image, 1, &params, 0, &error) == VC_ERROR_ARGUMENT);
   image.shape[1]++;
+  image.dtype = (vc_dtype){VC_INT, 8};
+  CHECK_FAILS(vc_transform(&to, &image, 1, &params, 0, &error), VC_ERROR_ARGUMENT, "vc_yuv_image");
+  image.dtype = u16;
+  CHECK_FAILS(vc_transform(&to, &image, 1, &params, 0, &error), VC_ERROR_ARGUMENT, "vc_yuv_image");
+  image.dtype = u8;
+  image.data = found;
+  CHECK_FAILS(vc_transform(&to, &image, 1, &params, 0, &error), VC_ERROR_ARGUMENT, "vc_yuv_image");
+  image.data = yuv.planes[0].data;
+  to.readonly = 1;
+  CHECK_FAILS(vc_transform(&to, &image, 1, &params, 0, &error), VC_ERROR_VALUE, "is read-only");
+  to.readonly = 0;
+  to.strides[0] = 1;
+  CHECK_FAILS(vc_transform(&to, &image, 1, &params, 0, &error), VC_ERROR_LAYOUT, "overlap");
+  to.strides[0] = 21;
   yuv.planes[2].data = found + 50; /* a plane in the destination */
   CHECK(vc_transform(&to, &image, 1, &params, 0, &error) == VC_ERROR_VALUE);
   end(&of);
@@ -831,6 +893,7 @@ int main(void) {
   test_resizing();
   test_list();
   test_split();
+  test_names_of_planes();
   test_refused();
   return check_report();
 }
