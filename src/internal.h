@@ -240,6 +240,12 @@ VC_MUST_CHECK vc_status vc_transform_check(const vc_view *to, const vc_view *fro
                                            const vc_transform_params *params, vc_stream stream,
                                            vc_error *error);
 
+/* Checks the images of params->resize, or its boxes in host memory, all together. For transforms
+ * that are done one by one, whose own checks would name the only image or box of each. The sources
+ * may differ in dtype and channels. */
+VC_MUST_CHECK vc_status vc_resize_check(const vc_view *from, size_t count,
+                                        const vc_transform_params *params, vc_error *error);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

@@ -164,6 +164,11 @@ static int find_places(const ext_job *job, vc_view *places, ext_source *block) {
 /* Checks all images before the first is written. */
 static int check_list(const ext_job *job, const vc_view *places) {
   vc_error error;
+  const vc_transform_params *params = &job->request->params;
+  if (params->resize &&
+      vc_resize_check(job->from.views, job->from.count, params, &error) != VC_OK) {
+    return ext_raise(&error);
+  }
   for (size_t i = 0; i < job->count; i++) {
     part one;
     if (places[i].ndim == 0) continue;

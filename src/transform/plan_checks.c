@@ -276,7 +276,7 @@ static vc_status check_one_yuv(const vc_view *from, const vc_yuv *yuv, vc_error 
   vc_view image;
   VC_TRY(vc_yuv_read(yuv, NULL, &image, error));
   bool fits = from->ndim == 3 && from->data == image.data && from->dtype.code == VC_UINT &&
-              from->dtype.bits == image.dtype.bits;
+              from->dtype.bits == image.dtype.bits && is_same_place(from->device, image.device);
   for (int32_t axis = 0; fits && axis < 3; axis++) fits = from->shape[axis] == image.shape[axis];
   if (!fits) {
     return vc_fail(error, VC_ERROR_ARGUMENT,

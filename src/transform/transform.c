@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "core/error.h"
 #include "cuda/device.h"
 #include "internal.h"
 #include "transform/fp_environment.h"
+#include "transform/geometry/geometry.h"
 #include "transform/plan_parts.h"
 
 static vc_status check_layout(vc_layout layout, const char *name, vc_error *error) {
@@ -82,4 +84,23 @@ vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t coun
   VC_NEED(from);
   VC_NEED(params);
   return transform(to, from, count, params, stream, false, error);
+}
+
+vc_status vc_resize_check(const vc_view *from, size_t count, const vc_transform_params *params,
+                          vc_error *error) {
+  vc_resize resize;
+  vc_geometry *made;
+  const vc_view *boxes = params->boxes;
+  vc_images read = vc_plan_read_images(from, params->from), written = {0};
+  VC_TRY(vc_resize_read(params->resize, &resize, error));
+  written.count = boxes ? boxes->shape[0] : count > 1 ? (int64_t)count : read.count;
+  written.rows = resize.rows;
+  written.cols = resize.cols;
+  VC_TRY(vc_plan_check_resize(&written, from, &read, count, &resize, boxes, error));
+  vc_fp_environment mode = vc_fp_environment_default();
+  vc_status status =
+      vc_geometry_make(from, count, params->from, &resize, boxes, params->yuv, &made, error);
+  vc_fp_environment_restore(mode);
+  if (status == VC_OK) free(made);
+  return status;
 }

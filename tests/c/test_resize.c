@@ -335,6 +335,32 @@ static void test_letterbox(void) {
   }
 }
 
+#if defined(__x86_64__)
+#  include <xmmintrin.h>
+
+/* A placement is that of a transform, also where the thread rounds in another direction. */
+static void test_float_mode(void) {
+  vc_resize resize;
+  vc_placement found;
+  vc_resize_init(&resize, 640, 640, VC_LINEAR);
+  resize.fit = VC_LETTERBOX;
+  unsigned before = _mm_getcsr();
+  for (unsigned mode = 1; mode < 4; mode++) {
+    unsigned odd = (before & ~0x603fu) | mode << 13;
+    _mm_setcsr(odd);
+    vc_status status = vc_resize_placement(&resize, 721, 333, &found, &error);
+    unsigned after = _mm_getcsr();
+    _mm_setcsr(before);
+    CHECK_INT(status, VC_OK);
+    CHECK_INT(after & ~0x3fu, odd);
+    CHECK_INT(found.rows, 640);
+    CHECK_INT(found.cols, 296);
+  }
+}
+#else
+static void test_float_mode(void) {}
+#endif
+
 /* --------------------------------------------------------- lists of sizes, and boxes */
 
 static void test_lists_and_boxes(void) {
@@ -482,6 +508,29 @@ static void test_refused_lists(void) {
               "5 channels can't be resized, needs 1 to 4");
 }
 
+/* A message names the image or the box that can't be resized. */
+static void test_refused_crops(void) {
+  uint8_t data[64], numbers[] = {0, 0, 0, 4, 4, 1, 0, 0, 2, 3};
+  vc_view images[] = {VIEW(data, u8, 4, 4, 1), VIEW(data, u8, 1, 4, 1)};
+  vc_view to = VIEW(data + 32, u8, 2, 2, 2, 1), boxes = VIEW(numbers, u8, 2, 5);
+  vc_transform_params params;
+  vc_resize resize;
+  vc_transform_params_init(&params);
+  vc_resize_init(&resize, 2, 2, VC_LINEAR);
+  resize.fit = VC_CENTER_CROP;
+  resize.shorter = 1;
+  params.resize = &resize;
+  CHECK_FAILS(vc_transform(&to, images, 2, &params, 0, &error), VC_ERROR_LAYOUT,
+              "image 0: a centre crop");
+  resize.shorter = INT_MAX;
+  CHECK_FAILS(vc_transform(&to, images, 2, &params, 0, &error), VC_ERROR_LAYOUT,
+              "image 1: an image of H = 1, W = 4 would");
+  params.boxes = &boxes;
+  images[1] = images[0];
+  CHECK_FAILS(vc_transform(&to, images, 2, &params, 0, &error), VC_ERROR_LAYOUT,
+              "box 1: an image of H = 3, W = 2 would");
+}
+
 int main(int count, char **arguments) {
   test_rules(count > 1 ? atoi(arguments[1]) : 1500);
   test_halves();
@@ -489,10 +538,12 @@ int main(int count, char **arguments) {
   test_large_block();
   test_floats();
   test_placements();
+  test_float_mode();
   test_letterbox();
   test_lists_and_boxes();
   test_refused_resizes();
   test_refused_boxes();
   test_refused_lists();
+  test_refused_crops();
   return check_report();
 }

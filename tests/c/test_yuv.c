@@ -860,6 +860,9 @@ static void test_refused(void) {
   to.strides[0] = 1;
   CHECK_FAILS(vc_transform(&to, &image, 1, &params, 0, &error), VC_ERROR_LAYOUT, "overlap");
   to.strides[0] = 21;
+  image.device.type = to.device.type = VC_CUDA; /* and the planes are in host memory */
+  CHECK(vc_transform(&to, &image, 1, &params, 0, &error) == VC_ERROR_ARGUMENT);
+  image.device = to.device = host;
   yuv.planes[2].data = found + 50; /* a plane in the destination */
   CHECK(vc_transform(&to, &image, 1, &params, 0, &error) == VC_ERROR_VALUE);
   end(&of);

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "internal.h"
+#include "transform/fp_environment.h"
 
 /* --- vc_resize */
 
@@ -57,25 +59,26 @@ static vc_fitting fitting_of(const vc_resize *resize) {
   return (vc_fitting){resize->fit, resize->rows, resize->cols, resize->shorter};
 }
 
-/* Places an image of rows x cols. Its resized sides must be countable, and cover a centre crop. */
-static vc_status place(const vc_resize *resize, int64_t rows, int64_t cols, vc_placement *out,
-                       vc_error *error) {
+/* Places an image of rows x cols. Its resized sides must be countable, and cover a centre crop.
+ * Messages begin with `name`: "image 2: ". */
+static vc_status place(const vc_resize *resize, const char *name, int64_t rows, int64_t cols,
+                       vc_placement *out, vc_error *error) {
   vc_fitting fit = fitting_of(resize);
   *out = vc_fit_place(&fit, rows, cols);
   if (out->rows > INT_MAX || out->cols > INT_MAX) {
     return vc_fail(error, VC_ERROR_LAYOUT,
-                   "an image of H = %" PRId64 ", W = %" PRId64 " would be resized to H = %" PRId64
+                   "%san image of H = %" PRId64 ", W = %" PRId64 " would be resized to H = %" PRId64
                    ", W = %" PRId64 " before it is cropped, needs sides up to %d: resize less",
-                   rows, cols, out->rows, out->cols, INT_MAX);
+                   name, rows, cols, out->rows, out->cols, INT_MAX);
   }
   if (resize->fit != VC_CENTER_CROP || (out->rows >= resize->rows && out->cols >= resize->cols)) {
     return VC_OK;
   }
   return vc_fail(error, VC_ERROR_LAYOUT,
-                 "a centre crop of H = %" PRId64 ", W = %" PRId64
+                 "%sa centre crop of H = %" PRId64 ", W = %" PRId64
                  " is larger than the resized image, H = %" PRId64 ", W = %" PRId64
                  "; resize to a longer edge, or crop less",
-                 resize->rows, resize->cols, out->rows, out->cols);
+                 name, resize->rows, resize->cols, out->rows, out->cols);
 }
 
 vc_status vc_resize_placement(const vc_resize *resize, int64_t rows, int64_t cols,
@@ -91,7 +94,9 @@ vc_status vc_resize_placement(const vc_resize *resize, int64_t rows, int64_t col
                    "the image has H = %" PRId64 ", W = %" PRId64 ", needs sides of 1 to %d", rows,
                    cols, INT_MAX);
   }
-  status = place(&known, rows, cols, &placed, error);
+  vc_fp_environment mode = vc_fp_environment_default(); /* which transforms place images in */
+  status = place(&known, "", rows, cols, &placed, error);
+  vc_fp_environment_restore(mode);
   if (status == VC_OK) *out = placed;
   return status;
 }
@@ -179,6 +184,15 @@ static void add_item(const source *of, const vc_placement *placement, vc_geometr
   if (of->rows != out->items[0].rows || of->cols != out->items[0].cols) out->alike = false;
 }
 
+/* Places an image or a box, by whose kind and index messages name it. */
+static vc_status place_item(const vc_resize *resize, const char *kind, int64_t index,
+                            const source *of, vc_placement *out, vc_error *error) {
+  char name[32];
+  if (place(resize, "", of->rows, of->cols, out, error) == VC_OK) return VC_OK;
+  snprintf(name, sizeof name, "%s %" PRId64 ": ", kind, index);
+  return place(resize, name, of->rows, of->cols, out, error);
+}
+
 static vc_status add_images(const source_list *from, const vc_resize *resize, vc_geometry *out,
                             vc_error *error) {
   int64_t count = count_images(from);
@@ -191,9 +205,7 @@ static vc_status add_images(const source_list *from, const vc_resize *resize, vc
                      ") and can't be resized, needs pixels",
                      i, of.rows, of.cols);
     }
-    vc_status status = VC_OK;
-    if (!out->boxes) status = place(resize, of.rows, of.cols, &placement, error);
-    if (status != VC_OK) return status;
+    if (!out->boxes) VC_TRY(place_item(resize, "image", i, &of, &placement, error));
     add_item(&of, &placement, out);
   }
   return VC_OK;
@@ -252,9 +264,9 @@ static vc_status add_box(const source_list *from, const vc_resize *resize, const
   of.image.left = crop.left;
   of.rows = crop.bottom - crop.top;
   of.cols = crop.right - crop.left;
-  vc_status status = place(resize, of.rows, of.cols, &placement, error);
-  if (status == VC_OK) add_item(&of, &placement, out);
-  return status;
+  VC_TRY(place_item(resize, "box", index, &of, &placement, error));
+  add_item(&of, &placement, out);
+  return VC_OK;
 }
 
 /* --- all of it */

@@ -265,6 +265,35 @@ def test_the_pad_of_images_of_several_dtypes():
         assert all(out[0, 0].tolist() == [5, 5, 5] for out in outs)
 
 
+def outs_apart(count):
+    """Arrays that no batch holds, so that each is written by itself."""
+    return [np.full((4, 4 + i, 3), 77, np.uint8)[:, :4] for i in range(count)]
+
+
+@pytest.mark.parametrize("outs", [None, outs_apart(3)], ids=["batch", "list"])
+@pytest.mark.parametrize(
+    ("images", "options", "words"),
+    [
+        ([IMAGE, IMAGE, IMAGE[:0]], {"resize": (4, 4)}, "^image 2 is empty"),
+        ([IMAGE, IMAGE[:3], IMAGE], {"resize": vc.CenterCrop((4, 4), 3)}, "^image 0: a centre"),
+        (IMAGE, {"boxes": [BOX, BOX, [5, 5, 1, 1]], "resize": (4, 4)}, r"^box 2, \(5, 5, 1, 1\)"),
+        (
+            [IMAGE],
+            {"boxes": [[0, *BOX]] * 2 + [[7, *BOX]], "resize": (4, 4)},
+            "^box 2 names image 7",
+        ),
+        (IMAGE, {"boxes": [BOX] * 3, "resize": vc.CenterCrop((4, 4), 3)}, "^box 0: a centre"),
+    ],
+)
+def test_what_cannot_be_resized_is_named_by_its_place(images, options, words, outs):
+    """In the list or among the boxes, also where each image is written by itself."""
+    for out in outs or []:
+        out[:] = 77
+    with pytest.raises(ValueError, match=words):
+        vc.to_numpy(images, out=outs, **options)
+    assert all((out == 77).all() for out in outs or [])
+
+
 # --- threads
 
 
