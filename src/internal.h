@@ -246,6 +246,10 @@ VC_MUST_CHECK vc_status vc_transform_check(const vc_view *to, const vc_view *fro
 VC_MUST_CHECK vc_status vc_resize_check(const vc_view *from, size_t count,
                                         const vc_transform_params *params, vc_error *error);
 
+/* Returns the index of the image that a box in host memory names, 0 for boxes of four values. For
+ * boxes that vc_resize_check has accepted. */
+int64_t vc_box_image(const vc_view *boxes, int64_t index);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

@@ -123,7 +123,8 @@ static int work_and_download(ext_job *job, const vc_view *to, const vc_view *fro
 
 /* --- images that are written one after another */
 
-/* The source of one of them: an image, or one box of all images. */
+/* The source of one of them: an image, or one box and the image that it names. Which image a box in
+ * memory of a GPU names is not known: its source is all images. */
 typedef struct {
   vc_transform_params params;
   vc_view image, box;
@@ -131,21 +132,37 @@ typedef struct {
   size_t count;
 } part;
 
-static void take_part(const ext_job *job, size_t index, part *out) {
-  out->params = job->request->params;
-  if (!out->params.boxes) {
-    out->image = ext_images_at(&job->from, index);
-    if (job->from.yuv) out->params.yuv = &job->from.yuv[index];
-    out->from = &out->image;
-    out->count = 1;
+static void take_image(const ext_job *job, size_t index, part *out) {
+  out->image = ext_images_at(&job->from, index);
+  if (job->from.yuv) out->params.yuv = &job->from.yuv[index];
+  out->from = &out->image;
+  out->count = 1;
+}
+
+static void take_box(const ext_job *job, size_t index, part *out) {
+  const vc_view *boxes = &job->boxes.views[0];
+  int64_t named = boxes->shape[1] - 4; /* values before the coordinates */
+  out->box = *boxes;
+  out->box.shape[0] = 1;
+  out->box.data = (char *)boxes->data + (int64_t)index * boxes->strides[0];
+  out->params.boxes = &out->box;
+  if (vc_device_is_gpu(boxes->device)) {
+    out->from = job->from.views;
+    out->count = job->from.count;
     return;
   }
-  out->box = *out->params.boxes;
-  out->box.shape[0] = 1;
-  out->box.data = (char *)out->box.data + (int64_t)index * out->box.strides[0];
-  out->params.boxes = &out->box;
-  out->from = job->from.views;
-  out->count = job->from.count;
+  take_image(job, (size_t)vc_box_image(boxes, (int64_t)index), out);
+  out->box.shape[1] = 4;
+  out->box.data = (char *)out->box.data + named * boxes->strides[1];
+}
+
+static void take_part(const ext_job *job, size_t index, part *out) {
+  out->params = job->request->params;
+  if (out->params.boxes) {
+    take_box(job, index, out);
+  } else {
+    take_image(job, index, out);
+  }
 }
 
 /* Reserves memory on the sources' GPU for those images of a list that are worked on there and then
@@ -164,11 +181,6 @@ static int find_places(const ext_job *job, vc_view *places, ext_source *block) {
 /* Checks all images before the first is written. */
 static int check_list(const ext_job *job, const vc_view *places) {
   vc_error error;
-  const vc_transform_params *params = &job->request->params;
-  if (params->resize &&
-      vc_resize_check(job->from.views, job->from.count, params, &error) != VC_OK) {
-    return ext_raise(&error);
-  }
   for (size_t i = 0; i < job->count; i++) {
     part one;
     if (places[i].ndim == 0) continue;
@@ -205,6 +217,10 @@ static int write_list(ext_job *job, const vc_view *places) {
 
 static int work_on_list(ext_job *job) {
   ext_source block = {0};
+  const vc_transform_params *params = &job->request->params;
+  if (params->resize) {
+    EXT_TRY(vc_resize_check(job->from.views, job->from.count, params, &error));
+  }
   vc_view *places = PyMem_Malloc(job->count * sizeof *places);
   if (!places) return ext_no_memory();
   int result = find_places(job, places, &block);

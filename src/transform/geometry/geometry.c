@@ -226,6 +226,11 @@ static double read_box(const vc_view *boxes, int64_t index, double *xy) {
   return values[0];
 }
 
+int64_t vc_box_image(const vc_view *boxes, int64_t index) {
+  double xy[4];
+  return (int64_t)read_box(boxes, index, xy);
+}
+
 static vc_status refuse_box(const double *xy, int64_t index, const source *of, vc_error *error) {
   bool reversed = xy[0] >= xy[2] || xy[1] >= xy[3], numbers = true;
   for (int k = 0; k < 4; k++) numbers = numbers && xy[k] == xy[k];

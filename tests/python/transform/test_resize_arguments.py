@@ -294,6 +294,30 @@ def test_what_cannot_be_resized_is_named_by_its_place(images, options, words, ou
     assert all((out == 77).all() for out in outs or [])
 
 
+FOUR = [IMAGE[i:, : 30 - i] for i in range(4)]
+NV12 = [np.random.default_rng(i).integers(0, 256, (18, 12), np.uint8) for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        FOUR,
+        np.stack([image[:17, :27] for image in FOUR]),
+        [vc.yuv(frame, "nv12", "bt709", "limited") for frame in NV12],
+        vc.yuv(np.stack(NV12), "nv12", "bt709", "full"),
+        [vc.to_gpumat(image) for image in FOUR],
+    ],
+    ids=["list", "batch", "yuv", "yuv-batch", "gpumats"],
+)
+def test_boxes_that_are_written_one_by_one(images):
+    """Each names its image by an index of any number, which is truncated, in any memory."""
+    boxes = np.array([[3, 0, 0, 5, 5], [0, 1.5, 1, 8, 9], [3.7, 2, 2, 9, 9], [-0.5, 0, 0, 3, 3]])
+    for given in (boxes, boxes[::-1], np.asfortranarray(boxes), torch.tensor(boxes).half()):
+        together = vc.to_numpy(images, boxes=given, resize=vc.Letterbox((4, 4)))
+        outs = vc.to_numpy(images, boxes=given, resize=vc.Letterbox((4, 4)), out=outs_apart(4))
+        assert np.array_equal(np.stack(outs), together)
+
+
 # --- threads
 
 
