@@ -19,8 +19,7 @@ from harness.methods import CONVERSIONS, Setup
 from harness.table import WIDTH, show
 
 import viewcast as vc
-from viewcast.bench import positive
-from viewcast.terminal import check_output, fail
+from viewcast.terminal import check_output, fail, positive
 
 FORMAT = 2  # of the JSON
 SECTIONS = {

@@ -63,8 +63,12 @@ static vc_status crop(const picture *whole, DLManagedTensorVersioned **out, vc_e
 
 int main(int count, char **words) {
   picture whole;
-  if (count != 3 || !read_ppm(words[1], &whole)) {
-    fprintf(stderr, "usage: c_crop IN.ppm OUT.ppm (8 bits a channel)\n");
+  if (count != 3) {
+    fprintf(stderr, "usage: c_crop IN.ppm OUT.ppm\n");
+    return EXIT_FAILURE;
+  }
+  if (!read_ppm(words[1], &whole)) {
+    fprintf(stderr, "%s cannot be read as a PPM file (P6) of 8 bits per channel\n", words[1]);
     return EXIT_FAILURE;
   }
   vc_error error;
@@ -85,11 +89,15 @@ int main(int count, char **words) {
     return EXIT_FAILURE;
   }
   bool good = vc_image_from_view(&view, &image, &error) == VC_OK;
-  if (!good) fprintf(stderr, "%s\n", error.message);
-  good = good && write_ppm(words[2], &image);
-  if (good)
+  bool written = good && write_ppm(words[2], &image);
+  if (!good) {
+    fprintf(stderr, "%s\n", error.message);
+  } else if (!written) {
+    fprintf(stderr, "%s cannot be written\n", words[2]);
+  } else {
     printf("%d x %d of %d x %d, rows %d bytes apart\n", (int)image.cols, (int)image.rows,
            whole.width, whole.height, (int)image.step);
-  vc_owner_release(&owner); /* by way of the tensor's deleter, the pixels */
-  return good ? EXIT_SUCCESS : EXIT_FAILURE;
+  }
+  vc_owner_release(&owner); /* calls the tensor's deleter, which frees the pixels */
+  return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }

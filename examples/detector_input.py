@@ -31,7 +31,7 @@ from PIL import Image
 import viewcast as vc
 from viewcast.clip import read_frames, sample_clip
 from viewcast.demo import check_picture
-from viewcast.terminal import run_program
+from viewcast.terminal import positive, run_program
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -222,7 +222,7 @@ def spread(count: int) -> list[int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--video", metavar="FILE", help="or a .npy; default: a drawn clip")
-    parser.add_argument("--frames", type=int, default=16, metavar="N")
+    parser.add_argument("--frames", type=positive, default=16, metavar="N", help="at most")
     parser.add_argument("--output", default="detector-input.png", metavar="FILE")
     options = parser.parse_args()
     check_picture(options.output)
@@ -231,6 +231,8 @@ def main() -> int:
     frames = [
         cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in frames_of(options.video, options.frames)
     ]
+    if not frames:
+        raise OSError(f"{options.video} has no frames")
     mats = [machine.load(frame) for frame in frames]
     batch = in_one_call(mats, machine)
     difference = (batch.float() - in_a_chain(frames, machine).float()).abs().max().item()

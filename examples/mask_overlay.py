@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A mask that torch computes, painted into OpenCV's frame.
 
-    python examples/mask_overlay.py [--video FILE] [--output FILE]
+    python examples/mask_overlay.py [--video FILE] [--frame N] [--output FILE]
 
 torch sees the GpuMat's memory, finds the plants in the picture (a model would do better)
 and paints them. Nothing is copied back, for the GpuMat is what was painted on. The
@@ -19,7 +19,7 @@ from PIL import Image
 import viewcast as vc
 from viewcast.clip import read_frames, sample_clip
 from viewcast.demo import check_picture
-from viewcast.terminal import run_program
+from viewcast.terminal import positive, run_program
 
 PAINT = (190, 60, 255)
 
@@ -52,15 +52,16 @@ def paint(mat: cv2.cuda.GpuMat, mask: torch.Tensor) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--video", help="default: a clip that is drawn here")
-    parser.add_argument("--frame", type=int, default=60, help="the one to paint on")
-    parser.add_argument("--output", default="mask_overlay.jpg")
+    parser.add_argument("--video", metavar="FILE", help="default: a drawn clip")
+    parser.add_argument(
+        "--frame", type=positive, default=61, metavar="N", help="the one to paint on, from 1"
+    )
+    parser.add_argument("--output", default="mask_overlay.jpg", metavar="FILE")
     options = parser.parse_args()
     check_picture(options.output)
-    video = options.video or sample_clip()
-    frames = list(read_frames(video, options.frame + 1))
-    if not frames:
-        parser.error(f"{video} has no frames")
+    frames = list(read_frames(options.video or sample_clip(), options.frame))
+    if len(frames) < options.frame:
+        parser.error(f"{options.video or 'the clip'} has {len(frames)} frames")
     frame = frames[-1]
 
     mat = gpumat_of(frame.copy())

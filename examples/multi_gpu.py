@@ -2,7 +2,7 @@
 """A video spread over several GPUs, frames in OpenCV, results gathered by torch.
 
     torchrun --nproc-per-node 2 examples/multi_gpu.py [--video FILE] [--frames N]
-                                                      [--output FILE]
+                                                      [--output FILE] [--backend NAME]
 
 Each rank takes every N-th frame of a real video into a GpuMat on its own GPU, works
 on it with cv2.cuda, hands it to torch without a copy and measures it there. The
@@ -29,7 +29,7 @@ from PIL import Image
 import viewcast as vc
 from viewcast.clip import read_frames, sample_clip
 from viewcast.demo import check_picture
-from viewcast.terminal import run_program
+from viewcast.terminal import positive, run_program
 
 WIDTH, HEIGHT = 512, 288  # rows of 1536 bytes: OpenCV's pitch leaves no gap
 PICTURES = 4  # of each rank, in the picture
@@ -154,9 +154,9 @@ def report(machine: Gpu | Host, world: int, rows: torch.Tensor, sums: list[torch
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--video", help="default: a clip that is drawn here")
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--output", help="a picture of what each rank had")
+    parser.add_argument("--video", metavar="FILE", help="default: a drawn clip")
+    parser.add_argument("--frames", type=positive, default=60, metavar="N")
+    parser.add_argument("--output", metavar="FILE", help="a picture of what each rank had")
     parser.add_argument("--backend", choices=["nccl", "gloo"])
     options = parser.parse_args()
     if "RANK" not in os.environ:

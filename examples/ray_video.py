@@ -35,7 +35,7 @@ from PIL import Image
 import viewcast as vc
 from viewcast.clip import read_frames, sample_clip
 from viewcast.demo import check_picture
-from viewcast.terminal import run_program
+from viewcast.terminal import positive, run_program
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Columns: TypeAlias = dict[str, Any]  # of a block, or of one row
@@ -151,7 +151,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder", nargs="?", help="default: clips that are drawn here")
     parser.add_argument("--address", default="local", help="of a Ray cluster: auto, or HOST:PORT")
-    parser.add_argument("--frames", type=int, default=100, metavar="N", help="of each video")
+    parser.add_argument("--frames", type=positive, default=100, metavar="N", help="of each video")
     parser.add_argument("--output", default="boxes.jsonl", metavar="FILE")
     parser.add_argument("--picture", metavar="FILE")
     options = parser.parse_args()

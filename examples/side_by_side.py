@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Four frames of a video in one picture, each written straight into its place.
 
-    python examples/side_by_side.py [--video FILE] [--output FILE]
+    python examples/side_by_side.py [--video FILE] [--every N] [--output FILE]
 
 The picture is one torch tensor. Its quarters are regions of one GpuMat over it: with
 an OpenCV built with CUDA, cv2.cuda.resize writes its results there, else torch does.
@@ -19,7 +19,7 @@ from PIL import Image
 import viewcast as vc
 from viewcast.clip import read_frames, sample_clip
 from viewcast.demo import check_picture
-from viewcast.terminal import run_program
+from viewcast.terminal import positive, run_program
 
 WIDTH, HEIGHT, GAP = 400, 225, 8
 
@@ -55,15 +55,17 @@ def put_by_torch(frame: np.ndarray, place: cv2.cuda.GpuMat) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--video", help="default: a clip that is drawn here")
-    parser.add_argument("--every", type=int, default=30, help="frames from one to the next")
-    parser.add_argument("--output", default="side_by_side.jpg")
+    parser.add_argument("--video", metavar="FILE", help="default: a drawn clip")
+    parser.add_argument(
+        "--every", type=positive, default=30, metavar="N", help="frames from one to the next"
+    )
+    parser.add_argument("--output", default="side_by_side.jpg", metavar="FILE")
     options = parser.parse_args()
     check_picture(options.output)
-    video = options.video or sample_clip()
-    frames = list(read_frames(video, 3 * options.every + 1))[:: options.every]
+    decoded = list(read_frames(options.video or sample_clip(), 3 * options.every + 1))
+    frames = decoded[:: options.every]
     if len(frames) < 4:
-        parser.error(f"{video} is too short for --every {options.every}")
+        parser.error(f"{options.video or 'the clip'} is too short for --every {options.every}")
 
     picture = canvas()
     with_cuda = not vc.host_mode() and cv2.cuda.getCudaEnabledDeviceCount() > 0

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A video into the input of a model from the decoder's own planes: no RGB frame is made first.
 
-    python examples/video_yuv.py [--video FILE] [--frames N] [--output FILE]
+    python examples/video_yuv.py [--video FILE] [--frames N] [--matrix NAME] [--range NAME]
+                                 [--output FILE]
 
 Frames are YUV: NV12 where NVIDIA's decoder writes them (PyNvVideoCodec, where it is installed and
 there is a GPU), planar where FFmpeg does (PyAV, on the CPU). vc.yuv takes them as they are, with
@@ -30,7 +31,7 @@ from PIL import Image
 import viewcast as vc
 from viewcast.clip import sample_clip
 from viewcast.demo import check_picture
-from viewcast.terminal import run_program
+from viewcast.terminal import positive, run_program
 
 FIT = vc.Letterbox((288, 512))
 # swscale's flags: POINT, FULL_CHR_H_INT, FULL_CHR_H_INP, ACCURATE_RND and BITEXACT.
@@ -93,9 +94,11 @@ def compare(frame: av.VideoFrame, image: vc.YUV, output: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--video", metavar="FILE", help="default: a drawn clip")
-    parser.add_argument("--frames", type=int, default=16, metavar="N")
-    parser.add_argument("--matrix", choices=["bt601", "bt709", "bt2020"])
-    parser.add_argument("--range", choices=["limited", "full"])
+    parser.add_argument("--frames", type=positive, default=16, metavar="N", help="at most")
+    parser.add_argument(
+        "--matrix", choices=["bt601", "bt709", "bt2020"], help="default: what the video states"
+    )
+    parser.add_argument("--range", choices=["limited", "full"], help="the same")
     parser.add_argument("--output", default="video-yuv.png", metavar="FILE")
     options = parser.parse_args()
     check_picture(options.output)

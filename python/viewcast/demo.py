@@ -10,7 +10,7 @@ import viewcast as vc
 
 from . import terminal
 from .clip import read_frames, sample_clip
-from .terminal import check_output, fail, print_wrapped, table, versions
+from .terminal import check_output, fail, positive, print_wrapped, table, versions
 
 CONVERT = {
     "GpuMat": vc.as_gpumat,
@@ -38,15 +38,17 @@ def add_command(commands):
         epilog="Exit code 0: all addresses and pixels are the same. 1: some are not. "
         "2: the demo could not be run.",
     )
-    parser.add_argument("--frames", type=int, default=120, metavar="N")
-    parser.add_argument("--output", default="viewcast-demo.png", metavar="FILE")
+    parser.add_argument(
+        "--frames", type=positive, default=120, metavar="N", help="at most; default: %(default)s"
+    )
+    parser.add_argument(
+        "--output", default="viewcast-demo.png", metavar="FILE", help="default: %(default)s"
+    )
     parser.add_argument("--video", metavar="FILE", help="default: a clip that the demo draws")
     parser.set_defaults(run=run)
 
 
 def run(options):
-    if options.frames < 1:
-        return fail("demo", "--frames must be at least 1")
     needed = {"av": "av", "PIL": "pillow", "numpy": "numpy", "cv2": "opencv-python-headless"}
     lacking = [package for name, package in needed.items() if load(name) is None]
     if lacking:

@@ -98,6 +98,15 @@ def explain(problem):
     return problem
 
 
+def positive(text: str) -> int:
+    """The type of a command line's whole numbers from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        import argparse
+
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
 def check_output(path):
     """OSError where a file of this name cannot be written. Changes nothing."""
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):

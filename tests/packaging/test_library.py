@@ -163,9 +163,12 @@ def test_a_c_program(linked, prefix, flags, dlpack, picture, tmp_path):
     rows = [pixels[(y * 64 + 16) * 3 : (y * 64 + 48) * 3] for y in range(10, 30)]
     assert size == (32, 20) and cut == b"".join(rows)
 
-    assert run(program, tmp_path / "none.ppm", tmp_path / "x", good=False).returncode == 1
+    nowhere = tmp_path / "none" / "x.ppm"
+    assert f"{nowhere} cannot be written" in run(program, source, nowhere, good=False).stderr
     source.write_bytes(source.read_bytes()[:1000])
-    assert run(program, source, tmp_path / "x", good=False).returncode == 1
+    for unreadable in (nowhere, source):
+        done = run(program, unreadable, tmp_path / "x", good=False)
+        assert done.returncode == 1 and f"{unreadable} cannot be read" in done.stderr
 
 
 def system_opencv():

@@ -5,13 +5,12 @@ The benchmarks of the project itself are in bench/ of its sources; `loop` and `c
 are theirs too.
 """
 
-import argparse
 import json
 import pathlib
 
 import viewcast as vc
 
-from ..terminal import check_output, fail, print_wrapped, table, versions
+from ..terminal import check_output, fail, positive, print_wrapped, table, versions
 from . import loop
 from .conversions import CALL, CONVERSIONS, Images, Missing, floor_of, prepare
 
@@ -27,16 +26,11 @@ def add_command(commands):
         "round is the cost of a call; ratios are of fastest rounds. Exit code 1: no conversion "
         "can run here.",
     )
-    parser.add_argument("--rounds", type=positive, default=25, metavar="N")
-    parser.add_argument("--calls", type=positive, default=5_000, metavar="N", help="per round")
+    whole = {"type": positive, "metavar": "N"}
+    parser.add_argument("--rounds", default=25, help="default: %(default)s", **whole)
+    parser.add_argument("--calls", default=5_000, help="per round; default: %(default)s", **whole)
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     parser.set_defaults(run=run)
-
-
-def positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
 
 
 def run(options):

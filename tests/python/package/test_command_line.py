@@ -343,9 +343,16 @@ def test_a_file_that_is_no_video_is_refused(name, videos):
     assert done.stderr.startswith("viewcast demo: ") and "Traceback" not in done.stderr
 
 
-def test_wrong_numbers_of_frames_are_refused():
-    _, said = refused("demo", "--frames", "0")
-    assert "--frames must be at least 1" in said
+@pytest.mark.parametrize(
+    "words", [("demo", "--frames"), ("bench", "--rounds"), ("bench", "--calls")], ids=" ".join
+)
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5"])
+def test_wrong_numbers_are_refused(words, number, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([words[0], f"{words[1]}={number}"])
+    assert ended.value.code == 2
+    said = f"argument {words[1]}: '{number}' is not a whole number from 1 up\n"
+    assert capsys.readouterr().err.endswith(said)
 
 
 # --- the figures of bench
@@ -383,11 +390,3 @@ def test_bench_without_conversions_is_an_error(monkeypatch, capsys):
     printed = " ".join(capsys.readouterr().out.split())
     assert "fastest ratio" not in printed
     assert "Skipped, torch is not installed: pip install torch: torch -> GpuMat" in printed
-
-
-@pytest.mark.parametrize("words", [("--rounds", "-1"), ("--calls", "0"), ("--calls", "x")], ids=str)
-def test_wrong_numbers_are_refused(words, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["bench", *words])
-    assert ended.value.code == 2
-    assert words[0] in capsys.readouterr().err

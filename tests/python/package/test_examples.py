@@ -169,3 +169,25 @@ def test_unreadable_and_unwritable_files_are_an_error_in_one_line(name, argument
     assert done.returncode == 2
     assert done.stderr.startswith(f"{name}: {said}") and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "said"),
+    [
+        ("detector_input", "--frames=0", "argument --frames: '0' is not a whole number from 1 up"),
+        ("video_yuv", "--frames=-1", "argument --frames: '-1' is not a whole number from 1 up"),
+        ("side_by_side", "--every=0", "argument --every: '0' is not a whole number from 1 up"),
+        ("side_by_side", "--every=500", "the clip is too short for --every 500"),
+        ("mask_overlay", "--frame=-1", "argument --frame: '-1' is not a whole number from 1 up"),
+        ("mask_overlay", "--frame=126", "the clip has 125 frames"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(name, argument, said, tmp_path):
+    pytest.importorskip("av", reason="PyAV reads the video")
+    pytest.importorskip("torch", reason="the examples import it")
+    pytest.importorskip("PIL", reason="Pillow writes the picture")
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), argument]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"{name}.py: error: {said}\n")
+    assert not list(tmp_path.iterdir())
