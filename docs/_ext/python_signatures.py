@@ -3,8 +3,8 @@
 
 Types come from the stub (viewcast/__init__.pyi) and replace the signatures that
 the extension gives. In docstrings, a line that begins with the name of a
-parameter and a colon begins the description of that parameter, and an indented
-paragraph is code.
+parameter and a colon begins the description of that parameter ("a, b:" of both),
+and an indented paragraph is code.
 """
 
 import ast
@@ -12,6 +12,8 @@ import importlib.util
 import inspect
 import pathlib
 import re
+
+from sphinx.addnodes import literal_strong
 
 
 def read_stub(module):
@@ -76,7 +78,7 @@ def parameters_of(node, obj):
 
 def list_parameters(app, what, name, obj, options, lines):
     lines[:] = with_code(lines)
-    if what in ("function", "method"):
+    if what in ("function", "method", "class"):
         lines[:] = as_fields(lines, parameters_of(app.viewcast_stub.get(name), obj))
 
 
@@ -93,7 +95,8 @@ def with_code(lines):
 
 def as_fields(lines, names):
     """Lines with `name: text` and what follows as field lists of reST."""
-    begin = re.compile(rf"(?:^|(?<=[.)] ))({'|'.join(map(re.escape, sorted(names)))}): ")
+    name = "|".join(map(re.escape, sorted(names)))
+    begin = re.compile(rf"(?:^|(?<=[.)] ))((?:{name})(?:, (?:{name}))*): ")
     out, inside = [], False
     for line in lines:
         found = list(begin.finditer(line)) if names else []
@@ -109,9 +112,16 @@ def as_fields(lines, names):
             text = line[here.end() : after.start() if after else None].strip()
             if not inside:
                 out.append("")
-            out.append(f":param {here[1]}: {text}")
+            out.append(f":param {here[1].replace(' ', '')}: {text}")
             inside = True
     return out
+
+
+def space_names(app, doctree):
+    """Puts back the spaces of "a, b", which the name in a field of reST can't have."""
+    for node in list(doctree.findall(literal_strong)):
+        if "," in node.astext():
+            node.replace_self(literal_strong(text=node.astext().replace(",", ", ")))
 
 
 def setup(app):
@@ -119,4 +129,5 @@ def setup(app):
     app.viewcast_stub = read_stub("viewcast")
     app.connect("autodoc-process-signature", use_stub)
     app.connect("autodoc-process-docstring", list_parameters)
+    app.connect("doctree-read", space_names)
     return {"parallel_read_safe": True}

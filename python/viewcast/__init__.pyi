@@ -351,7 +351,7 @@ def to_tensor(
     scaled in one pass; on a GPU in one kernel launch, for a batch or list too.
 
     image: an image of any library, a YUV image, a batch (four axes), or a list of images of
-    one size and type, which gives a batch.
+    one type and, without resize=, one size, which gives a batch.
     layout: of the result, "HWC", "CHW", "NHWC", "NCHW", or "HW" and "NHW" for one
     channel without an axis; None: the source's. One image with an N is a batch of 1.
     from_layout: how the source's axes are read, by the same names; None: (H, W), (H, W, C)
@@ -371,7 +371,8 @@ def to_tensor(
     PIL.Image.resize, byte for byte. Images of a list may then have different sizes.
     boxes: (N, 4) of one image: x0, y0, x1, y1 in pixels, or (N, 5) with the image's index
     first, of any numbers, on the host or where the images are: each is cropped and resized to
-    an image of a batch. A box without a pixel is an error; in memory of a GPU, it is pad.
+    an image of a batch, which needs resize=. A box without a pixel is an error; in memory of a
+    GPU its image is pad, or 0.
     out: memory to write to, an array, GpuMat or list of images of any library; it is
     returned. Empty GpuMats are created. Everything is checked before anything is written;
     for torch it is an in-place change of the tensor.

@@ -414,15 +414,16 @@ def yuv(
 
     range: "limited" or "full".
 
-    These three say what the source does not say of itself, or override it; what nobody says is a
-    ValueError that names the argument. A frame's format is overridden only by one that stores
-    samples alike: "nv21" for nv12, "yv12" for i420, "p010" and "p016" for each other, and so
-    "yuv444p10msb" and "yuv444p16".
-    PyNvVideoCodec's frames say their format alone, and call 10 bits P016, which is the same for
-    limited range; for full range say "p010". Their memory is the decoder's: keep that until a call
-    has read them.
-
     depth: 8 for RGB of uint8, 16 for RGB of uint16.
+
+    Format, matrix and range say what the source does not say of itself, or override it; what
+    nobody says is a ValueError that names the argument. A frame's format is overridden only by one
+    that stores samples alike: "nv21" for nv12, "yv12" for i420, "p010" and "p016" for each other,
+    and so "yuv444p10msb" and "yuv444p16".
+
+    PyNvVideoCodec's frames say their format alone, and call 10 bits P016, which is the same for
+    limited range; for full range say "p010". Their memory is the decoder's: keep the decoder until
+    a call has read them.
 
     The image holds the frame and its planes, and reads them anew in each call. A decoder that
     writes its next frame into the same memory must wait until the call has read it: on the host
@@ -481,13 +482,13 @@ def to_yuv(
     of itself must be what is written. A decoder may read a frame that it made for later ones:
     call frame.make_writable() before out=frame.
 
-    Without out=, 4:2:0 gives one array (H * 3 / 2, W) of the image's library, and the other
-    formats a tuple of planes, uint8 or uint16 (more than 8 bits). Odd sides of 4:2:0 need planes,
-    as out=.
-
     device: where the result is to be (None: where the image is, or out=).
 
     stream, producer_stream: as in ``to_tensor``. On a GPU the planes are written by one kernel.
+
+    Without out=, 4:2:0 gives one array (H * 3 / 2, W) of the image's library, and the other
+    formats a tuple of planes, uint8 or uint16 (more than 8 bits). Odd sides of 4:2:0 need planes,
+    as out=.
 
     Whatever does not fit is a ViewError, ValueError or TypeError before the first byte is
     written.

@@ -144,7 +144,9 @@ class Placement:
 
         coordinates: (N, 4) boxes x0, y0, x1, y1, or (N, 2) points x, y: an array of NumPy, torch
         or CuPy, or nested sequences. They are edges: the whole image is 0, 0, source_width,
-        source_height. Returned is a new floating-point array of the same library and device with
+        source_height.
+
+        The result is a new floating-point array of the same library and device with
         x * width / source_width + left, and y alike; of float32 for 16-bit floats, which do not
         hold these products. Nothing is clipped.
         """
