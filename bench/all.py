@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every benchmark, one after the other, and writes NAME.json and NAME.txt of each, and
-all of their tables into tables.md, in a folder.
+"""Runs the benchmarks, one after the other, and writes NAME.json and NAME.txt of each, and all of
+their tables into tables.md, in a folder. resize_gpu.py, yuv_gpu.py and yuv_video.py --gpu are run
+by themselves.
 
     python bench/all.py --output FOLDER
 
