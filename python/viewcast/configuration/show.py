@@ -63,7 +63,7 @@ def libraries(found):
     yield line("CuPy", found["cupy"], "can compute" if found["cupy"].get("usable") else "no GPU")
     yield line("NumPy", found["numpy"], None)
     others = [f"{name} {version}" for name, version in found["neighbours"].items()]
-    yield "ok", f"Also here: {', '.join(others) or 'none of the other libraries that it knows'}"
+    yield "ok", f"Also here: {', '.join(others) or 'no other library that viewcast knows'}"
 
 
 def line(name, library, more):
