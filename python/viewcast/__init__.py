@@ -5,7 +5,8 @@
 library over the memory of an image, without a copy; ``view`` makes a ``View`` that every
 consumer of DLPack, of the CUDA Array Interface or of buffers takes. The memory lives as
 long as its last view. ``to_gpumat``, ``to_tensor``, ``to_cupy`` and ``to_numpy`` change
-pixels: layout, dtype, values, channels and batch in one pass.
+pixels: size, layout, dtype, values, channels and batch in one pass. ``yuv`` makes an image
+for them of a decoder's planes, and ``to_yuv`` makes planes for an encoder.
 """
 
 from viewcast._viewcast import (

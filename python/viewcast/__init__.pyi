@@ -443,7 +443,8 @@ def to_cupy(
     producer_stream: Any = None,
 ) -> cupy.ndarray:
     """A cupy.ndarray of its own with the image's pixels: resized, laid out, converted and scaled
-    in one pass. It needs a GPU, or host memory as out=.
+    in one pass. Where there is a GPU, an image in host memory needs device= or out=; in host
+    mode the array lies in host memory.
 
     image, and all keywords, and the exceptions: as in to_tensor().
 
