@@ -190,7 +190,7 @@ static bool takes_owner(PyObject *image) {
 }
 
 int ext_argument_owner(PyObject *value, PyObject *image, PyObject **out) {
-  if (!value || value == Py_None) return 0;
+  if (!ext_is_given(value)) return 0;
   *out = value;
   if (takes_owner(image)) return 0;
   return ext_refuse(

@@ -48,6 +48,9 @@ int ext_arguments_or_more(const ext_signature *signature, const ext_more *more,
                           PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
                           PyObject **values);
 
+/* Whether a value was given: NULL and None stand for one that was not. */
+static inline bool ext_is_given(PyObject *value) { return value && value != Py_None; }
+
 /* True for Python's bool and NumPy's. */
 bool ext_is_bool(PyObject *value);
 

@@ -104,7 +104,7 @@ static int read_device_object(PyObject *value, vc_device *out) {
 }
 
 int ext_argument_device(PyObject *value, bool *given, vc_device *out) {
-  *given = value && value != Py_None;
+  *given = ext_is_given(value);
   if (!*given) return 0;
   PyObject *integer = ext_integer_of(value);
   if (!integer) return PyErr_Occurred() ? -1 : read_device_object(value, out);

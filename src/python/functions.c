@@ -134,9 +134,9 @@ static int read_request(PyObject *const *values, ext_request *out) {
   bool *reverse = &out->params.reverse_channels;
   PyObject *dtype = values[DTYPE], *channels = values[CHANNELS];
   out->options.copy = EXT_COPY_IF_NEEDED; /* an import may copy: no view is asked for */
-  out->out = values[OUT] == Py_None ? NULL : values[OUT];
-  out->has_dtype = dtype && dtype != Py_None;
-  if (channels == Py_None) channels = NULL;
+  out->out = ext_is_given(values[OUT]) ? values[OUT] : NULL;
+  out->has_dtype = ext_is_given(dtype);
+  if (!ext_is_given(channels)) channels = NULL;
   if (read_options(values, NULL, &out->options) < 0 || read_layout(values[LAYOUT], out) < 0 ||
       (out->has_dtype && ext_argument_dtype(dtype, "dtype", &out->dtype) < 0) ||
       ext_values_read(values[SCALE], values[MEAN], values[STD], values[NORMALIZE], out) < 0 ||

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapters/adapter.h"
+#include "arguments.h"
 #include "errors.h"
 
 /* --- names */
@@ -40,7 +41,7 @@ static int index_of(PyObject *value) {
 }
 
 int ext_layout_read(PyObject *value, const char *name, const char *one_image, ext_layout *out) {
-  if (!value || value == Py_None) return 0;
+  if (!ext_is_given(value)) return 0;
   int index = index_of(value);
   if (index >= 0 && !(one_image && layouts[index].layout.batch)) {
     *out = layouts[index].layout;

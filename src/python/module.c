@@ -96,7 +96,7 @@ static PyObject *set_num_threads(PyObject *module, PyObject *const *args, Py_ssi
   PyObject *value;
   int32_t threads = 0;
   if (ext_arguments(&signature, args, count, kwnames, &value) < 0) return NULL;
-  if (value != Py_None && ext_argument_int(value, "n", 1, &threads) < 0) return NULL;
+  if (ext_is_given(value) && ext_argument_int(value, "n", 1, &threads) < 0) return NULL;
   vc_transform_set_threads(threads);
   Py_RETURN_NONE;
 }

@@ -5,6 +5,7 @@
 
 #include "adapters/adapter.h"
 #include "adapters/attributes.h"
+#include "arguments.h"
 #include "device.h"
 #include "errors.h"
 #include "imports.h"
@@ -56,8 +57,8 @@ static int read_object(PyObject *object, ext_request *out) {
 
 int ext_resize_read(PyObject *resize, PyObject *boxes, ext_request *out) {
   static PyObject *read_function;
-  out->boxes = boxes == Py_None ? NULL : boxes;
-  if (!resize || resize == Py_None) {
+  out->boxes = ext_is_given(boxes) ? boxes : NULL;
+  if (!ext_is_given(resize)) {
     if (!out->boxes) return 0;
     return ext_refuse(PyExc_ValueError,
                       "boxes= was given without resize=, needs the size of each crop; say "

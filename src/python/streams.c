@@ -109,7 +109,7 @@ static int read_object(PyObject *value, const char *argument, ext_stream *out) {
 
 int ext_stream_read(PyObject *value, const char *argument, ext_stream *out) {
   *out = (ext_stream){0};
-  if (!value || value == Py_None) return 0;
+  if (!ext_is_given(value)) return 0;
   out->given = true;
   if (PyLong_CheckExact(value)) return read_handle(value, argument, out);
   return read_object(value, argument, out);

@@ -41,7 +41,7 @@ static int read_arguments(PyObject *const *values, call *out) {
     return -1;
   }
   options->copy = EXT_COPY_IF_NEEDED;
-  out->request.out = values[OUT] == Py_None ? NULL : values[OUT];
+  out->request.out = ext_is_given(values[OUT]) ? values[OUT] : NULL;
   if (ext_argument_bool(values[REVERSE], "reverse_channels", &out->reverse) < 0 ||
       ext_layout_read(values[FROM_LAYOUT], "from_layout", "to_yuv", &options->from) < 0 ||
       ext_argument_options_device(values[DEVICE], options) < 0 ||

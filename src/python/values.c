@@ -119,8 +119,6 @@ static int read_several(PyObject *value, const char *name, double *values, numbe
 
 /* --- the arguments */
 
-static bool is_given(PyObject *value) { return value && value != Py_None; }
-
 /* A Normalization, or that of a name. New reference. */
 static PyObject *normalization_of(PyObject *value) {
   static PyObject *class, *named;
@@ -182,11 +180,11 @@ int ext_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *no
                     ext_request *out) {
   vc_transform_params *params = &out->params;
   numbers of_mean = {.count = 0}, of_std = {.count = 0};
-  if (is_given(normalize)) {
-    const char *other = is_given(scale)  ? "scale"
-                        : is_given(mean) ? "mean"
-                        : is_given(std)  ? "std"
-                                         : NULL;
+  if (ext_is_given(normalize)) {
+    const char *other = ext_is_given(scale)  ? "scale"
+                        : ext_is_given(mean) ? "mean"
+                        : ext_is_given(std)  ? "std"
+                                             : NULL;
     if (!other) return read_normalization(normalize, out);
     return ext_refuse(
         PyExc_ValueError,
@@ -194,9 +192,9 @@ int ext_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *no
         "own scale, mean and std; make another with viewcast.Normalization(scale, mean, std)",
         other);
   }
-  if (is_given(scale) && read_one(scale, "scale", true, &params->scale) < 0) return -1;
-  if (is_given(mean) && read_several(mean, "mean", out->mean, &of_mean) < 0) return -1;
-  if (is_given(std) && read_several(std, "std", out->std, &of_std) < 0) return -1;
+  if (ext_is_given(scale) && read_one(scale, "scale", true, &params->scale) < 0) return -1;
+  if (ext_is_given(mean) && read_several(mean, "mean", out->mean, &of_mean) < 0) return -1;
+  if (ext_is_given(std) && read_several(std, "std", out->std, &of_std) < 0) return -1;
   params->mean = of_mean.values;
   params->mean_count = of_mean.count;
   params->std = of_std.values;
@@ -207,7 +205,7 @@ int ext_values_read(PyObject *scale, PyObject *mean, PyObject *std, PyObject *no
 /* The library represents "opaque" by NaN. */
 int ext_values_read_fill(PyObject *fill, ext_request *out) {
   double value = 0;
-  if (!is_given(fill)) return 0;
+  if (!ext_is_given(fill)) return 0;
   if (read_one(fill, "fill", false, &value) < 0) return -1;
   if (isnan(value)) {
     return ext_refuse(PyExc_ValueError, "fill is nan, needs a number; leave fill out for opaque");

@@ -109,11 +109,9 @@ static PyObject *view_dlpack_device(View *self, PyObject *unused) {
   return Py_BuildValue("(ii)", (int)self->view.device.type, (int)self->view.device.id);
 }
 
-static bool is_given(PyObject *value) { return value && value != Py_None; }
-
 /* Whether the consumer understands DLPack 1: max_version is (1, …) or later. */
 static int wants_versioned(PyObject *version) {
-  if (!is_given(version)) return 0;
+  if (!ext_is_given(version)) return 0;
   if (!PyTuple_Check(version) || PyTuple_GET_SIZE(version) != 2) {
     return ext_refuse(PyExc_TypeError, "max_version needs a tuple (major, minor)");
   }
@@ -126,7 +124,7 @@ static bool is_on_gpu(const View *self) { return vc_device_is_gpu(self->view.dev
 /* Reads DLPack's stream argument: None is the legacy default stream, and 0 is an error. */
 static int read_stream(const View *self, PyObject *stream, vc_stream *out) {
   *out = VC_STREAM_LEGACY;
-  if (!is_given(stream)) return 0;
+  if (!ext_is_given(stream)) return 0;
   PyObject *number = ext_integer_of(stream);
   long long handle = number ? PyLong_AsLongLong(number) : -1;
   Py_XDECREF(number);
@@ -160,10 +158,10 @@ static int order_consumer(View *self, vc_stream consumer, ext_source *source) {
 }
 
 static int check_placement(const View *self, PyObject *device, PyObject *copy) {
-  if (copy && copy != Py_None && PyObject_IsTrue(copy)) {
+  if (ext_is_given(copy) && PyObject_IsTrue(copy)) {
     return ext_refuse(PyExc_BufferError, "a View does not copy; copy the array made of it");
   }
-  if (!is_given(device)) return 0;
+  if (!ext_is_given(device)) return 0;
   int type, id;
   if (!PyTuple_Check(device) || !PyArg_ParseTuple(device, "ii", &type, &id)) {
     PyErr_Clear();

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapters/attributes.h"
+#include "arguments.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "streams.h"
@@ -36,7 +37,7 @@ static int read_shape(PyObject *dictionary, vc_cuda_array *out) {
   int32_t count;
   if (find(dictionary, "shape", &shape) < 0 || find(dictionary, "strides", &strides) < 0) return -1;
   if (read_axes(shape, "shape", out->shape, &out->ndim) < 0) return -1;
-  out->has_strides = strides && strides != Py_None;
+  out->has_strides = ext_is_given(strides);
   if (!out->has_strides) return 0;
   if (read_axes(strides, "strides", out->strides, &count) < 0) return -1;
   return count == out->ndim ? 0 : missing("strides", "one integer an axis of its shape");
@@ -72,7 +73,7 @@ static int read_rest(PyObject *dictionary, vc_cuda_array *out) {
                     text);
   }
   strcpy(out->typestr, text);
-  out->has_mask = mask && mask != Py_None;
+  out->has_mask = ext_is_given(mask);
   return 0;
 }
 
@@ -100,7 +101,7 @@ static int read_stream(PyObject *dictionary, ext_source *out) {
   if (find(dictionary, "stream", &stream) < 0) return -1;
   out->has_producer = true;
   out->producer = VC_STREAM_NONE;
-  if (!stream || stream == Py_None) return 0;
+  if (!ext_is_given(stream)) return 0;
   long long handle = PyLong_AsLongLong(stream);
   if (PyErr_Occurred() || handle < 0) return missing("stream", "None, 1, 2 or a stream handle");
   out->producer = ext_stream_normalised(handle);

@@ -124,7 +124,7 @@ static int apply_pitch(PyObject *value, vc_view *view) {
 }
 
 static int read_layout(PyObject *shape, PyObject *strides, PyObject *pitch, vc_view *view) {
-  bool has_strides = strides && strides != Py_None, has_pitch = pitch && pitch != Py_None;
+  bool has_strides = ext_is_given(strides), has_pitch = ext_is_given(pitch);
   if (has_strides && has_pitch) {
     return ext_refuse(PyExc_ValueError,
                       "strides= and pitch= were given, needs one of them: pitch is the bytes from "
