@@ -37,8 +37,7 @@ static int read_arguments(PyObject *const *values, call *out) {
   }
   vc_yuv_init(&out->yuv, (vc_yuv_format)format, (vc_matrix)matrix, (vc_range)range);
   if (!vc_yuv_shape_of(format, &out->shape)) {
-    PyErr_Format(PyExc_ValueError, "format is number %d, needs one of vc.yuv's", (int)format);
-    return -1;
+    return ext_refuse(PyExc_ValueError, "format is number %d, needs one of vc.yuv's", (int)format);
   }
   options->copy = EXT_COPY_IF_NEEDED;
   out->request.out = ext_is_given(values[OUT]) ? values[OUT] : NULL;
@@ -57,9 +56,8 @@ static int import_image(PyObject *image, call *of) {
   ext_job *job = &of->job;
   const ext_options *options = &of->request.options;
   if (PyList_Check(image) || PyTuple_Check(image)) {
-    PyErr_SetString(PyExc_TypeError,
-                    "to_yuv() takes one image and this is a list; call it for each of them");
-    return -1;
+    return ext_refuse(PyExc_TypeError,
+                      "to_yuv() takes one image and this is a list; call it for each of them");
   }
   if (ext_images_import(image, options, "", &job->from) < 0 ||
       ext_images_read(&job->from, &options->from, &job->read) < 0 ||

@@ -8,11 +8,10 @@
 
 static int refuse_view(PyObject *image, const ext_options *options, ext_source *out) {
   (void)image, (void)options, (void)out;
-  PyErr_SetString(
+  return ext_refuse(
       PyExc_TypeError,
       "a YUV image has no RGB pixels in memory that can be viewed, needs a conversion: use "
       "to_tensor(image), to_cupy(image), to_numpy(image) or to_gpumat(image)");
-  return -1;
 }
 
 /* --- U and V that alternate, as two planes */
@@ -49,8 +48,7 @@ static int import_plane(PyObject *plane, const ext_options *options, ext_image *
   const ext_adapter *from = ext_adapter_of(plane);
   if (PyErr_Occurred()) return -1;
   if (from->import_yuv) {
-    PyErr_SetString(PyExc_TypeError, "a plane of a YUV image is a YUV image, needs an array");
-    return -1;
+    return ext_refuse(PyExc_TypeError, "a plane of a YUV image is a YUV image, needs an array");
   }
   out->from = from;
   return from->import(plane, options, &out->source);
@@ -68,10 +66,10 @@ static int check_planes(Py_ssize_t count, vc_yuv *yuv) {
   vc_yuv_shape shape;
   if (!vc_yuv_shape_of(yuv->format, &shape) || count == shape.planes) return 0;
   if (count > shape.planes) return join_chroma(yuv->format, yuv);
-  PyErr_Format(PyExc_ValueError,
-               "a YUV image has %zd planes and its format %d, needs as many; say another format",
-               count, (int)shape.planes);
-  return -1;
+  return ext_refuse(
+      PyExc_ValueError,
+      "a YUV image has %zd planes and its format %d, needs as many; say another format", count,
+      (int)shape.planes);
 }
 
 static int import_planes(PyObject *objects, const ext_options *options, ext_image *planes,
@@ -79,8 +77,7 @@ static int import_planes(PyObject *objects, const ext_options *options, ext_imag
   Py_ssize_t count = PyTuple_GET_SIZE(objects);
   vc_error error;
   if (count < 1 || count > EXT_YUV_PLANES) {
-    PyErr_Format(PyExc_ValueError, "a YUV image has %zd planes, needs 1 to 3", count);
-    return -1;
+    return ext_refuse(PyExc_ValueError, "a YUV image has %zd planes, needs 1 to 3", count);
   }
   for (Py_ssize_t i = 0; i < count; i++) {
     if (import_plane(PyTuple_GET_ITEM(objects, i), options, &planes[i]) < 0) {
