@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "adapters/attributes.h"
-#include "adapters/yuv.h"
 #include "errors.h"
 #include "free_threading.h"
 
@@ -77,6 +76,13 @@ static int import_list(PyObject *list, const ext_options *options, ext_images *o
   return 0;
 }
 
+/* The images of an object that is no list: a list if it is a batch of YUV images, else itself. */
+static PyObject *images_of(PyObject *image) {
+  const ext_adapter *from = ext_adapter_of(image);
+  if (PyErr_Occurred()) return NULL;
+  return from->images ? from->images(image) : Py_NewRef(image);
+}
+
 /* Makes *out, which is empty, the storage of one image. */
 static void hold_one(ext_images *out) {
   out->count = 1;
@@ -87,7 +93,7 @@ static void hold_one(ext_images *out) {
 int ext_images_import(PyObject *image, const ext_options *options, const char *of,
                       ext_images *out) {
   bool is_list = PyList_Check(image) || PyTuple_Check(image);
-  PyObject *images = out->takes_yuv && !is_list ? ext_yuv_images(image) : Py_NewRef(image);
+  PyObject *images = is_list || !out->takes_yuv ? Py_NewRef(image) : images_of(image);
   int result = -1;
   out->of = of;
   out->is_list = is_list || (images && PyList_Check(images));

@@ -32,6 +32,9 @@ typedef struct ext_adapter {
    * the owners, after a failure too. NULL: its objects are none. */
   int (*import_yuv)(PyObject *image, const ext_options *options, struct ext_image *planes,
                     vc_yuv *yuv);
+  /* The images of an object that is a batch, as a list; of any other object itself. New reference,
+   * or NULL with an exception. NULL: its objects are no batches. */
+  PyObject *(*images)(PyObject *image);
   /* Whether an object of its type is an image. NULL: each is. May set an exception. */
   bool (*is_image)(PyObject *image);
   /* Whether an object does not own its memory, so that owner= may name the owner. NULL: each

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* viewcast.YUV, whose planes are arrays of any library and whose RGB pixels exist only while a
  * transform reads them. */
-#include "adapters/yuv.h"
 #include "adapters/list.h"
 #include "device.h"
 #include "errors.h"
@@ -120,10 +119,7 @@ static int import_yuv(PyObject *image, const ext_options *options, ext_image *pl
   return result;
 }
 
-PyObject *ext_yuv_images(PyObject *image) {
-  const ext_adapter *from = ext_adapter_of(image);
-  if (PyErr_Occurred()) return NULL;
-  if (!from->import_yuv) return Py_NewRef(image);
+static PyObject *images_of(PyObject *image) {
   PyObject *parameters = PyObject_GetAttrString(image, "_c");
   if (!parameters || PyList_Check(parameters)) return parameters;
   Py_DECREF(parameters);
@@ -137,4 +133,5 @@ const ext_adapter ext_yuv_adapter = {
     .interleaved = true,
     .import = refuse_view,
     .import_yuv = import_yuv,
+    .images = images_of,
 };
