@@ -158,7 +158,6 @@ static bool is_unowned(PyObject *image) {
 }
 
 static bool holder_is_last(void *object) { return Py_REFCNT((PyObject *)object) == 1; }
-static void holder_release(void *object) { Py_DECREF((PyObject *)object); }
 
 /* True also where a copy would not help or OpenCV can't be loaded: the export raises the error. */
 static bool fits(const vc_view *view) {
@@ -177,7 +176,7 @@ static int lend(PyObject *mat, ext_source *source) {
   vc_error error;
   vc_gpumat *header = ext_gpumat_header(mat);
   if (!header) return -1;
-  vc_holder holder = {sizeof holder, mat, holder_is_last, holder_release};
+  vc_holder holder = {sizeof holder, mat, holder_is_last, ext_release_object};
   if (opencv.abi.counting == VC_REFCOUNT_UP_ONLY) Py_INCREF(mat); /* the holder's reference */
   vc_status status =
       vc_gpumat_lend(&opencv.abi, &source->view, &source->owner, &holder, header, &error);
