@@ -221,8 +221,8 @@ static int raise_with_cause(PyObject *cause) {
 }
 
 int ext_raise_named(const char *name) {
-  bool plain =
-      PyErr_Occurred() == PyExc_ValueError; /* subclasses (UnicodeError) have more than a message */
+  /* Subclasses of ValueError (UnicodeError) have more than a message. */
+  bool plain = PyErr_Occurred() == PyExc_ValueError;
   if (!plain && !PyErr_ExceptionMatches(types.view) && !PyErr_ExceptionMatches(PyExc_TypeError)) {
     return -1;
   }

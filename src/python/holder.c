@@ -95,9 +95,8 @@ PyObject *ext_keepalive(vc_owner *owner) {
     *owner = (vc_owner){0}; /* the caller takes the owner's reference */
     return object;
   }
-  bool visible =
-      ext_ordered_owner(owner) !=
-      NULL; /* a cycle can go through the stream's object, so the collector must see it */
+  /* A cycle can go through the stream's object, so the collector must see it. */
+  bool visible = ext_ordered_owner(owner) != NULL;
   ext_holder *hold = visible ? PyObject_GC_New(ext_holder, &visible_hold_type)
                              : PyObject_New(ext_holder, &hold_type);
   if (!hold) return NULL;

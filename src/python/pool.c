@@ -192,8 +192,8 @@ static int set_default(const ext_opencv *opencv) {
 
 static int use(PyObject *module, int index, PyObject *streams, PyObject *handles) {
   vc_error error;
-  const ext_opencv *opencv =
-      load_opencv("use_pool"); /* verified before a header carries our allocator */
+  /* Verified before a header carries our allocator. */
+  const ext_opencv *opencv = load_opencv("use_pool");
   vc_pool *pool = opencv && close_at_exit(module) == 0 ? pool_at(index) : NULL;
   if (!pool) return -1;
   vc_owner owner = ext_own(streams);

@@ -165,8 +165,8 @@ bool ext_cupy_can_make(const vc_view *view) {
 }
 
 PyObject *ext_cupy_make(const vc_view *view, PyObject *dtype, PyObject *owner) {
-  int64_t low, high,
-      size = 1; /* a division (bytes by itemsize) would take longer than the whole function */
+  /* Not bytes / itemsize: a division would take longer than the whole function. */
+  int64_t low, high, size = 1;
   for (int32_t axis = 0; axis < view->ndim; axis++) size *= view->shape[axis];
   vc_view_span(view, &low, &high);
   PyObject *pointer = make_pointer(view, high, owner);

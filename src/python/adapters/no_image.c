@@ -73,8 +73,7 @@ static const struct {
     {is_address, "for memory that is known by its address: from_pointer(address, shape, dtype)"},
     {is_video_frame,
      "for to_tensor() and the other to_*, read its planes as they are: vc.yuv(x); or take its "
-     "pixels as "
-     "an array: x.to_ndarray(), with format=\"rgb24\" for colours"},
+     "pixels as an array: x.to_ndarray(), with format=\"rgb24\" for colours"},
     {is_capture, "take a frame of it: ok, frame = x.read()"},
     {is_file,
      "it is an open file: read it first (numpy.array(PIL.Image.open(file)), or "
