@@ -14,9 +14,6 @@
 #include "internal.h"
 #include "methods.h"
 #include "owner.h"
-#include "resize.h"
-#include "to_yuv.h"
-#include "values.h"
 #include "view_object.h"
 
 static PyObject *collect(PyObject *module, PyObject *const *args, Py_ssize_t count,
@@ -109,13 +106,6 @@ static PyObject *get_num_threads(PyObject *module, PyObject *unused) {
 static PyMethodDef methods[] = {
     EXT_PUBLIC_METHOD(collect),
     {"host_mode", host_mode, METH_NOARGS, DOC_host_mode},
-    {"_placement", (PyCFunction)(void (*)(void))ext_resize_placement, METH_FASTCALL,
-     "_placement(resize, height, width, /)\n--\n\n"
-     "The resized size of an image and its place in the result: (height, width, top, left)."},
-    {"_to_yuv", (PyCFunction)(void (*)(void))ext_to_yuv, METH_FASTCALL | METH_KEYWORDS,
-     "_to_yuv(image, format, matrix, range, reverse_channels, from_layout, out, device, stream,\n"
-     "producer_stream)\n--\n\n"
-     "What to_yuv() does, with numbers of viewcast.h."},
     EXT_PUBLIC_METHOD(set_num_threads),
     {"get_num_threads", get_num_threads, METH_NOARGS, DOC_get_num_threads},
     {"statistics", statistics, METH_NOARGS, DOC_statistics},
@@ -145,7 +135,8 @@ static int execute(PyObject *module) {
   ext_free_threading_init();
   if (ext_owner_init(module) < 0 || ext_holder_init() < 0 || ext_view_init(module) < 0) return -1;
   PyMethodDef *const tables[] = {ext_function_methods, ext_pool_methods,   ext_pointer_methods,
-                                 ext_savant_methods,   ext_stream_methods, ext_values_methods};
+                                 ext_resize_methods,   ext_savant_methods, ext_stream_methods,
+                                 ext_to_yuv_methods,   ext_values_methods};
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
     if (PyModule_AddFunctions(module, tables[i]) < 0) return -1;
   }

@@ -9,6 +9,7 @@
 #include "device.h"
 #include "errors.h"
 #include "imports.h"
+#include "methods.h"
 
 /* --- resize= */
 
@@ -70,13 +71,12 @@ int ext_resize_read(PyObject *resize, PyObject *boxes, ext_request *out) {
   return result;
 }
 
-PyObject *ext_resize_placement(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+static PyObject *placement(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   vc_placement at;
   ext_request request;
   (void)module;
   if (count != 3) {
-    PyErr_SetString(PyExc_TypeError, "_placement() takes a resize, a height and a width");
-    return NULL;
+    return PyErr_Format(PyExc_TypeError, "_placement() takes a resize, a height and a width");
   }
   long long rows = PyLong_AsLongLong(args[1]), cols = PyLong_AsLongLong(args[2]);
   if (PyErr_Occurred() || read_object(args[0], &request) < 0) return NULL;
@@ -188,3 +188,10 @@ int ext_resize_apply(ext_job *job) {
   read->cols = request->resize.cols;
   return 0;
 }
+
+PyMethodDef ext_resize_methods[] = {
+    {"_placement", (PyCFunction)(void (*)(void))placement, METH_FASTCALL,
+     "_placement(resize, height, width, /)\n--\n\n"
+     "The resized size of an image and its place in the result: (height, width, top, left)."},
+    {NULL, NULL, 0, NULL},
+};

@@ -16,8 +16,4 @@ int ext_resize_import_boxes(ext_job *job);
  * of the images that are written. */
 int ext_resize_apply(ext_job *job);
 
-/* _placement(resize, height, width): the size and place of an image in the result, as
- * (height, width, top, left). */
-PyObject *ext_resize_placement(PyObject *module, PyObject *const *args, Py_ssize_t count);
-
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "to_yuv.h"
-
+/* to_yuv(): RGB to the planes of a YUV image, for an encoder. viewcast.colour has read the names,
+ * whose numbers are the arguments. */
 #include "adapters/adapter.h"
 #include "arguments.h"
 #include "copy.h"
 #include "device.h"
 #include "errors.h"
 #include "internal.h"
+#include "methods.h"
 #include "out.h"
 #include "run.h"
 #include "stream_order.h"
@@ -261,7 +262,8 @@ static int convert(PyObject *image, call *of) {
   return job->has_written && ext_outs_tell(&job->outs, job->written) < 0 ? -1 : result;
 }
 
-PyObject *ext_to_yuv(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+static PyObject *to_yuv(PyObject *module, PyObject *const *args, Py_ssize_t count,
+                        PyObject *kwnames) {
   static const ext_signature signature = {
       "to_yuv",
       10,
@@ -286,3 +288,11 @@ PyObject *ext_to_yuv(PyObject *module, PyObject *const *args, Py_ssize_t count, 
   if (result < 0) Py_CLEAR(job->object);
   return job->object;
 }
+
+PyMethodDef ext_to_yuv_methods[] = {
+    {"_to_yuv", (PyCFunction)(void (*)(void))to_yuv, METH_FASTCALL | METH_KEYWORDS,
+     "_to_yuv(image, format, matrix, range, reverse_channels, from_layout, out, device, stream,\n"
+     "producer_stream)\n--\n\n"
+     "What to_yuv() does, with numbers of viewcast.h."},
+    {NULL, NULL, 0, NULL},
+};

@@ -9,6 +9,7 @@
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"
+#include "methods.h"
 
 /* --- numbers */
 

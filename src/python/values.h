@@ -24,7 +24,4 @@ int ext_values_refuse_fill(const ext_request *request, int64_t channels, int64_t
 /* ValueError: the normalization was made for another dtype than the source's. Returns -1. */
 int ext_values_refuse_source(const ext_request *request, vc_dtype source);
 
-/* Methods of the module, NULL-terminated. */
-extern PyMethodDef ext_values_methods[];
-
 #endif
