@@ -133,7 +133,8 @@ static int check_interpreter(void) {
 static int execute(PyObject *module) {
   if (check_interpreter() < 0 || ext_errors_init(module) < 0) return -1;
   ext_free_threading_init();
-  if (ext_owner_init(module) < 0 || ext_holder_init() < 0 || ext_view_init(module) < 0) return -1;
+  ext_owner_init();
+  if (ext_holder_init() < 0 || ext_view_init(module) < 0) return -1;
   PyMethodDef *const tables[] = {ext_function_methods, ext_pool_methods,   ext_pointer_methods,
                                  ext_resize_methods,   ext_savant_methods, ext_stream_methods,
                                  ext_to_yuv_methods,   ext_values_methods};

@@ -316,9 +316,7 @@ void ext_drain(void) {
   ext_releases_retry(2);
 }
 
-int ext_owner_init(PyObject *module) {
-  (void)module;
+void ext_owner_init(void) {
   vc_collect_notify(ask_for_drain);
   vc_collect_here(count_down);
-  return 0;
 }

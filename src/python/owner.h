@@ -99,7 +99,7 @@ size_t ext_releases_retry(size_t most_busy);
 /* --- pending releases */
 
 /* Makes the main thread run pending releases soon after they were queued. */
-int ext_owner_init(PyObject *module);
+void ext_owner_init(void);
 
 /* Takes the GIL if that cannot wait: on a Python thread that released it and is the only thread.
  * Otherwise does nothing. The result is to be passed to ext_gil_leave. */
