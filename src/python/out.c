@@ -52,6 +52,12 @@ int ext_outs_import(ext_job *job) {
 
 /* --- images of out=, checked against the request */
 
+int ext_outs_check_device(const ext_options *options, vc_device device) {
+  if (!options->has_device || ext_device_same(device, options->device)) return 0;
+  return ext_fail(VC_ERROR_DEVICE, "device= asks for %s and out is in %s; leave device out",
+                  ext_device_name(options->device).text, ext_device_name(device).text);
+}
+
 static int check_out_layout(const ext_request *request, const ext_image *out, const vc_view *view,
                             bool is_list) {
   const ext_layout *to = &request->to;
@@ -96,10 +102,7 @@ static int check_out_values(const ext_request *request, const vc_view *view) {
                     "channels= asks for %d and out has %lld, needs as many; leave channels out",
                     (int)request->channels, (long long)channels);
   }
-  vc_device device = ext_device_of(view);
-  if (!request->options.has_device || ext_device_same(device, request->options.device)) return 0;
-  return ext_fail(VC_ERROR_DEVICE, "device= asks for %s and out is in %s; leave device out",
-                  ext_device_name(request->options.device).text, ext_device_name(device).text);
+  return ext_outs_check_device(&request->options, ext_device_of(view));
 }
 
 /* Returns the image that is written to image `index` of out=, and its rows and columns there in

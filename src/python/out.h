@@ -11,6 +11,9 @@
  * that are imported are those that are told of the write. */
 int ext_outs_read(PyObject *out, const ext_options *options, ext_images *outs, PyObject **written);
 
+/* DeviceError where device= was given and is another one than that of out=. */
+int ext_outs_check_device(const ext_options *options, vc_device device);
+
 /* Tells the libraries of such objects that these were written. */
 int ext_outs_tell(const ext_images *outs, PyObject *written);
 

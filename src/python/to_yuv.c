@@ -168,11 +168,7 @@ static int plan_out(call *of) {
   ext_job *job = &of->job;
   const ext_options *options = &of->request.options;
   size_t needed = (size_t)of->shape.planes;
-  if (check_filled(of) < 0) return -1;
-  if (options->has_device && !ext_device_same(options->device, job->target)) {
-    return ext_fail(VC_ERROR_DEVICE, "device= asks for %s and out is in %s; leave device out",
-                    ext_device_name(options->device).text, ext_device_name(job->target).text);
-  }
+  if (check_filled(of) < 0 || ext_outs_check_device(options, job->target) < 0) return -1;
   job->object = Py_NewRef(of->request.out);
   if (!job->outs.is_list) {
     EXT_TRY(vc_yuv_split(&job->outs.views[0], of->yuv.format, &of->yuv, &error));
