@@ -2,7 +2,6 @@
 #include "gpumat/free_list.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 
 #include "core/allocate.h"
 #include "core/lock.h"

@@ -6,7 +6,6 @@
  * pool can't serve, throws through allocate(). */
 #include "gpumat/pool.h"
 
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 

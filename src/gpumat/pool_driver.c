@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The backend over the CUDA driver alone; host memory in host mode. */
-#include "gpumat/pool.h"
-
 #include <stdlib.h>
 
 #include "core/allocate.h"

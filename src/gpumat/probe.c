@@ -2,7 +2,6 @@
 /* Tests of how the loaded OpenCV lays out its GpuMat: memory is read without faulting and
  * compared with known values, and calls of counter and allocator are recorded. */
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 #if defined(__linux__)
 #  include <sys/uio.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* References to a GpuMat's memory, taken and released by OpenCV's rules. */
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "core/allocate.h"

@@ -4,7 +4,6 @@
 #include <viewcast/viewcast.h>
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/dtype.h"

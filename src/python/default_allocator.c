@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "adapters/adapter.h"
 #include "errors.h"
 #include "free_threading.h"
 

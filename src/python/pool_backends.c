@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#include "adapters/adapter.h"
 #include "errors.h"
 #include "free_threading.h"
 #include "imports.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resize.h"
 
-#include <string.h>
-
 #include "adapters/adapter.h"
 #include "adapters/attributes.h"
 #include "arguments.h"

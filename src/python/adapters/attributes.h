@@ -6,9 +6,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stdbool.h>
-
-#include "internal.h"
+#include <stdint.h>
 
 /* Reads a tuple of up to VC_MAX_NDIM integers. LayoutError for more, TypeError
  * or OverflowError for what is no integer. */

@@ -3,7 +3,6 @@
 #include "adapters/memory.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "adapters/attributes.h"
 #include "errors.h"

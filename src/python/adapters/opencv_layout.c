@@ -4,9 +4,7 @@
  * through vc_memory_read, so that a wrong guess is an error and not a fault,
  * and nothing is written before the header that is written to was verified. */
 #include <stdio.h>
-#include <string.h>
 
-#include "adapters/adapter.h"
 #include "adapters/opencv.h"
 #include "errors.h"
 #include "imports.h"

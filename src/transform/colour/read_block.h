@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of YUV pixels as RGB, in plain C whose loops the compiler vectorises. Each file that makes
  * a vc_yuv_kernels includes this file once, after it has selected the processor. */
-#include <string.h>
-
 #include "transform/colour/read_row.h"
 
 enum { BLOCK = VC_YUV_BLOCK };

@@ -2,7 +2,6 @@
 /* Makes the rows of a resized image. */
 #include <string.h>
 
-#include "core/dtype.h"
 #include "transform/geometry/resample_kernels.h"
 #include "transform/row.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inner loops of resizing for any processor; those of other files end rows with them. */
 #include "transform/geometry/resample_kernels.h"
-#include "transform/row.h"
 
 static void linear_cols(const vc_resample_axis *axis, int32_t channels, const uint8_t *row,
                         int16_t *out) {
