@@ -78,10 +78,9 @@ static vc_status share_pooled(const vc_gpumat *mat, vc_owner *owner, vc_error *e
 /* CUDA ordinal of OpenCV's own memory, or -1; with one GPU there is nothing to ask. */
 static vc_status find_device(const vc_gpumat *mat, int32_t *out, vc_error *error) {
   vc_device device = {VC_CUDA, 0};
-  vc_status status = VC_OK;
-  if (vc_cuda_device_count() != 1) status = vc_cuda_pointer_device(mat->data, &device, error);
+  if (vc_cuda_device_count() != 1) VC_TRY(vc_cuda_pointer_device(mat->data, &device, error));
   *out = device.type == VC_CPU ? -1 : device.id;
-  return status;
+  return VC_OK;
 }
 
 vc_status vc_gpumat_share(const vc_gpumat_abi *abi, const vc_gpumat *mat, vc_owner *owner,

@@ -27,8 +27,7 @@ static vc_status read_rows(const vc_view *view, rows *out, vc_error *error) {
     *out = (rows){width, height, width};
     return VC_OK;
   }
-  vc_status status = vc_image_from_view(view, &image, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_image_from_view(view, &image, error));
   size_t width = (size_t)(image.cols * image.channels) * vc_dtype_size(image.dtype);
   *out = (rows){width, (size_t)image.rows, (size_t)image.step};
   return VC_OK;
@@ -51,20 +50,18 @@ static vc_status check_alike(const vc_view *to, const vc_view *from, vc_error *e
 /* Refuses what vc_transform refuses too: views that make no sense, and a destination that may not
  * be written or shares memory with the source. */
 static vc_status check(const vc_view *to, const vc_view *from, vc_stream stream, vc_error *error) {
-  vc_status status = vc_view_check(to, error);
-  if (status == VC_OK) status = vc_view_check(from, error);
-  if (status == VC_OK) status = check_alike(to, from, error);
-  if (status == VC_OK) status = vc_stream_check(stream, error);
-  if (status != VC_OK || vc_view_is_empty(to)) return status;
-  return vc_plan_check_memory(to, from, 1, error);
+  VC_TRY(vc_view_check(to, error));
+  VC_TRY(vc_view_check(from, error));
+  VC_TRY(check_alike(to, from, error));
+  VC_TRY(vc_stream_check(stream, error));
+  return vc_view_is_empty(to) ? VC_OK : vc_plan_check_memory(to, from, 1, error);
 }
 
 static vc_status describe(const vc_view *to, const vc_view *from, CUDA_MEMCPY2D *out,
                           vc_error *error) {
   rows source, target;
-  vc_status status = read_rows(from, &source, error);
-  if (status == VC_OK) status = read_rows(to, &target, error);
-  if (status != VC_OK) return status;
+  VC_TRY(read_rows(from, &source, error));
+  VC_TRY(read_rows(to, &target, error));
   *out = (CUDA_MEMCPY2D){
       .srcMemoryType = vc_device_is_gpu(from->device) ? MEMORY_UNIFIED : MEMORY_HOST,
       .srcHost = from->data,
@@ -92,12 +89,11 @@ vc_status vc_copy(const vc_view *to, const vc_view *from, vc_stream stream, vc_e
   CUDA_MEMCPY2D copy;
   VC_NEED(to);
   VC_NEED(from);
-  vc_status status = check(to, from, stream, error);
-  if (status != VC_OK || vc_view_is_empty(from)) return status;
-  status = describe(to, from, &copy, error);
-  if (status == VC_OK) status = vc_plan_check_device(to, error);
-  if (status == VC_OK) status = vc_plan_check_device(from, error);
-  if (status != VC_OK) return status;
+  VC_TRY(check(to, from, stream, error));
+  if (vc_view_is_empty(from)) return VC_OK;
+  VC_TRY(describe(to, from, &copy, error));
+  VC_TRY(vc_plan_check_device(to, error));
+  VC_TRY(vc_plan_check_device(from, error));
   if (!vc_device_is_gpu(to->device) && !vc_device_is_gpu(from->device)) {
     copy_on_host(&copy);
     return VC_OK;
@@ -113,7 +109,7 @@ vc_status vc_copy(const vc_view *to, const vc_view *from, vc_stream stream, vc_e
                    vc_advice_text(VC_ADVICE_STREAM));
   }
   vc_entered entered = vc_cuda_enter_stream(device, stream);
-  status = vc_cuda_check_entry(entered, device, error);
+  vc_status status = vc_cuda_check_entry(entered, device, error);
   if (status == VC_OK) {
     CUresult result = driver->cuMemcpy2DAsync(&copy, vc_driver_stream(stream));
     if (result != VC_CUDA_SUCCESS) status = vc_driver_fail(error, "cuMemcpy2DAsync", result);

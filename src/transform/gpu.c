@@ -49,8 +49,7 @@ static vc_status check_list_capture(const vc_driver *driver, CUstream stream, vc
 
 static vc_status upload_list(const vc_driver *driver, vc_launch *launch, CUstream stream,
                              CUdeviceptr *out, vc_error *error) {
-  vc_status status = check_list_capture(driver, stream, error);
-  if (status != VC_OK) return status;
+  VC_TRY(check_list_capture(driver, stream, error));
   CUresult result = driver->cuMemAllocAsync(out, launch->list_bytes, stream);
   if (result != VC_CUDA_SUCCESS) {
     return vc_driver_fail(error, "cuMemAllocAsync (for a long list of images)", result);
@@ -77,8 +76,7 @@ static vc_status enqueue(const vc_driver *driver, vc_launch *launch, CUfunction 
                          CUstream stream, vc_error *error) {
   CUdeviceptr list = 0;
   if (launch->list) {
-    vc_status status = upload_list(driver, launch, stream, &list, error);
-    if (status != VC_OK) return status;
+    VC_TRY(upload_list(driver, launch, stream, &list, error));
     point_at_list(launch, list);
   }
   void *parameters[] = {&launch->fast,

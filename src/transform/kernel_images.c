@@ -146,8 +146,7 @@ static vc_status load_kernel(const vc_driver *driver, int32_t image, int32_t ind
 vc_status vc_kernel_find(const vc_driver *driver, int32_t device, int32_t index, CUfunction *out,
                          vc_error *error) {
   int32_t image;
-  vc_status status = find_image(driver, device, &image, error);
-  if (status != VC_OK) return status;
+  VC_TRY(find_image(driver, device, &image, error));
   *out = atomic_load_explicit(&kernels[image][index], memory_order_acquire);
   return *out ? VC_OK : load_kernel(driver, image, index, out, error);
 }

@@ -160,24 +160,22 @@ static vc_status form_one(const vc_transform_params *params, int32_t channel, vc
 static vc_status form_coefficients(const vc_transform_params *params, vc_plan *plan,
                                    vc_error *error) {
   bool each = (params->mean && params->mean_count > 1) || (params->std && params->std_count > 1);
-  vc_status status = check_count("mean", params->mean, params->mean_count, plan->channels, error);
-  if (status == VC_OK) {
-    status = check_count("std", params->std, params->std_count, plan->channels, error);
-  }
+  VC_TRY(check_count("mean", params->mean, params->mean_count, plan->channels, error));
+  VC_TRY(check_count("std", params->std, params->std_count, plan->channels, error));
   plan->stride = each ? 1 : 0;
   plan->neutral = true;
   plan->a = plan->storage;
   plan->b = plan->storage + VC_TRANSFORM_CHANNELS;
-  for (int32_t c = 0; status == VC_OK && c < (each ? plan->channels : 1); c++) {
-    status = form_one(params, c, plan, error);
+  for (int32_t c = 0; c < (each ? plan->channels : 1); c++) {
+    VC_TRY(form_one(params, c, plan, error));
   }
-  return status;
+  return VC_OK;
 }
 
 static vc_status plan_work(const vc_transform_params *params, vc_plan *plan, vc_error *error) {
   plan->work = needs_double(plan->from) || needs_double(plan->to) ? VC_WORK_DOUBLE : VC_WORK_FLOAT;
-  vc_status status = form_coefficients(params, plan, error);
-  if (status != VC_OK || !plan->neutral) return status;
+  VC_TRY(form_coefficients(params, plan, error));
+  if (!plan->neutral) return VC_OK;
   plan->stride = 0;
   if (plan->from.code == plan->to.code && plan->from.bits == plan->to.bits) {
     plan->work = VC_WORK_MOVE;

@@ -19,8 +19,7 @@ static const char *axes_of(const vc_view *view, vc_layout layout) {
 }
 
 static vc_status check_view(const vc_view *view, const char *name, vc_error *error) {
-  vc_status status = vc_view_check(view, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_view_check(view, error));
   if (view->ndim >= 2) return VC_OK;
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "%s has rank 1, needs (H, W), (H, W, C) or (C, H, W), or a batch of these; "
@@ -54,8 +53,7 @@ vc_status vc_plan_check_device(const vc_view *view, vc_error *error) {
   if (!vc_device_is_gpu(view->device)) return VC_OK;
   if (vc_cuda_device_count() == 0) {
     vc_mode mode; /* a driver that can't be used says why */
-    vc_status status = vc_cuda_mode(&mode, error);
-    if (status != VC_OK) return status;
+    VC_TRY(vc_cuda_mode(&mode, error));
     return vc_fail(error, VC_ERROR_DEVICE,
                    "an image is in GPU memory and there is no CUDA device (%s); pass memory of the "
                    "host",
@@ -114,10 +112,9 @@ vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t coun
     return vc_fail(error, VC_ERROR_ARGUMENT,
                    "no source was given, needs an image or a list of them");
   }
-  vc_status status = check_view(to, "the destination", error);
-  if (status == VC_OK) status = check_view(&from[0], "the source", error);
-  if (status == VC_OK) status = check_place(to, &from[0], error);
-  return status;
+  VC_TRY(check_view(to, "the destination", error));
+  VC_TRY(check_view(&from[0], "the source", error));
+  return check_place(to, &from[0], error);
 }
 
 vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_view *from,

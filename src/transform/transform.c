@@ -18,19 +18,14 @@ static vc_status check_layout(vc_layout layout, const char *name, vc_error *erro
 /* Reads the parameters and checks those of them that can be checked without the images. */
 static vc_status read_params(const vc_transform_params *given, vc_transform_params *out,
                              vc_error *error) {
-  vc_status status =
-      vc_read_sized(given, "vc_transform_params", sizeof *out, sizeof *out, out, error);
-  if (status == VC_OK) status = check_layout(out->from, "params->from", error);
-  if (status == VC_OK) status = check_layout(out->to, "params->to", error);
-  if (status != VC_OK) return status;
-  if (out->threads < 0) {
-    return vc_fail(error, VC_ERROR_ARGUMENT,
-                   "params->threads is %" PRId32
-                   ", needs 1 or more, or 0 for "
-                   "vc_transform_set_threads to decide",
-                   out->threads);
-  }
-  return VC_OK;
+  VC_TRY(vc_read_sized(given, "vc_transform_params", sizeof *out, sizeof *out, out, error));
+  VC_TRY(check_layout(out->from, "params->from", error));
+  VC_TRY(check_layout(out->to, "params->to", error));
+  if (out->threads >= 0) return VC_OK;
+  return vc_fail(error, VC_ERROR_ARGUMENT,
+                 "params->threads is %" PRId32
+                 ", needs 1 or more, or 0 for vc_transform_set_threads to decide",
+                 out->threads);
 }
 
 /* Checks everything that can be known before the first pixel is written. Sets *empty if
@@ -39,11 +34,10 @@ static vc_status prepare(const vc_view *to, const vc_view *from, size_t count,
                          const vc_transform_params *given, vc_stream stream, vc_plan *plan,
                          bool *empty, vc_error *error) {
   vc_transform_params params;
-  vc_status status = read_params(given, &params, error);
-  if (status == VC_OK) status = vc_stream_check(stream, error);
-  if (status == VC_OK) status = vc_plan_make(to, from, count, &params, plan, empty, error);
-  if (status == VC_OK && !*empty) status = vc_plan_check_device(to, error);
-  return status;
+  VC_TRY(read_params(given, &params, error));
+  VC_TRY(vc_stream_check(stream, error));
+  VC_TRY(vc_plan_make(to, from, count, &params, plan, empty, error));
+  return *empty ? VC_OK : vc_plan_check_device(to, error);
 }
 
 /* Carries out a plan, or checks whether that can be enqueued. */

@@ -35,12 +35,11 @@ static vc_status check_enumerators(const vc_resize *resize, vc_error *error) {
 }
 
 vc_status vc_resize_read(const vc_resize *given, vc_resize *out, vc_error *error) {
-  vc_status status = vc_read_sized(given, "vc_resize", sizeof *out, sizeof *out, out, error);
-  if (status == VC_OK) status = check_enumerators(out, error);
-  if (status == VC_OK) status = check_side("rows", out->rows, 1, error);
-  if (status == VC_OK) status = check_side("cols", out->cols, 1, error);
-  if (status == VC_OK) status = check_side("shorter", out->shorter, 0, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_read_sized(given, "vc_resize", sizeof *out, sizeof *out, out, error));
+  VC_TRY(check_enumerators(out, error));
+  VC_TRY(check_side("rows", out->rows, 1, error));
+  VC_TRY(check_side("cols", out->cols, 1, error));
+  VC_TRY(check_side("shorter", out->shorter, 0, error));
   if (out->shorter && out->fit != VC_CENTER_CROP) {
     return vc_fail(error, VC_ERROR_ARGUMENT,
                    "resize->shorter is %" PRId64
@@ -87,15 +86,14 @@ vc_status vc_resize_placement(const vc_resize *resize, int64_t rows, int64_t col
   vc_placement placed;
   VC_NEED(resize);
   VC_NEED(out);
-  vc_status status = vc_resize_read(resize, &known, error);
-  if (status != VC_OK) return status;
+  VC_TRY(vc_resize_read(resize, &known, error));
   if (rows < 1 || cols < 1 || rows > INT_MAX || cols > INT_MAX) {
     return vc_fail(error, VC_ERROR_ARGUMENT,
                    "the image has H = %" PRId64 ", W = %" PRId64 ", needs sides of 1 to %d", rows,
                    cols, INT_MAX);
   }
   vc_fp_environment mode = vc_fp_environment_default(); /* which transforms place images in */
-  status = place(&known, "", rows, cols, &placed, error);
+  vc_status status = place(&known, "", rows, cols, &placed, error);
   vc_fp_environment_restore(mode);
   if (status == VC_OK) *out = placed;
   return status;
@@ -281,8 +279,7 @@ static vc_status add_items(const source_list *from, const vc_resize *resize, con
   VC_TRY(check_sides(from, error));
   if (!boxes || out->boxes) return add_images(from, resize, out, error);
   for (int64_t i = 0; i < boxes->shape[0]; i++) {
-    vc_status status = add_box(from, resize, boxes, i, out, error);
-    if (status != VC_OK) return status;
+    VC_TRY(add_box(from, resize, boxes, i, out, error));
   }
   return VC_OK;
 }

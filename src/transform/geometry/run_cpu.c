@@ -167,8 +167,7 @@ vc_status vc_geometry_run_cpu(const vc_plan *plan, vc_error *error) {
   double bytes = count_bytes(&of);
   int32_t threads = vc_settings_threads_for(bytes, plan->threads);
   measure(&of);
-  vc_status status = take_memory(&of, threads, error);
-  if (status != VC_OK) return status;
+  VC_TRY(take_memory(&of, threads, error));
   vc_tiles_prepare(plan, vc_row_kernels_best(), bytes > (double)vc_settings_stream_bytes(),
                    &of.tiles);
   of.units = plan->images * plan->rows;
