@@ -86,6 +86,11 @@ static inline bool vc_dtype_same(vc_dtype a, vc_dtype b) {
   return a.code == b.code && a.bits == b.bits;
 }
 
+/* True for bool and whole numbers. */
+static inline bool vc_dtype_is_integer(vc_dtype dtype) {
+  return dtype.code == VC_INT || dtype.code == VC_UINT || dtype.code == VC_BOOL;
+}
+
 /* VC_ERROR_DTYPE unless viewcast converts the type. The message names the type, whatever
  * DLPack code it has, and the nearest conversion. */
 VC_MUST_CHECK vc_status vc_dtype_check(vc_dtype dtype, vc_error *error);

@@ -217,10 +217,6 @@ int ext_values_read_fill(PyObject *fill, ext_request *out) {
 
 /* --- what they mean for a source */
 
-static bool is_integer(vc_dtype dtype) {
-  return dtype.code == VC_INT || dtype.code == VC_UINT || dtype.code == VC_BOOL;
-}
-
 /* The largest value of a dtype, as a divisor; "" for those that go to 1. */
 static const char *range_of(vc_dtype dtype, char *text, size_t size) {
   unsigned long long all = ~0ull >> (64 - dtype.bits);
@@ -260,7 +256,7 @@ static double value_at(const double *values, int32_t count, int32_t channel, dou
 int ext_values_dtype(const ext_request *request, vc_dtype source, vc_dtype *out) {
   const vc_transform_params *params = &request->params;
   *out = request->has_dtype ? request->dtype : source;
-  if (request->has_dtype || !is_integer(source)) return 0;
+  if (request->has_dtype || !vc_dtype_is_integer(source)) return 0;
   int32_t means = params->mean ? params->mean_count : 1, stds = params->std ? params->std_count : 1;
   for (int32_t c = 0; c < (means > stds ? means : stds); c++) {
     double std = value_at(params->std, stds, c, 1);

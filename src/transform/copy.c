@@ -3,6 +3,7 @@
  * machine can, which the driver decides), and from and to the host. */
 #include <string.h>
 
+#include "core/dtype.h"
 #include "core/error.h"
 #include "cuda/device.h"
 #include "cuda/driver.h"
@@ -34,8 +35,7 @@ static vc_status read_rows(const vc_view *view, rows *out, vc_error *error) {
 }
 
 static vc_status check_alike(const vc_view *to, const vc_view *from, vc_error *error) {
-  bool alike = to->ndim == from->ndim && to->dtype.code == from->dtype.code &&
-               to->dtype.bits == from->dtype.bits;
+  bool alike = to->ndim == from->ndim && vc_dtype_same(to->dtype, from->dtype);
   for (int32_t axis = 0; alike && axis < to->ndim; axis++) {
     alike = to->shape[axis] == from->shape[axis];
   }

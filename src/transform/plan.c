@@ -11,6 +11,7 @@
 #include "internal.h"
 #include "transform/element.h"
 #include "transform/geometry/geometry.h"
+#include "transform/geometry/rule.h"
 #include "transform/plan_parts.h"
 
 /* --- a view, read as images */
@@ -104,14 +105,6 @@ static bool keeps_channels(const vc_plan *plan) {
 
 /* --- values: the kind of work, and its coefficients */
 
-static bool is_integer(vc_dtype dtype) {
-  return dtype.code == VC_INT || dtype.code == VC_UINT || dtype.code == VC_BOOL;
-}
-
-static bool needs_double(vc_dtype dtype) {
-  return dtype.bits == 64 || (dtype.bits == 32 && is_integer(dtype));
-}
-
 static vc_status check_count(const char *name, const double *values, int32_t count,
                              int32_t channels, vc_error *error) {
   bool right = count == 1 || (count > 0 && count == channels);
@@ -173,13 +166,14 @@ static vc_status form_coefficients(const vc_transform_params *params, vc_plan *p
 }
 
 static vc_status plan_work(const vc_transform_params *params, vc_plan *plan, vc_error *error) {
-  plan->work = needs_double(plan->from) || needs_double(plan->to) ? VC_WORK_DOUBLE : VC_WORK_FLOAT;
+  bool wide = vc_rule_is_wide(plan->from) || vc_rule_is_wide(plan->to);
+  plan->work = wide ? VC_WORK_DOUBLE : VC_WORK_FLOAT;
   VC_TRY(form_coefficients(params, plan, error));
   if (!plan->neutral) return VC_OK;
   plan->stride = 0;
-  if (plan->from.code == plan->to.code && plan->from.bits == plan->to.bits) {
+  if (vc_dtype_same(plan->from, plan->to)) {
     plan->work = VC_WORK_MOVE;
-  } else if (is_integer(plan->from) && is_integer(plan->to)) {
+  } else if (vc_dtype_is_integer(plan->from) && vc_dtype_is_integer(plan->to)) {
     plan->work = VC_WORK_INTEGER;
   }
   return VC_OK;

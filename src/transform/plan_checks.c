@@ -77,8 +77,7 @@ static vc_status refuse_size(size_t index, const vc_images *first, const vc_imag
 static vc_status check_shape(const vc_view *from, size_t index, vc_layout layout, bool resizes,
                              vc_error *error) {
   const vc_view *view = &from[index];
-  bool same_type = view->dtype.code == from->dtype.code && view->dtype.bits == from->dtype.bits;
-  if (same_type && view->ndim == from->ndim) {
+  if (vc_dtype_same(view->dtype, from->dtype) && view->ndim == from->ndim) {
     vc_images first = vc_plan_read_images(from, layout), other = vc_plan_read_images(view, layout);
     bool same_size = other.rows == first.rows && other.cols == first.cols;
     bool same_pixels = other.count == first.count && other.channels == first.channels;
@@ -271,8 +270,8 @@ vc_status vc_plan_check_boxes_memory(const vc_view *to, const vc_view *boxes, vc
 static vc_status check_one_yuv(const vc_view *from, const vc_yuv *yuv, vc_error *error) {
   vc_view image;
   VC_TRY(vc_yuv_read(yuv, NULL, &image, error));
-  bool fits = from->ndim == 3 && from->data == image.data && from->dtype.code == VC_UINT &&
-              from->dtype.bits == image.dtype.bits && is_same_place(from->device, image.device);
+  bool fits = from->ndim == 3 && from->data == image.data &&
+              vc_dtype_same(from->dtype, image.dtype) && is_same_place(from->device, image.device);
   for (int32_t axis = 0; fits && axis < 3; axis++) fits = from->shape[axis] == image.shape[axis];
   if (!fits) {
     return vc_fail(error, VC_ERROR_ARGUMENT,

@@ -93,7 +93,7 @@ static vc_status check_type(const vc_yuv_layout *layout, int32_t index, const vc
   }
   VC_TRY(vc_view_check(plane, error));
   vc_dtype wanted = dtype_of(layout);
-  if (plane->dtype.code != wanted.code || plane->dtype.bits != wanted.bits) {
+  if (!vc_dtype_same(plane->dtype, wanted)) {
     return vc_fail(error, VC_ERROR_DTYPE, "plane %s of a %s image is %s, needs %s",
                    name_of_plane(layout, index), layout->name, vc_dtype_name(plane->dtype),
                    vc_dtype_name(wanted));

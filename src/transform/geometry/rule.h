@@ -20,8 +20,8 @@ typedef enum vc_resample_kind {
 
 VC_AXIS bool vc_is_pillow(int32_t interpolation) { return interpolation >= VC_PILLOW_BOX; }
 
-/* Returns true if sums of elements of a dtype are formed in double, not in float: 64-bit types
- * and 32-bit integers, as in vc_transform. */
+/* Returns true if elements of a dtype are computed with in double, not in float: 64-bit types and
+ * 32-bit integers. */
 VC_AXIS bool vc_rule_is_wide(vc_dtype dtype) {
   bool floating = dtype.code == VC_FLOAT || dtype.code == VC_BFLOAT;
   return dtype.bits == 64 || (dtype.bits == 32 && !floating);
