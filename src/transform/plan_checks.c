@@ -32,7 +32,7 @@ static bool is_same_place(vc_device a, vc_device b) {
   return gpu == vc_device_is_gpu(b) && (!gpu || a.id == b.id);
 }
 
-static vc_status check_place(const vc_view *to, const vc_view *from, vc_error *error) {
+vc_status vc_plan_check_place(const vc_view *to, const vc_view *from, vc_error *error) {
   char names[2][24];
   if (is_same_place(to->device, from->device)) return VC_OK;
   const vc_device devices[2] = {from->device, to->device};
@@ -113,7 +113,7 @@ vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t coun
   }
   VC_TRY(check_view(to, "the destination", error));
   VC_TRY(check_view(&from[0], "the source", error));
-  return check_place(to, &from[0], error);
+  return vc_plan_check_place(to, &from[0], error);
 }
 
 vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_view *from,

@@ -23,6 +23,9 @@ vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t coun
 vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_layout layout, bool resizes,
                               vc_error *error);
 
+/* Checks that both are in memory of the host or of one GPU. */
+vc_status vc_plan_check_place(const vc_view *to, const vc_view *from, vc_error *error);
+
 /* Checks that a view in GPU memory is on a device of this machine. */
 vc_status vc_plan_check_device(const vc_view *view, vc_error *error);
 

@@ -30,18 +30,6 @@ static vc_status check_source(const vc_view *from, const vc_images *read, vc_err
                  (int)from->ndim, (long long)read->channels);
 }
 
-static vc_status check_place(const vc_view *from, const vc_view *to, vc_error *error) {
-  bool is_gpu = vc_device_is_gpu(from->device);
-  if (is_gpu == vc_device_is_gpu(to->device) && (!is_gpu || from->device.id == to->device.id)) {
-    return vc_plan_check_device(to, error);
-  }
-  return vc_fail(error, VC_ERROR_DEVICE,
-                 "the image is in memory of device %d:%d and the planes in memory of %d:%d, needs "
-                 "one device; copy the image first (vc_copy)",
-                 (int)from->device.type, (int)from->device.id, (int)to->device.type,
-                 (int)to->device.id);
-}
-
 static vc_status check_memory(const vc_view *from, const vc_view *planes, size_t count,
                               vc_error *error) {
   vc_overlap found;
@@ -86,13 +74,17 @@ typedef struct {
   atomic_llong next;
 } job;
 
-static void store(const job *of, int32_t which, int64_t row, int64_t col, int32_t value) {
+static char *place_of(const job *of, int32_t which, int64_t row, int64_t col) {
   const vc_yuv_source *to = &of->to;
-  char *at = (char *)(uintptr_t)to->data[which] + row * to->row[which] + col * to->col[which];
-  if (to->bits == 8) {
+  return (char *)(uintptr_t)to->data[which] + row * to->row[which] + col * to->col[which];
+}
+
+static void store(const job *of, int32_t which, int64_t row, int64_t col, int32_t value) {
+  char *at = place_of(of, which, row, col);
+  if (of->to.bits == 8) {
     *(uint8_t *)at = (uint8_t)value;
   } else {
-    uint16_t word = (uint16_t)(value << to->unused);
+    uint16_t word = (uint16_t)(value << of->to.unused);
     memcpy(at, &word, sizeof word);
   }
 }
@@ -236,11 +228,6 @@ static void add_blocks(const job *of, int64_t count, scratch *space) {
   }
 }
 
-static char *place_of(const job *of, int32_t which, int64_t row, int64_t col) {
-  const vc_yuv_source *to = &of->to;
-  return (char *)(uintptr_t)to->data[which] + row * to->row[which] + col * to->col[which];
-}
-
 static void store_row(const job *of, int32_t which, int64_t row, int64_t col, int64_t count,
                       const scratch *space) {
   const bool deep = of->to.bits > 8;
@@ -381,7 +368,8 @@ static vc_status check_all(const vc_yuv *to, const vc_view *from, const vc_image
   VC_TRY(vc_view_check(from, error));
   VC_TRY(vc_yuv_read(to, &of->to, &image, error));
   VC_TRY(check_source(from, read, error));
-  VC_TRY(check_place(from, &image, error));
+  VC_TRY(vc_plan_check_place(&image, from, error));
+  VC_TRY(vc_plan_check_device(&image, error));
   if (to->depth != 8) {
     return vc_fail(error, VC_ERROR_ARGUMENT, "to->depth is %d, needs 8: RGB is uint8",
                    (int)to->depth);
