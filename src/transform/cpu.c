@@ -12,8 +12,7 @@
 #define MOST_REGIONS 64
 
 typedef struct region {
-  _Alignas(64) atomic_llong next; /* unit, up to */
-  int64_t end;
+  _Alignas(64) vc_units units;
 } region;
 
 typedef struct pieces {
@@ -22,7 +21,7 @@ typedef struct pieces {
   int64_t chunks; /* of one row */
   int64_t chunk;  /* columns of one, but the last of a row */
   int64_t units;  /* rows * chunks */
-  int64_t piece;  /* units that a thread takes at once */
+  int64_t piece;  /* of the units of regions */
   region regions[MOST_REGIONS];
   int32_t regions_used;
   atomic_int arrived; /* threads */
@@ -41,21 +40,15 @@ static void write_unit(const pieces *job, int64_t unit) {
   if (col < end) vc_tiles_write(&job->tiles, image, row, col, end - col);
 }
 
-static void work_in(pieces *job, region *where) {
-  for (;;) {
-    int64_t unit = atomic_fetch_add(&where->next, job->piece);
-    if (unit >= where->end) break;
-    int64_t end = where->end - unit < job->piece ? where->end : unit + job->piece;
-    for (; unit < end; unit++) write_unit(job, unit);
-  }
-}
-
 static void work(void *context) {
   pieces *job = context;
   vc_fp_environment mode = vc_fp_environment_default();
   int32_t mine = atomic_fetch_add(&job->arrived, 1);
   for (int32_t i = 0; i < job->regions_used; i++) {
-    work_in(job, &job->regions[(mine + i) % job->regions_used]);
+    vc_units *units = &job->regions[(mine + i) % job->regions_used].units;
+    for (int64_t unit, end; vc_units_take(units, &unit, &end);) {
+      for (; unit < end; unit++) write_unit(job, unit);
+    }
   }
   if (job->tiles.streams) job->tiles.row_kernels->stream_end();
   vc_fp_environment_restore(mode);
@@ -78,8 +71,10 @@ static void divide_for(pieces *job, int32_t threads) {
   int64_t whole = (job->units - 1) / job->piece + 1;
   for (int32_t i = 0; i < regions; i++) {
     int64_t from = whole * i / regions * job->piece, end = whole * (i + 1) / regions * job->piece;
-    atomic_init(&job->regions[i].next, from);
-    job->regions[i].end = end < job->units ? end : job->units;
+    vc_units *units = &job->regions[i].units;
+    atomic_init(&units->next, from);
+    units->end = end < job->units ? end : job->units;
+    units->piece = job->piece;
   }
   job->regions_used = regions;
   atomic_init(&job->arrived, 0);

@@ -4,7 +4,24 @@
 #ifndef VIEWCAST_TRANSFORM_THREADS_H
 #define VIEWCAST_TRANSFORM_THREADS_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Units of work that threads take a few at a time. */
+typedef struct vc_units {
+  atomic_llong next; /* the first that nobody has taken */
+  int64_t end;
+  int64_t piece; /* units that a thread takes at once */
+} vc_units;
+
+/* Takes the next units, *first to *end - 1. Returns false if there are none left. */
+static inline bool vc_units_take(vc_units *units, int64_t *first, int64_t *end) {
+  *first = atomic_fetch_add(&units->next, units->piece);
+  if (*first >= units->end) return false;
+  *end = units->end - *first < units->piece ? units->end : *first + units->piece;
+  return true;
+}
 
 /* Calls work(context) on this thread and, as far as helpers are free, on up to `threads` - 1
  * helpers; returns after all of these calls have returned. Each call takes pieces of the work

@@ -70,8 +70,7 @@ typedef struct {
   vc_rgb_doubles doubles[3];
   bool packed; /* the kernel `blocks` can be used, with these parts */
   vc_rgb_parts block_parts[3];
-  int64_t units, piece;
-  atomic_llong next;
+  vc_units units;
 } job;
 
 static char *place_of(const job *of, int32_t which, int64_t row, int64_t col) {
@@ -327,10 +326,7 @@ static void work(void *context) {
   vc_fp_environment mode = vc_fp_environment_default();
   scratch space;
   memset(&space, 0, sizeof space); /* vectors read a little more than was written */
-  for (;;) {
-    int64_t unit = atomic_fetch_add(&of->next, of->piece);
-    if (unit >= of->units) break;
-    int64_t end = of->units - unit < of->piece ? of->units : unit + of->piece;
+  for (int64_t unit, end; vc_units_take(&of->units, &unit, &end);) {
     for (; unit < end; unit++) write_unit(of, unit, &space);
   }
   vc_fp_environment_restore(mode);
@@ -340,9 +336,9 @@ static void run(job *of) {
   enum { PER_THREAD = 4 };
   double bytes = 4.5 * (double)of->rows * (double)of->cols;
   int32_t threads = vc_settings_threads_for(bytes, 0);
-  of->units = (of->rows + (1 << of->to.row_shift) - 1) >> of->to.row_shift;
-  of->piece = of->units / (threads * PER_THREAD) + 1;
-  atomic_init(&of->next, 0);
+  of->units.end = (of->rows + (1 << of->to.row_shift) - 1) >> of->to.row_shift;
+  of->units.piece = of->units.end / (threads * PER_THREAD) + 1;
+  atomic_init(&of->units.next, 0);
   vc_threads_run(threads, work, of);
 }
 

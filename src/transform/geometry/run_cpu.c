@@ -19,9 +19,8 @@ typedef struct job {
   const vc_plan *plan;
   const vc_geometry *geometry;
   vc_tiles tiles;
-  size_t pixel;         /* bytes of a source pixel */
-  int64_t units, piece; /* rows of all images; rows that a thread takes at once */
-  atomic_llong next;
+  size_t pixel;       /* bytes of a source pixel */
+  vc_units units;     /* rows of all images */
   atomic_int arrived; /* threads */
   vc_resample shared; /* of all images, where they have one size */
   size_t row_bytes, table_bytes, scratch_bytes, thread_bytes;
@@ -126,10 +125,7 @@ static void work(void *context) {
   char *memory = of->threads + (size_t)atomic_fetch_add(&of->arrived, 1) * of->thread_bytes;
   worker at = {.job = of, .row = memory, .scratch = memory + of->row_bytes, .image = -1};
   at.tables = at.scratch + of->scratch_bytes;
-  for (;;) {
-    int64_t unit = atomic_fetch_add(&of->next, of->piece);
-    if (unit >= of->units) break;
-    int64_t end = of->units - unit < of->piece ? of->units : unit + of->piece;
+  for (int64_t unit, end; vc_units_take(&of->units, &unit, &end);) {
     for (; unit < end; unit++) write_unit(&at, unit);
   }
   if (of->tiles.streams) of->tiles.row_kernels->stream_end();
@@ -155,8 +151,8 @@ static double count_bytes(const job *of) {
  * divided, because each piece computes the tables of its image. */
 static int64_t piece_of(const job *of, int32_t threads) {
   enum { SHORTEST = 8, LONGEST = 64, PER_THREAD = 4 };
-  if (threads == 1) return of->units;
-  int64_t pieces = (int64_t)threads * PER_THREAD, piece = of->units / pieces;
+  if (threads == 1) return of->units.end;
+  int64_t pieces = (int64_t)threads * PER_THREAD, piece = of->units.end / pieces;
   if (!of->geometry->alike && of->plan->images >= pieces) return of->plan->rows;
   return piece < SHORTEST ? SHORTEST : piece > LONGEST ? LONGEST : piece;
 }
@@ -170,9 +166,9 @@ vc_status vc_geometry_run_cpu(const vc_plan *plan, vc_error *error) {
   VC_TRY(take_memory(&of, threads, error));
   vc_tiles_prepare(plan, vc_row_kernels_best(), bytes > (double)vc_settings_stream_bytes(),
                    &of.tiles);
-  of.units = plan->images * plan->rows;
-  of.piece = piece_of(&of, threads);
-  atomic_init(&of.next, 0);
+  of.units.end = plan->images * plan->rows;
+  of.units.piece = piece_of(&of, threads);
+  atomic_init(&of.units.next, 0);
   atomic_init(&of.arrived, 0);
   vc_threads_run(threads, work, &of);
   free(of.memory);
