@@ -160,9 +160,9 @@ static void linear_rows(const int16_t *upper, const int16_t *lower, int32_t weig
 
 /* (high << 11) + low, rounded, as bytes in the lowest 8 bits of each 32. */
 static inline __m128i pillow_finish(__m128i high, __m128i low) {
-  const __m128i half = _mm_set1_epi32(1 << 21);
+  const __m128i half = _mm_set1_epi32(1 << (VC_PILLOW_BITS - 1));
   __m128i sum = _mm_add_epi32(_mm_slli_epi32(high, VC_RESAMPLE_SPLIT), _mm_add_epi32(low, half));
-  sum = _mm_srai_epi32(sum, 22);
+  sum = _mm_srai_epi32(sum, VC_PILLOW_BITS);
   sum = _mm_packs_epi32(sum, sum);
   return _mm_packus_epi16(sum, sum);
 }
@@ -227,10 +227,10 @@ static inline __m256i interleave(const uint8_t *first, const uint8_t *second) {
 }
 
 static inline __m256i pillow_sum(__m256i high, __m256i low) {
-  const __m256i half = _mm256_set1_epi32(1 << 21);
+  const __m256i half = _mm256_set1_epi32(1 << (VC_PILLOW_BITS - 1));
   __m256i sum =
       _mm256_add_epi32(_mm256_slli_epi32(high, VC_RESAMPLE_SPLIT), _mm256_add_epi32(low, half));
-  return _mm256_srai_epi32(sum, 22);
+  return _mm256_srai_epi32(sum, VC_PILLOW_BITS);
 }
 
 static void pillow_rows(const uint8_t *const *rows, const int32_t *weights, int32_t taps, int64_t n,
@@ -250,14 +250,7 @@ static void pillow_rows(const uint8_t *const *rows, const int32_t *weights, int3
         _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     _mm_storeu_si128((__m128i *)(out + i), result);
   }
-  if (i == n) return;
-  /* The rest element by element, from pointers that begin there. */
-  for (; i < n; i++) {
-    int32_t sum = 1 << 21;
-    for (int32_t k = 0; k < taps; k++) sum += rows[k][i] * vc_resample_weight(weights, k);
-    sum >>= 22;
-    out[i] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
-  }
+  vc_resample_pillow_rows(rows, weights, taps, i, n, out);
 }
 
 const vc_resample_kernels vc_resample_kernels_avx2 = {linear_cols, linear_rows, pillow_cols,

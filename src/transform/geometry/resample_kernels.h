@@ -40,6 +40,16 @@ static inline vc_resample_axis vc_resample_rest(const vc_resample_axis *axis, in
   return rest;
 }
 
+/* Writes elements `i` to n - 1 of Pillow's pass down rows, one by one. */
+static inline void vc_resample_pillow_rows(const uint8_t *const *rows, const int32_t *weights,
+                                           int32_t taps, int64_t i, int64_t n, uint8_t *out) {
+  for (; i < n; i++) {
+    int32_t sum = 1 << (VC_PILLOW_BITS - 1);
+    for (int32_t k = 0; k < taps; k++) sum += rows[k][i] * vc_resample_weight(weights, k);
+    out[i] = vc_pillow_byte(sum);
+  }
+}
+
 /* Returns the table that goes with vc_row_kernels_best. */
 const vc_resample_kernels *vc_resample_kernels_best(void);
 

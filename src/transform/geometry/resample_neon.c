@@ -108,11 +108,7 @@ static void pillow_rows(const uint8_t *const *rows, const int32_t *weights, int3
     }
     vst1_u8(out + i, pillow_bytes(low, high));
   }
-  for (; i < n; i++) {
-    int32_t sum = 1 << (VC_PILLOW_BITS - 1);
-    for (int32_t k = 0; k < taps; k++) sum += rows[k][i] * vc_resample_weight(weights, k);
-    out[i] = vc_pillow_byte(sum);
-  }
+  vc_resample_pillow_rows(rows, weights, taps, i, n, out);
 }
 
 const vc_resample_kernels vc_resample_kernels_neon = {linear_cols, linear_rows, pillow_cols,

@@ -39,11 +39,7 @@ static void pillow_cols(const vc_resample_axis *axis, int32_t channels, const ui
 
 static void pillow_rows(const uint8_t *const *rows, const int32_t *weights, int32_t taps, int64_t n,
                         uint8_t *out) {
-  for (int64_t i = 0; i < n; i++) {
-    int32_t sum = 1 << (VC_PILLOW_BITS - 1);
-    for (int32_t k = 0; k < taps; k++) sum += rows[k][i] * vc_resample_weight(weights, k);
-    out[i] = vc_pillow_byte(sum);
-  }
+  vc_resample_pillow_rows(rows, weights, taps, 0, n, out);
 }
 
 const vc_resample_kernels vc_resample_kernels_scalar = {linear_cols, linear_rows, pillow_cols,
