@@ -9,8 +9,10 @@
 
 #include "transform/element.h"
 
-/* Number of element sizes; the index of a size is its logarithm: 0 to 3 for 1, 2, 4 and 8 bytes. */
+/* Number of element sizes, and the index of one, its logarithm: 0 to 3 for 1, 2, 4 and 8 bytes. */
 #define VC_SIZES 4
+static inline int vc_size_index(size_t size) { return size == 8 ? 3 : size == 4 ? 2 : size == 2; }
+
 /* Number of channel counts of interleaved pixels; the index is the channel count less 2. */
 #define VC_INTERLEAVES 3
 

@@ -24,8 +24,6 @@ typedef struct tile {
 
 /* --- preparing */
 
-static int log_of(size_t size) { return size == 8 ? 3 : size == 4 ? 2 : size == 2; }
-
 static bool is_interleaved(const vc_strides *strides, int32_t channels, size_t size) {
   return channels >= 2 && channels <= VC_CHANNELS_MAPPED && strides->channel == (int64_t)size &&
          strides->col == (int64_t)size * channels;
@@ -87,8 +85,8 @@ void vc_tiles_prepare(const vc_plan *plan, const vc_row_kernels *kernels, bool s
   out->to = vc_type_of(plan->to);
   out->from_size = vc_dtype_size(plan->from);
   out->to_size = vc_dtype_size(plan->to);
-  out->from_log = log_of(out->from_size);
-  out->to_log = log_of(out->to_size);
+  out->from_log = vc_size_index(out->from_size);
+  out->to_log = vc_size_index(out->to_size);
   out->merges = is_interleaved(&plan->to_strides, plan->channels, out->to_size);
   bool planes = plan->to_strides.col == (int64_t)out->to_size;
   out->streams = streams && kernels->stream && (planes || out->merges);

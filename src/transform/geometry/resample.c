@@ -95,24 +95,23 @@ static void fill(const vc_resample *of, const vc_axis_rule *rule, vc_resample_ax
   }
 }
 
-static size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 static size_t axis_bytes(const vc_resample *of, const vc_resample_axis *axis) {
   size_t count = (size_t)axis->range.count;
   size_t weights = (size_t)count_weights(of, axis->most_taps);
-  return 2 * rounded(count * sizeof(int32_t)) + rounded(count * sizeof(int64_t)) +
-         rounded(count * weights * weight_size(of));
+  return 2 * vc_resample_rounded(count * sizeof(int32_t)) +
+         vc_resample_rounded(count * sizeof(int64_t)) +
+         vc_resample_rounded(count * weights * weight_size(of));
 }
 
 /* Lays the arrays of an axis out in memory. */
 static void lay_out(vc_resample_axis *axis, char *memory) {
   size_t count = (size_t)axis->range.count;
   axis->at = (int64_t *)memory;
-  memory += rounded(count * sizeof(int64_t));
+  memory += vc_resample_rounded(count * sizeof(int64_t));
   axis->first = (int32_t *)memory;
-  memory += rounded(count * sizeof(int32_t));
+  memory += vc_resample_rounded(count * sizeof(int32_t));
   axis->taps = (int32_t *)memory;
-  memory += rounded(count * sizeof(int32_t));
+  memory += vc_resample_rounded(count * sizeof(int32_t));
   axis->weights.integers = (int32_t *)memory;
 }
 

@@ -61,6 +61,9 @@ typedef struct vc_resample {
   vc_resample_axis rows, cols;
 } vc_resample;
 
+/* Returns the bytes of an array, rounded up so that the next one begins at a multiple of 64. */
+static inline size_t vc_resample_rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
 /* Fills everything except for the arrays: the kind, and the bounds of their sizes. The source
  * has rows.n x cols.n pixels and is resized to rows.m x cols.m; of these the ranges are made. */
 void vc_resample_plan(vc_dtype dtype, int32_t channels, int32_t interpolation,

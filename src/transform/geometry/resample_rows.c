@@ -8,8 +8,6 @@
 /* --- scratch memory: a packed row, a ring of filtered rows with the source row that each
  * holds, pointers to the rows of a result, sums of a row */
 
-static size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 static size_t number_size(const vc_resample *of) {
   return of->wide ? sizeof(double) : sizeof(float);
 }
@@ -47,10 +45,10 @@ static layout layout_of(const vc_resample *of) {
   size_t out = (size_t)of->cols.range.count * (size_t)of->channels;
   bool adds = of->rule.kind == VC_RESAMPLE_TAPS;
   layout made = {.capacity = ring_capacity(of)};
-  made.raw = adds ? rounded(in * of->size) : 0;
-  made.packed = rounded(in * packed_size(of) + 64);
-  made.filtered = rounded(out * filtered_size(of) + VC_RESAMPLE_SPARE);
-  made.pointers = rounded((size_t)made.capacity * (sizeof(int64_t) + sizeof(void *)));
+  made.raw = adds ? vc_resample_rounded(in * of->size) : 0;
+  made.packed = vc_resample_rounded(in * packed_size(of) + 64);
+  made.filtered = vc_resample_rounded(out * filtered_size(of) + VC_RESAMPLE_SPARE);
+  made.pointers = vc_resample_rounded((size_t)made.capacity * (sizeof(int64_t) + sizeof(void *)));
   made.sums = adds ? made.filtered : 0;
   return made;
 }
@@ -80,8 +78,6 @@ void vc_resample_begin(const vc_resample *resample, const vc_resample_image *ima
 
 /* --- a row of the source, packed */
 
-static int log_of(size_t size) { return size == 8 ? 3 : size == 4 ? 2 : size == 2; }
-
 /* Copies a row whose pixels are not adjacent, element by element. */
 static void gather(const vc_resample_rows *rows, const char *from, char *out) {
   const vc_resample_image *image = &rows->image;
@@ -98,8 +94,8 @@ static void interleave(const vc_resample_rows *rows, const char *from, char *out
   const vc_resample *of = rows->resample;
   const void *planes[4];
   for (int32_t c = 0; c < of->channels; c++) planes[c] = from + c * rows->image.channel;
-  vc_row_kernels_best()->merge[log_of(of->size)][of->channels - 2](planes, out,
-                                                                   (size_t)of->cols.range.n);
+  vc_row_kernels_best()->merge[vc_size_index(of->size)][of->channels - 2](planes, out,
+                                                                          (size_t)of->cols.range.n);
 }
 
 /* Writes the pixels of a YUV image's row that results need, and a few beyond them that vector code

@@ -40,8 +40,6 @@ typedef struct worker {
 
 /* --- memory */
 
-static size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 static vc_resample resample_of(const vc_plan *plan, const vc_geometry_item *item) {
   vc_resample out;
   const vc_geometry *geometry = plan->geometry;
@@ -58,11 +56,12 @@ static void measure(job *of) {
   int64_t different = geometry->alike ? 1 : geometry->count;
   for (int64_t i = 0; i < different; i++) {
     vc_resample each = resample_of(of->plan, &geometry->items[i]);
-    size_t tables = vc_resample_bytes(&each), scratch = rounded(vc_resample_scratch(&each));
+    size_t tables = vc_resample_bytes(&each),
+           scratch = vc_resample_rounded(vc_resample_scratch(&each));
     if (tables > of->table_bytes) of->table_bytes = tables;
     if (scratch > of->scratch_bytes) of->scratch_bytes = scratch;
   }
-  of->row_bytes = rounded((size_t)geometry->fit.cols * of->pixel + 64);
+  of->row_bytes = vc_resample_rounded((size_t)geometry->fit.cols * of->pixel + 64);
   of->thread_bytes = of->row_bytes + of->scratch_bytes + (geometry->alike ? 0 : of->table_bytes);
 }
 
@@ -74,7 +73,7 @@ static void fill_with_pad(const job *of, char *out) {
 static vc_status take_memory(job *of, int32_t threads, vc_error *error) {
   size_t shared = of->geometry->alike ? of->table_bytes : 0;
   size_t bytes = shared + of->row_bytes + (size_t)threads * of->thread_bytes;
-  of->memory = vc_aligned_alloc(64, rounded(bytes));
+  of->memory = vc_aligned_alloc(64, vc_resample_rounded(bytes));
   if (!of->memory) {
     return vc_fail(error, VC_ERROR_MEMORY, "no memory (%zu bytes) to resize images in", bytes);
   }
