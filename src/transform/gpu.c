@@ -79,8 +79,8 @@ static vc_status enqueue(const vc_driver *driver, vc_launch *launch, CUfunction 
     VC_TRY(upload_list(driver, launch, stream, &list, error));
     point_at_list(launch, list);
   }
-  void *parameters[] = {&launch->fast,
-                        &launch->more}; /* fast, generic and resizing share one place */
+  /* `fast` shares its memory with the parameters of other kernels. */
+  void *parameters[] = {&launch->fast, &launch->more};
   const uint32_t *grid = launch->grid;
   CUresult result = driver->cuLaunchKernel(kernel, grid[0], grid[1], grid[2], VC_BLOCK, 1, 1, 0,
                                            stream, parameters, NULL);
@@ -89,8 +89,9 @@ static vc_status enqueue(const vc_driver *driver, vc_launch *launch, CUfunction 
 }
 
 /* Does everything up to the launch, and launches if `enqueues` is true. */
-static vc_status run(const vc_driver *driver, vc_launch *launch, int32_t device, vc_stream stream,
-                     bool enqueues, vc_error *error) {
+static vc_status run(vc_launch *launch, int32_t device, vc_stream stream, bool enqueues,
+                     vc_error *error) {
+  const vc_driver *driver = vc_driver_get();
   CUfunction kernel;
   vc_entered entered = vc_cuda_enter_stream(device, stream);
   vc_status status = vc_cuda_check_entry(entered, device, error);
@@ -105,27 +106,17 @@ static vc_status run(const vc_driver *driver, vc_launch *launch, int32_t device,
 
 vc_status vc_launch_run(vc_launch *launch, int32_t device, vc_stream stream, bool enqueues,
                         vc_error *error) {
-  const vc_driver *driver = vc_driver_get();
   if (stream == VC_STREAM_NONE) stream = VC_STREAM_LEGACY; /* a launch needs one */
-  vc_status status = vc_kernels_check(driver, error);
-  if (status == VC_OK) status = run(driver, launch, device, stream, enqueues, error);
+  vc_status status = vc_kernels_check(vc_driver_get(), error);
+  if (status == VC_OK) status = run(launch, device, stream, enqueues, error);
   free(launch->list);
   return status;
 }
 
-static vc_status carry_out(const vc_plan *plan, int32_t device, vc_stream stream, bool enqueues,
-                           vc_error *error) {
+vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, bool enqueues,
+                          vc_error *error) {
   vc_launch launch;
   VC_TRY(vc_kernels_check(vc_driver_get(), error));
   VC_TRY(vc_dispatch(plan, &launch, error));
   return vc_launch_run(&launch, device, stream, enqueues, error);
-}
-
-vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error) {
-  return carry_out(plan, device, stream, true, error);
-}
-
-vc_status vc_plan_check_gpu(const vc_plan *plan, int32_t device, vc_stream stream,
-                            vc_error *error) {
-  return carry_out(plan, device, stream, false, error);
 }

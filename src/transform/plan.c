@@ -236,10 +236,10 @@ static void join_images(vc_plan *plan) {
   plan->from_strides.image = plan->to_strides.image = 0;
 }
 
-static bool have_same_strides(const vc_view *from, size_t count, const vc_strides *strides,
-                              vc_layout layout) {
-  for (size_t i = 1; i < count; i++) {
-    vc_strides other = vc_plan_read_images(&from[i], layout).strides;
+static bool have_same_strides(const vc_call *call) {
+  const vc_strides *strides = &call->read.strides;
+  for (size_t i = 1; i < call->count; i++) {
+    vc_strides other = vc_plan_strides(&call->from[i], call->params.from);
     if (other.row != strides->row || other.col != strides->col ||
         other.channel != strides->channel) {
       return false;
@@ -248,17 +248,12 @@ static bool have_same_strides(const vc_view *from, size_t count, const vc_stride
   return true;
 }
 
-static void plan_axes(const vc_images *out, const vc_images *in, const vc_view *from, size_t count,
-                      vc_layout layout, vc_plan *plan) {
-  plan->images = out->count;
-  plan->rows = out->rows;
-  plan->cols = out->cols;
-  plan->to_strides = out->strides;
-  plan->from_strides = in->strides;
-  plan->from_data = from->data;
-  plan->sources = count > 1 ? from : NULL;
-  plan->layout = layout;
-  plan->alike = have_same_strides(from, count, &in->strides, layout);
+static void plan_axes(const vc_call *call, vc_plan *plan) {
+  plan->from_strides = call->read.strides;
+  plan->from_data = call->from->data;
+  plan->sources = call->count > 1 ? call->from : NULL;
+  plan->layout = call->params.from;
+  plan->alike = have_same_strides(call);
   if (!plan->alike) return;
   join_channels(plan);
   join_rows(plan);
@@ -266,12 +261,8 @@ static void plan_axes(const vc_images *out, const vc_images *in, const vc_view *
 }
 
 /* The axes of a plan whose sources are resized: a source is one packed row at a time. */
-static void plan_resized_axes(const vc_images *out, vc_plan *plan) {
+static void plan_resized_axes(vc_plan *plan) {
   int64_t size = (int64_t)vc_dtype_size(plan->from);
-  plan->images = out->count;
-  plan->rows = out->rows;
-  plan->cols = out->cols;
-  plan->to_strides = out->strides;
   plan->from_strides = (vc_strides){0, 0, size * plan->from_channels, size};
   plan->from_data = NULL;
   plan->sources = NULL;
@@ -284,61 +275,60 @@ static void plan_resized_axes(const vc_images *out, vc_plan *plan) {
 /* YUV images go through a resize, which leaves their size as it is where none was asked for. */
 static bool is_resized(const vc_transform_params *params) { return params->resize || params->yuv; }
 
-/* Checks the sizes of all images, and that they are alike. */
-static vc_status check_images(const vc_view *to, const vc_images *out, const vc_view *from,
-                              const vc_images *in, size_t count, const vc_transform_params *params,
-                              vc_resize *resize, vc_error *error) {
-  if (!params->resize) {
-    if (params->boxes) {
-      return vc_fail(error, VC_ERROR_ARGUMENT,
-                     "boxes were given without a size to resize them to; set params->resize");
-    }
-    VC_TRY(vc_plan_check_sizes(to, out, from, in, count, params, error));
-    vc_resize_init(resize, in->rows, in->cols, VC_NEAREST);
+/* Reads the images, and checks their sizes and that they are alike. */
+static vc_status read_images(vc_call *call, vc_error *error) {
+  const vc_transform_params *params = &call->params;
+  VC_TRY(vc_plan_check_ends(call, error));
+  call->written = vc_plan_read_images(call->to, params->to);
+  call->read = vc_plan_read_images(call->from, params->from);
+  if (params->yuv) VC_TRY(vc_plan_check_yuv(call, error));
+  if (params->resize) {
+    VC_TRY(vc_resize_read(params->resize, &call->resize, error));
+    VC_TRY(vc_plan_check_resize(call, error));
+  } else if (params->boxes) {
+    return vc_fail(error, VC_ERROR_ARGUMENT,
+                   "boxes were given without a size to resize them to; set params->resize");
   } else {
-    VC_TRY(vc_resize_read(params->resize, resize, error));
-    VC_TRY(vc_plan_check_resize(out, from, in, count, resize, params->boxes, error));
+    VC_TRY(vc_plan_check_sizes(call, error));
+    vc_resize_init(&call->resize, call->read.rows, call->read.cols, VC_NEAREST);
   }
-  return vc_plan_check_alike(from, count, params->from, params->resize != NULL, error);
+  return vc_plan_check_alike(call, error);
 }
 
 /* Fills the axes of *out, or the geometry of sources that are resized. */
-static vc_status plan_sources(const vc_images *written, const vc_view *from, const vc_images *read,
-                              size_t count, const vc_transform_params *params,
-                              const vc_resize *resize, vc_plan *out, vc_error *error) {
-  if (!is_resized(params)) {
-    plan_axes(written, read, from, count, params->from, out);
-    return VC_OK;
+static vc_status plan_sources(const vc_call *call, vc_plan *out, vc_error *error) {
+  out->images = call->written.count;
+  out->rows = call->written.rows;
+  out->cols = call->written.cols;
+  out->to_strides = call->written.strides;
+  if (is_resized(&call->params)) {
+    plan_resized_axes(out);
+    return vc_geometry_make(call, &out->geometry, error);
   }
-  plan_resized_axes(written, out);
-  return vc_geometry_make(from, count, params->from, resize, params->boxes, params->yuv,
-                          &out->geometry, error);
+  plan_axes(call, out);
+  return VC_OK;
 }
 
-vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
-                       const vc_transform_params *params, vc_plan *out, bool *empty,
-                       vc_error *error) {
-  vc_resize resize;
-  VC_TRY(vc_plan_check_ends(to, from, count, error));
-  vc_images written = vc_plan_read_images(to, params->to);
-  vc_images read = vc_plan_read_images(&from[0], params->from);
-  if (params->yuv) VC_TRY(vc_plan_check_yuv(from, count, params, error));
-  VC_TRY(check_images(to, &written, from, &read, count, params, &resize, error));
-  out->from = from->dtype;
+vc_status vc_plan_make(vc_call *call, vc_plan *out, bool *empty, vc_error *error) {
+  const vc_view *to = call->to;
+  const vc_transform_params *params = &call->params;
+  VC_TRY(read_images(call, error));
+  int64_t channels = call->read.channels, wanted = call->written.channels;
+  out->from = call->from->dtype;
   out->to = to->dtype;
   out->to_data = to->data;
   out->threads = params->threads;
   out->geometry = NULL;
-  bool fills = vc_transform_adds_alpha(read.channels, written.channels);
+  bool fills = vc_transform_adds_alpha(channels, wanted);
   out->fill = fills ? vc_number_bits(to->dtype, params->fill) : 0;
-  VC_TRY(plan_channels(read.channels, written.channels, params->reverse_channels, out, error));
+  VC_TRY(plan_channels(channels, wanted, params->reverse_channels, out, error));
   VC_TRY(plan_work(params, out, error));
   *empty = vc_view_is_empty(to);
   if (*empty) return VC_OK;
-  VC_TRY(params->yuv ? vc_plan_check_yuv_memory(to, params->yuv, count, error)
-                     : vc_plan_check_memory(to, from, count, error));
+  VC_TRY(params->yuv ? vc_plan_check_yuv_memory(call, error)
+                     : vc_plan_check_memory(to, call->from, call->count, error));
   if (params->boxes) VC_TRY(vc_plan_check_boxes_memory(to, params->boxes, error));
-  return plan_sources(&written, from, &read, count, params, &resize, out, error);
+  return plan_sources(call, out, error);
 }
 
 void vc_plan_end(vc_plan *plan) {

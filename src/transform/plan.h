@@ -25,6 +25,23 @@ typedef struct vc_strides {
  * are reversed. */
 #define VC_CHANNELS_MAPPED 4
 
+/* A view, read as images of a layout. */
+typedef struct vc_images {
+  int64_t count, rows, cols, channels;
+  vc_strides strides;
+} vc_images;
+
+/* A call of vc_transform: its arguments, and what vc_plan_make reads of them. */
+typedef struct vc_call {
+  const vc_view *to;
+  const vc_view *from;
+  size_t count;               /* of sources */
+  vc_transform_params params; /* copied from the caller's */
+  vc_images written;          /* `to` */
+  vc_images read;             /* the first source */
+  vc_resize resize;           /* params.resize, copied; without one, to the sources' own size */
+} vc_call;
+
 typedef struct vc_plan {
   int64_t images, rows, cols; /* all > 0 */
   int32_t channels;           /* of the destination */
@@ -60,13 +77,11 @@ typedef struct vc_plan {
   struct vc_geometry *geometry;
 } vc_plan;
 
-/* Checks everything and fills *out, which points into itself and into `from`, so that neither may
- * move. Rows, columns, and the channels of interleaved images that keep theirs are joined to
+/* Checks everything and fills *out, which points into itself and into the views of `call`, so that
+ * neither may move. The caller has set the arguments; this function sets the other fields. Rows, columns, and the channels of interleaved images that keep theirs are joined to
  * longer axes where both sides allow that. If there is no element to write, *empty is set to
  * true, and *out is not complete. vc_plan_end must follow, after a failure too. */
-vc_status vc_plan_make(const vc_view *to, const vc_view *from, size_t count,
-                       const vc_transform_params *params, vc_plan *out, bool *empty,
-                       vc_error *error);
+vc_status vc_plan_make(vc_call *call, vc_plan *out, bool *empty, vc_error *error);
 
 /* Frees the memory of a plan. */
 void vc_plan_end(vc_plan *plan);
@@ -75,14 +90,13 @@ void vc_plan_end(vc_plan *plan);
  * never joined). */
 vc_strides vc_plan_strides(const vc_view *view, vc_layout layout);
 
-/* Carry out a plan. Host memory is written on return. Work on GPU memory is enqueued; the
- * device's context is made current and the previous one restored. */
+/* Carries out a plan in host memory, which is written on return. */
 vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error);
 vc_status vc_geometry_run_cpu(const vc_plan *plan, vc_error *error); /* called by the former */
-vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error);
 
-/* Returns VC_OK if vc_plan_run_gpu can enqueue the plan: makes the same checks and enqueues
- * nothing. */
-vc_status vc_plan_check_gpu(const vc_plan *plan, int32_t device, vc_stream stream, vc_error *error);
+/* Enqueues a plan of GPU memory, or makes the same checks only. The device's context is made current
+ * and the previous one restored. */
+vc_status vc_plan_run_gpu(const vc_plan *plan, int32_t device, vc_stream stream, bool enqueues,
+                          vc_error *error);
 
 #endif

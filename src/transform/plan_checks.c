@@ -74,15 +74,14 @@ static vc_status refuse_size(size_t index, const vc_images *first, const vc_imag
                  vc_advice_text(VC_ADVICE_RESIZE));
 }
 
-static vc_status check_shape(const vc_view *from, size_t index, vc_layout layout, bool resizes,
-                             vc_error *error) {
-  const vc_view *view = &from[index];
-  if (vc_dtype_same(view->dtype, from->dtype) && view->ndim == from->ndim) {
-    vc_images first = vc_plan_read_images(from, layout), other = vc_plan_read_images(view, layout);
-    bool same_size = other.rows == first.rows && other.cols == first.cols;
-    bool same_pixels = other.count == first.count && other.channels == first.channels;
-    if (same_pixels && (same_size || resizes)) return VC_OK;
-    if (same_pixels) return refuse_size(index, &first, &other, error);
+static vc_status check_shape(const vc_call *call, size_t index, vc_error *error) {
+  const vc_view *view = &call->from[index];
+  if (vc_dtype_same(view->dtype, call->from->dtype) && view->ndim == call->from->ndim) {
+    const vc_images *first = &call->read, other = vc_plan_read_images(view, call->params.from);
+    bool same_size = other.rows == first->rows && other.cols == first->cols;
+    bool same_pixels = other.count == first->count && other.channels == first->channels;
+    if (same_pixels && (same_size || call->params.resize)) return VC_OK;
+    if (same_pixels) return refuse_size(index, first, &other, error);
   }
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "source %zu differs from source 0 in shape or dtype (%s): a batch needs images "
@@ -90,11 +89,11 @@ static vc_status check_shape(const vc_view *from, size_t index, vc_layout layout
                  index, vc_dtype_name(view->dtype));
 }
 
-vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_layout layout, bool resizes,
-                              vc_error *error) {
-  for (size_t i = 1; i < count; i++) {
+vc_status vc_plan_check_alike(const vc_call *call, vc_error *error) {
+  const vc_view *from = call->from;
+  for (size_t i = 1; i < call->count; i++) {
     VC_TRY(check_view(&from[i], "a source", error));
-    VC_TRY(check_shape(from, i, layout, resizes, error));
+    VC_TRY(check_shape(call, i, error));
     if (!is_same_place(from[i].device, from[0].device)) {
       return vc_fail(error, VC_ERROR_DEVICE,
                      "source %zu is on another device than source 0: a batch needs images of one "
@@ -105,26 +104,29 @@ vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_layout layou
   return VC_OK;
 }
 
-vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t count,
-                             vc_error *error) {
-  if (count == 0) {
+vc_status vc_plan_check_ends(const vc_call *call, vc_error *error) {
+  if (call->count == 0) {
     return vc_fail(error, VC_ERROR_ARGUMENT,
                    "no source was given, needs an image or a list of them");
   }
-  VC_TRY(check_view(to, "the destination", error));
-  VC_TRY(check_view(&from[0], "the source", error));
-  return vc_plan_check_place(to, &from[0], error);
+  VC_TRY(check_view(call->to, "the destination", error));
+  VC_TRY(check_view(call->from, "the source", error));
+  return vc_plan_check_place(call->to, call->from, error);
 }
 
-vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_view *from,
-                              const vc_images *in, size_t count, const vc_transform_params *params,
-                              vc_error *error) {
-  int64_t sources = count > 1 ? (int64_t)count : in->count;
-  if (count > 1 && from->ndim == 4 && in->count != 1) {
-    return vc_fail(error, VC_ERROR_LAYOUT,
-                   "%zu batches were given, needs one batch or a list of images; join them first",
-                   count);
-  }
+/* Counts the images of the sources: a list of images, or one batch. */
+static vc_status count_sources(const vc_call *call, int64_t *out, vc_error *error) {
+  *out = call->count > 1 ? (int64_t)call->count : call->read.count;
+  if (call->count == 1 || call->read.count == 1) return VC_OK;
+  return vc_fail(error, VC_ERROR_LAYOUT,
+                 "%zu batches were given, needs one batch or a list of images; join them first",
+                 call->count);
+}
+
+vc_status vc_plan_check_sizes(const vc_call *call, vc_error *error) {
+  const vc_images *out = &call->written, *in = &call->read;
+  int64_t sources;
+  VC_TRY(count_sources(call, &sources, error));
   if (sources != out->count) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "%" PRId64 " images go into a destination of %" PRId64 "; needs as many",
@@ -137,8 +139,8 @@ vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_
                  "%" PRId64 ", W = %" PRId64
                  "; needs the same size: say which layout each has, or "
                  "resize first",
-                 axes_of(from, params->from), in->rows, in->cols, axes_of(to, params->to),
-                 out->rows, out->cols);
+                 axes_of(call->from, call->params.from), in->rows, in->cols,
+                 axes_of(call->to, call->params.to), out->rows, out->cols);
 }
 
 /* --- resizing */
@@ -169,16 +171,13 @@ static vc_status check_boxes(const vc_view *boxes, const vc_view *from, int64_t 
                  boxes->device.id);
 }
 
-vc_status vc_plan_check_resize(const vc_images *out, const vc_view *from, const vc_images *in,
-                               size_t count, const vc_resize *resize, const vc_view *boxes,
-                               vc_error *error) {
-  int64_t sources = count > 1 ? (int64_t)count : in->count;
-  if (count > 1 && in->count != 1) {
-    return vc_fail(error, VC_ERROR_LAYOUT,
-                   "%zu batches were given, needs one batch or a list of images; join them first",
-                   count);
-  }
-  if (boxes) VC_TRY(check_boxes(boxes, from, sources, error));
+vc_status vc_plan_check_resize(const vc_call *call, vc_error *error) {
+  const vc_images *out = &call->written, *in = &call->read;
+  const vc_view *boxes = call->params.boxes;
+  const vc_resize *resize = &call->resize;
+  int64_t sources;
+  VC_TRY(count_sources(call, &sources, error));
+  if (boxes) VC_TRY(check_boxes(boxes, call->from, sources, error));
   int64_t images = boxes ? boxes->shape[0] : sources;
   if (images != out->count) {
     return vc_fail(error, VC_ERROR_LAYOUT,
@@ -280,35 +279,33 @@ static vc_status check_one_yuv(const vc_view *from, const vc_yuv *yuv, vc_error 
   return VC_OK;
 }
 
-vc_status vc_plan_check_yuv(const vc_view *from, size_t count, const vc_transform_params *params,
-                            vc_error *error) {
-  if (params->from == VC_PLANAR) {
+vc_status vc_plan_check_yuv(const vc_call *call, vc_error *error) {
+  const vc_yuv *yuv = call->params.yuv;
+  if (call->params.from == VC_PLANAR) {
     return vc_fail(error, VC_ERROR_ARGUMENT,
                    "params->from is VC_PLANAR and the sources are YUV images, which are read as "
                    "VC_INTERLEAVED");
   }
-  for (size_t i = 0; i < count; i++) {
-    const vc_yuv *each = vc_yuv_at(params->yuv, i);
-    VC_TRY(check_one_yuv(&from[i], each, error));
-    if (each->format == params->yuv->format) continue;
+  for (size_t i = 0; i < call->count; i++) {
+    const vc_yuv *each = vc_yuv_at(yuv, i);
+    VC_TRY(check_one_yuv(&call->from[i], each, error));
+    if (each->format == yuv->format) continue;
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "source %zu is a %s image and source 0 a %s one, needs one format in a list; "
                    "transform them one by one",
-                   i, vc_yuv_layout_of(each->format)->name,
-                   vc_yuv_layout_of(params->yuv->format)->name);
+                   i, vc_yuv_layout_of(each->format)->name, vc_yuv_layout_of(yuv->format)->name);
   }
   return VC_OK;
 }
 
-vc_status vc_plan_check_yuv_memory(const vc_view *to, const vc_yuv *yuv, size_t count,
-                                   vc_error *error) {
+vc_status vc_plan_check_yuv_memory(const vc_call *call, vc_error *error) {
   vc_overlap found;
-  VC_TRY(check_writable(to, error));
-  for (size_t i = 0; i < count; i++) {
-    const vc_yuv *each = vc_yuv_at(yuv, i);
+  VC_TRY(check_writable(call->to, error));
+  for (size_t i = 0; i < call->count; i++) {
+    const vc_yuv *each = vc_yuv_at(call->params.yuv, i);
     size_t planes = (size_t)vc_yuv_layout_of(each->format)->planes;
-    VC_TRY(vc_overlap_find(to, 1, each->planes, planes, &found, error));
-    if (found.kind == VC_OVERLAPS_ITSELF) return refuse_destination(to, error);
+    VC_TRY(vc_overlap_find(call->to, 1, each->planes, planes, &found, error));
+    if (found.kind == VC_OVERLAPS_ITSELF) return refuse_destination(call->to, error);
     if (found.kind != VC_OVERLAPS_NOTHING) return refuse_shared(i, error);
   }
   return VC_OK;

@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The checks of vc_plan_make and the types that they share with it. */
+/* The checks of vc_plan_make, and what they share with it. */
 #ifndef VIEWCAST_TRANSFORM_PLAN_PARTS_H
 #define VIEWCAST_TRANSFORM_PLAN_PARTS_H
 
 #include "transform/plan.h"
-
-/* A view, read as images of a layout. */
-typedef struct vc_images {
-  int64_t count, rows, cols, channels;
-  vc_strides strides;
-} vc_images;
 
 /* --- plan_checks.c */
 
 /* Checks the destination and the first source, that they are on one device, and that count is not
  * 0. Does not look at the other sources, because `count` has not been checked against the
  * destination yet. */
-vc_status vc_plan_check_ends(const vc_view *to, const vc_view *from, size_t count, vc_error *error);
+vc_status vc_plan_check_ends(const vc_call *call, vc_error *error);
 
 /* Checks that the other sources have the shape, dtype and device of the first; sources that
  * are resized may have other sizes. */
-vc_status vc_plan_check_alike(const vc_view *from, size_t count, vc_layout layout, bool resizes,
-                              vc_error *error);
+vc_status vc_plan_check_alike(const vc_call *call, vc_error *error);
 
 /* Checks that both are in memory of the host or of one GPU. */
 vc_status vc_plan_check_place(const vc_view *to, const vc_view *from, vc_error *error);
@@ -30,15 +23,11 @@ vc_status vc_plan_check_place(const vc_view *to, const vc_view *from, vc_error *
 vc_status vc_plan_check_device(const vc_view *view, vc_error *error);
 
 /* Checks that both sides have the same number of images, of one size. */
-vc_status vc_plan_check_sizes(const vc_view *to, const vc_images *out, const vc_view *from,
-                              const vc_images *in, size_t count, const vc_transform_params *params,
-                              vc_error *error);
+vc_status vc_plan_check_sizes(const vc_call *call, vc_error *error);
 
-/* Checks that the destination has the size of a resize and an image for each source or box,
- * and that the boxes, which may be NULL, can be read. */
-vc_status vc_plan_check_resize(const vc_images *out, const vc_view *from, const vc_images *in,
-                               size_t count, const vc_resize *resize, const vc_view *boxes,
-                               vc_error *error);
+/* Checks that the destination has the size of the resize and an image for each source or box,
+ * and that the boxes, if there are any, can be read. */
+vc_status vc_plan_check_resize(const vc_call *call, vc_error *error);
 
 /* Checks that the destination may be written, that none of its elements share memory, and that it
  * shares none with a source. */
@@ -49,12 +38,10 @@ vc_status vc_plan_check_memory(const vc_view *to, const vc_view *from, size_t co
 vc_status vc_plan_check_boxes_memory(const vc_view *to, const vc_view *boxes, vc_error *error);
 
 /* Checks that each source is the view of its YUV image, and that all have one format. */
-vc_status vc_plan_check_yuv(const vc_view *from, size_t count, const vc_transform_params *params,
-                            vc_error *error);
+vc_status vc_plan_check_yuv(const vc_call *call, vc_error *error);
 
 /* Checks the destination as vc_plan_check_memory does, against the planes of YUV images. */
-vc_status vc_plan_check_yuv_memory(const vc_view *to, const vc_yuv *yuv, size_t count,
-                                   vc_error *error);
+vc_status vc_plan_check_yuv_memory(const vc_call *call, vc_error *error);
 
 /* --- plan.c */
 

@@ -28,37 +28,30 @@ static vc_status read_params(const vc_transform_params *given, vc_transform_para
                  out->threads);
 }
 
-/* Checks everything that can be known before the first pixel is written. Sets *empty if
- * there is nothing to write. */
-static vc_status prepare(const vc_view *to, const vc_view *from, size_t count,
-                         const vc_transform_params *given, vc_stream stream, vc_plan *plan,
-                         bool *empty, vc_error *error) {
-  vc_transform_params params;
-  VC_TRY(read_params(given, &params, error));
+/* Checks everything that can be known before the first pixel is written; then, with `writes`,
+ * carries the call out. */
+static vc_status check_and_run(vc_call *call, vc_stream stream, bool writes, vc_plan *plan,
+                               vc_error *error) {
+  bool empty;
   VC_TRY(vc_stream_check(stream, error));
-  VC_TRY(vc_plan_make(to, from, count, &params, plan, empty, error));
-  return *empty ? VC_OK : vc_plan_check_device(to, error);
-}
-
-/* Carries out a plan, or checks whether that can be enqueued. */
-static vc_status carry_out(const vc_plan *plan, vc_device device, vc_stream stream, bool writes,
-                           vc_error *error) {
-  if (!vc_device_is_gpu(device)) return writes ? vc_plan_run_cpu(plan, error) : VC_OK;
-  return writes ? vc_plan_run_gpu(plan, device.id, stream, error)
-                : vc_plan_check_gpu(plan, device.id, stream, error);
+  VC_TRY(vc_plan_make(call, plan, &empty, error));
+  if (empty) return VC_OK;
+  VC_TRY(vc_plan_check_device(call->to, error));
+  if (vc_device_is_gpu(call->to->device)) {
+    return vc_plan_run_gpu(plan, call->to->device.id, stream, writes, error);
+  }
+  return writes ? vc_plan_run_cpu(plan, error) : VC_OK;
 }
 
 /* The plan is made in the default floating-point mode, because it rounds coefficients and the
  * fill value, whatever the device. */
-static vc_status transform(const vc_view *to, const vc_view *from, size_t count,
-                           const vc_transform_params *params, vc_stream stream, bool writes,
-                           vc_error *error) {
+static vc_status transform(vc_call *call, const vc_transform_params *params, vc_stream stream,
+                           bool writes, vc_error *error) {
   vc_plan plan;
-  bool empty;
   plan.geometry = NULL;
+  VC_TRY(read_params(params, &call->params, error));
   vc_fp_environment mode = vc_fp_environment_default();
-  vc_status status = prepare(to, from, count, params, stream, &plan, &empty, error);
-  if (status == VC_OK && !empty) status = carry_out(&plan, to->device, stream, writes, error);
+  vc_status status = check_and_run(call, stream, writes, &plan, error);
   vc_plan_end(&plan);
   vc_fp_environment_restore(mode);
   return status;
@@ -69,7 +62,8 @@ vc_status vc_transform(const vc_view *to, const vc_view *from, size_t count,
   VC_NEED(to);
   VC_NEED(from);
   VC_NEED(params);
-  return transform(to, from, count, params, stream, true, error);
+  vc_call call = {.to = to, .from = from, .count = count};
+  return transform(&call, params, stream, true, error);
 }
 
 vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t count,
@@ -77,23 +71,23 @@ vc_status vc_transform_check(const vc_view *to, const vc_view *from, size_t coun
   VC_NEED(to);
   VC_NEED(from);
   VC_NEED(params);
-  return transform(to, from, count, params, stream, false, error);
+  vc_call call = {.to = to, .from = from, .count = count};
+  return transform(&call, params, stream, false, error);
 }
 
 vc_status vc_resize_check(const vc_view *from, size_t count, const vc_transform_params *params,
                           vc_error *error) {
-  vc_resize resize;
   vc_geometry *made;
+  vc_call call = {.from = from, .count = count, .params = *params};
   const vc_view *boxes = params->boxes;
-  vc_images read = vc_plan_read_images(from, params->from), written = {0};
-  VC_TRY(vc_resize_read(params->resize, &resize, error));
-  written.count = boxes ? boxes->shape[0] : count > 1 ? (int64_t)count : read.count;
-  written.rows = resize.rows;
-  written.cols = resize.cols;
-  VC_TRY(vc_plan_check_resize(&written, from, &read, count, &resize, boxes, error));
+  call.read = vc_plan_read_images(from, params->from);
+  VC_TRY(vc_resize_read(params->resize, &call.resize, error));
+  call.written.count = boxes ? boxes->shape[0] : count > 1 ? (int64_t)count : call.read.count;
+  call.written.rows = call.resize.rows;
+  call.written.cols = call.resize.cols;
+  VC_TRY(vc_plan_check_resize(&call, error));
   vc_fp_environment mode = vc_fp_environment_default();
-  vc_status status =
-      vc_geometry_make(from, count, params->from, &resize, boxes, params->yuv, &made, error);
+  vc_status status = vc_geometry_make(&call, &made, error);
   vc_fp_environment_restore(mode);
   if (status == VC_OK) free(made);
   return status;

@@ -124,31 +124,24 @@ static vc_status make_pad(const vc_resize *resize, vc_dtype dtype, int64_t chann
 
 /* --- the sources */
 
-typedef struct {
-  const vc_view *views;
-  size_t count;
-  vc_layout layout;
-  vc_images first;          /* of views[0] */
-  const vc_yuv_source *yuv; /* of each view, or NULL */
-} source_list;
-
 /* An image of a source, or a crop of one. */
 typedef struct {
   vc_resample_image image;
   int64_t rows, cols;
 } source;
 
-static int64_t count_images(const source_list *from) {
-  return from->count > 1 ? (int64_t)from->count : from->first.count;
+static int64_t count_images(const vc_call *call) {
+  return call->count > 1 ? (int64_t)call->count : call->read.count;
 }
 
-static source source_of(const source_list *from, int64_t index) {
-  vc_images read = from->first;
-  const vc_view *view = from->views;
-  source out = {.image.yuv = from->yuv ? &from->yuv[index] : NULL};
-  if (from->count > 1) {
-    view = &from->views[index];
-    read = vc_plan_read_images(view, from->layout);
+/* Returns a source; `yuv` has those of all views, or is NULL. */
+static source source_of(const vc_call *call, const vc_yuv_source *yuv, int64_t index) {
+  vc_images read = call->read;
+  const vc_view *view = call->from;
+  source out = {.image.yuv = yuv ? &yuv[index] : NULL};
+  if (call->count > 1) {
+    view = &call->from[index];
+    read = vc_plan_read_images(view, call->params.from);
     index = 0;
   }
   out.rows = read.rows;
@@ -161,9 +154,9 @@ static source source_of(const source_list *from, int64_t index) {
 }
 
 /* Checks that the sides of all images can be counted. Those of an expanded view may be longer. */
-static vc_status check_sides(const source_list *from, vc_error *error) {
-  for (int64_t i = 0; i < count_images(from); i++) {
-    source of = source_of(from, i);
+static vc_status check_sides(const vc_call *call, vc_error *error) {
+  for (int64_t i = 0; i < count_images(call); i++) {
+    source of = source_of(call, NULL, i);
     if (of.rows <= INT_MAX && of.cols <= INT_MAX) continue;
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "image %" PRId64 " has H = %" PRId64 ", W = %" PRId64
@@ -191,19 +184,18 @@ static vc_status place_item(const vc_resize *resize, const char *kind, int64_t i
   return place(resize, name, of->rows, of->cols, out, error);
 }
 
-static vc_status add_images(const source_list *from, const vc_resize *resize, vc_geometry *out,
-                            vc_error *error) {
-  int64_t count = count_images(from);
+static vc_status add_images(const vc_call *call, vc_geometry *out, vc_error *error) {
+  int64_t count = count_images(call);
   for (int64_t i = 0; i < count; i++) {
     vc_placement placement = {0, 0, 0, 0};
-    source of = source_of(from, i);
+    source of = source_of(call, out->yuv, i);
     if (!out->boxes && (of.rows < 1 || of.cols < 1)) {
       return vc_fail(error, VC_ERROR_LAYOUT,
                      "image %" PRId64 " is empty (H = %" PRId64 ", W = %" PRId64
                      ") and can't be resized, needs pixels",
                      i, of.rows, of.cols);
     }
-    if (!out->boxes) VC_TRY(place_item(resize, "image", i, &of, &placement, error));
+    if (!out->boxes) VC_TRY(place_item(&call->resize, "image", i, &of, &placement, error));
     add_item(&of, &placement, out);
   }
   return VC_OK;
@@ -250,15 +242,14 @@ static vc_status refuse_index(double image, int64_t index, int64_t count, vc_err
                  index, image, count - 1);
 }
 
-static vc_status add_box(const source_list *from, const vc_resize *resize, const vc_view *boxes,
-                         int64_t index, vc_geometry *out, vc_error *error) {
+static vc_status add_box(const vc_call *call, int64_t index, vc_geometry *out, vc_error *error) {
   vc_crop crop;
   vc_placement placement;
-  double xy[4], image = read_box(boxes, index, xy);
-  if (!(image > -1 && image < (double)count_images(from))) {
-    return refuse_index(image, index, count_images(from), error);
+  double xy[4], image = read_box(call->params.boxes, index, xy);
+  if (!(image > -1 && image < (double)count_images(call))) {
+    return refuse_index(image, index, count_images(call), error);
   }
-  source of = source_of(from, (int64_t)image);
+  source of = source_of(call, out->yuv, (int64_t)image);
   if (!vc_crop_from_box(xy[0], xy[1], xy[2], xy[3], of.rows, of.cols, &crop)) {
     return refuse_box(xy, index, &of, error);
   }
@@ -267,54 +258,44 @@ static vc_status add_box(const source_list *from, const vc_resize *resize, const
   of.image.left = crop.left;
   of.rows = crop.bottom - crop.top;
   of.cols = crop.right - crop.left;
-  VC_TRY(place_item(resize, "box", index, &of, &placement, error));
+  VC_TRY(place_item(&call->resize, "box", index, &of, &placement, error));
   add_item(&of, &placement, out);
   return VC_OK;
 }
 
 /* --- all of it */
 
-static vc_status add_items(const source_list *from, const vc_resize *resize, const vc_view *boxes,
-                           vc_geometry *out, vc_error *error) {
-  VC_TRY(check_sides(from, error));
-  if (!boxes || out->boxes) return add_images(from, resize, out, error);
-  for (int64_t i = 0; i < boxes->shape[0]; i++) {
-    VC_TRY(add_box(from, resize, boxes, i, out, error));
+/* Fills *out, which has memory for all items. */
+static vc_status fill(const vc_call *call, vc_geometry *out, vc_error *error) {
+  const vc_view *boxes = call->params.boxes;
+  for (size_t i = 0; out->yuv && i < call->count; i++) {
+    VC_TRY(vc_yuv_read(vc_yuv_at(call->params.yuv, i), &out->yuv[i], NULL, error));
   }
+  VC_TRY(make_pad(&call->resize, call->from->dtype, call->read.channels, out, error));
+  VC_TRY(check_sides(call, error));
+  if (!boxes || out->boxes) return add_images(call, out, error);
+  for (int64_t i = 0; i < boxes->shape[0]; i++) VC_TRY(add_box(call, i, out, error));
   return VC_OK;
 }
 
-static vc_status read_yuv(const vc_yuv *yuv, size_t count, vc_yuv_source *out, vc_error *error) {
-  for (size_t i = 0; yuv && i < count; i++) {
-    VC_TRY(vc_yuv_read(vc_yuv_at(yuv, i), &out[i], NULL, error));
-  }
-  return VC_OK;
-}
-
-vc_status vc_geometry_make(const vc_view *from, size_t count, vc_layout layout,
-                           const vc_resize *resize, const vc_view *boxes, const vc_yuv *yuv,
-                           vc_geometry **out, vc_error *error) {
-  source_list sources = {from, count, layout, vc_plan_read_images(from, layout), NULL};
+vc_status vc_geometry_make(const vc_call *call, vc_geometry **out, vc_error *error) {
+  const vc_view *boxes = call->params.boxes;
+  const vc_yuv *yuv = call->params.yuv;
   bool on_gpu = boxes && vc_device_is_gpu(boxes->device);
-  int64_t items = boxes && !on_gpu ? boxes->shape[0] : count_images(&sources);
+  int64_t items = boxes && !on_gpu ? boxes->shape[0] : count_images(call);
   size_t bytes = sizeof(vc_geometry) + (size_t)items * sizeof(vc_geometry_item);
-  vc_geometry *made = vc_malloc(bytes + (yuv ? count * sizeof(vc_yuv_source) : 0));
+  vc_geometry *made = vc_malloc(bytes + (yuv ? call->count * sizeof(vc_yuv_source) : 0));
   if (!made) {
     return vc_fail(error, VC_ERROR_MEMORY, "no memory for the geometry of %" PRId64 " images",
                    items);
   }
-  made->fit = fitting_of(resize);
-  made->interpolation = resize->interpolation;
+  made->fit = fitting_of(&call->resize);
+  made->interpolation = call->resize.interpolation;
   made->alike = true;
   made->boxes = on_gpu ? boxes : NULL;
   made->count = 0;
   made->yuv = yuv ? (vc_yuv_source *)(void *)((char *)made + bytes) : NULL;
-  sources.yuv = made->yuv;
-  vc_status status = read_yuv(yuv, count, made->yuv, error);
-  if (status == VC_OK) {
-    status = make_pad(resize, from->dtype, sources.first.channels, made, error);
-  }
-  if (status == VC_OK) status = add_items(&sources, resize, boxes, made, error);
+  vc_status status = fill(call, made, error);
   if (status == VC_OK) {
     *out = made;
   } else {

@@ -31,13 +31,11 @@ typedef struct vc_geometry {
 /* Copies the parameters of a resize and checks their ranges. */
 vc_status vc_resize_read(const vc_resize *given, vc_resize *out, vc_error *error);
 
-/* Makes the geometry of a transform of images that were checked: they have one dtype, device and
- * number of channels. `yuv` describes those that are YUV, or is NULL. `boxes` may be NULL; boxes in
- * host memory are read here. *out is to be freed with free(). VC_ERROR_ARGUMENT names a box that
- * holds no pixel of an image, VC_ERROR_LAYOUT an image to which the resize can't be applied. */
-vc_status vc_geometry_make(const vc_view *from, size_t count, vc_layout layout,
-                           const vc_resize *resize, const vc_view *boxes, const vc_yuv *yuv,
-                           vc_geometry **out, vc_error *error);
+/* Makes the geometry of a call whose images were checked: they have one dtype, device and number of
+ * channels. Boxes in host memory are read here. *out is to be freed with free(). VC_ERROR_ARGUMENT
+ * names a box that holds no pixel of an image, VC_ERROR_LAYOUT an image to which the resize can't be
+ * applied. */
+vc_status vc_geometry_make(const vc_call *call, vc_geometry **out, vc_error *error);
 
 /* Returns the results of an axis of n samples and m results that are visible in `shown` pixels
  * if the axis begins at `offset` in them. */
