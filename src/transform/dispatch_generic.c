@@ -48,7 +48,7 @@ static uint64_t stride_bits(const vc_strides *strides) {
 static bool are_sources_aligned(const vc_plan *plan) {
   uint64_t bits = (uint64_t)(uintptr_t)plan->from_data | stride_bits(&plan->from_strides);
   for (int64_t i = 0; plan->sources && i < plan->images; i++) {
-    vc_strides strides = vc_plan_strides(&plan->sources[i], plan->layout);
+    vc_strides strides = vc_plan_read_images(&plan->sources[i], plan->layout).strides;
     bits |= (uint64_t)(uintptr_t)plan->sources[i].data;
     if (!plan->alike) bits |= stride_bits(&strides);
   }
@@ -150,7 +150,7 @@ static vc_status fill_launch(const vc_plan *plan, vc_launch *out, vc_error *erro
 
 static vc_listed listed(const vc_plan *plan, int64_t i) {
   vc_strides strides = plan->from_strides;
-  if (!plan->alike) strides = vc_plan_strides(&plan->sources[i], plan->layout);
+  if (!plan->alike) strides = vc_plan_read_images(&plan->sources[i], plan->layout).strides;
   return (vc_listed){plan->sources[i].data, strides.row, strides.col, strides.channel};
 }
 

@@ -43,10 +43,6 @@ vc_images vc_plan_read_images(const vc_view *view, vc_layout layout) {
   return out;
 }
 
-vc_strides vc_plan_strides(const vc_view *view, vc_layout layout) {
-  return vc_plan_read_images(view, layout).strides;
-}
-
 /* --- channels: which of the source each of the destination comes from */
 
 static int32_t colours(int32_t channels) {
@@ -239,7 +235,7 @@ static void join_images(vc_plan *plan) {
 static bool have_same_strides(const vc_call *call) {
   const vc_strides *strides = &call->read.strides;
   for (size_t i = 1; i < call->count; i++) {
-    vc_strides other = vc_plan_strides(&call->from[i], call->params.from);
+    vc_strides other = vc_plan_read_images(&call->from[i], call->params.from).strides;
     if (other.row != strides->row || other.col != strides->col ||
         other.channel != strides->channel) {
       return false;
@@ -272,9 +268,6 @@ static void plan_resized_axes(vc_plan *plan) {
 
 /* --- all of it */
 
-/* YUV images go through a resize, which leaves their size as it is where none was asked for. */
-static bool is_resized(const vc_transform_params *params) { return params->resize || params->yuv; }
-
 /* Reads the images, and checks their sizes and that they are alike. */
 static vc_status read_images(vc_call *call, vc_error *error) {
   const vc_transform_params *params = &call->params;
@@ -295,13 +288,14 @@ static vc_status read_images(vc_call *call, vc_error *error) {
   return vc_plan_check_alike(call, error);
 }
 
-/* Fills the axes of *out, or the geometry of sources that are resized. */
+/* Fills the axes of *out, or the geometry of sources that are resized. YUV images go through a
+ * resize, which leaves their size as it is where none was asked for. */
 static vc_status plan_sources(const vc_call *call, vc_plan *out, vc_error *error) {
   out->images = call->written.count;
   out->rows = call->written.rows;
   out->cols = call->written.cols;
   out->to_strides = call->written.strides;
-  if (is_resized(&call->params)) {
+  if (call->params.resize || call->params.yuv) {
     plan_resized_axes(out);
     return vc_geometry_make(call, &out->geometry, error);
   }

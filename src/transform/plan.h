@@ -57,7 +57,7 @@ typedef struct vc_plan {
   const char *from_data;
   vc_strides from_strides;
   const vc_view *sources; /* NULL for one source */
-  vc_layout layout;       /* how to read sources[i] (vc_plan_strides) */
+  vc_layout layout;       /* how to read sources[i] */
   bool alike;
 
   int32_t map[VC_CHANNELS_MAPPED]; /* channels <= VC_CHANNELS_MAPPED only */
@@ -86,9 +86,9 @@ vc_status vc_plan_make(vc_call *call, vc_plan *out, bool *empty, vc_error *error
 /* Frees the memory of a plan. */
 void vc_plan_end(vc_plan *plan);
 
-/* Returns the strides of a source in the plan's terms, for sources that are not alike (those are
- * never joined). */
-vc_strides vc_plan_strides(const vc_view *view, vc_layout layout);
+/* Reads a view as images of a layout. The strides of sources that are not alike, which are never
+ * joined, are read by this too. */
+vc_images vc_plan_read_images(const vc_view *view, vc_layout layout);
 
 /* Carries out a plan in host memory, which is written on return. */
 vc_status vc_plan_run_cpu(const vc_plan *plan, vc_error *error);

@@ -45,9 +45,6 @@ vc_status vc_plan_check_yuv_memory(const vc_call *call, vc_error *error);
 
 /* --- plan.c */
 
-/* Reads a view as images of a layout. */
-vc_images vc_plan_read_images(const vc_view *view, vc_layout layout);
-
 /* Returns the bits of one element of `dtype` that holds `value`, rounded once and saturated
  * as vc_transform does. NaN gives the opaque value: the largest of an integer type, 1 of the
  * others. */

@@ -344,7 +344,9 @@ void vc_tiles_write(const vc_tiles *tiles, int64_t image, int64_t row, int64_t c
   at.from = plan->from_data + image * plan->from_strides.image;
   if (plan->sources) {
     at.from = plan->sources[image].data;
-    if (!plan->alike) at.from_strides = vc_plan_strides(&plan->sources[image], plan->layout);
+    if (!plan->alike) {
+      at.from_strides = vc_plan_read_images(&plan->sources[image], plan->layout).strides;
+    }
   }
   at.from += row * at.from_strides.row + col * at.from_strides.col;
   at.to = start_of(plan, image, row) + col * plan->to_strides.col;
