@@ -72,13 +72,26 @@ typedef struct vc_row_kernels {
   bool (*shuffle_stream)(const vc_shuffle *shuffle, const void *from, void *to, size_t n);
   /* Must be called after the last non-temporal store of a thread. */
   void (*stream_end)(void);
+
+  /* The tables of the same processor for resizing, for reading YUV and for writing it. The scalar
+   * table has none for YUV, which has loops of single pixels. */
+  const struct vc_resample_kernels *resample;
+  const struct vc_yuv_kernels *read_yuv;
+  const struct vc_rgb_kernels *write_yuv;
 } vc_row_kernels;
 
 extern const vc_row_kernels vc_row_kernels_scalar;
+extern const struct vc_resample_kernels vc_resample_kernels_scalar;
 #if defined(__x86_64__)
 extern const vc_row_kernels vc_row_kernels_avx2;
+extern const struct vc_resample_kernels vc_resample_kernels_avx2;
+extern const struct vc_yuv_kernels vc_yuv_kernels_avx2;
+extern const struct vc_rgb_kernels vc_rgb_kernels_avx2;
 #elif defined(__aarch64__)
 extern const vc_row_kernels vc_row_kernels_neon;
+extern const struct vc_resample_kernels vc_resample_kernels_neon;
+extern const struct vc_yuv_kernels vc_yuv_kernels_neon;
+extern const struct vc_rgb_kernels vc_rgb_kernels_neon;
 #endif
 
 /* Returns the fastest table that this processor runs, or vc_row_kernels_scalar if

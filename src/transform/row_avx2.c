@@ -212,6 +212,9 @@ const vc_row_kernels vc_row_kernels_avx2 = {
     .merge_stream = merge_stream,
     .shuffle_stream = shuffle_stream,
     .stream_end = stream_end,
+    .resample = &vc_resample_kernels_avx2,
+    .read_yuv = &vc_yuv_kernels_avx2,
+    .write_yuv = &vc_rgb_kernels_avx2,
 };
 
 #else

@@ -75,6 +75,9 @@ const vc_row_kernels vc_row_kernels_neon = {
     .name = "neon",
     COMMON_ROW_KERNELS,
     .shuffle = shuffle_bytes_wide,
+    .resample = &vc_resample_kernels_neon,
+    .read_yuv = &vc_yuv_kernels_neon,
+    .write_yuv = &vc_rgb_kernels_neon,
 };
 
 #else

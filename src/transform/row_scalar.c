@@ -13,4 +13,5 @@ const vc_row_kernels vc_row_kernels_scalar = {
     .name = "scalar",
     COMMON_ROW_KERNELS,
     .shuffle = shuffle_bytes,
+    .resample = &vc_resample_kernels_scalar,
 };

@@ -37,15 +37,6 @@ static void read_each(const vc_yuv_source *source, const char *const rows[3], in
 
 /* --- several pixels at a time */
 
-static const vc_yuv_kernels *kernels_best(void) {
-#if defined(__x86_64__)
-  if (vc_row_kernels_best() == &vc_row_kernels_avx2) return &vc_yuv_kernels_avx2;
-#elif defined(__aarch64__)
-  if (vc_row_kernels_best() == &vc_row_kernels_neon) return &vc_yuv_kernels_neon;
-#endif
-  return NULL;
-}
-
 void vc_yuv_split_rule(const vc_yuv_rule *rule, vc_yuv_parts *out) {
   const int32_t bits = rule->shift > VC_YUV_UNITS ? rule->shift - VC_YUV_UNITS : 0;
   const int64_t unit = (int64_t)1 << (VC_YUV_UNITS + bits - rule->shift);
@@ -107,7 +98,7 @@ static int64_t read_vectors(const vc_yuv_source *source, const char *const rows[
                             int64_t end, char *out) {
   vc_yuv_row row;
   vc_yuv_parts parts;
-  const vc_yuv_kernels *kernels = kernels_best();
+  const vc_yuv_kernels *kernels = vc_row_kernels_best()->read_yuv;
   if (!kernels || !find_row(source, rows, left, &row)) return left;
   if (!source->rule.shift) return left + read_blocks(kernels, source, row, end - left, out);
   vc_yuv_split_rule(&source->rule, &parts);

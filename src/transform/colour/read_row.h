@@ -4,6 +4,7 @@
 #define VIEWCAST_TRANSFORM_COLOUR_READ_ROW_H
 
 #include "transform/colour/colour.h"
+#include "transform/row.h"
 
 typedef enum vc_chroma {
   VC_CHROMA_PAIRS,  /* U and V alternate, a pair for two pixels */
@@ -39,7 +40,7 @@ typedef struct vc_yuv_parts {
 /* Splits a rule that has a shift. Sums of `low` fit 32 bits for samples of up to 10 bits. */
 void vc_yuv_split_rule(const vc_yuv_rule *rule, vc_yuv_parts *out);
 
-/* Converts pixels from the one whose samples `row` has. There is a table for each kind of
+/* Converts pixels from the one whose samples `row` has. vc_row_kernels has the table of a
  * processor; all give the bytes of vc_yuv_to_rgb. */
 typedef struct vc_yuv_kernels {
   /* Writes as many of `count` pixels as whole vectors hold as packed 8-bit RGB, and returns how
@@ -57,11 +58,5 @@ static inline void vc_yuv_next_block(vc_yuv_row *row) {
   row->samples[0] += bytes;
   for (int i = 1; i < 3; i++) row->samples[i] += row->kind == VC_CHROMA_HALVED ? bytes / 2 : bytes;
 }
-
-#if defined(__x86_64__)
-extern const vc_yuv_kernels vc_yuv_kernels_avx2;
-#elif defined(__aarch64__)
-extern const vc_yuv_kernels vc_yuv_kernels_neon;
-#endif
 
 #endif

@@ -122,15 +122,6 @@ typedef struct {
   uint16_t samples[3][PIECE + VC_RGB_SPARE]; /* bytes for 8 bits */
 } scratch;
 
-static const vc_rgb_kernels *kernels_best(void) {
-#if defined(__x86_64__)
-  if (vc_row_kernels_best() == &vc_row_kernels_avx2) return &vc_rgb_kernels_avx2;
-#elif defined(__aarch64__)
-  if (vc_row_kernels_best() == &vc_row_kernels_neon) return &vc_rgb_kernels_neon;
-#endif
-  return NULL;
-}
-
 static vc_rgb_parts parts_of(const vc_rgb_rule *rule, int32_t which, int32_t log) {
   const vc_rgb_channel *channel = &rule->channels[which];
   const int32_t bits = rule->shift > VC_RGB_UNITS ? rule->shift - VC_RGB_UNITS : 0;
@@ -163,7 +154,7 @@ static vc_rgb_doubles doubles_of(const job *of, int32_t which, int32_t log) {
 /* Selects the kernels and what they compute with. */
 static void prepare_kernels(job *of) {
   const int32_t log = of->rule.first_only ? 0 : of->to.col_shift + of->to.row_shift;
-  of->kernels = kernels_best();
+  of->kernels = vc_row_kernels_best()->write_yuv;
   for (int32_t which = 0; which < 3; which++) {
     of->parts[which] = parts_of(&of->rule, which, which == 0 ? 0 : log);
     of->doubles[which] = doubles_of(of, which, which == 0 ? 0 : log);

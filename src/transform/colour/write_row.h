@@ -4,6 +4,7 @@
 #define VIEWCAST_TRANSFORM_COLOUR_WRITE_ROW_H
 
 #include "transform/colour/colour.h"
+#include "transform/row.h"
 
 /* Rows are read and written up to so many elements beyond their end. */
 #define VC_RGB_SPARE 32
@@ -25,7 +26,7 @@ typedef struct vc_rgb_doubles {
   int32_t top, unused;
 } vc_rgb_doubles;
 
-/* There is a table for each kind of processor; all give the samples of vc_rgb_to_sample. */
+/* vc_row_kernels has the table of a processor; all give the samples of vc_rgb_to_sample. */
 typedef struct vc_rgb_kernels {
   /* Writes Y of as many of `count` packed pixels of two rows as whole vectors hold, and U and V of
    * their blocks of 2 x 2, and returns how many. The parts are for the order of channels in memory.
@@ -49,11 +50,5 @@ typedef struct vc_rgb_kernels {
   /* Writes the sums of 2 adjacent bytes of a row, and of the row below unless it is NULL. */
   void (*add)(const uint8_t *row, const uint8_t *below, int64_t count, int16_t *out);
 } vc_rgb_kernels;
-
-#if defined(__x86_64__)
-extern const vc_rgb_kernels vc_rgb_kernels_avx2;
-#elif defined(__aarch64__)
-extern const vc_rgb_kernels vc_rgb_kernels_neon;
-#endif
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inner loops of resizing 8-bit images. There is a table for each kind of processor; all
- * give the same bytes. */
+/* The inner loops of resizing 8-bit images. vc_row_kernels has the table
+ * of a processor; all give the same bytes. */
 #ifndef VIEWCAST_TRANSFORM_GEOMETRY_RESAMPLE_KERNELS_H
 #define VIEWCAST_TRANSFORM_GEOMETRY_RESAMPLE_KERNELS_H
 
 #include "transform/geometry/resample.h"
+#include "transform/row.h"
 
 /* The integers of weights have the layout that vc_resample_axis states. Rows hold pixels of
  * `channels` elements, packed. */
@@ -22,13 +23,6 @@ typedef struct vc_resample_kernels {
   void (*pillow_rows)(const uint8_t *const *rows, const int32_t *weights, int32_t taps, int64_t n,
                       uint8_t *out);
 } vc_resample_kernels;
-
-extern const vc_resample_kernels vc_resample_kernels_scalar;
-#if defined(__x86_64__)
-extern const vc_resample_kernels vc_resample_kernels_avx2;
-#elif defined(__aarch64__)
-extern const vc_resample_kernels vc_resample_kernels_neon;
-#endif
 
 /* Returns the part of an axis from result `start` on, without its weights. */
 static inline vc_resample_axis vc_resample_rest(const vc_resample_axis *axis, int64_t start) {
@@ -49,8 +43,5 @@ static inline void vc_resample_pillow_rows(const uint8_t *const *rows, const int
     out[i] = vc_pillow_byte(sum);
   }
 }
-
-/* Returns the table that goes with vc_row_kernels_best. */
-const vc_resample_kernels *vc_resample_kernels_best(void);
 
 #endif

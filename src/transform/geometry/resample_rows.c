@@ -189,7 +189,7 @@ static void filter_numbers(const vc_resample_rows *rows, int64_t row, void *out)
 
 static void filter(const vc_resample_rows *rows, int64_t row, void *out) {
   const vc_resample *of = rows->resample;
-  const vc_resample_kernels *kernels = vc_resample_kernels_best();
+  const vc_resample_kernels *kernels = vc_row_kernels_best()->resample;
   if (of->rule.kind == VC_RESAMPLE_TAPS) {
     filter_numbers(rows, row, out);
     return;
@@ -338,13 +338,13 @@ static void linear(vc_resample_rows *rows, int64_t d, uint8_t *out) {
   for (int i = 0; i < 2; i++) {
     both[i] = filtered_row(rows, sample_row(of, d, counts[i] ? i : 1 - i));
   }
-  vc_resample_kernels_best()->linear_rows(both[0], both[1], *weights,
-                                          of->cols.range.count * of->channels, out);
+  vc_row_kernels_best()->resample->linear_rows(both[0], both[1], *weights,
+                                               of->cols.range.count * of->channels, out);
 }
 
 void vc_resample_row(vc_resample_rows *rows, int64_t row, void *out) {
   const vc_resample *of = rows->resample;
-  const vc_resample_kernels *kernels = vc_resample_kernels_best();
+  const vc_resample_kernels *kernels = vc_row_kernels_best()->resample;
   const vc_resample_axis *axis = &of->rows;
   const int32_t *weights = axis->weights.integers + axis->at[row];
   int64_t n = of->cols.range.count * of->channels;
@@ -358,13 +358,4 @@ void vc_resample_row(vc_resample_rows *rows, int64_t row, void *out) {
       kernels->pillow_rows((const uint8_t *const *)rows->pointers, weights, count, n, out);
     }
   }
-}
-
-const vc_resample_kernels *vc_resample_kernels_best(void) {
-#if defined(__x86_64__)
-  if (vc_row_kernels_best() == &vc_row_kernels_avx2) return &vc_resample_kernels_avx2;
-#elif defined(__aarch64__)
-  if (vc_row_kernels_best() == &vc_row_kernels_neon) return &vc_resample_kernels_neon;
-#endif
-  return &vc_resample_kernels_scalar;
 }
