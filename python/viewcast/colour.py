@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from viewcast import _viewcast
 
@@ -34,26 +34,47 @@ _ALIKE = (
     *({"p010", "p016", "p012le"}, {"yuv444p10msb", "yuv444p16"}),
 )
 
-#: An argument's names, what it is called in messages, and what frames call the same: FFmpeg's
-#: words and the codes of H.273, as PyAV numbers them, and PyNvVideoCodec's words.
-_ARGUMENTS: dict[str, tuple[tuple[str, ...], str, dict[Any, str]]] = {
-    "format": (FORMATS, "format", {f"{name}le": name for name in _WIDE}),
-    "matrix": (MATRICES, "colour space", {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}),
-    "range": (RANGES, "colour range", {1: "limited", 2: "full", "tv": "limited", "pc": "full"}),
-}
-_ARGUMENTS["format"][2].update(yuv420p="i420", yuvj420p="i420", yuvj422p="yuv422p")
-_ARGUMENTS["format"][2].update(yuvj444p="yuv444p", yuv444="yuv444p", yuv444_16bit="yuv444p16")
-_ARGUMENTS["matrix"][2].update(bt470bg="bt601", smpte170m="bt601", bt2020nc="bt2020")
 
-#: What frames say where they know nothing: FFmpeg's codes and words.
-_UNKNOWN_MATRIX, _UNKNOWN_RANGE, _UNKNOWN = 2, 0, ("unknown", "unspecified", "reserved")
+class _Argument(NamedTuple):
+    """The names that an argument takes, what frames call it, and what they call these names:
+    FFmpeg's words and the codes of H.273, as PyAV numbers them, and PyNvVideoCodec's words."""
+
+    names: tuple[str, ...]
+    called: str
+    aliases: dict[Any, str]
+
+
+#: In the order in which functions take them.
+_ARGUMENTS = {
+    "format": _Argument(
+        FORMATS,
+        "format",
+        {f"{name}le": name for name in _WIDE}
+        | {"yuv420p": "i420", "yuvj420p": "i420", "yuvj422p": "yuv422p"}
+        | {"yuvj444p": "yuv444p", "yuv444": "yuv444p", "yuv444_16bit": "yuv444p16"},
+    ),
+    "matrix": _Argument(
+        MATRICES,
+        "colour space",
+        {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
+        | {"bt470bg": "bt601", "smpte170m": "bt601", "bt2020nc": "bt2020"},
+    ),
+    "range": _Argument(
+        RANGES, "colour range", {1: "limited", 2: "full", "tv": "limited", "pc": "full"}
+    ),
+}
+
+#: What frames say where they know nothing: FFmpeg's codes, and its words.
+_UNKNOWN_MATRIX = 2
+_UNKNOWN_RANGE = 0
+_UNKNOWN_WORDS = ("unknown", "unspecified", "reserved")
 
 #: Formats of 12 bits in the upper bits. In limited range their numbers are those of 16 bits.
 _P016_IF_LIMITED = ("p012le",)
 
 
 def _name(argument: str, value: Any) -> str:
-    words = _ARGUMENTS[argument][0]
+    words = _ARGUMENTS[argument].names
     listed = ", ".join(f'"{word}"' for word in words)
     if not isinstance(value, str):
         raise TypeError(f"{argument} is {value!r}, needs {listed}")
@@ -159,14 +180,14 @@ class _Frame:
 
     def name(self, argument: str, given: Any) -> str:
         """Return what an argument says, else what the frame says. ValueError if neither does."""
-        words, called, known = _ARGUMENTS[argument]
+        words, called, aliases = _ARGUMENTS[argument]
         if given is not None:
             return _name(argument, given)
         said = getattr(self, argument)
         if said in words:
             return said  # type: ignore[no-any-return]
-        if said in known:
-            return known[said]
+        if said in aliases:
+            return aliases[said]
         why = "does not say it"
         if said is not None:
             why = f"has the {called} {said!r}, which is none of them"
@@ -178,7 +199,7 @@ class _Frame:
 
     def check_format(self, name: str) -> None:
         """Refuse a format whose samples are stored otherwise than those of the frame."""
-        said = _ARGUMENTS["format"][2].get(self.format, self.format)
+        said = _ARGUMENTS["format"].aliases.get(self.format, self.format)
         if said is None or said == name or _lie_alike(said, name):
             return
         advice = "leave format out" if said in FORMATS else _CONVERT
@@ -190,9 +211,9 @@ class _Frame:
     def check_written(self, arguments: dict[str, str]) -> None:
         """Refuse to write what the frame would say wrongly of itself."""
         for argument, name in arguments.items():
-            _, called, known = _ARGUMENTS[argument]
+            _, called, aliases = _ARGUMENTS[argument]
             said = getattr(self, argument)
-            if said is not None and known.get(said, said) != name:
+            if said is not None and aliases.get(said, said) != name:
                 raise ValueError(
                     f"out is a frame of the {called} {said!r} and {argument} is {name!r}, needs "
                     "the same (the frame's format, colorspace and color_range)"
@@ -272,10 +293,14 @@ def _pyav_planes_on_gpu(frame: Any) -> tuple[Any, ...]:
 def _read_torchcodec(frame: Any) -> _Frame:
     space, range = frame.color_space, frame.color_range
     on_gpu = getattr(frame, "storage_cuda", None) is not None
-    if on_gpu and space == "smpte170m" and getattr(frame, "color_primaries", None) in _UNKNOWN:
+    if (
+        on_gpu
+        and space == "smpte170m"
+        and getattr(frame, "color_primaries", None) in _UNKNOWN_WORDS
+    ):
         # What torchcodec says where NVDEC reads no description of colours, and no range but "pc".
         space, range = "unknown", "unknown" if range == "tv" else range
-    matrix, range = (None if word in _UNKNOWN else word for word in (space, range))
+    matrix, range = (None if word in _UNKNOWN_WORDS else word for word in (space, range))
     name = frame.pixel_format
     return _Frame("the frame", name, matrix, _range_of(name, range))
 
