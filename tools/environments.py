@@ -65,6 +65,10 @@ ENVIRONMENTS = {
 }
 
 
+class Missing(Exception):
+    """There is no Python for an environment."""
+
+
 def find_python(version):
     """The path of a python of this version on PATH or of pyenv; None without one."""
     candidates = [shutil.which(f"python{version}")]
@@ -79,12 +83,12 @@ def find_python(version):
 
 
 def make(name):
-    """The words that start the Python of the environment, built anew where needed, its variables,
-    and None. Where there is no such Python: None twice, and a string that says so."""
+    """The words that start the Python of the environment, built anew where needed, and its
+    variables. Raises Missing where there is no such Python."""
     wanted = ENVIRONMENTS[name]
     found = next(filter(None, map(find_python, wanted.pythons)), None)
     if not found:
-        return None, None, f"no Python {' or '.join(wanted.pythons)} on PATH or in pyenv"
+        raise Missing(f"no Python {' or '.join(wanted.pythons)} on PATH or in pyenv")
     if wanted.emulated:
         return make_emulated(wanted, found, FOLDERS / name)
     folder = FOLDERS / name
@@ -98,21 +102,21 @@ def make(name):
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     env["PATH"] = f"{python.parent}{os.pathsep}{env['PATH']}"
     build(python, env, folder)
-    return [python], env, None
+    return [python], env
 
 
 def make_emulated(wanted, interpreter, folder):
     """The same for aarch64: packages and the wheel of viewcast in a folder for PYTHONPATH."""
     python = aarch64.find_python(wanted.pythons[0])
     if not python:
-        return None, None, f"no emulator, or no Python {wanted.pythons[0]} for aarch64"
+        raise Missing(f"no emulator, or no Python {wanted.pythons[0]} for aarch64")
     words = ["install", *aarch64.PIP, "--target", folder]
     if new(folder, wanted.packages):
         pip(sys.executable, *words, *wanted.packages)
         (folder / "installed").touch()
     _, wheel = make_wheels.make(interpreter, "aarch64", ["-Dcuda=disabled", "-Dwerror=true"])
     pip(sys.executable, *words, "--no-deps", "--upgrade", wheel)
-    return python, dict(os.environ, PYTHONPATH=str(folder)), None
+    return python, dict(os.environ, PYTHONPATH=str(folder))
 
 
 def new(folder, words):
@@ -136,9 +140,7 @@ def pip(python, *words, **options):
 def build_requirements(python):
     """What a build without GPU kernels needs."""
     backend = [python, ROOT / "tools" / "build_backend.py", "package"]
-    return subprocess.run(backend, capture_output=True, text=True, check=True).stdout.split("\n")[
-        :-1
-    ]
+    return subprocess.run(backend, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def build(python, env, folder):

@@ -68,16 +68,14 @@ def check(minor):
 
 
 def check_environment(name):
-    """The row of an environment, None if it failed, and why it was skipped if so."""
-    python, env, skipped = environments.make(name)
-    if skipped:
-        return None, skipped
+    """The row of an environment; None if it failed."""
+    python, env = environments.make(name)
     wanted = environments.ENVIRONMENTS[name]
     row = examine(python, env, EMULATED if wanted.emulated else FOLDERS)
     doctor = [*python, "-m", "viewcast", "doctor"]
     if wanted.emulated and subprocess.run(doctor, env=env).returncode != 0:
         row = None
-    return row and [wanted.title, *row], None
+    return row and [wanted.title, *row]
 
 
 def examine(python, env, suite):
@@ -107,16 +105,18 @@ def main():
     wanted = parser.parse_args()
     tables, failed, skipped = {"OpenCV": [], "environments": []}, [], []
     for version in wanted.versions:
-        if version in environments.ENVIRONMENTS:
-            say(f"{environments.ENVIRONMENTS[version].title} environment")
-            kind, (row, why) = "environments", check_environment(version)
-        else:
-            say(f"OpenCV {version}")
-            kind, row, why = "OpenCV", check(version), None
+        try:
+            if version in environments.ENVIRONMENTS:
+                say(f"{environments.ENVIRONMENTS[version].title} environment")
+                kind, row = "environments", check_environment(version)
+            else:
+                say(f"OpenCV {version}")
+                kind, row = "OpenCV", check(version)
+        except environments.Missing as missing:
+            skipped.append(f"{version}: {missing}")
+            continue
         if row:
             tables[kind].append(row)
-        elif why:
-            skipped.append(f"{version}: {why}")
         else:
             failed.append(version)
     report(tables, failed, skipped, wanted.write)
