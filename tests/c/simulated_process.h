@@ -48,7 +48,8 @@ static inline void name_stream(intptr_t stream, char *out) {
       return;
     }
   }
-  sprintf(out, stream ? " %lld" : "", (long long)stream);
+  *out = '\0';
+  if (stream) sprintf(out, " %lld", (long long)stream);
 }
 
 static inline const char *name_call(const char *symbol) {

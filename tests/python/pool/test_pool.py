@@ -279,7 +279,8 @@ def test_empty_gpumat_takes_any_stream(stream):
         def __cuda_stream__(self):
             return (0, 0x1000)
 
-    vc.empty_gpumat(4, 4, 0, stream=Stream() if stream == "object" else stream)
+    mat = vc.empty_gpumat(4, 4, 0, stream=Stream() if stream == "object" else stream)
+    assert mat.size() == (4, 4)
 
 
 @pytest.mark.parametrize(
