@@ -75,78 +75,86 @@ static vc_status read_parameters(const vc_yuv *given, vc_yuv *out, vc_error *err
 
 /* --- planes */
 
-static const char *name_of_plane(const vc_yuv_layout *layout, int32_t index) {
+/* A plane that an image has, and what its format needs: rows x cols samples, or pairs of them. */
+typedef struct {
+  const vc_yuv_layout *layout;
+  int32_t index; /* 0: luma */
+  const vc_view *view;
+  int64_t rows, cols;
+} plane;
+
+static const char *name_of(const plane *of) {
   static const char *const names[] = {"Y", "U", "V"};
-  if (index > 0 && layout->planes == 2) return layout->swapped ? "V and U" : "U and V";
-  return names[index == 0 || !layout->swapped ? index : 3 - index];
+  const bool swapped = of->layout->swapped;
+  if (of->index > 0 && of->layout->planes == 2) return swapped ? "V and U" : "U and V";
+  return names[of->index == 0 || !swapped ? of->index : 3 - of->index];
 }
 
 static int64_t halved(int64_t side, int32_t shift) { return (side + (1 << shift) - 1) >> shift; }
 
-static vc_status check_type(const vc_yuv_layout *layout, int32_t index, const vc_view *plane,
-                            const vc_view *first, vc_error *error) {
-  if (plane->ndim == 0) {
+static vc_status check_type(const plane *of, const vc_view *luma, vc_error *error) {
+  const vc_yuv_layout *layout = of->layout;
+  if (of->view->ndim == 0) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "plane %s of a %s image is missing (a view of rank 0), needs %" PRId32
                    " planes, or one array of all of them (vc_yuv_split)",
-                   name_of_plane(layout, index), layout->name, layout->planes);
+                   name_of(of), layout->name, layout->planes);
   }
-  VC_TRY(vc_view_check(plane, error));
+  VC_TRY(vc_view_check(of->view, error));
   vc_dtype wanted = dtype_of(layout);
-  if (!vc_dtype_same(plane->dtype, wanted)) {
-    return vc_fail(error, VC_ERROR_DTYPE, "plane %s of a %s image is %s, needs %s",
-                   name_of_plane(layout, index), layout->name, vc_dtype_name(plane->dtype),
-                   vc_dtype_name(wanted));
+  if (!vc_dtype_same(of->view->dtype, wanted)) {
+    return vc_fail(error, VC_ERROR_DTYPE, "plane %s of a %s image is %s, needs %s", name_of(of),
+                   layout->name, vc_dtype_name(of->view->dtype), vc_dtype_name(wanted));
   }
-  if (plane->device.type == first->device.type && plane->device.id == first->device.id) {
+  if (of->view->device.type == luma->device.type && of->view->device.id == luma->device.id) {
     return VC_OK;
   }
   return vc_fail(error, VC_ERROR_DEVICE,
                  "plane %s of a %s image is on another device than plane Y, needs all planes on "
                  "one device",
-                 name_of_plane(layout, index), layout->name);
+                 name_of(of), layout->name);
 }
 
-static vc_status refuse_plane(const vc_yuv_layout *layout, int32_t index, const vc_view *plane,
-                              int64_t rows, int64_t cols, int64_t samples, vc_error *error) {
-  char third[32] = "";
-  if (index == 0) {
+static vc_status refuse_shape(const plane *of, vc_error *error) {
+  const vc_view *view = of->view;
+  if (of->index == 0) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "plane Y of a %s image has rank %" PRId32
                    ", needs a sample for each pixel: "
                    "(H, W) or (H, W, 1)",
-                   layout->name, plane->ndim);
+                   of->layout->name, view->ndim);
   }
-  if (samples > 1) strcpy(third, ", 2");
   return vc_fail(error, VC_ERROR_LAYOUT,
                  "plane %s of a %s image has rank %" PRId32 " and H = %" PRId64 ", W = %" PRId64
                  ", needs the shape (%" PRId64 ", %" PRId64
                  "%s): chroma has half of the sides of "
                  "luma, rounded up, where the format halves them",
-                 name_of_plane(layout, index), layout->name, plane->ndim, plane->shape[0],
-                 plane->ndim > 1 ? plane->shape[1] : 1, rows, cols, third);
+                 name_of(of), of->layout->name, view->ndim, view->shape[0],
+                 view->ndim > 1 ? view->shape[1] : 1, of->rows, of->cols,
+                 of->layout->planes == 2 ? ", 2" : "");
 }
 
-/* Checks that a plane has rows x cols samples, or pairs of them, and returns the stride from one
- * to the other of a pair. (H, W, 1), and pairs as (H, 2 W), are taken too. */
-static vc_status check_shape(const vc_yuv_layout *layout, int32_t index, const vc_view *plane,
-                             int64_t rows, int64_t cols, vc_yuv_source *out, vc_error *error) {
-  int64_t samples = index > 0 && layout->planes == 2 ? 2 : 1, apart = 0, col = 0;
-  const int64_t *shape = plane->shape, *strides = plane->strides;
-  bool fits = plane->ndim >= 2 && plane->ndim <= 3 && shape[0] == rows;
-  if (fits && plane->ndim == 3) {
-    fits = shape[1] == cols && shape[2] == samples;
+/* Checks the shape of a plane, and writes where its samples are. (H, W, 1), and pairs as
+ * (H, 2 W), are taken too. */
+static vc_status read_plane(const plane *of, vc_yuv_source *out, vc_error *error) {
+  const vc_view *view = of->view;
+  const int64_t *shape = view->shape, *strides = view->strides;
+  int64_t samples = of->index > 0 && of->layout->planes == 2 ? 2 : 1, apart = 0, col = 0;
+  bool fits = view->ndim >= 2 && view->ndim <= 3 && shape[0] == of->rows;
+  if (fits && view->ndim == 3) {
+    fits = shape[1] == of->cols && shape[2] == samples;
     col = strides[1];
     apart = strides[2];
   } else if (fits) {
-    fits = shape[1] == cols * samples;
+    fits = shape[1] == of->cols * samples;
     col = strides[1] * samples;
     apart = strides[1];
   }
-  if (!fits) return refuse_plane(layout, index, plane, rows, cols, samples, error);
-  for (int32_t i = 0; i < samples; i++) { /* which of Y, U and V */
-    int32_t which = layout->swapped && index + i > 0 ? 3 - (index + i) : index + i;
-    out->data[which] = (const char *)plane->data + i * apart;
+  if (!fits) return refuse_shape(of, error);
+  for (int32_t i = 0; i < samples; i++) {
+    int32_t which = of->index + i; /* of Y, U and V */
+    if (of->layout->swapped && which > 0) which = 3 - which;
+    out->data[which] = (const char *)view->data + i * apart;
     out->row[which] = strides[0];
     out->col[which] = col;
   }
@@ -155,19 +163,22 @@ static vc_status check_shape(const vc_yuv_layout *layout, int32_t index, const v
 
 static vc_status read_planes(const vc_yuv *yuv, const vc_yuv_layout *layout, vc_yuv_source *out,
                              vc_error *error) {
-  const vc_view *luma = &yuv->planes[0];
-  VC_TRY(check_type(layout, 0, luma, luma, error));
-  int64_t rows = luma->shape[0], cols = luma->ndim > 1 ? luma->shape[1] : 1;
-  if (rows > INT_MAX || cols > INT_MAX) {
+  const vc_view *view = &yuv->planes[0];
+  plane luma = {.layout = layout, .view = view};
+  VC_TRY(check_type(&luma, view, error));
+  luma.rows = view->shape[0];
+  luma.cols = view->ndim > 1 ? view->shape[1] : 1;
+  if (luma.rows > INT_MAX || luma.cols > INT_MAX) {
     return vc_fail(error, VC_ERROR_LAYOUT,
-                   "a YUV image has H = %" PRId64 ", W = %" PRId64 ", needs sides up to %d", rows,
-                   cols, INT_MAX);
+                   "a YUV image has H = %" PRId64 ", W = %" PRId64 ", needs sides up to %d",
+                   luma.rows, luma.cols, INT_MAX);
   }
-  VC_TRY(check_shape(layout, 0, luma, rows, cols, out, error));
+  VC_TRY(read_plane(&luma, out, error));
   for (int32_t i = 1; i < layout->planes; i++) {
-    VC_TRY(check_type(layout, i, &yuv->planes[i], luma, error));
-    VC_TRY(check_shape(layout, i, &yuv->planes[i], halved(rows, layout->row_shift),
-                       halved(cols, layout->col_shift), out, error));
+    plane chroma = {layout, i, &yuv->planes[i], halved(luma.rows, layout->row_shift),
+                    halved(luma.cols, layout->col_shift)};
+    VC_TRY(check_type(&chroma, view, error));
+    VC_TRY(read_plane(&chroma, out, error));
   }
   return VC_OK;
 }
