@@ -49,16 +49,20 @@ static use read_use(void) {
 /* --- sizes */
 
 typedef struct {
+  int32_t rows, cols;
+  size_t row;   /* bytes of a row's elements */
   size_t step;  /* bytes from row to row */
   size_t bytes; /* all rows */
 } extent;
 
 /* Measures rows with a pitch; one row or one column is continuous, as OpenCV needs it. */
-static bool measure(int rows, int cols, size_t elem_size, extent *out) {
-  size_t row;
+static bool measure(int32_t rows, int32_t cols, size_t elem_size, extent *out) {
   if (rows < 1 || cols < 1 || elem_size < 1) return false;
-  if (__builtin_mul_overflow((size_t)cols, elem_size, &row) || row > SIZE_MAX - PITCH) return false;
-  out->step = rows > 1 && cols > 1 ? (row + PITCH - 1) / PITCH * PITCH : row;
+  out->rows = rows;
+  out->cols = cols;
+  if (__builtin_mul_overflow((size_t)cols, elem_size, &out->row)) return false;
+  if (out->row > SIZE_MAX - PITCH) return false;
+  out->step = rows > 1 && cols > 1 ? (out->row + PITCH - 1) / PITCH * PITCH : out->row;
   return !__builtin_mul_overflow(out->step, (size_t)rows, &out->bytes);
 }
 
@@ -323,16 +327,15 @@ vc_status vc_pool_use(vc_pool *pool, const vc_gpumat_abi *abi, const vc_stream *
 }
 
 /* The header as OpenCV's create() leaves it. */
-static void write_header(vc_block *block, const extent *size, int32_t rows, int32_t cols,
-                         int32_t type, size_t row, vc_gpumat *mat) {
-  mat->flags = VC_GPUMAT_MAGIC | type | (size->step == row ? VC_GPUMAT_CONTINUOUS : 0);
-  mat->rows = rows;
-  mat->cols = cols;
+static void write_header(vc_block *block, const extent *size, int32_t type, vc_gpumat *mat) {
+  mat->flags = VC_GPUMAT_MAGIC | type | (size->step == size->row ? VC_GPUMAT_CONTINUOUS : 0);
+  mat->rows = size->rows;
+  mat->cols = size->cols;
   mat->step = size->step;
   mat->data = block->memory;
   mat->refcount = &block->count;
   mat->datastart = mat->data;
-  mat->dataend = mat->data + size->step * (size_t)(rows - 1) + row;
+  mat->dataend = mat->data + size->step * (size_t)(size->rows - 1) + size->row;
   mat->allocator = &vc_pool_allocator_object;
 }
 
@@ -401,7 +404,7 @@ vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, 
   VC_NEED(abi);
   VC_NEED(mat);
   size_t elem_size = 0;
-  extent size = {0, 0};
+  extent size = {0};
   int32_t device = 0; /* what CUDA takes where no device is current */
   vc_block *block = NULL;
   VC_TRY(check_opencv(abi, error));
@@ -414,7 +417,7 @@ vc_status vc_pool_gpumat(vc_pool *pool, const vc_gpumat_abi *abi, int32_t rows, 
   if (measure(rows, cols, elem_size, &size))
     VC_TRY(obtain_for(pool, device, size.bytes, stream, owner, &block, error));
   if (!block) return fail_to_serve(rows, cols, size.bytes, device, error);
-  write_header(block, &size, rows, cols, type, (size_t)cols * elem_size, mat);
+  write_header(block, &size, type, mat);
   return VC_OK;
 }
 
