@@ -200,9 +200,9 @@ static vc_resize draw_resize(int channels) {
   return out;
 }
 
-/* Boxes of random images that each have a pixel; float, int32 or int64. */
+/* Boxes of random images that each have a pixel, of any dtype and strides. */
 typedef struct {
-  char memory[8 * 5 * 8];
+  char memory[2 * 8 * 5 * 8 + 1];
   vc_view view;
 } box_list;
 
@@ -212,32 +212,45 @@ static void draw_span(int64_t side, double *from, double *to) {
   *to = (double)last + (one_in(2) ? 0.25 : 0) + (one_in(8) && last == side ? 1000 : 0);
 }
 
+/* Packed, flipped, or between other elements; at an odd address. */
+static vc_view view_of_boxes(char *memory, int64_t boxes) {
+  static const vc_dtype kinds[] = {{VC_FLOAT, 32}, {VC_FLOAT, 64}, {VC_FLOAT, 16}, {VC_BFLOAT, 16},
+                                   {VC_INT, 32},   {VC_INT, 64},   {VC_INT, 16},   {VC_INT, 8},
+                                   {VC_UINT, 32},  {VC_UINT, 64},  {VC_UINT, 16},  {VC_UINT, 8}};
+  vc_dtype kind = one_in(2) ? kinds[0] : kinds[draw(12)];
+  int64_t apart = one_in(4) ? 2 : 1, size = (int64_t)vc_dtype_size(kind);
+  vc_view out = {.device = {VC_CPU, 0}, .dtype = kind, .ndim = 2, .shape = {boxes, 5}};
+  out.data = memory + one_in(8);
+  out.strides[0] = 5 * apart * size;
+  out.strides[1] = apart * size;
+  if (one_in(4)) {
+    out.data = (char *)out.data + (boxes - 1) * out.strides[0];
+    out.strides[0] = -out.strides[0];
+  }
+  return out;
+}
+
 static void draw_boxes(const vc_view *from, size_t count, vc_layout layout, int64_t boxes,
                        box_list *out) {
-  static const vc_dtype kinds[] = {{VC_FLOAT, 32}, {VC_FLOAT, 64}, {VC_INT, 32}, {VC_INT, 64}};
-  static const vc_device gpu = {VC_CUDA, 0};
-  vc_dtype kind = kinds[draw(4)];
-  const int64_t shape[] = {boxes, 5};
-  CHECK_OK(vc_view_packed(out->memory, gpu, kind, 2, shape, &out->view, &error));
+  double values[8][5];
+  vc_view drawn;
+  vc_transform_params convert;
+  vc_transform_params_init(&convert);
+  out->view = view_of_boxes(out->memory, boxes);
+  bool whole = out->view.dtype.code != VC_FLOAT || out->view.dtype.bits == 16;
   for (int64_t i = 0; i < boxes; i++) {
     int64_t index = draw((int)(count > 1 ? (int64_t)count : from->shape[0]));
     const vc_view *image = count > 1 ? &from[index] : from;
     int row = image->ndim - 3 + (layout == VC_PLANAR);
-    double values[5] = {(double)index};
-    draw_span(image->shape[row + 1], &values[1], &values[3]);
-    draw_span(image->shape[row], &values[2], &values[4]);
-    for (int k = 0; k < 5; k++) {
-      char *at = out->memory + (i * 5 + k) * (int64_t)vc_dtype_size(kind);
-      float f32 = (float)values[k];
-      int32_t i32 = (int32_t)values[k];
-      int64_t i64 = (int64_t)values[k];
-      if (kind.code == VC_FLOAT) {
-        memcpy(at, kind.bits == 32 ? (void *)&f32 : (void *)&values[k], kind.bits / 8u);
-      } else {
-        memcpy(at, kind.bits == 32 ? (void *)&i32 : (void *)&i64, kind.bits / 8u);
-      }
-    }
+    values[i][0] = (double)index;
+    draw_span(image->shape[row + 1], &values[i][1], &values[i][3]);
+    draw_span(image->shape[row], &values[i][2], &values[i][4]);
+    for (int k = 0; whole && k < 5; k++) values[i][k] = floor(values[i][k]);
   }
+  CHECK_OK(vc_view_packed(values, out->view.device, (vc_dtype){VC_FLOAT, 64}, 2,
+                          (int64_t[]){boxes, 5}, &drawn, &error));
+  CHECK_OK(vc_transform(&out->view, &drawn, 1, &convert, 0, &error));
+  out->view.device.type = VC_CUDA;
 }
 
 static void try_one(void) {
@@ -396,6 +409,61 @@ static void test_empty_boxes(void) {
   check_undisturbed();
 }
 
+/* Boxes of a batch of no images, and of images without rows or columns. */
+static void check_boxes_of_nothing(const vc_view *images, size_t count) {
+  float rows[3][5] = {{0, 0, 0, 4, 4}, {1, 0, 0, 4, 4}, {-1, 0, 0, 4, 4}};
+  uint8_t result[3 * 2 * 2 * 3];
+  double pad[3] = {10, 20, 30};
+  vc_view to, boxes;
+  vc_resize resize;
+  vc_transform_params params;
+  vc_transform_params_init(&params);
+  vc_resize_init(&resize, 2, 2, VC_LINEAR);
+  resize.pad = pad;
+  resize.pad_count = 3;
+  params.resize = &resize;
+  params.boxes = &boxes;
+  CHECK_OK(vc_view_packed(rows, images->device, (vc_dtype){VC_FLOAT, 32}, 2, (int64_t[]){3, 5},
+                          &boxes, &error));
+  CHECK_OK(vc_view_packed(result, images->device, images->dtype, 4, (int64_t[]){3, 2, 2, 3}, &to,
+                          &error));
+  CHECK_OK(vc_transform(&to, images, count, &params, 0, &error));
+  for (int i = 0; i < 3 * 2 * 2 * 3; i++) CHECK_INT(result[i], pad[i % 3]);
+  check_undisturbed();
+}
+
+static void test_boxes_of_nothing(void) {
+  vc_view none = {.device = {VC_CUDA, 0}, .ndim = 4, .shape = {0, 8, 8, 3}, .dtype = {VC_UINT, 8}};
+  vc_view low = {.device = {VC_CUDA, 0}, .ndim = 3, .shape = {0, 8, 3}, .dtype = {VC_UINT, 8}};
+  vc_view images[2] = {low, low};
+  images[1].shape[0] = 8;
+  images[1].shape[1] = 0;
+  check_boxes_of_nothing(&none, 1);
+  check_boxes_of_nothing(&low, 1);
+  check_boxes_of_nothing(images, 2);
+}
+
+/* A batch that is one image again and again, so often that its geometry has no size. */
+static void test_too_many_images(void) {
+  uint8_t data[16] = {0};
+  vc_device gpu = {VC_CUDA, 0};
+  vc_view from = {.data = data, .device = gpu, .ndim = 4, .dtype = {VC_UINT, 8}}, to, boxes;
+  vc_resize resize;
+  vc_transform_params params;
+  vc_transform_params_init(&params);
+  vc_resize_init(&resize, 1, 1, VC_NEAREST);
+  params.resize = &resize;
+  params.boxes = &boxes;
+  from.shape[1] = from.shape[2] = from.shape[3] = 1;
+  CHECK_OK(vc_view_packed(data, gpu, from.dtype, 2, (int64_t[]){1, 5}, &boxes, &error));
+  CHECK_OK(vc_view_packed(data + 8, gpu, from.dtype, 4, (int64_t[]){1, 1, 1, 1}, &to, &error));
+  for (int bit = 57; bit < 62; bit++) {
+    from.shape[0] = (int64_t)1 << bit;
+    CHECK_FAILS(vc_transform(&to, &from, 1, &params, 0, &error), VC_ERROR_MEMORY, "no memory");
+  }
+  check_undisturbed();
+}
+
 /* Images that end where their memory does, so that a sanitizer finds reads behind them: kernels
  * read words, but none without a byte of the image. */
 static void try_exact(vc_interpolation interpolation, int channels, int64_t cols) {
@@ -504,6 +572,8 @@ int main(int count, char **arguments) {
   test_area();
   test_each_kernel();
   test_empty_boxes();
+  test_boxes_of_nothing();
+  test_too_many_images();
   test_exact_memory();
   test_huge_block();
   test_lists();

@@ -278,13 +278,27 @@ static vc_status fill(const vc_call *call, vc_geometry *out, vc_error *error) {
   return VC_OK;
 }
 
+/* Allocates a geometry with memory for so many items and descriptions of YUV images; NULL: there is
+ * too little. The first item is there in any case: it is what a kernel is given that has boxes, and
+ * no image that they could name. */
+static vc_geometry *allocate(int64_t items, size_t yuvs) {
+  size_t count = items > 0 ? (size_t)items : 1, bytes;
+  if (__builtin_mul_overflow(count, sizeof(vc_geometry_item), &bytes) ||
+      __builtin_add_overflow(bytes, sizeof(vc_geometry) + yuvs * sizeof(vc_yuv_source), &bytes)) {
+    return NULL;
+  }
+  vc_geometry *out = vc_malloc(bytes);
+  if (!out) return NULL;
+  out->items[0] = (vc_geometry_item){0};
+  out->yuv = yuvs > 0 ? (vc_yuv_source *)(void *)(out->items + count) : NULL;
+  return out;
+}
+
 vc_status vc_geometry_make(const vc_call *call, vc_geometry **out, vc_error *error) {
   const vc_view *boxes = call->params.boxes;
-  const vc_yuv *yuv = call->params.yuv;
   bool on_gpu = boxes && vc_device_is_gpu(boxes->device);
   int64_t items = boxes && !on_gpu ? boxes->shape[0] : count_images(call);
-  size_t bytes = sizeof(vc_geometry) + (size_t)items * sizeof(vc_geometry_item);
-  vc_geometry *made = vc_malloc(bytes + (yuv ? call->count * sizeof(vc_yuv_source) : 0));
+  vc_geometry *made = allocate(items, call->params.yuv ? call->count : 0);
   if (!made) {
     return vc_fail(error, VC_ERROR_MEMORY, "no memory for the geometry of %" PRId64 " images",
                    items);
@@ -294,7 +308,6 @@ vc_status vc_geometry_make(const vc_call *call, vc_geometry **out, vc_error *err
   made->alike = true;
   made->boxes = on_gpu ? boxes : NULL;
   made->count = 0;
-  made->yuv = yuv ? (vc_yuv_source *)(void *)((char *)made + bytes) : NULL;
   vc_status status = fill(call, made, error);
   if (status == VC_OK) {
     *out = made;
