@@ -10,8 +10,8 @@
 
 static int64_t sample_size(const vc_yuv_samples *samples) { return samples->bits > 8 ? 2 : 1; }
 
-/* Their luma is adjacent, their chroma has one stride, and bytes of a row are counted with 32
- * bits. */
+/* Their luma is adjacent, their chroma has one stride, bytes of a row are counted with 32 bits, and
+ * rows of U at one address are one row of chroma. */
 bool vc_dispatch_yuv_reads(const vc_plan *plan, const vc_yuv_samples *samples) {
   enum { MOST_COLS = INT32_MAX / 4 };
   const vc_geometry *geometry = plan->geometry;
@@ -21,7 +21,9 @@ bool vc_dispatch_yuv_reads(const vc_plan *plan, const vc_yuv_samples *samples) {
   for (int64_t i = 0; i < geometry->count; i++) {
     const vc_geometry_item *item = &geometry->items[i];
     const int64_t *cols = item->image.yuv->col;
+    const int64_t *rows = item->image.yuv->row;
     if (cols[0] != size || cols[1] != col || cols[2] != col) return false;
+    if (rows[1] == 0 && rows[2] != 0) return false;
     if (item->image.left + item->cols > MOST_COLS) return false;
   }
   return true;

@@ -117,6 +117,36 @@ static void end_picture(picture *of) {
   for (int i = 0; i < 3; i++) free(of->memory[i]);
 }
 
+/* Gives the axes of a plane any order in memory, any gaps and any direction, at any address. An axis
+ * of a plane that is read may be one sample again and again. */
+static void mix_plane(picture *of, int index, bool written) {
+  vc_view *view = &of->yuv.planes[index];
+  int64_t size = (int64_t)vc_dtype_size(view->dtype), reach = size, first = 0;
+  bool seen[VC_MAX_NDIM] = {false};
+  for (int i = 0; i < view->ndim; i++) {
+    int axis = draw(view->ndim);
+    while (seen[axis]) axis = (axis + 1) % view->ndim;
+    seen[axis] = true;
+    bool same = !written && one_in(8), flipped = one_in(3);
+    int64_t step = same ? 0 : reach + (one_in(3) ? size * draw(5) : 0);
+    int64_t last = step * (view->shape[axis] - 1);
+    view->strides[axis] = flipped ? -step : step;
+    first += flipped ? last : 0;
+    reach += last;
+  }
+  free(of->memory[index]);
+  of->bytes[index] = (size_t)(reach + draw(3 * (int)size));
+  of->memory[index] = malloc(of->bytes[index]);
+  view->data = of->memory[index] + first + (int64_t)of->bytes[index] - reach;
+  for (size_t i = 0; i < of->bytes[index]; i++) of->memory[index][i] = (char)draw_bits();
+}
+
+static void mix_planes(picture *of, bool written) {
+  for (int i = 0; i < 3; i++) {
+    if (of->memory[i] && one_in(2)) mix_plane(of, i, written);
+  }
+}
+
 static vc_yuv on_host(const vc_yuv *yuv) {
   vc_yuv out = *yuv;
   for (int i = 0; i < 3; i++) out.planes[i].device = (vc_device){VC_CPU, 0};
@@ -251,11 +281,12 @@ static const vc_dtype dtypes[] = {{VC_UINT, 8},    {VC_FLOAT, 16}, {VC_FLOAT, 32
 static void try_one(int format, int depth, vc_dtype dtype) {
   trial of = {.count = one_in(3) ? 1 : one_in(8) ? (size_t)MOST : (size_t)(1 + draw(5))};
   int64_t rows = draw_side(), cols = draw_side(), images = (int64_t)of.count;
-  bool alike = one_in(2), resizes = !one_in(4);
+  bool alike = one_in(2), resizes = !one_in(4), mixed = one_in(5);
   vc_resize_blocks = one_in(2) ? 1 : 2048;
   draw_params(&of);
   for (size_t i = 0; i < of.count; i++) {
     of.pictures[i] = new_picture(format, depth, rows, cols);
+    if (mixed) mix_planes(&of.pictures[i], false);
     if (resizes && !alike) rows = draw_side(), cols = draw_side();
   }
   of.resize = (vc_resize){.rows = rows, .cols = cols};
@@ -264,7 +295,7 @@ static void try_one(int format, int depth, vc_dtype dtype) {
     if (one_in(3)) of.resize.rows = (rows + 2) / 3; /* whole factors, with weights of 0 */
     if (one_in(3)) of.resize.cols = (cols + 2) / 3;
     if (one_in(2)) of.resize.interpolation = draw(VC_PILLOW_LANCZOS + 1);
-    of.resize.fit = draw(2) ? VC_STRETCH : VC_LETTERBOX;
+    of.resize.fit = draw(3);
     of.resize.pad = of.pad;
     of.resize.pad_count = 3;
     of.params.resize = &of.resize;
@@ -281,6 +312,23 @@ static void test_reading(int rounds) {
     int format = i % 3 == 0 ? VC_NV12 + draw(VC_YUV444P16) : VC_NV12 + draw(VC_YUV444P);
     vc_dtype dtype = i % 2 ? dtypes[draw(3)] : dtypes[draw(sizeof dtypes / sizeof *dtypes)];
     try_one(format, one_in(6) ? 16 : 8, dtype);
+  }
+  check_undisturbed();
+}
+
+/* A plane of chroma that is one row again and again, beside one that is not. */
+static void test_expanded_chroma(void) {
+  sim_set_runner(note_kernel);
+  for (int i = 0; i < 40 && checks_failed < 10; i++) {
+    trial of = {.count = 1};
+    draw_params(&of);
+    of.pictures[0] = new_picture(i % 4 < 2 ? VC_I420 : VC_YUV444P, 8, 30, 40);
+    of.pictures[0].yuv.planes[1 + i % 2].strides[0] = 0;
+    vc_resize_init(&of.resize, 7 + draw(60), 9 + draw(60), VC_LINEAR);
+    of.params.resize = &of.resize;
+    draw_destination(&of, of.resize.rows, of.resize.cols, 1, dtypes[i % 3]);
+    check_same(&of);
+    end_trial(&of);
   }
   check_undisturbed();
 }
@@ -416,6 +464,7 @@ static void check_list(size_t count, int uploads, bool captures) {
 static void try_writing(int format) {
   int64_t rows = draw_side(), cols = draw_side(), odd = one_in(2) ? draw(5) : 0;
   picture there = new_picture(format, 8, rows, cols);
+  if (one_in(4)) mix_planes(&there, true);
   bool planar = one_in(2), reversed = one_in(2);
   int64_t row = (planar ? cols : 3 * cols) + (one_in(2) ? odd : 8);
   char *memory = aligned_alloc(64, (size_t)((row * rows * 3 + 127) / 64 * 64));
@@ -503,6 +552,7 @@ int main(int count, char **arguments) {
     test_triples(VC_BT601 + i / 2, VC_LIMITED_RANGE + i % 2, 10, 31, 33);
   }
   test_reading(rounds);
+  test_expanded_chroma();
   test_same_size(thin ? 3 : 1);
   test_crops();
   test_batch();
