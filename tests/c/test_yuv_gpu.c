@@ -117,10 +117,9 @@ static void end_picture(picture *of) {
   for (int i = 0; i < 3; i++) free(of->memory[i]);
 }
 
-/* Gives the axes of a plane any order in memory, any gaps and any direction, at any address. An axis
- * of a plane that is read may be one sample again and again. */
-static void mix_plane(picture *of, int index, bool written) {
-  vc_view *view = &of->yuv.planes[index];
+/* Gives the axes of a view any order in memory, any gaps and any direction, at any address. An axis
+ * of a view that is read may be one sample again and again. Returns the new memory. */
+static char *mix_strides(vc_view *view, bool written, size_t *bytes) {
   int64_t size = (int64_t)vc_dtype_size(view->dtype), reach = size, first = 0;
   bool seen[VC_MAX_NDIM] = {false};
   for (int i = 0; i < view->ndim; i++) {
@@ -134,16 +133,18 @@ static void mix_plane(picture *of, int index, bool written) {
     first += flipped ? last : 0;
     reach += last;
   }
-  free(of->memory[index]);
-  of->bytes[index] = (size_t)(reach + draw(3 * (int)size));
-  of->memory[index] = malloc(of->bytes[index]);
-  view->data = of->memory[index] + first + (int64_t)of->bytes[index] - reach;
-  for (size_t i = 0; i < of->bytes[index]; i++) of->memory[index][i] = (char)draw_bits();
+  *bytes = (size_t)(reach + draw(3 * (int)size));
+  char *memory = malloc(*bytes);
+  view->data = memory + first + (int64_t)*bytes - reach;
+  for (size_t i = 0; i < *bytes; i++) memory[i] = (char)draw_bits();
+  return memory;
 }
 
 static void mix_planes(picture *of, bool written) {
   for (int i = 0; i < 3; i++) {
-    if (of->memory[i] && one_in(2)) mix_plane(of, i, written);
+    if (!of->memory[i] || one_in(2)) continue;
+    free(of->memory[i]);
+    of->memory[i] = mix_strides(&of->yuv.planes[i], written, &of->bytes[i]);
   }
 }
 
@@ -302,6 +303,10 @@ static void try_one(int format, int depth, vc_dtype dtype) {
     if (one_in(3)) draw_boxes(&of, images = 1 + draw(4));
   }
   draw_destination(&of, of.resize.rows, of.resize.cols, images, dtype);
+  if (one_in(8)) {
+    free(of.memory);
+    of.memory = mix_strides(&of.to, true, &of.bytes);
+  }
   check_same(&of);
   end_trial(&of);
 }
@@ -477,6 +482,11 @@ static void try_writing(int format) {
   from.strides[planar + 1] = planar ? 1 : 3;
   from.strides[planar ? 0 : 2] = planar ? row * rows : 1;
   for (int64_t i = 0; i < row * rows * (planar ? 3 : 1); i++) memory[odd + i] = (char)draw_bits();
+  if (one_in(4)) {
+    size_t bytes;
+    free(memory);
+    memory = mix_strides(&from, false, &bytes);
+  }
   int launches = sim_calls("cuLaunchKernel");
   char *written[3] = {NULL}, *before[3] = {NULL};
   for (int i = 0; i < 3; i++) {
