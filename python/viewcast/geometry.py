@@ -185,8 +185,9 @@ def _floating(value: Any) -> Any:
         if not value.is_complex():
             return value if value.is_floating_point() and dtype.itemsize > 2 else value.float()
     elif getattr(dtype, "kind", None) in ("b", "i", "u", "f"):
-        wide = "f4" if dtype == "f2" else "f8"
-        return value if dtype.kind == "f" and dtype.itemsize > 2 else value.astype(wide)
+        if dtype.kind != "f":
+            return value.astype("f8")
+        return value if dtype.itemsize > 2 else value.astype("f4")
     raise TypeError(
         f"coordinates are a {type(value).__name__} of {dtype}, needs real numbers in an array of "
         "NumPy, torch or CuPy, or in nested lists"

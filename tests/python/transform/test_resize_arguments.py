@@ -169,7 +169,8 @@ EXACT = [*ON_SOURCE, [1800, 480, 1917, 1077]]
 
 def test_coordinates_of_16_bits():
     """600 * 1920 is beyond float16."""
-    for half in (np.array(ON_RESULT, "f2"), torch.tensor(ON_RESULT).half()):
+    halves = (np.array(ON_RESULT, "f2"), np.array(ON_RESULT, ">f2"), torch.tensor(ON_RESULT).half())
+    for half in halves:
         found = PLACEMENT.to_source(half)
         assert type(found) is type(half) and "float32" in str(found.dtype)
         assert found.tolist() == EXACT
