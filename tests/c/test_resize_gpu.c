@@ -155,7 +155,7 @@ static void explain(const vc_resize *resize, const picture *to, const vc_view *f
 /* Both write to the same memory, one after the other. */
 static void check_same(picture *to, const vc_view *from, size_t count,
                        const vc_transform_params *params) {
-  vc_view host[64], host_to = on_host(to->view), host_boxes;
+  vc_view host[2 * VC_TABLE_RESIZED], host_to = on_host(to->view), host_boxes;
   vc_transform_params host_params = *params;
   char *before = malloc(to->bytes), *written = malloc(to->bytes);
   memcpy(before, to->memory, to->bytes);
@@ -279,14 +279,14 @@ static void draw_boxes(const vc_view *from, size_t count, vc_layout layout, int6
 }
 
 static void try_one(void) {
-  enum { MOST = 6 };
+  enum { MOST = 2 * VC_TABLE_RESIZED };
   vc_resize_blocks = one_in(2) ? 1 : one_in(2) ? 20 : 2048;
   const int *channels = channel_pairs[draw(sizeof channel_pairs / sizeof *channel_pairs)];
   vc_transform_params params = draw_params(channels[1]);
   vc_resize resize = draw_resize(channels[0]);
   params.resize = &resize;
   bool list = one_in(2), alike = one_in(3), mixed = one_in(4);
-  int64_t images = 1 + draw(4), rows = draw_side(), cols = draw_side();
+  int64_t images = 1 + (one_in(30) ? draw(MOST) : draw(4)), rows = draw_side(), cols = draw_side();
   size_t count = list ? (size_t)images : 1;
   vc_dtype type = draw_dtype();
   picture sources[MOST];
