@@ -286,6 +286,8 @@ def make_cases():
         Frames(64, FULL, vc.Letterbox((608, 608)), torch.float16),
         Frames(1, FULL, letterbox, torch.float16),
         Frames(64, FULL, vc.Resize((224, 224), "pillow-bilinear"), torch.float32),
+        Frames(64, FULL, vc.Resize((224, 224), "pillow-bicubic"), torch.float32),
+        Frames(64, FULL, vc.Resize((224, 224), "pillow-bilinear"), torch.float32, format="p010"),
         Convert(32, "bt601"),
         Convert(32, "bt709"),
         Convert(32, "bt709", "i420"),

@@ -14,7 +14,7 @@
 
 const char *const vc_kernel_names[] = {VC_GENERIC_KERNELS(GENERIC_NAMES)
                                            VC_FAST_KERNELS(FAST_NAMES) "vc_resize_any",
-                                       "vc_resize_pillow", "vc_resize_area",
+                                       "vc_resize_pillow", "vc_resize_pillow_yuv", "vc_resize_area",
                                        VC_LINEAR_KERNELS(LINEAR_NAME) VC_YUV_KERNELS(YUV_NAME)
                                            VC_READ_KERNELS(READ_NAME) "vc_write_yuv"};
 const int32_t vc_kernel_count = sizeof vc_kernel_names / sizeof *vc_kernel_names;
@@ -32,9 +32,9 @@ enum { YUV = 0 VC_YUV_KERNELS(ONE_MORE_YUV) };
 enum { READ = 0 VC_READ_KERNELS(ONE_MORE_YUV) };
 
 vc_resize_kernels vc_resize_kernels_find(void) {
-  const int32_t first = 2 * (GENERIC + FAST), linear = first + 3, yuv = linear + LINEAR;
+  const int32_t first = 2 * (GENERIC + FAST), linear = first + 4, yuv = linear + LINEAR;
   const int32_t read = yuv + YUV, write = read + READ;
-  return (vc_resize_kernels){first, first + 1, first + 2, linear, yuv, read, write};
+  return (vc_resize_kernels){first, first + 1, first + 2, first + 3, linear, yuv, read, write};
 }
 
 /* Puts the addresses of the sources into the launch's table, or into a list if they are too

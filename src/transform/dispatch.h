@@ -51,10 +51,10 @@ vc_status vc_dispatch_resize(const vc_plan *plan, vc_launch *out, vc_error *erro
 /* --- what these need: dispatch.c, dispatch_generic.c */
 
 /* Indices of kernels that resize, in vc_kernel_names: of vc_resize_any, vc_resize_pillow,
- * vc_resize_area, the first of VC_LINEAR_KERNELS, of VC_YUV_KERNELS and of VC_READ_KERNELS; and of
- * vc_write_yuv. */
+ * vc_resize_pillow_yuv, vc_resize_area, the first of VC_LINEAR_KERNELS, of VC_YUV_KERNELS and of
+ * VC_READ_KERNELS; and of vc_write_yuv. */
 typedef struct vc_resize_kernels {
-  int32_t any, pillow, area, linear, yuv, read, write;
+  int32_t any, pillow, pillow_yuv, area, linear, yuv, read, write;
 } vc_resize_kernels;
 vc_resize_kernels vc_resize_kernels_find(void);
 
@@ -93,9 +93,13 @@ bool vc_dispatch_yuv_reads(const vc_plan *plan, const vc_yuv_samples *samples);
 /* Returns true if those images are not resized, and every crop of them begins at a unit. */
 bool vc_dispatch_yuv_direct(const vc_plan *plan, const vc_yuv_samples *samples);
 
-/* Fills the samples' properties, also where sources are no YUV images. `cols`: of a group of
- * vc_read_yuv. */
-void vc_dispatch_yuv_samples(const struct vc_geometry *geometry, int32_t cols, vc_yuv_samples *out);
+/* Fills the samples' properties, also where sources are no YUV images, except for the units. */
+void vc_dispatch_yuv_samples(const struct vc_geometry *geometry, vc_yuv_samples *out);
+
+/* Sets how kernels can load units of `cols` columns of all images. `whole`: units begin with the
+ * first columns of the planes, not with those that are shown. */
+void vc_dispatch_yuv_units(const struct vc_geometry *geometry, int32_t cols, bool whole,
+                           vc_yuv_samples *out);
 
 /* Fills chroma and rules of all images, and their list unless they are regular; `regular`
  * says whether their luma is. After vc_dispatch_yuv_samples. */

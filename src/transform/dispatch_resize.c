@@ -272,7 +272,7 @@ static void set_source(const vc_plan *plan, vc_resizing *out) {
   }
   out->boxes = NULL;
   out->list = NULL;
-  vc_dispatch_yuv_samples(geometry, VC_READ_COLS / read_groups(plan), &out->yuv);
+  vc_dispatch_yuv_samples(geometry, &out->yuv);
   if (geometry->boxes) set_boxes(geometry->boxes, out);
 }
 
@@ -309,7 +309,9 @@ static vc_status set_linear(const vc_plan *plan, const word_kernel *found, vc_la
 static vc_status set_read(const vc_plan *plan, const word_kernel *found, vc_launch *out,
                           vc_error *error) {
   int64_t rows = (int64_t)VC_TILE_ROWS << out->resizing.yuv.row_shift;
-  out->resizing.words = stores_words(plan, VC_READ_COLS / read_groups(plan), found->out);
+  const int32_t cols = VC_READ_COLS / read_groups(plan);
+  out->resizing.words = stores_words(plan, cols, found->out);
+  vc_dispatch_yuv_units(plan->geometry, cols, false, &out->resizing.yuv);
   set_elements(plan, found, &out->resizing);
   return set_tiles(plan, rows, (int64_t)VC_TILE_COLS * VC_READ_COLS, out, error);
 }
@@ -333,6 +335,18 @@ static vc_status set_area(const vc_plan *plan, vc_launch *out, vc_error *error) 
   return set_tiles(plan, (int64_t)VC_TILE_ROWS * rows, VC_TILE_COLS, out, error);
 }
 
+/* Fills what the kernels for Pillow's filters need. */
+static vc_status set_pillow(const vc_plan *plan, vc_launch *out, vc_error *error) {
+  const vc_resize_kernels kernels = vc_resize_kernels_find();
+  vc_yuv_samples *yuv = &out->resizing.yuv;
+  out->kernel = kernels.pillow;
+  if (yuv->exist && vc_dispatch_yuv_reads(plan, yuv)) {
+    out->kernel = kernels.pillow_yuv;
+    vc_dispatch_yuv_units(plan->geometry, VC_READ_COLS, true, yuv);
+  }
+  return set_tiles(plan, VC_PILLOW_ROWS, VC_TILE_COLS, out, error);
+}
+
 static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error) {
   vc_resize_kernels kernels = vc_resize_kernels_find();
   word_kernel found = find_kernel(plan, &out->resizing);
@@ -346,9 +360,11 @@ static vc_status set_kernel(const vc_plan *plan, vc_launch *out, vc_error *error
     out->kernel = kernels.area;
     return set_area(plan, out, error);
   }
-  bool pillow = out->resizing.is_u8 && vc_is_pillow(plan->geometry->interpolation);
-  out->kernel = pillow ? kernels.pillow : kernels.any;
-  return set_tiles(plan, pillow ? VC_PILLOW_ROWS : VC_TILE_ROWS, VC_TILE_COLS, out, error);
+  if (out->resizing.is_u8 && vc_is_pillow(plan->geometry->interpolation)) {
+    return set_pillow(plan, out, error);
+  }
+  out->kernel = kernels.any;
+  return set_tiles(plan, VC_TILE_ROWS, VC_TILE_COLS, out, error);
 }
 
 vc_status vc_dispatch_resize(const vc_plan *plan, vc_launch *out, vc_error *error) {

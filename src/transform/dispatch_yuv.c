@@ -42,13 +42,13 @@ bool vc_dispatch_yuv_direct(const vc_plan *plan, const vc_yuv_samples *samples) 
   return true;
 }
 
-/* Returns how vc_read_yuv can load the chroma of an image: pairs of U and V, or samples of each,
- * for the columns of a group. */
-static vc_unit chroma_unit_of(const vc_resample_image *image, int32_t group) {
+/* Returns how kernels can load the chroma of an image whose units begin with column `first`: pairs
+ * of U and V, or samples of each, for the columns of a group. */
+static vc_unit chroma_unit_of(const vc_resample_image *image, int64_t first, int32_t group) {
   const vc_yuv_source *yuv = image->yuv;
   const int64_t size = yuv->bits > 8 ? 2 : 1, apart = yuv->data[2] - yuv->data[1];
   const bool pairs = yuv->col[1] == 2 * size, adjacent = yuv->col[1] == size;
-  uint64_t offset = (uint64_t)((image->left >> yuv->col_shift) * yuv->col[1]), bits = 0;
+  uint64_t offset = (uint64_t)((first >> yuv->col_shift) * yuv->col[1]), bits = 0;
   for (int k = 1; k < 3; k++) {
     bool inside = pairs && (k == 1) != (apart > 0); /* the second of a pair */
     bits |= (uint64_t)yuv->row[k];
@@ -61,16 +61,19 @@ static vc_unit chroma_unit_of(const vc_resample_image *image, int32_t group) {
   return paired && yuv->row[1] == yuv->row[2] ? VC_UNIT_PACKED : VC_UNIT_ELEMENTS;
 }
 
-/* Sets the units of vc_read_yuv that all images have. */
-static void set_units(const vc_geometry *geometry, int32_t group, vc_yuv_samples *out) {
+void vc_dispatch_yuv_units(const vc_geometry *geometry, int32_t cols, bool whole,
+                           vc_yuv_samples *out) {
   uint64_t luma = 0;
-  out->chroma_unit = chroma_unit_of(&geometry->items[0].image, group);
   for (int64_t i = 0; i < geometry->count; i++) {
     const vc_resample_image *image = &geometry->items[i].image;
-    luma |= (uint64_t)(uintptr_t)image->data | (uint64_t)image->row;
-    if (chroma_unit_of(image, group) != out->chroma_unit) out->chroma_unit = VC_UNIT_ELEMENTS;
+    const int64_t before = whole ? image->left : 0;
+    const vc_unit unit = chroma_unit_of(image, image->left - before, cols);
+    luma |= (uint64_t)(uintptr_t)image->data - (uint64_t)(before * sample_size(out));
+    luma |= (uint64_t)image->row;
+    if (i == 0) out->chroma_unit = unit;
+    if (unit != out->chroma_unit) out->chroma_unit = VC_UNIT_ELEMENTS;
   }
-  bool words = luma % (uint64_t)(group * sample_size(out)) == 0;
+  bool words = luma % (uint64_t)(cols * sample_size(out)) == 0;
   out->luma_unit = words ? VC_UNIT_PLANES : VC_UNIT_ELEMENTS;
 }
 
@@ -131,7 +134,7 @@ static bool are_samples_aligned(const vc_geometry *geometry) {
   return bits % 2 == 0;
 }
 
-void vc_dispatch_yuv_samples(const vc_geometry *geometry, int32_t cols, vc_yuv_samples *out) {
+void vc_dispatch_yuv_samples(const vc_geometry *geometry, vc_yuv_samples *out) {
   const vc_yuv_source *yuv = geometry->items[0].image.yuv;
   *out = (vc_yuv_samples){.exist = yuv != NULL};
   if (!yuv) return;
@@ -142,7 +145,6 @@ void vc_dispatch_yuv_samples(const vc_geometry *geometry, int32_t cols, vc_yuv_s
   out->unused = yuv->unused;
   out->col_shift = yuv->col_shift;
   out->row_shift = yuv->row_shift;
-  set_units(geometry, cols, out);
 }
 
 vc_status vc_dispatch_yuv_images(const vc_geometry *geometry, bool regular, vc_launch *out,

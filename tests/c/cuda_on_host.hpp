@@ -190,6 +190,12 @@ VC_DEVICE void store_word(Word *at, Word value) {
   memcpy(at, &value, sizeof value);
 }
 
+VC_DEVICE void store_pair(uint32_t *at, uint32_t first, uint32_t second) {
+  misaligned += (uintptr_t)at % 8 != 0;
+  at[0] = first;
+  at[1] = second;
+}
+
 /* --- in the place of run_phases: all threads of a block, phase after phase */
 
 #define VC_PHASES_ON_HOST

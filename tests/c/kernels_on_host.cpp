@@ -39,8 +39,9 @@ struct entry {
 
 static const entry entries[] = {
     VC_GENERIC_KERNELS(GENERIC_STEPS) VC_FAST_KERNELS(FAST_STEPS) RESIZE_STEPS(vc_resize_any)
-        RESIZE_STEPS(vc_resize_pillow) RESIZE_STEPS(vc_resize_area) VC_LINEAR_KERNELS(LINEAR_STEPS)
-            VC_YUV_KERNELS(YUV_STEPS) VC_READ_KERNELS(READ_STEPS) WRITE_STEPS};
+        RESIZE_STEPS(vc_resize_pillow) RESIZE_STEPS(vc_resize_pillow_yuv)
+            RESIZE_STEPS(vc_resize_area) VC_LINEAR_KERNELS(LINEAR_STEPS) VC_YUV_KERNELS(YUV_STEPS)
+                VC_READ_KERNELS(READ_STEPS) WRITE_STEPS};
 
 static const entry *find(const char *name) {
   for (const entry &each : entries) {

@@ -394,6 +394,70 @@ static void test_crops(void) {
   check_undisturbed();
 }
 
+/* Pillow's filters: how many rows of the source a round has depends on what the weights of a tile,
+ * and RGB of its columns, leave of shared memory. */
+static void try_pillow(int64_t rows, int64_t cols, int64_t to_rows, int64_t to_cols,
+                       vc_interpolation interpolation) {
+  trial of = {.count = one_in(2) ? 1 : 2};
+  const int format = one_in(2) ? VC_NV12 : VC_NV12 + draw(VC_YUV444P10);
+  draw_params(&of);
+  for (size_t i = 0; i < of.count; i++) of.pictures[i] = new_picture(format, 8, rows, cols);
+  vc_resize_init(&of.resize, to_rows, to_cols, interpolation);
+  of.resize.fit = draw(2) ? VC_STRETCH : VC_LETTERBOX;
+  of.resize.pad = of.pad;
+  of.resize.pad_count = 3;
+  of.params.resize = &of.resize;
+  int64_t images = (int64_t)of.count;
+  if (one_in(3)) draw_boxes(&of, images = 3);
+  draw_destination(&of, to_rows, to_cols, images, dtypes[draw(3)]);
+  check_same(&of);
+  /* Planes of one column may have any stride; images that keep their size are not filtered. */
+  bool reads = format != VC_P016 && cols > 2 && (rows != to_rows || cols != to_cols);
+  if (reads) CHECK(is_read_by("vc_resize_pillow_yuv"));
+  end_trial(&of);
+}
+
+static void test_pillow(int thin) {
+  static const struct {
+    int64_t rows, cols, to_rows, to_cols;
+    vc_interpolation interpolation;
+  } cases[] = {
+      {1, 1, 1, 1, VC_PILLOW_LANCZOS},
+      {1, 1, 40, 70, VC_PILLOW_BICUBIC},
+      {2, 3, 33, 65, VC_PILLOW_LANCZOS},
+      {23, 8, 23, 8, VC_PILLOW_BOX},
+      {24, 8, 24, 9, VC_PILLOW_BILINEAR},
+      {25, 9, 25, 8, VC_PILLOW_BILINEAR},
+      {48, 31, 48, 33, VC_PILLOW_BICUBIC},
+      {49, 64, 47, 32, VC_PILLOW_BICUBIC},
+      {90, 280, 18, 33, VC_PILLOW_BOX},
+      {90, 280, 18, 33, VC_PILLOW_BILINEAR},
+      {90, 274, 18, 32, VC_PILLOW_LANCZOS}, /* fewer than 24 rows of a round */
+      {60, 700, 17, 32, VC_PILLOW_BICUBIC},
+      {60, 1600, 17, 40, VC_PILLOW_BILINEAR},
+      {9, 3000, 3, 70, VC_PILLOW_BILINEAR},
+      {7, 5000, 3, 32, VC_PILLOW_BOX}, /* weights, and not even two rows */
+      {7, 6400, 5, 32, VC_PILLOW_BOX},
+      {40, 3000, 2, 2, VC_PILLOW_BILINEAR}, /* too many weights */
+      {700, 30, 1, 31, VC_PILLOW_LANCZOS},
+      {30, 2000, 31, 1, VC_PILLOW_BOX},
+  };
+  enum { CASES = sizeof cases / sizeof *cases };
+  for (int i = 0; i < 10 * CASES && checks_failed < 10; i += thin) {
+    const int k = i % CASES, more = i < CASES ? 0 : draw(4);
+    try_pillow(cases[k].rows + more, cases[k].cols + more, cases[k].to_rows, cases[k].to_cols,
+               cases[k].interpolation);
+  }
+  /* Sizes near those at which two, or all, rows just fit. */
+  for (int64_t cols = 4000; cols < 4900 && checks_failed < 10; cols += 7 * thin) {
+    try_pillow(5, cols, 3, 32, VC_PILLOW_BOX);
+  }
+  for (int64_t cols = 220; cols < 420 && checks_failed < 10; cols += 3 * thin) {
+    try_pillow(50, cols, 12, 32, VC_PILLOW_BILINEAR);
+  }
+  check_undisturbed();
+}
+
 /* A batch whose images lie at one distance from each other: no list is needed. */
 static void test_batch(void) {
   enum { COUNT = 30, ROWS = 18, COLS = 26 };
@@ -565,6 +629,7 @@ int main(int count, char **arguments) {
   test_expanded_chroma();
   test_same_size(thin ? 3 : 1);
   test_crops();
+  test_pillow(thin ? 3 : 1);
   test_batch();
   for (int captures = 0; captures < 2; captures++) {
     check_list(VC_TABLE_YUV, 0, captures);

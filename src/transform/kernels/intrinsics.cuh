@@ -102,6 +102,11 @@ VC_DEVICE uint32_t load_number(const uint16_t *at) {
   return out;
 }
 
+/* Stores two words of shared memory, at a multiple of 8 bytes. */
+VC_DEVICE void store_pair(uint32_t *at, uint32_t first, uint32_t second) {
+  *(uint2 *)at = make_uint2(first, second);
+}
+
 /* Stores a word that this kernel does not read again. */
 template <class Word>
 VC_DEVICE void store_word(Word *at, Word value) {

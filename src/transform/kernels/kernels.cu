@@ -6,6 +6,7 @@
 #include "kernels/intrinsics.cuh"
 #include "kernels/linear.cuh"
 #include "kernels/pillow.cuh"
+#include "kernels/pillow_yuv.cuh"
 #include "kernels/read_yuv.cuh"
 #include "kernels/resize.cuh"
 #include "kernels/write_yuv.cuh"
@@ -48,6 +49,7 @@ static_assert(sizeof(vc_resizing) < 4096, "more than every GPU's parameters");
   }
 RESIZE(any, resize_any, VC_ANY_BLOCKS)
 RESIZE(pillow, resize_pillow, VC_PILLOW_BLOCKS)
+RESIZE(pillow_yuv, resize_pillow_yuv, VC_PILLOW_YUV_BLOCKS)
 RESIZE(area, resize_area, VC_AREA_BLOCKS)
 
 #define LINEAR(name, to, rows, out, blocks)  \

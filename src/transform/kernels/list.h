@@ -146,7 +146,7 @@ typedef struct vc_yuv_samples {
   bool aligned;
   bool uses_sums;                             /* the launch has vc_yuv_sums */
   uint32_t chroma_col;                        /* linear kernels: vc_chroma.col of all images */
-  vc_unit luma_unit, chroma_unit;             /* VC_READ_KERNELS */
+  vc_unit luma_unit, chroma_unit;             /* VC_READ_KERNELS, vc_resize_pillow_yuv */
   int32_t bits, unused, col_shift, row_shift; /* vc_yuv_source */
 } vc_yuv_samples;
 
@@ -312,6 +312,15 @@ typedef struct vc_yuv_writing {
 #define VC_PILLOW_CHUNK 32
 #define VC_PILLOW_WEIGHTS 4096
 #define VC_PILLOW_BLOCKS 6
+
+/* The kernel vc_resize_pillow_yuv resizes YUV images of 8 or 10 bits to the same tiles. Both the
+ * weights and RGB of the source rows of a round, of which there are an even number, lie in
+ * VC_PILLOW_YUV_WORDS words of shared memory: 24 rows of 1080p that becomes 224 x 224 by bilinear
+ * weights. A thread filters VC_PILLOW_YUV_FILTERED rows at once. */
+#define VC_PILLOW_YUV_CHUNK 24
+#define VC_PILLOW_YUV_WORDS 6400
+#define VC_PILLOW_YUV_FILTERED 2
+#define VC_PILLOW_YUV_BLOCKS 6
 
 /* The kernel vc_resize_area resizes packed 8-bit pixels by VC_AREA. Its tile has VC_TILE_COLS
  * columns, of up to VC_AREA_TAPS samples, and up to VC_AREA_ROWS rows. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pillow's filters of 8-bit images. A block makes VC_TILE_COLS columns and VC_PILLOW_ROWS rows of
- * an image of the result. It goes through the source rows that these need, VC_PILLOW_CHUNK at a
+ * an image of the result. It goes through the source rows that these need, a chunk of rows at a
  * time: the first pass filters them horizontally into shared memory, with results of 8 bits as
  * Pillow has them, the second pass adds them to the sums of the rows of the result. */
 #ifndef VIEWCAST_KERNELS_PILLOW_CUH
@@ -11,7 +11,10 @@
 /* The half that rounds a 22-bit sum. */
 #define VC_PILLOW_HALF (1 << (VC_PILLOW_BITS - 1))
 
-struct pillow_shared {
+/* Words: of weights. Chunk: the most source rows of a round. */
+template <int Words, int Chunk>
+struct pillow_memory {
+  enum { WORDS = Words, CHUNK = Chunk };
   shown at;
   vc_axis_pillow cols, rows; /* the rules of both axes */
   /* The samples of each column of the tile, then of each row; none outside of the image. */
@@ -25,14 +28,17 @@ struct pillow_shared {
    * ones, which have the sign. Behind them tap k of row i, at k * VC_PILLOW_ROWS + i. Weights of
    * no sample are 0. Without has_weights: the weight that row i gives to row k of a round, at
    * k * VC_PILLOW_ROWS + i. */
-  uint32_t weights[VC_PILLOW_WEIGHTS];
+  alignas(8) uint32_t weights[Words];
   /* Pixels of the source rows of a round, filtered horizontally: byte c is channel c. */
-  uint32_t filtered[VC_PILLOW_CHUNK][VC_TILE_COLS];
+  uint32_t filtered[Chunk][VC_TILE_COLS];
 };
+
+typedef pillow_memory<VC_PILLOW_WEIGHTS, VC_PILLOW_CHUNK> pillow_shared;
 
 VC_DEVICE uint32_t byte_of(uint32_t word, int32_t i) { return word >> (8 * i) & 255; }
 
-VC_DEVICE const vc_axis_taps &row_taps(const pillow_shared &s, int32_t row) {
+template <class Shared>
+VC_DEVICE const vc_axis_taps &row_taps(const Shared &s, int32_t row) {
   return s.taps[VC_TILE_COLS + row];
 }
 
@@ -43,26 +49,28 @@ VC_DEVICE int32_t compute_weight(const vc_axis_pillow &rule, const vc_axis_taps 
   return tap >= 0 && tap < taps.count ? vc_axis_pillow_weight(&rule, &taps, tap) : 0;
 }
 
-VC_DEVICE int32_t words_of_cols(const pillow_shared &s) {
+template <class Shared>
+VC_DEVICE int32_t words_of_cols(const Shared &s) {
   return s.has_weights ? s.most_taps / 4 * 3 * VC_TILE_COLS : 0;
 }
 
-/* Returns the most taps of a result, rounded up to a multiple of 4. */
-VC_DEVICE int32_t most_taps(const vc_axis_pillow &rule) {
+/* Returns the most taps of a result and `more`, rounded up to a multiple of 4. */
+VC_DEVICE int32_t most_taps(const vc_axis_pillow &rule, int32_t more) {
   double most = 2 * rule.support + 2;
-  return most < VC_PILLOW_WEIGHTS ? ((int32_t)most + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
+  return most < VC_PILLOW_WEIGHTS ? ((int32_t)most + more + 3) / 4 * 4 : VC_PILLOW_WEIGHTS;
 }
 
-/* Finds the rules of both axes, and whether shared memory holds all weights. */
-VC_DEVICE void find_rules(const vc_resizing &p, pillow_shared &s) {
+/* Finds the rules of both axes, and whether shared memory holds all weights. The weights of a
+ * column may begin up to `before` samples before its taps. */
+template <class Shared>
+VC_DEVICE void find_rules(const vc_resizing &p, Shared &s, int32_t before) {
   const vc_resized &image = s.at.image;
   int32_t filter = p.interpolation - VC_PILLOW_BOX;
   s.cols = vc_axis_pillow_make(filter, image.cols, max(image.placed_cols, 1));
   s.rows = vc_axis_pillow_make(filter, image.rows, max(image.placed_rows, 1));
-  s.most_taps = most_taps(s.cols);
-  s.row_taps = most_taps(s.rows);
-  s.has_weights =
-      s.most_taps / 4 * 3 * VC_TILE_COLS + s.row_taps * VC_PILLOW_ROWS <= VC_PILLOW_WEIGHTS;
+  s.most_taps = most_taps(s.cols, before);
+  s.row_taps = most_taps(s.rows, 0);
+  s.has_weights = s.most_taps / 4 * 3 * VC_TILE_COLS + s.row_taps * VC_PILLOW_ROWS <= Shared::WORDS;
 }
 
 /* Finds the sample of each column's first weight: it is not that of its first tap where the
@@ -72,13 +80,15 @@ VC_DEVICE void find_start(pillow_shared &s, int32_t col) {
   s.starts[col] = last < 0 ? first : min(first, last);
 }
 
-VC_DEVICE void fill_col_weights(pillow_shared &s) {
+/* Fills the weights of the thread's column, the first of which belongs to sample `start`. */
+template <class Shared>
+VC_DEVICE void fill_col_weights(Shared &s, int32_t start) {
   int32_t col = (int32_t)threadIdx.x % VC_TILE_COLS, k = (int32_t)threadIdx.x / VC_TILE_COLS;
   const vc_axis_taps taps = s.taps[col];
   const vc_axis_pillow rule = s.cols;
 #pragma unroll 1
   for (; k < s.most_taps / 4; k += VC_TILE_ROWS) {
-    int32_t tap = 4 * k + s.starts[col] - (int32_t)taps.first;
+    int32_t tap = 4 * k + start - (int32_t)taps.first;
     uint32_t bytes[3] = {};
 #pragma unroll 1
     for (int32_t shift = 0; shift < 32; shift += 8, tap++) {
@@ -92,17 +102,19 @@ VC_DEVICE void fill_col_weights(pillow_shared &s) {
 }
 
 /* The first tap of a row whose weight is held, in a round that begins with source row `start`. */
-VC_DEVICE int32_t first_held_tap(const pillow_shared &s, const vc_axis_taps &taps, int32_t start) {
+template <class Shared>
+VC_DEVICE int32_t first_held_tap(const Shared &s, const vc_axis_taps &taps, int32_t start) {
   return s.has_weights ? 0 : start - (int32_t)taps.first;
 }
 
-VC_DEVICE void fill_row_weights(pillow_shared &s, int32_t start) {
+template <class Shared>
+VC_DEVICE void fill_row_weights(Shared &s, int32_t start) {
   int32_t result = (int32_t)threadIdx.x % VC_PILLOW_ROWS;
   const vc_axis_taps taps = row_taps(s, result);
   const vc_axis_pillow rule = s.rows;
   int32_t first = first_held_tap(s, taps, start), count = s.row_taps;
   uint32_t *weights = s.weights + words_of_cols(s) + result;
-  if (!s.has_weights) count = VC_PILLOW_CHUNK;
+  if (!s.has_weights) count = Shared::CHUNK;
 #pragma unroll 1
   for (int32_t k = (int32_t)threadIdx.x / VC_PILLOW_ROWS; k < count;
        k += VC_BLOCK / VC_PILLOW_ROWS) {
@@ -111,7 +123,8 @@ VC_DEVICE void fill_row_weights(pillow_shared &s, int32_t start) {
 }
 
 /* The weight of a tap of column i of the tile. */
-VC_DEVICE int32_t col_weight(const pillow_shared &s, int32_t i, int32_t tap) {
+template <class Shared>
+VC_DEVICE int32_t col_weight(const Shared &s, int32_t i, int32_t tap) {
   if (!s.has_weights) return compute_weight(s.cols, s.taps[i], tap);
   int32_t index = tap + (int32_t)s.taps[i].first - s.starts[i];
   const uint32_t *words = s.weights + index / 4 * 3 * VC_TILE_COLS + i;
@@ -123,8 +136,8 @@ VC_DEVICE int32_t col_weight(const pillow_shared &s, int32_t i, int32_t tap) {
 /* --- the first pass: a pixel, from the samples of a column */
 
 /* Any image, and weights that may have to be computed. */
-VC_DEVICE uint32_t filter_samples(const vc_resizing &p, const pillow_shared &s, int32_t row,
-                                  int32_t col) {
+template <class Shared>
+VC_DEVICE uint32_t filter_samples(const vc_resizing &p, const Shared &s, int32_t row, int32_t col) {
   int32_t sums[VC_CHANNELS_MAPPED], count = (int32_t)s.taps[col].count;
   int64_t x = s.taps[col].first;
   const uint8_t *at = (const uint8_t *)sample_at(s.at.image, row, x);
@@ -203,39 +216,136 @@ VC_DEVICE void filter_words(const char *at, int64_t pitch, const uint32_t *weigh
   }
 }
 
-/* --- the kernel. Thread row i makes rows i, i + VC_TILE_ROWS, … of the tile, so that the threads
- * share the work of a few source rows. */
+/* --- what the kernels share. Thread row i makes rows i, i + VC_TILE_ROWS, … of the tile, so that
+ * the threads share the work of a few source rows. */
 
-struct resize_pillow {
+template <class Shared, int Channels>
+struct pillow_kernel {
   typedef vc_resizing parameters;
-  typedef pillow_shared shared;
+  typedef Shared shared;
   static const int ROWS = VC_PILLOW_ROWS / VC_TILE_ROWS;
 
-  struct own {
-    int32_t sums[ROWS][VC_CHANNELS_MAPPED];
-    bool shows;     /* the thread's column shows the image */
-    int32_t words;  /* the channels of pixels that may be read in words, or 0 */
-    int64_t offset; /* bytes from the start of a row to the sample of the first weight */
+  struct sums_of_rows {
+    int32_t sums[ROWS][Channels];
+    bool shows; /* the thread's column shows the image */
   };
 
   VC_DEVICE_MEMBER int32_t thread_col() { return (int32_t)(threadIdx.x % VC_TILE_COLS); }
   VC_DEVICE_MEMBER int32_t thread_row() { return (int32_t)(threadIdx.x / VC_TILE_COLS); }
 
-  VC_DEVICE_MEMBER void prepare(const vc_resizing &p, pillow_shared &s, own &) {
+  VC_DEVICE_MEMBER void prepare(const vc_resizing &p, Shared &s, sums_of_rows &) {
     load_box(p, s.at);
   }
 
-  VC_DEVICE_MEMBER void begin(const vc_resizing &p, pillow_shared &s, own &o) {
+  /* `before`: as find_rules() has it. */
+  VC_DEVICE_MEMBER void begin_sums(const vc_resizing &p, Shared &s, sums_of_rows &o,
+                                   int32_t before) {
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
 #pragma unroll
-      for (int c = 0; c < VC_CHANNELS_MAPPED; c++) o.sums[i][c] = VC_PILLOW_HALF;
+      for (int c = 0; c < Channels; c++) o.sums[i][c] = VC_PILLOW_HALF;
     }
     if (threadIdx.x != 0) return;
     find_image(p, s.at);
-    find_rules(p, s);
+    find_rules(p, s, before);
     s.first_row = INT32_MAX;
     s.end_row = 0;
+  }
+
+  /* The row of the tile that a thread of round 0 has; negative, or VC_PILLOW_ROWS and more, if it
+   * has none. */
+  VC_DEVICE_MEMBER int32_t row_of_thread() { return (int32_t)threadIdx.x - VC_TILE_COLS; }
+
+  VC_DEVICE_MEMBER int64_t placed_row(const vc_resizing &p, const Shared &s, int32_t i) {
+    return (int64_t)locate_tile(p).row * VC_PILLOW_ROWS - s.at.image.top + i;
+  }
+
+  /* A thread each for a column or a row of the tile. */
+  VC_DEVICE_MEMBER void find_tile_taps(const vc_resizing &p, Shared &s) {
+    const vc_resized &image = s.at.image;
+    int32_t i = (int32_t)threadIdx.x, row = row_of_thread();
+    bool is_col = row < 0;
+    if (row >= VC_PILLOW_ROWS) return;
+    int64_t col = (int64_t)locate_tile(p).col * VC_TILE_COLS + i - image.left;
+    int64_t d = is_col ? col : placed_row(p, s, row);
+    vc_axis_taps taps = {};
+    if (d >= 0 && d < (is_col ? image.placed_cols : image.placed_rows)) {
+      const vc_axis_pillow rule = is_col ? s.cols : s.rows;
+      taps = vc_axis_pillow_taps(&rule, d);
+    }
+    s.taps[i] = taps;
+  }
+
+  /* Source rows ascend with those of the result, so that the first and the last row that shows
+   * bound them. They are written after the phase before which rounds() reads them. */
+  VC_DEVICE_MEMBER void find_source_rows(const vc_resizing &p, Shared &s) {
+    int32_t i = row_of_thread();
+    if (i < 0 || i >= VC_PILLOW_ROWS || row_taps(s, i).count == 0) return;
+    const vc_axis_taps &taps = row_taps(s, i);
+    int64_t y = placed_row(p, s, i);
+    if (i == 0 || y == 0) s.first_row = (int32_t)taps.first;
+    if (i == VC_PILLOW_ROWS - 1 || y == s.at.image.placed_rows - 1) {
+      s.end_row = (int32_t)(taps.first + taps.count);
+    }
+  }
+
+  /* The second pass: adds the filtered rows from source row `start` to `end` to the thread's
+   * sums. */
+  VC_DEVICE_MEMBER void add_rows(const Shared &s, sums_of_rows &o, int32_t start, int32_t end) {
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+      int32_t result = thread_row() + i * VC_TILE_ROWS;
+      const vc_axis_taps &taps = row_taps(s, result);
+      int32_t first = (int32_t)taps.first, last = min(first + (int32_t)taps.count, end);
+      int32_t held = first + first_held_tap(s, taps, start);
+      const uint32_t *weights = s.weights + words_of_cols(s) + result;
+#pragma unroll 1
+      for (int32_t row = max(first, start); row < last; row++) {
+        uint32_t pixel = s.filtered[row - start][thread_col()];
+        int32_t weight = (int32_t)weights[(row - held) * VC_PILLOW_ROWS];
+#pragma unroll
+        for (int c = 0; c < Channels; c++) {
+          o.sums[i][c] += (int32_t)byte_of(pixel, c) * weight;
+        }
+      }
+    }
+  }
+
+  /* Writes the thread's pixels of the result. */
+  VC_DEVICE_MEMBER void write_rows(const vc_resizing &p, const Shared &s, const sums_of_rows &o) {
+    const vc_generic &g = p.generic;
+    tile at = locate_tile(p);
+    int64_t col = (int64_t)at.col * VC_TILE_COLS + thread_col();
+    if (col >= g.cols) return;
+    uint32_t pixels[ROWS] = {};
+#pragma unroll
+    for (int i = 0; i < ROWS * Channels; i++) {
+      const int row = i / Channels, c = i % Channels;
+      pixels[row] |= (uint32_t)vc_pillow_byte(o.sums[row][c]) << (8 * c);
+    }
+#pragma unroll 1
+    for (int i = 0; i < ROWS; i++) {
+      int32_t result = thread_row() + i * VC_TILE_ROWS;
+      int64_t row = (int64_t)at.row * VC_PILLOW_ROWS + result;
+      if (row >= g.rows) return;
+      bool inside = o.shows && row_taps(s, result).count > 0;
+      write_bytes(p, pixels[0], inside, pixel_at(g, at.image, row, col));
+#pragma unroll
+      for (int k = 0; k + 1 < ROWS; k++) pixels[k] = pixels[k + 1];
+    }
+  }
+};
+
+/* --- the kernel */
+
+struct resize_pillow : pillow_kernel<pillow_shared, VC_CHANNELS_MAPPED> {
+  struct own : sums_of_rows {
+    int32_t words;  /* the channels of pixels that may be read in words, or 0 */
+    int64_t offset; /* bytes from the start of a row to the sample of the first weight */
+  };
+
+  VC_DEVICE_MEMBER void begin(const vc_resizing &p, pillow_shared &s, own &o) {
+    begin_sums(p, s, o, 0);
   }
 
   /* Round 0 finds the taps, then the columns' weights and the source rows; each other round makes a
@@ -256,6 +366,7 @@ struct resize_pillow {
   VC_DEVICE_MEMBER void load(const vc_resizing &p, pillow_shared &s, own &o, int32_t round) {
     if (round == 0) {
       find_tile_taps(p, s);
+      if (threadIdx.x < VC_TILE_COLS) find_start(s, thread_col());
       return;
     }
     if (round == 1 || !s.has_weights) fill_row_weights(s, chunk_start(s, round));
@@ -323,90 +434,11 @@ struct resize_pillow {
     }
     begin_column(p, s, o);
     find_source_rows(p, s);
-    if (s.has_weights) fill_col_weights(s);
-  }
-
-  /* The row of the tile that a thread of round 0 has; negative, or VC_PILLOW_ROWS and more, if it
-   * has none. */
-  VC_DEVICE_MEMBER int32_t row_of_thread() { return (int32_t)threadIdx.x - VC_TILE_COLS; }
-
-  VC_DEVICE_MEMBER int64_t placed_row(const vc_resizing &p, const pillow_shared &s, int32_t i) {
-    return (int64_t)locate_tile(p).row * VC_PILLOW_ROWS - s.at.image.top + i;
-  }
-
-  /* A thread each for a column or a row of the tile. */
-  VC_DEVICE_MEMBER void find_tile_taps(const vc_resizing &p, pillow_shared &s) {
-    const vc_resized &image = s.at.image;
-    int32_t i = (int32_t)threadIdx.x, row = row_of_thread();
-    bool is_col = row < 0;
-    if (row >= VC_PILLOW_ROWS) return;
-    int64_t col = (int64_t)locate_tile(p).col * VC_TILE_COLS + i - image.left;
-    int64_t d = is_col ? col : placed_row(p, s, row);
-    vc_axis_taps taps = {};
-    if (d >= 0 && d < (is_col ? image.placed_cols : image.placed_rows)) {
-      const vc_axis_pillow rule = is_col ? s.cols : s.rows;
-      taps = vc_axis_pillow_taps(&rule, d);
-    }
-    s.taps[i] = taps;
-    if (is_col) find_start(s, i);
-  }
-
-  /* Source rows ascend with those of the result, so that the first and the last row that shows
-   * bound them. They are written after the phase before which rounds() reads them. */
-  VC_DEVICE_MEMBER void find_source_rows(const vc_resizing &p, pillow_shared &s) {
-    int32_t i = row_of_thread();
-    if (i < 0 || i >= VC_PILLOW_ROWS || row_taps(s, i).count == 0) return;
-    const vc_axis_taps &taps = row_taps(s, i);
-    int64_t y = placed_row(p, s, i);
-    if (i == 0 || y == 0) s.first_row = (int32_t)taps.first;
-    if (i == VC_PILLOW_ROWS - 1 || y == s.at.image.placed_rows - 1) {
-      s.end_row = (int32_t)(taps.first + taps.count);
-    }
-  }
-
-  /* The second pass: adds the filtered rows from source row `start` to `end` to the thread's
-   * sums. */
-  VC_DEVICE_MEMBER void add_rows(const pillow_shared &s, own &o, int32_t start, int32_t end) {
-#pragma unroll
-    for (int i = 0; i < ROWS; i++) {
-      int32_t result = thread_row() + i * VC_TILE_ROWS;
-      const vc_axis_taps &taps = row_taps(s, result);
-      int32_t first = (int32_t)taps.first, last = min(first + (int32_t)taps.count, end);
-      int32_t held = first + first_held_tap(s, taps, start);
-      const uint32_t *weights = s.weights + words_of_cols(s) + result;
-#pragma unroll 1
-      for (int32_t row = max(first, start); row < last; row++) {
-        uint32_t pixel = s.filtered[row - start][thread_col()];
-        int32_t weight = (int32_t)weights[(row - held) * VC_PILLOW_ROWS];
-#pragma unroll
-        for (int c = 0; c < VC_CHANNELS_MAPPED; c++) {
-          o.sums[i][c] += (int32_t)byte_of(pixel, c) * weight;
-        }
-      }
-    }
+    if (s.has_weights) fill_col_weights(s, s.starts[thread_col()]);
   }
 
   VC_DEVICE_MEMBER void end(const vc_resizing &p, const pillow_shared &s, own &o) {
-    const vc_generic &g = p.generic;
-    tile at = locate_tile(p);
-    int64_t col = (int64_t)at.col * VC_TILE_COLS + thread_col();
-    if (col >= g.cols) return;
-    uint32_t pixels[ROWS] = {};
-#pragma unroll
-    for (int i = 0; i < ROWS * VC_CHANNELS_MAPPED; i++) {
-      const int row = i / VC_CHANNELS_MAPPED, c = i % VC_CHANNELS_MAPPED;
-      pixels[row] |= (uint32_t)vc_pillow_byte(o.sums[row][c]) << (8 * c);
-    }
-#pragma unroll 1
-    for (int i = 0; i < ROWS; i++) {
-      int32_t result = thread_row() + i * VC_TILE_ROWS;
-      int64_t row = (int64_t)at.row * VC_PILLOW_ROWS + result;
-      if (row >= g.rows) return;
-      bool inside = o.shows && row_taps(s, result).count > 0;
-      write_bytes(p, pixels[0], inside, pixel_at(g, at.image, row, col));
-#pragma unroll
-      for (int k = 0; k + 1 < ROWS; k++) pixels[k] = pixels[k + 1];
-    }
+    write_rows(p, s, o);
   }
 };
 
