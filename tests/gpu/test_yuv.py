@@ -159,6 +159,26 @@ def test_small_images_of_every_format():
             try_one(rng, format, largest=40)
 
 
+#: Sizes, and those to which they are resized: many rows of the source at once, few of them, and
+#: none, where a tile's columns or weights need too much shared memory.
+PILLOW_SIZES = [
+    *(((90, 280), (18, 33)), ((49, 64), (47, 32)), ((61, 701), (17, 32)), ((25, 9), (25, 8))),
+    *(((7, 5000), (3, 32)), ((40, 1500), (2, 2)), ((2, 3), (33, 65)), ((1, 1), (5, 40))),
+]
+
+
+def test_small_images_by_pillows_filters():
+    rng = random.Random(9)
+    for index in range(4 * len(PILLOW_SIZES)):
+        size, to = PILLOW_SIZES[index % len(PILLOW_SIZES)]
+        size = size[0] + rng.randint(0, 2), size[1] + rng.randint(0, 2)
+        host, there = both(rng, rng.choice(FORMATS), size)
+        kind, interpolation = rng.choice((vc.Resize, vc.Letterbox)), rng.choice(INTERPOLATIONS[3:])
+        words = {"layout": rng.choice(("NCHW", "NHWC")), "dtype": rng.choice(("uint8", "float32"))}
+        words["resize"] = kind(to, interpolation)
+        check([host], [there], words, random_boxes(rng, [size]) if index % 3 == 0 else None)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_images_that_are_not_resized(format):
     """Of every type that a kernel writes in words, in widths of whole words and others, of several
