@@ -188,7 +188,7 @@ vc_status vc_plan_check_resize(const vc_call *call, vc_error *error) {
     return vc_fail(error, VC_ERROR_LAYOUT,
                    "images are resized to H = %" PRId64 ", W = %" PRId64
                    " and the destination has H = %" PRId64 ", W = %" PRId64
-                   "; needs the same size: say which layout it has",
+                   "; needs that size, or say which layout it has",
                    resize->rows, resize->cols, out->rows, out->cols);
   }
   if (in->channels >= 1 && in->channels <= VC_CHANNELS_MAPPED) return VC_OK;
@@ -291,7 +291,7 @@ vc_status vc_plan_check_yuv(const vc_call *call, vc_error *error) {
     VC_TRY(check_one_yuv(&call->from[i], each, error));
     if (each->format == yuv->format) continue;
     return vc_fail(error, VC_ERROR_LAYOUT,
-                   "source %zu is a %s image and source 0 a %s one, needs one format in a list; "
+                   "source %zu has format %s and source 0 has %s, needs one format in a list; "
                    "transform them one by one",
                    i, vc_yuv_layout_of(each->format)->name, vc_yuv_layout_of(yuv->format)->name);
   }

@@ -782,7 +782,7 @@ static void test_names_of_planes(void) {
                {VC_YV12, 2, "plane U"},        {VC_NV12, 1, "plane U and V"},
                {VC_NV21, 1, "plane V and U"},  {VC_P010, 1, "plane U and V"},
                {VC_YUV444P16, 2, "plane V"},   {VC_NV12, 0, "plane Y"},
-               {VC_YUV420P10, 0, "plane Y of"}};
+               {VC_YUV420P10, 0, "plane Y of format yuv420p10"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     picture of = picture_of(cases[i].format, VC_BT709, VC_LIMITED_RANGE, 8, 6, 8);
     vc_view image, *plane = &of.yuv.planes[cases[i].plane];
@@ -828,7 +828,7 @@ static void test_refused(void) {
   REFUSED(VC_ERROR_LAYOUT, yuv.planes[2].shape[1]++);
   REFUSED(VC_ERROR_LAYOUT, yuv.planes[0].ndim = 1);
   REFUSED(VC_ERROR_LAYOUT, yuv.planes[2] = (vc_view){0});
-  CHECK(strstr(error.message, "plane V of a i420 image is missing"));
+  CHECK(strstr(error.message, "plane V of format i420 is missing"));
   REFUSED(VC_ERROR_DTYPE, yuv.planes[2].dtype = f32);
   REFUSED(VC_ERROR_DTYPE, yuv.format = VC_YUV420P10);
   REFUSED(VC_ERROR_DEVICE, yuv.planes[1].device.type = VC_CUDA);

@@ -96,21 +96,21 @@ static vc_status check_type(const plane *of, const vc_view *luma, vc_error *erro
   const vc_yuv_layout *layout = of->layout;
   if (of->view->ndim == 0) {
     return vc_fail(error, VC_ERROR_LAYOUT,
-                   "plane %s of a %s image is missing (a view of rank 0), needs %" PRId32
+                   "plane %s of format %s is missing (a view of rank 0), needs %" PRId32
                    " planes, or one array of all of them (vc_yuv_split)",
                    name_of(of), layout->name, layout->planes);
   }
   VC_TRY(vc_view_check(of->view, error));
   vc_dtype wanted = dtype_of(layout);
   if (!vc_dtype_same(of->view->dtype, wanted)) {
-    return vc_fail(error, VC_ERROR_DTYPE, "plane %s of a %s image is %s, needs %s", name_of(of),
+    return vc_fail(error, VC_ERROR_DTYPE, "plane %s of format %s is %s, needs %s", name_of(of),
                    layout->name, vc_dtype_name(of->view->dtype), vc_dtype_name(wanted));
   }
   if (of->view->device.type == luma->device.type && of->view->device.id == luma->device.id) {
     return VC_OK;
   }
   return vc_fail(error, VC_ERROR_DEVICE,
-                 "plane %s of a %s image is on another device than plane Y, needs all planes on "
+                 "plane %s of format %s is on another device than plane Y, needs all planes on "
                  "one device",
                  name_of(of), layout->name);
 }
@@ -119,13 +119,13 @@ static vc_status refuse_shape(const plane *of, vc_error *error) {
   const vc_view *view = of->view;
   if (of->index == 0) {
     return vc_fail(error, VC_ERROR_LAYOUT,
-                   "plane Y of a %s image has rank %" PRId32
+                   "plane Y of format %s has rank %" PRId32
                    ", needs a sample for each pixel: "
                    "(H, W) or (H, W, 1)",
                    of->layout->name, view->ndim);
   }
   return vc_fail(error, VC_ERROR_LAYOUT,
-                 "plane %s of a %s image has rank %" PRId32 " and H = %" PRId64 ", W = %" PRId64
+                 "plane %s of format %s has rank %" PRId32 " and H = %" PRId64 ", W = %" PRId64
                  ", needs the shape (%" PRId64 ", %" PRId64
                  "%s): chroma has half of the sides of "
                  "luma, rounded up, where the format halves them",
@@ -226,8 +226,8 @@ vc_status vc_yuv_image(const vc_yuv *yuv, vc_view *out, vc_error *error) {
 static vc_status refuse_array(const vc_yuv_layout *layout, const vc_view *array, const char *why,
                               vc_error *error) {
   return vc_fail(error, VC_ERROR_LAYOUT,
-                 "a %s image in one array of rank %" PRId32 " with H = %" PRId64 ", W = %" PRId64
-                 " %s; pass its planes one by one",
+                 "an image of format %s in one array of rank %" PRId32 " with H = %" PRId64
+                 ", W = %" PRId64 " %s; pass its planes one by one",
                  layout->name, array->ndim, array->shape[0], array->ndim > 1 ? array->shape[1] : 1,
                  why);
 }
