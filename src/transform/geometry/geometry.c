@@ -282,12 +282,13 @@ static vc_status fill(const vc_call *call, vc_geometry *out, vc_error *error) {
  * too little. The first item is there in any case: it is what a kernel is given that has boxes, and
  * no image that they could name. */
 static vc_geometry *allocate(int64_t items, size_t yuvs) {
-  size_t count = items > 0 ? (size_t)items : 1, bytes;
+  size_t count = items > 0 ? (size_t)items : 1;
+  ptrdiff_t bytes; /* no memory is larger than its type can say */
   if (__builtin_mul_overflow(count, sizeof(vc_geometry_item), &bytes) ||
       __builtin_add_overflow(bytes, sizeof(vc_geometry) + yuvs * sizeof(vc_yuv_source), &bytes)) {
     return NULL;
   }
-  vc_geometry *out = vc_malloc(bytes);
+  vc_geometry *out = vc_malloc((size_t)bytes);
   if (!out) return NULL;
   out->items[0] = (vc_geometry_item){0};
   out->yuv = yuvs > 0 ? (vc_yuv_source *)(void *)(out->items + count) : NULL;
