@@ -42,7 +42,7 @@ def encoded(path, codec, format, matrix, range):
         src_color_range=2,
         interpolation=ACCURATE,
     )
-    frame.colorspace, frame.color_range = matrix, range
+    frame.colorspace, frame.color_range, frame.pts = matrix, range, 0
     with av.open(str(path), "w") as out:
         track = out.add_stream(codec, rate=25, options=LOSSLESS[codec])
         track.width, track.height, track.pix_fmt = rgb.width, rgb.height, format
