@@ -89,7 +89,8 @@ def test_never_stale(producer, consumer, consumer_is):
 def test_a_naive_conversion_is_stale(producer, consumer):
     picture = Picture(producer)
     stale = 0
-    seen(copied(consumer, AS[consumer](picture.image, stream=-1), 1))  # compiles kernels
+    picture.write_late(0)  # this and the next line compile kernels, which takes longer than LONG
+    seen(copied(consumer, AS[consumer](picture.image, stream=-1), 1))
     for trial in range(NAIVE_TRIALS):
         value = trial % 250 + 1
         picture.write_late(value, LONG)
