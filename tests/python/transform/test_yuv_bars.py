@@ -20,7 +20,8 @@ RANGES = {1: "limited", 2: "full"}
 LOSSLESS = {
     "ffv1": {},
     "libx264": {"qp": "0"},
-    "libx265": {"x265-params": "lossless=1:log-level=0"},
+    # Of a video that is shorter than its B-frames reach, x265 gives decoding times out of nowhere.
+    "libx265": {"x265-params": "lossless=1:log-level=0:bframes=0"},
 }
 WIDTH = 16  # of a bar
 
@@ -42,7 +43,7 @@ def encoded(path, codec, format, matrix, range):
         src_color_range=2,
         interpolation=ACCURATE,
     )
-    frame.colorspace, frame.color_range, frame.pts = matrix, range, 0
+    frame.colorspace, frame.color_range = matrix, range
     with av.open(str(path), "w") as out:
         track = out.add_stream(codec, rate=25, options=LOSSLESS[codec])
         track.width, track.height, track.pix_fmt = rgb.width, rgb.height, format
