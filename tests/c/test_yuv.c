@@ -778,10 +778,14 @@ static void test_names_of_planes(void) {
   static const struct {
     int format, plane;
     const char *name;
-  } cases[] = {{VC_I420, 1, "plane U"},        {VC_YV12, 1, "plane V"},
-               {VC_YV12, 2, "plane U"},        {VC_NV12, 1, "plane U and V"},
-               {VC_NV21, 1, "plane V and U"},  {VC_P010, 1, "plane U and V"},
-               {VC_YUV444P16, 2, "plane V"},   {VC_NV12, 0, "plane Y"},
+  } cases[] = {{VC_I420, 1, "plane U"},
+               {VC_YV12, 1, "plane V"},
+               {VC_YV12, 2, "plane U"},
+               {VC_NV12, 1, "plane U and V"},
+               {VC_NV21, 1, "plane V and U"},
+               {VC_P010, 1, "plane U and V"},
+               {VC_YUV444P16, 2, "plane V"},
+               {VC_NV12, 0, "plane Y"},
                {VC_YUV420P10, 0, "plane Y of format yuv420p10"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     picture of = picture_of(cases[i].format, VC_BT709, VC_LIMITED_RANGE, 8, 6, 8);
