@@ -9,6 +9,7 @@
 #include "chance.h"
 #include "check.h"
 #include "kernels_on_host.h"
+#include "mixed_strides.h"
 #include "simulated_functions.h"
 #include "transform/dispatch.h"
 #include "transform/embedded_kernels.h"
@@ -106,28 +107,9 @@ static picture new_picture(vc_dtype dtype, vc_layout layout, int64_t images, int
   return out;
 }
 
-/* Gives the axes of a picture any order in memory, any gaps and any direction, at any address. An
- * axis of a source may be one element again and again. */
-static void mix_strides(picture *of, bool written) {
-  vc_view *view = &of->view;
-  int64_t size = (int64_t)vc_dtype_size(view->dtype), reach = size, first = 0;
-  bool seen[VC_MAX_NDIM] = {false};
-  for (int i = 0; i < view->ndim; i++) {
-    int axis = draw(view->ndim);
-    while (seen[axis]) axis = (axis + 1) % view->ndim;
-    seen[axis] = true;
-    bool same = !written && one_in(8);
-    int64_t step = same ? 0 : reach + (one_in(3) ? size * draw(5) : 0);
-    int64_t last = step * (view->shape[axis] - 1);
-    bool flipped = one_in(3);
-    view->strides[axis] = flipped ? -step : step;
-    first += flipped ? last : 0;
-    reach += last;
-  }
+static void mix_picture(picture *of, bool written) {
   free(of->memory);
-  of->bytes = (size_t)(reach + draw(3 * (int)size));
-  of->memory = malloc(of->bytes);
-  view->data = of->memory + first + (int64_t)of->bytes - reach; /* ends where its memory does */
+  of->memory = mix_strides(&of->view, written, &of->bytes);
   fill_picture(of);
 }
 
@@ -294,7 +276,7 @@ static void try_one(void) {
   for (size_t i = 0; i < count; i++) {
     sources[i] =
         new_picture(type, params.from, list && count > 1 ? 0 : images, rows, cols, channels[0]);
-    if (mixed) mix_strides(&sources[i], false);
+    if (mixed) mix_picture(&sources[i], false);
     views[i] = sources[i].view;
     if (!alike) rows = draw_side(), cols = draw_side();
   }
@@ -308,7 +290,7 @@ static void try_one(void) {
   }
   picture to = new_picture(one_in(3) ? type : draw_dtype(), params.to, results, resize.rows,
                            resize.cols, channels[1]);
-  if (one_in(8)) mix_strides(&to, true);
+  if (one_in(8)) mix_picture(&to, true);
   check_same(&to, views, count, &params);
   for (size_t i = 0; i < count; i++) free(sources[i].memory);
   free(to.memory);

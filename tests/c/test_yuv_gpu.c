@@ -7,6 +7,7 @@
 #include "chance.h"
 #include "check.h"
 #include "kernels_on_host.h"
+#include "mixed_strides.h"
 #include "simulated_functions.h"
 #include "transform/colour/colour.h"
 #include "transform/dispatch.h"
@@ -117,25 +118,9 @@ static void end_picture(picture *of) {
   for (int i = 0; i < 3; i++) free(of->memory[i]);
 }
 
-/* Gives the axes of a view any order in memory, any gaps and any direction, at any address. An axis
- * of a view that is read may be one sample again and again. Returns the new memory. */
-static char *mix_strides(vc_view *view, bool written, size_t *bytes) {
-  int64_t size = (int64_t)vc_dtype_size(view->dtype), reach = size, first = 0;
-  bool seen[VC_MAX_NDIM] = {false};
-  for (int i = 0; i < view->ndim; i++) {
-    int axis = draw(view->ndim);
-    while (seen[axis]) axis = (axis + 1) % view->ndim;
-    seen[axis] = true;
-    bool same = !written && one_in(8), flipped = one_in(3);
-    int64_t step = same ? 0 : reach + (one_in(3) ? size * draw(5) : 0);
-    int64_t last = step * (view->shape[axis] - 1);
-    view->strides[axis] = flipped ? -step : step;
-    first += flipped ? last : 0;
-    reach += last;
-  }
-  *bytes = (size_t)(reach + draw(3 * (int)size));
-  char *memory = malloc(*bytes);
-  view->data = memory + first + (int64_t)*bytes - reach;
+/* Returns new memory of the view, with any samples. */
+static char *mix_and_fill(vc_view *view, bool written, size_t *bytes) {
+  char *memory = mix_strides(view, written, bytes);
   for (size_t i = 0; i < *bytes; i++) memory[i] = (char)draw_bits();
   return memory;
 }
@@ -144,7 +129,7 @@ static void mix_planes(picture *of, bool written) {
   for (int i = 0; i < 3; i++) {
     if (!of->memory[i] || one_in(2)) continue;
     free(of->memory[i]);
-    of->memory[i] = mix_strides(&of->yuv.planes[i], written, &of->bytes[i]);
+    of->memory[i] = mix_and_fill(&of->yuv.planes[i], written, &of->bytes[i]);
   }
 }
 
@@ -305,7 +290,7 @@ static void try_one(int format, int depth, vc_dtype dtype) {
   draw_destination(&of, of.resize.rows, of.resize.cols, images, dtype);
   if (one_in(8)) {
     free(of.memory);
-    of.memory = mix_strides(&of.to, true, &of.bytes);
+    of.memory = mix_and_fill(&of.to, true, &of.bytes);
   }
   check_same(&of);
   end_trial(&of);
@@ -549,7 +534,7 @@ static void try_writing(int format) {
   if (one_in(4)) {
     size_t bytes;
     free(memory);
-    memory = mix_strides(&from, false, &bytes);
+    memory = mix_and_fill(&from, false, &bytes);
   }
   int launches = sim_calls("cuLaunchKernel");
   char *written[3] = {NULL}, *before[3] = {NULL};
